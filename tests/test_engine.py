@@ -1,0 +1,243 @@
+"""The engine protocol, proved on the CPU engine with a tiny model whose arithmetic is known."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny_model import write_tiny_model
+from vsj4r.engine import open_engine
+from vsj4r.engine.base import Floats, Tensors
+from vsj4r.engine.cpu import CpuEngine, CpuState
+from vsj4r.engine.weights import find_model, models
+from vsj4r.errors import Vsj4rError
+
+HEIGHT, WIDTH = 32, 48
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path)
+
+
+@pytest.fixture
+def engine(onnx: Path) -> CpuEngine:
+    opened = open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
+    assert isinstance(opened, CpuEngine)
+    return opened
+
+
+def frames(count: int, height: int = HEIGHT, width: int = WIDTH) -> list[Tensors]:
+    rng = np.random.default_rng(7)
+    return [
+        Tensors(
+            y=rng.random((height, width), dtype=np.float32),
+            uv=rng.random((2, height // 2, width // 2), dtype=np.float32) - np.float32(0.5),
+        )
+        for _ in range(count)
+    ]
+
+
+def run(engine: CpuEngine, clip: list[Tensors], state: CpuState | None = None) -> list[Floats]:
+    """Luma residuals of ``clip`` in order; the last frame looks ahead at itself."""
+    state = state or new_state(engine)
+    ahead = [*clip[1:], clip[-1]]
+    return [
+        engine.step(o_t, o_next, state).residual.y.copy() for o_t, o_next in zip(clip, ahead, strict=True)
+    ]
+
+
+def new_state(engine: CpuEngine) -> CpuState:
+    state = engine.new_state()
+    assert isinstance(state, CpuState)
+    return state
+
+
+def contents(state: CpuState) -> dict[str, Floats]:
+    return {name: tensor.data.copy() for name, tensor in state.current.items()}
+
+
+def test_step_computes_the_graph_and_carries_its_state(engine: CpuEngine) -> None:
+    clip = frames(5)
+    state = new_state(engine)
+    avg = clip[0].y
+    for t in range(4):
+        o_t, o_next = clip[t], clip[t + 1]
+        step = engine.step(o_t, o_next, state)
+        avg = 0.5 * avg + 0.25 * o_t.y if t else o_t.y
+        np.testing.assert_allclose(step.residual.y, 0.125 * (avg + o_next.y - 2 * o_t.y), atol=1e-6)
+        assert o_t.uv is not None and o_next.uv is not None and step.residual.uv is not None
+        np.testing.assert_allclose(step.residual.uv, 0.5 * (o_next.uv - o_t.uv), atol=1e-6)
+        two_before = clip[t - 2].y.reshape(16, 2, 24, 2).mean(axis=(1, 3)) if t > 1 else np.zeros((16, 24))
+        np.testing.assert_allclose(step.alpha, two_before, atol=1e-6)
+
+
+def test_state_shapes_follow_from_the_frame_size(engine: CpuEngine) -> None:
+    state = new_state(engine)
+    assert state.shapes["state.older"] == (1, 1, HEIGHT, WIDTH)
+    assert state.shapes["state.seen"] == (1, 1, 1, 1)
+    assert state.nbytes == 2 * 4 * (3 * HEIGHT * WIDTH + 1)
+
+
+def test_state_starts_at_zero_and_reset_goes_back_there(engine: CpuEngine) -> None:
+    state = new_state(engine)
+    assert all(not array.any() for array in contents(state).values())
+    first = run(engine, frames(3), state)
+    state.reset()
+    assert all(not array.any() for array in contents(state).values())
+    again = run(engine, frames(3), state)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_the_order_of_frames_matters_and_states_are_independent(engine: CpuEngine) -> None:
+    clip = frames(3)
+    assert not np.array_equal(run(engine, clip)[-1], run(engine, [clip[1], clip[0], clip[2]])[-1])
+    state, other = new_state(engine), new_state(engine)
+    alone = run(engine, clip)
+    interleaved = []
+    for o_t, o_next in zip(clip, [*clip[1:], clip[-1]], strict=True):
+        interleaved.append(engine.step(o_t, o_next, state).residual.y.copy())
+        engine.step(clip[2], clip[0], other)
+    assert all(np.array_equal(a, b) for a, b in zip(alone, interleaved, strict=True))
+
+
+def test_double_buffer_swaps_without_copying(engine: CpuEngine) -> None:
+    clip = frames(2)
+    state = new_state(engine)
+    read, written = state.current, state.spare
+    engine.step(clip[0], clip[1], state)
+    assert state.current is written and state.spare is read
+    assert all(not tensor.data.any() for tensor in read.values()), "a step must not write what it reads"
+    np.testing.assert_array_equal(written["state.back"].data[0, 0], clip[0].y)
+
+
+def test_a_failed_step_leaves_the_state(engine: CpuEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = frames(3)
+    state = new_state(engine)
+    engine.step(clip[0], clip[1], state)
+    before = contents(state)
+    infer = engine._infer
+
+    def fail_after_writing() -> None:
+        infer()
+        raise RuntimeError("Exception from src/graph.cpp:1:\nout of memory")
+
+    monkeypatch.setattr(engine, "_infer", fail_after_writing)
+    with pytest.raises(Vsj4rError, match="model tiny: OpenVINO failed: out of memory"):
+        engine.step(clip[1], clip[2], state)
+    assert all(np.array_equal(before[name], array) for name, array in contents(state).items())
+    monkeypatch.undo()
+    resumed = engine.step(clip[1], clip[2], state).residual.y.copy()
+    assert np.array_equal(resumed, run(engine, clip)[1])
+
+
+def test_wrong_arrays_are_refused_before_anything_changes(engine: CpuEngine) -> None:
+    good = frames(1)[0]
+    state = new_state(engine)
+    wide = frames(1, HEIGHT, WIDTH + 16)[0]
+    assert good.uv is not None
+    for bad in (
+        wide,
+        Tensors(y=good.y, uv=None),
+        Tensors(y=good.y.astype(np.float64), uv=good.uv),
+        Tensors(y=np.asfortranarray(good.y), uv=good.uv),
+        Tensors(y=good.y, uv=good.uv[:, :8]),
+    ):
+        with pytest.raises(ValueError):
+            engine.step(bad, good, state)
+        with pytest.raises(ValueError):
+            engine.step(good, bad, state)
+    with pytest.raises(ValueError, match="looks ahead"):
+        engine.step(good, None, state)
+    assert all(not array.any() for array in contents(state).values())
+
+
+def test_a_state_of_another_size_is_refused(engine: CpuEngine, onnx: Path) -> None:
+    other = open_engine(str(onnx), height=HEIGHT, width=WIDTH + 16, threads=1)
+    good = frames(1)[0]
+    with pytest.raises(ValueError, match="another model or frame size"):
+        engine.step(good, good, other.new_state())
+
+
+@pytest.mark.parametrize(("height", "width"), [(HEIGHT + 1, WIDTH), (HEIGHT, WIDTH - 2), (0, WIDTH)])
+def test_sides_must_be_multiples(onnx: Path, height: int, width: int) -> None:
+    with pytest.raises(ValueError, match=f"multiples of 16, got height = {height}, width = {width}"):
+        open_engine(str(onnx), height=height, width=width)
+
+
+def test_precision_is_always_chosen(onnx: Path) -> None:
+    chosen = {
+        precision: open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision=precision, threads=1)
+        for precision in ("auto", "f32")
+    }
+    assert isinstance(chosen["auto"], CpuEngine) and isinstance(chosen["f32"], CpuEngine)
+    assert chosen["f32"].precision == "f32"
+    assert chosen["auto"].precision in ("bf16", "f32")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "gpu9"}, "device must be one of auto, cpu, got 'gpu9'"),
+        ({"precision": "f16"}, "precision must be one of auto, f32, got 'f16'"),
+        ({"threads": -1}, "threads must be 0 .automatic. or more, got -1"),
+    ],
+)
+def test_bad_options_say_what_is_known(onnx: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(Vsj4rError, match=message):
+        open_engine(str(onnx), height=HEIGHT, width=WIDTH, **options)  # type: ignore[arg-type]
+
+
+def test_unknown_model_names_the_known_ones() -> None:
+    with pytest.raises(Vsj4rError) as caught:
+        find_model("j5r")
+    assert "unknown model 'j5r'" in str(caught.value)
+    assert all(name in str(caught.value) for name in models())
+
+
+def test_model_file_that_is_missing_changed_or_alone(onnx: Path, tmp_path: Path) -> None:
+    with pytest.raises(Vsj4rError, match="no model file"):
+        find_model(str(tmp_path / "absent.onnx"))
+    original = onnx.read_bytes()
+    onnx.write_bytes(original + b"\0")
+    with pytest.raises(Vsj4rError, match="is damaged: its sha256 is"):
+        find_model(str(onnx))
+    onnx.write_bytes(original)
+    sidecar = onnx.with_suffix(".json")
+    fields = json.loads(sidecar.read_text())
+    sidecar.write_text(json.dumps(fields | {"lookahead": 2}))
+    with pytest.raises(Vsj4rError, match="lookahead must be 0 or 1, got 2"):
+        find_model(str(onnx))
+    sidecar.unlink()
+    with pytest.raises(Vsj4rError, match="has no tiny.json beside it"):
+        find_model(str(onnx))
+
+
+def test_a_graph_that_breaks_the_contract_is_refused(onnx: Path) -> None:
+    sidecar = onnx.with_suffix(".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"lookahead": 0}))
+    with pytest.raises(Vsj4rError, match="its inputs must be uv, y, got uv, uv_next, y, y_next"):
+        open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+
+
+def test_nothing_phones_home(onnx: Path) -> None:
+    """OpenVINO's Python package reports each import from a forked child: ours must not wake it."""
+    script = f"""
+import sys
+calls = []
+watched = ("socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.fork", "os.posix_spawn")
+sys.addaudithook(lambda event, args: calls.append(event) if event in watched else None)
+from vsj4r.engine import open_engine
+open_engine({str(onnx)!r}, height=32, width=32, threads=1)
+import threading
+assert threading.active_count() == 1, threading.enumerate()
+assert not calls, calls
+assert not [name for name in sys.modules if "openvino_telemetry" in name]
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
