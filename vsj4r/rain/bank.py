@@ -1,0 +1,103 @@
+"""Prerendered streaks: a training clip's rain for a few milliseconds.
+
+The bank holds layers over a grid of shapes and directions; a requested layer is answered by the nearest
+shape, cut at a random place. Everything is periodic, so any cut is seamless.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vsj4r.rain.database import load_database
+from vsj4r.rain.streaks import Floats, StreakLayer, render_layer
+from vsj4r.rain.style import Preset, draw_style
+from vsj4r.rain.synthesis import Pixels, RainClip, render
+
+ANGLES = 10  # between 0 and 45 degrees; mirroring and transposing give the rest
+VARIANTS = 3
+SHAPES: tuple[tuple[float, float, float], ...] = (  # length_px, width_px, hardness
+    (8, 1.1, 0), (15, 1.3, 0), (30, 1.6, 0), (22, 2.8, 0), (55, 2.4, 0), (60, 5.0, 0), (110, 9.0, 0),
+    (14, 1.2, 1), (28, 1.5, 1), (50, 2.4, 1),
+)  # fmt: skip
+COVER = 0.02  # share of a prerendered layer under streaks; more is had by adding cuts
+MOST_CUTS = 8
+
+
+class StreakBank:
+    """Streak layers fixed by ``seed``, (groups, variants, size, size) uint8, about 60 MB; built in seconds.
+
+    ``database``: a folder of grey streak images, or of such folders (Garg and Nayar's database); optional.
+    """
+
+    def __init__(self, seed: int = 0, *, size: int = 448, database: Path | None = None) -> None:
+        self.size = size
+        self.photos = [] if database is None else load_database(database)
+        self._shapes = np.array([(np.log(a), np.log(b), 1.5 * c) for a, b, c in SHAPES])
+        self._angles = np.linspace(0, 45, ANGLES)
+        self._layers = np.empty((len(SHAPES), ANGLES, VARIANTS, size, size), np.uint8)
+        rng = np.random.default_rng([seed, 0x7A1])
+        for i, (length_px, width_px, hardness) in enumerate(SHAPES):
+            for j, angle_deg in enumerate(self._angles):
+                density = COVER / (length_px * width_px)
+                layer = StreakLayer(length_px, width_px, float(angle_deg), density, 1.0, hardness)
+                for k in range(VARIANTS):
+                    self._layers[i, j, k] = np.rint(render_layer(layer, size, size, rng) * 255)
+        self._layers.setflags(write=False)
+
+    def add(self, s_t: Floats, layer: StreakLayer, gain: float, rng: np.random.Generator) -> None:
+        angle = (layer.angle_deg + 90) % 180 - 90
+        lying = abs(angle) > 45
+        shape = np.array([np.log(layer.length_px), np.log(layer.width_px), 1.5 * layer.hardness])
+        i = int(np.argmin(np.abs(self._shapes - shape).sum(1)))
+        cover = layer.density * layer.length_px * layer.width_px
+        cuts = min(max(int(cover / COVER + rng.random()), 1), MOST_CUTS)
+        out = s_t.T if lying else s_t
+        if angle < 0:
+            out = out[:, ::-1]
+        step = self._angles[1]
+        for _ in range(cuts):
+            wanted = (90 - abs(angle) if lying else abs(angle)) + rng.normal(0, layer.spread_deg / 2)
+            j = int(np.clip(np.rint(wanted / step), 0, ANGLES - 1))
+            cut = self._cut(self._layers[i, j, int(rng.integers(VARIANTS))], out.shape, rng)
+            amount = layer.brightness * gain / 255
+            if layer.brightness < 1:
+                amount *= rng.uniform(0.8, 1.15)
+            out += cut * np.float32(amount)
+
+    def add_photographed(
+        self, s_t: Floats, folder: float, mirror: bool, gain: float, rng: np.random.Generator
+    ) -> None:
+        if not self.photos:
+            return
+        photos = self.photos[int(folder * len(self.photos))]
+        out = s_t[:, ::-1] if mirror else s_t
+        photo = photos[int(rng.integers(len(photos)))]
+        out += self._cut(photo, out.shape, rng, turn=False) * np.float32(gain * rng.uniform(0.7, 1.2) / 255)
+
+    def clip(
+        self, clean: Pixels, seed: int, index: int, *, preset: Preset = "mixed", frame_height: int = 288
+    ) -> RainClip:
+        """Rain on a clean clip, (T, H, W, 3) uint8: a pure function of its arguments and the bank.
+
+        ``frame_height`` is the height of the picture that the clip was cut from.
+        """
+        rng = np.random.default_rng([seed, index])
+        style = draw_style(rng, preset, frame_height, database=bool(self.photos))
+        return render(clean, style, rng, source=self)
+
+    @staticmethod
+    def _cut(layer: Pixels, shape: tuple[int, ...], rng: np.random.Generator, *, turn: bool = True) -> Pixels:
+        """A random window; half of the cuts turned by 180 degrees, which keeps the direction."""
+        height, width = shape
+        if layer.shape[0] < height or layer.shape[1] < width:
+            layer = np.pad(
+                layer,
+                ((0, max(height - layer.shape[0], 0)), (0, max(width - layer.shape[1], 0))),
+                mode="wrap",
+            )
+        y = int(rng.integers(layer.shape[0] - height + 1))
+        x = int(rng.integers(layer.shape[1] - width + 1))
+        cut = layer[y : y + height, x : x + width]
+        return cut[::-1, ::-1] if turn and rng.random() < 0.5 else cut
