@@ -1,4 +1,4 @@
-"""The hybrid rain model (Sec. 3 of Liu et al., CVPR 2018): rain streaks and rain occlusions, rendered in RGB."""
+"""The hybrid rain model (Sec. 3 of Liu et al., CVPR 2018): streaks and occlusions, rendered in RGB."""
 
 from vsj4r.rain.bank import StreakBank
 from vsj4r.rain.style import Preset, RainStyle, draw_style
