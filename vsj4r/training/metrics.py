@@ -1,0 +1,92 @@
+"""Figures of merit for restored clips, as the deraining papers measure them and beyond.
+
+Clips are (T, H, W, 3) uint8 RGB. Papers measure luma alone; chroma and flicker show what luma hides.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsj4r.rain.colour import matlab_luma, rgb_to_yuv444
+from vsj4r.rain.streaks import Floats
+
+Pixels = NDArray[np.uint8]
+PEAK = 255.0
+
+
+class Scores(NamedTuple):
+    """Means over a clip's frames. ``psnr``, ``chroma_psnr`` in dB (infinite for equal pictures), ``ssim``
+    in [-1, 1], ``flicker`` in 8-bit luma levels."""
+
+    psnr: float
+    ssim: float
+    chroma_psnr: float
+    flicker: float
+
+
+def score(restored: Pixels, clean: Pixels) -> Scores:
+    """Every figure for one clip; PSNR and SSIM are means of the frames' figures.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if restored.shape != clean.shape:
+        raise ValueError(f"clips must have one shape, got {restored.shape} and {clean.shape}")
+    return Scores(
+        float(np.mean([luma_psnr(b, c) for b, c in zip(restored, clean, strict=True)])),
+        float(np.mean([luma_ssim(b, c) for b, c in zip(restored, clean, strict=True)])),
+        float(np.mean([chroma_psnr(b, c) for b, c in zip(restored, clean, strict=True)])),
+        flicker(restored, clean),
+    )
+
+
+def psnr(picture: Floats, truth: Floats, *, peak: float = PEAK) -> float:
+    """Peak signal-to-noise ratio in dB of two arrays of one shape; infinite where they are equal."""
+    error = float(np.mean(np.square(picture.astype(np.float64) - truth.astype(np.float64))))
+    return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
+
+
+def luma_psnr(frame: Pixels, truth: Pixels) -> float:
+    """PSNR in dB on MATLAB's luma of (H, W, 3) frames, the measure of Table 1 of Liu et al., CVPR 2018."""
+    return psnr(matlab_luma(frame), matlab_luma(truth))
+
+
+def luma_ssim(frame: Pixels, truth: Pixels) -> float:
+    """SSIM on MATLAB's luma of (H, W, 3) frames, no side below 11.
+
+    Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP
+    2004: Gaussian window of 11 x 11 and sigma 1.5, K1 0.01, K2 0.03, range 255, biased covariances.
+    """
+    from skimage.metrics import structural_similarity
+
+    value = structural_similarity(
+        matlab_luma(frame).astype(np.float64),
+        matlab_luma(truth).astype(np.float64),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=PEAK,
+    )
+    return float(value)
+
+
+def chroma_psnr(frame: Pixels, truth: Pixels) -> float:
+    """PSNR in dB over U and V together (BT.601, 4:4:4, range 1): what luma PSNR cannot see."""
+    restored, wanted = rgb_to_yuv444(frame, "bt601"), rgb_to_yuv444(truth, "bt601")
+    return psnr(np.stack((restored.u, restored.v)), np.stack((wanted.u, wanted.v)), peak=1.0)
+
+
+def flicker(restored: Pixels, clean: Pixels) -> float:
+    """Temporal-difference error: mean of |(b_t - b_{t-1}) - (c_t - c_{t-1})| on luma, 8-bit levels.
+
+    0 for a clip that moves just as the clean one does, whatever its constant error; 0 for one frame.
+    After the temporal consistency measures of Lai et al., "Learning blind video temporal consistency",
+    ECCV 2018, without their warping: the clean clip itself is the reference.
+    """
+    if len(clean) < 2:
+        return 0.0
+    error = matlab_luma(restored) - matlab_luma(clean)
+    return float(np.mean(np.abs(np.diff(error, axis=0))))
