@@ -5,6 +5,7 @@ Clips are (T, H, W, 3) uint8 RGB. Papers measure luma alone; chroma and flicker 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -62,7 +63,8 @@ def luma_ssim(frame: Pixels, truth: Pixels) -> float:
     """
     from skimage.metrics import structural_similarity
 
-    value = structural_similarity(
+    similarity: Callable[..., float] = structural_similarity
+    value = similarity(
         matlab_luma(frame).astype(np.float64),
         matlab_luma(truth).astype(np.float64),
         gaussian_weights=True,

@@ -1,0 +1,109 @@
+"""The two calibrated benchmarks, "light" and "complex": rain of a stated level on clips with ground truth.
+
+The presets themselves lie in ``rain.style``; ``LEVELS`` says what they are calibrated to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.rain.style import draw_style
+from vsj4r.rain.synthesis import Renderer, render
+from vsj4r.training.footage import IMAGES, read_frames, read_image
+from vsj4r.training.motion import CameraPath, simulate_motion
+
+Pixels = NDArray[np.uint8]
+Benchmark = Literal["light", "complex"]
+FRAMES = 25
+STILLS = 8
+STILL_SIZE = (240, 352)
+SEED = 2018
+
+
+class Level(NamedTuple):
+    """Mean luma PSNR (dB) and SSIM of the rainy input against the clean clip, and how far off they may be."""
+
+    psnr: float
+    ssim: float
+    psnr_tolerance: float
+    ssim_tolerance: float
+
+
+LEVELS: dict[Benchmark, Level] = {  # Table 1 of Liu et al., CVPR 2018: RainSynLight25, RainSynComplex25
+    "light": Level(23.69, 0.8058, 0.7, 0.03),
+    "complex": Level(14.67, 0.4563, 0.8, 0.03),
+}
+
+
+def benchmark_clips(
+    folder: Path, preset: Benchmark, *, seed: int = SEED
+) -> Iterator[tuple[str, Pixels, Pixels]]:
+    """(name, clean, rainy), both (T, H, W, 3) uint8 RGB: every clip of ``clean_clips`` in the preset's rain.
+
+    A clip's rain is a pure function of the seed and its place in the list.
+    """
+    for index, (name, clean) in enumerate(clean_clips(folder)):
+        rng = np.random.default_rng([seed, list(LEVELS).index(preset), index])
+        style = draw_style(rng, preset, clean.shape[1])
+        yield name, clean, render(clean, style, rng, source=Renderer()).rainy
+
+
+def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
+    """(name, (T, H, W, 3) uint8 RGB): the first 25 frames of every folder of frames in ``folder``/video, cut
+    to even sides, then eight pictures of ``folder``/stills, each under a camera motion of its own kind.
+
+    Raises:
+        Vsj4rError: neither folder holds anything.
+    """
+    videos = _listed(folder / "video", folders=True)
+    stills = _listed(folder / "stills", folders=False)
+    if not videos and not stills:
+        raise Vsj4rError(
+            f"benchmark folder {folder} must hold video/ (folders of frames) or stills/, got neither"
+        )
+    for path in videos:
+        clip = read_frames(path, FRAMES)
+        yield path.name, clip[:, : clip.shape[1] // 2 * 2, : clip.shape[2] // 2 * 2]
+    chosen = stills[:: max(len(stills) // STILLS, 1)][:STILLS]
+    for path, (kind, camera) in zip(chosen, _cameras().items(), strict=False):
+        yield f"{path.stem}_{kind}", simulate_motion(read_image(path), camera, STILL_SIZE, FRAMES)
+
+
+def _listed(folder: Path, *, folders: bool) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    return [p for p in entries if (p.is_dir() if folders else p.suffix.lower() in IMAGES)]
+
+
+def _cameras() -> dict[str, CameraPath]:
+    """Eight kinds of camera motion over 25 frames, in output pixels."""
+    t = np.arange(FRAMES, dtype=np.float64)
+    still = np.zeros(FRAMES)
+    shake = np.random.default_rng(SEED).normal(0, 1, (2, FRAMES))
+    swing = 60 * (1 - np.cos(2 * np.pi * t / 16))  # up to 23 px a frame
+
+    def camera(
+        y: NDArray[np.float64] = still,
+        x: NDArray[np.float64] = still,
+        zoom: NDArray[np.float64] | float = 0.85,
+        turn: NDArray[np.float64] = still,
+    ) -> CameraPath:
+        return CameraPath(y, x, np.broadcast_to(zoom, (FRAMES,)), turn)
+
+    return {
+        "static": camera(zoom=1.0),
+        "pan": camera(x=4.0 * t),
+        "swing": camera(x=swing, y=0.2 * swing),
+        "zoom_in": camera(zoom=1.0 - 0.012 * t),
+        "zoom_out": camera(zoom=0.65 * np.exp(0.014 * t), x=1.0 * t),
+        "shake": camera(y=shake[0] + 0.3 * t, x=shake[1] + 1.1 * t),
+        "rotation": camera(turn=0.5 * t - 6, x=0.8 * t, zoom=0.75),
+        "accelerate": camera(y=0.03 * t * t, x=0.22 * t * t, zoom=0.8),
+    }
