@@ -1,0 +1,70 @@
+"""The three networks as data: one class, J4RNet, and what each is given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class J4RConfig:
+    """What shapes a J4RNet.
+
+    ``scale``: space-to-depth of luma, 1, 2 or 4 (the network's grid is H/scale x W/scale).
+    ``channels``: width of F_t and H_t. ``detector_channels``: width inside D-Net.
+    ``extractor_blocks``, ``head_blocks``: residual blocks (Eq. 11) of the extractor and of R-, C- and
+    JRC-Net. ``gru_layers``: layers of Eq. 14. ``lookback``, ``lookahead``: 1 where frame t - 1 or t + 1
+    is shown to the extractor beside frame t. ``align``: "motion" shifts the neighbours and H_{t-1} to
+    frame t first. ``planes``: "y", or "yuv420" for native 4:2:0. ``output``: what JRC-Net gives,
+    the "background" itself (the paper) or the "residual" to add to O_t.
+    """
+
+    scale: Literal[1, 2, 4]
+    channels: int
+    extractor_blocks: int
+    head_blocks: int
+    detector_channels: int = 16
+    gru_layers: int = 1
+    lookback: Literal[0, 1] = 1
+    lookahead: Literal[0, 1] = 1
+    align: Literal["none", "motion"] = "motion"
+    planes: Literal["y", "yuv420"] = "yuv420"
+    output: Literal["background", "residual"] = "residual"
+
+    def __post_init__(self) -> None:
+        if self.planes == "yuv420" and self.scale == 1:
+            raise ValueError("scale must be 2 or 4 for planes 'yuv420' (chroma has half the resolution), got 1")
+        if self.align == "none" and (self.lookback or self.lookahead):
+            raise ValueError("align must be 'motion' where lookback or lookahead is 1, got 'none'")
+
+    @property
+    def frame_channels(self) -> int:
+        """Channels of one frame on the network's grid: 6 for scale 2 in 4:2:0."""
+        luma = self.scale**2
+        return luma if self.planes == "y" else luma + luma // 2
+
+    @property
+    def multiple(self) -> int:
+        """Luma sides must be multiples of this."""
+        return self.scale if self.align == "none" else 8
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+CONFIGS: dict[str, J4RConfig] = {
+    "j4r": J4RConfig(scale=2, channels=32, extractor_blocks=4, head_blocks=2),
+    "j4r-lite": J4RConfig(scale=4, channels=32, extractor_blocks=4, head_blocks=2),
+    "j4r-paper": J4RConfig(
+        scale=1,
+        channels=64,
+        detector_channels=64,
+        extractor_blocks=4,
+        head_blocks=4,
+        lookback=0,
+        lookahead=0,
+        align="none",
+        planes="y",
+        output="background",
+    ),
+}

@@ -1,0 +1,70 @@
+"""J4RNet to the step that engines run: an ONNX graph with explicit states, after docs/contract.md."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vsj4r.model.j4rnet import J4RNet, State
+
+OPSET = 18
+
+
+class ExportedStep(nn.Module):
+    """``J4RNet.step`` on planes, with only the states that the configuration uses."""
+
+    def __init__(self, net: J4RNet) -> None:
+        super().__init__()
+        self.net = net
+        config = net.config
+        frame = ["y"] if config.planes == "y" else ["y", "uv"]
+        self.states = ["h"] if config.align == "none" else list(State._fields)
+        following = [f"{plane}_next" for plane in frame] if config.lookahead else []
+        self.input_names = frame + following + [f"state.{name}" for name in self.states]
+        self.output_names = [f"{plane}_residual" for plane in frame] + ["alpha"]
+        self.output_names += [f"state.{name}.next" for name in self.states]
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        given = dict(zip(self.input_names, inputs, strict=True))
+        now = self.net.observe(given["y"], given.get("uv"))
+        following = self.net.observe(given["y_next"], given.get("uv_next")) if "y_next" in given else None
+        state = self.net.new_state(now)._replace(**{name: given[f"state.{name}"] for name in self.states})
+        estimate, after = self.net.step(now, following, state)
+        planes = [plane for plane in self.net.planes(estimate.residual) if plane is not None]
+        alpha = estimate.logits.softmax(1)[:, 1:]
+        return (*planes, alpha, *(getattr(after, name) for name in self.states))
+
+    def example(self, height: int, width: int) -> tuple[Tensor, ...]:
+        """Zero inputs of a frame of ``height`` x ``width`` luma pixels."""
+        config = self.net.config
+        observation = self.net.observe(
+            torch.zeros(1, 1, height, width),
+            None if config.planes == "y" else torch.zeros(1, 2, height // 2, width // 2),
+        )
+        state = self.net.new_state(observation)
+        shapes = {"y": (1, 1, height, width), "uv": (1, 2, height // 2, width // 2)}
+        frame = [torch.zeros(shapes[name.removesuffix("_next")]) for name in self.input_names if name[0] in "yu"]
+        return (*frame, *(getattr(state, name) for name in self.states))
+
+
+def export_onnx(net: J4RNet, path: Path) -> None:
+    """Write ``net``'s step to ``path``: float32, batch 1, height and width free (multiples of ``config.multiple``)."""
+    step = ExportedStep(net).eval()
+    inputs = step.example(64, 96)
+    names = step.input_names + step.output_names
+    dynamic = {name: {2: f"{name}.height", 3: f"{name}.width"} for name in names if "seen" not in name}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracer notes about shapes that are free on purpose
+        torch.onnx.export(
+            step,
+            inputs,
+            str(path),
+            input_names=step.input_names,
+            output_names=step.output_names,
+            dynamic_axes=dynamic,
+            opset_version=OPSET,
+            dynamo=False,
+        )

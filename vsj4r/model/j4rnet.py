@@ -1,0 +1,168 @@
+"""J4R-Net (Figure 4): one frame at a time, ``step``, or a clip at once, ``forward``; same weights.
+
+F_t does not depend on the past, so ``forward`` extracts the features of all frames together and
+only D-Net and F-Net run frame by frame.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vsj4r.model.alignment import displacement, matching_luma, warp
+from vsj4r.model.blocks import SingleFrameCNN
+from vsj4r.model.config import J4RConfig
+from vsj4r.model.d_net import DNet
+from vsj4r.model.f_net import FNet
+
+
+class Observation(NamedTuple):
+    """A frame on the network's grid: ``o`` (N, frame_channels, h, w), and ``l``, the luma that
+    motion is found in (N, 1, h, w)."""
+
+    o: Tensor
+    l: Tensor  # noqa: E741
+
+
+class State(NamedTuple):
+    """The memory after frame t: ``h`` (N, gru_layers * C, h, w), the frame itself, and ``seen``
+    (1, 1, 1, 1), 1 once there was a frame. All zeros stand before the first frame."""
+
+    h: Tensor
+    o_prev: Tensor
+    l_prev: Tensor
+    seen: Tensor
+
+
+class Estimate(NamedTuple):
+    """What the network says of frames: ``residual`` (N, frame_channels, h, w), b = o + residual, and
+    the ``logits`` (N, 2, h, w) of D-Net. ``s_hat`` of R-Net and ``e_hat`` of C-Net only where asked for."""
+
+    residual: Tensor
+    logits: Tensor
+    s_hat: Tensor | None = None
+    e_hat: Tensor | None = None
+
+
+class J4RNet(nn.Module):
+    def __init__(self, config: J4RConfig) -> None:
+        super().__init__()
+        self.config = config
+        c, image = config.channels, config.frame_channels
+        seen = image * (1 + config.lookback + config.lookahead)
+        self.extractor = SingleFrameCNN(seen, c, config.extractor_blocks)
+        self.d_net = DNet(c, config.detector_channels)
+        self.f_net = nn.ModuleList(FNet(c, config.detector_channels) for _ in range(config.gru_layers))
+        self.jrc_net = SingleFrameCNN(c, c, config.head_blocks, image)
+        self.r_net = SingleFrameCNN(c, c, config.head_blocks, image)
+        self.c_net = SingleFrameCNN(c, c, config.head_blocks, image)
+
+    # Planes to the network's grid and back
+
+    def observe(self, y: Tensor, uv: Tensor | None) -> Observation:
+        """``y`` (N, 1, H, W) in [0, 1]; ``uv`` (N, 2, H/2, W/2) in [-0.5, 0.5], None for planes "y"."""
+        scale = self.config.scale
+        o = F.pixel_unshuffle(y, scale)
+        if uv is not None:
+            o = torch.cat((o, F.pixel_unshuffle(uv, scale // 2)), 1)
+        l_t = matching_luma(y) if self.config.align == "motion" else y
+        return Observation(o, F.avg_pool2d(l_t, 2) if scale == 4 else l_t)
+
+    def planes(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The inverse for images: (N, frame_channels, h, w) -> y (N, 1, H, W), uv (N, 2, H/2, W/2)."""
+        scale = self.config.scale
+        y = F.pixel_shuffle(image[:, : scale**2], scale)
+        if self.config.planes == "y":
+            return y, None
+        return y, F.pixel_shuffle(image[:, scale**2 :], scale // 2)
+
+    # The boxes of Figure 4
+
+    def _align(self, x: Tensor, l_t: Tensor, l_ref: Tensor) -> Tensor:
+        return warp(x, displacement(l_t, l_ref, self.config.scale))
+
+    def _fuse(self, f_t: Tensor, h_prev: Tensor) -> tuple[Tensor, Tensor]:
+        """F_t and the aligned memory of all layers -> H_t of all layers, logits of D-Net."""
+        layers = h_prev.chunk(self.config.gru_layers, 1)
+        degradation = self.d_net(f_t, layers[-1])
+        memory: list[Tensor] = []
+        for f_net, h_layer in zip(self.f_net, layers, strict=True):
+            memory.append(f_net(memory[-1] if memory else f_t, h_layer, degradation.f_4))
+        return torch.cat(memory, 1), degradation.logits
+
+    def _top(self, h: Tensor) -> Tensor:
+        return h[:, -self.config.channels :]
+
+    def _residual(self, h_top: Tensor, o: Tensor) -> Tensor:
+        out: Tensor = self.jrc_net(h_top)
+        return out if self.config.output == "residual" else out - o
+
+    # One frame
+
+    def new_state(self, like: Observation) -> State:
+        n, _, h, w = like.o.shape
+        memory = like.o.new_zeros(n, self.config.gru_layers * self.config.channels, h, w)
+        return State(memory, torch.zeros_like(like.o), torch.zeros_like(like.l), like.o.new_zeros(1, 1, 1, 1))
+
+    def step(
+        self, now: Observation, following: Observation | None, state: State | None = None
+    ) -> tuple[Estimate, State]:
+        """Frame t, frame t + 1 (itself at the end; None without look-ahead) and the state -> estimate, state."""
+        state = self.new_state(now) if state is None else state
+        h_prev, shown = state.h, [now.o]
+        if self.config.align == "motion":
+            l_prev = torch.where(state.seen > 0, state.l_prev, now.l)
+            o_prev = torch.where(state.seen > 0, state.o_prev, now.o)
+            back = displacement(now.l, l_prev, self.config.scale)
+            past = warp(torch.cat((o_prev, h_prev), 1), back)
+            o_prev, h_prev = past[:, : o_prev.shape[1]], past[:, o_prev.shape[1] :]
+            if following is not None:
+                shown.append(self._align(following.o, now.l, following.l))
+            if self.config.lookback:
+                shown.append(o_prev)
+        f_t = self.extractor(torch.cat(shown, 1))
+        h_t, logits = self._fuse(f_t, h_prev)
+        estimate = Estimate(self._residual(self._top(h_t), now.o), logits)
+        return estimate, State(h_t, now.o, now.l, torch.ones_like(state.seen))
+
+    # A clip
+
+    def forward(self, clip: Observation, length: int, *, shaping: bool = False) -> Estimate:
+        """A clip of ``length`` frames from its beginning, time-major: ``clip.o`` (T * N, frame_channels, h, w).
+
+        ``shaping`` also evaluates R-Net and C-Net, which only shape the training.
+        """
+
+        def frames(x: Tensor) -> Tensor:
+            return x.unflatten(0, (length, -1))
+
+        def earlier(x: Tensor) -> Tensor:
+            return torch.cat((frames(x)[:1], frames(x)[:-1])).flatten(0, 1)
+
+        def later(x: Tensor) -> Tensor:
+            return torch.cat((frames(x)[1:], frames(x)[-1:])).flatten(0, 1)
+
+        shown, flow = [clip.o], None
+        if self.config.align == "motion":
+            if self.config.lookahead:
+                shown.append(self._align(later(clip.o), clip.l, later(clip.l)))
+            back = displacement(clip.l, earlier(clip.l), self.config.scale)
+            if self.config.lookback:
+                shown.append(warp(earlier(clip.o), back))
+            flow = frames(back)
+        f = self.extractor(torch.cat(shown, 1))
+        h = f.new_zeros(f.shape[0] // length, self.config.gru_layers * self.config.channels, *f.shape[2:])
+        tops, seen, logits = [], [], []
+        for t, f_t in enumerate(frames(f)):
+            h_prev = h if flow is None else warp(h, flow[t])
+            h, logits_t = self._fuse(f_t, h_prev)
+            tops.append(self._top(h))
+            seen.append(self._top(h_prev))
+            logits.append(logits_t)
+        residual = self._residual(torch.cat(tops), clip.o)
+        if not shaping:
+            return Estimate(residual, torch.cat(logits))
+        return Estimate(residual, torch.cat(logits), self.r_net(f), self.c_net(torch.cat(seen)))

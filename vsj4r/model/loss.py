@@ -1,0 +1,62 @@
+"""Eq. 15, and the variant that our own configurations train with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsj4r.model.config import J4RConfig
+from vsj4r.model.j4rnet import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """l_all = l_joint + lambda_d l_detect + lambda_c l_rect + lambda_r l_removal; defaults are the paper's.
+
+    ``joint``: "l2" as printed, or "charbonnier", which does not let a few bright streaks rule the mean.
+    ``chroma``: weight of chroma channels against luma's. A lambda of 0 leaves its network unevaluated.
+    """
+
+    joint: Literal["l2", "charbonnier"] = "l2"
+    lambda_d: float = 0.001
+    lambda_c: float = 0.0001
+    lambda_r: float = 0.0001
+    chroma: float = 1.0
+
+
+def high_pass(image: Tensor) -> Tensor:
+    """E of Eq. 15: what a 5x5 mean does not hold."""
+    return image - F.avg_pool2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), 5, 1)
+
+
+def loss(
+    estimate: Estimate, o: Tensor, b: Tensor, alpha: Tensor, weights: LossWeights, config: J4RConfig
+) -> Tensor:
+    """The scalar l_all.
+
+    ``o`` and ``b``: rainy and clean frames on the network's grid, (N, frame_channels, h, w).
+    ``alpha``: share of each grid pixel under occlusion, (N, 1, h, w) in [0, 1]; half or more is class 1.
+    """
+    importance = o.new_ones(1, config.frame_channels, 1, 1)
+    importance[:, config.scale**2 :] = weights.chroma
+    importance /= importance.mean()
+
+    def distance(error: Tensor) -> Tensor:
+        error = error.float()
+        value = torch.sqrt(error * error + 1e-6) if weights.joint == "charbonnier" else error * error
+        return (value * importance).mean()
+
+    total = distance(estimate.residual + (o - b))
+    occluded = alpha[:, 0] >= 0.5
+    if weights.lambda_d:
+        total = total + weights.lambda_d * F.cross_entropy(estimate.logits.float(), occluded.long())
+    if weights.lambda_c and estimate.e_hat is not None:
+        total = total + weights.lambda_c * distance(estimate.e_hat - high_pass(b))
+    if weights.lambda_r and estimate.s_hat is not None:
+        visible = (~occluded)[:, None]  # under an occlusion there is no streak to see (Eq. 3)
+        total = total + weights.lambda_r * distance((estimate.s_hat - (o - b)) * visible)
+    return total

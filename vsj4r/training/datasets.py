@@ -1,0 +1,105 @@
+"""Rainy training clips, made on the fly; clip ``index`` is a pure function of (seed, index, footage, bank)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from vsj4r.rain import StreakBank
+from vsj4r.rain.colour import Matrix, rgb_to_yuv420
+from vsj4r.training.footage import Pixels
+from vsj4r.training.motion import add_object, draw_path, simulate_motion
+from vsj4r.training.recipe import Clips
+
+STILL_SHARE = 0.5
+OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
+
+
+class TrainingClip(NamedTuple):
+    """One clip, or a batch of them (frames first then): ``o_y`` and ``b_y`` (T, 1, P, P), ``o_uv`` and ``b_uv``
+    (T, 2, P/2, P/2), ``alpha`` (T, 1, P, P); full-range planes, float32."""
+
+    o_y: Tensor
+    o_uv: Tensor
+    b_y: Tensor
+    b_uv: Tensor
+    alpha: Tensor
+
+
+class RainyClips(Dataset[TrainingClip]):
+    def __init__(self, stills: list[Pixels], videos: list[Pixels], bank: StreakBank, clips: Clips) -> None:
+        self.stills, self.videos, self.bank, self.clips = stills, videos, bank, clips
+        lengths = np.array([len(video) for video in videos], float)
+        self._video_odds = lengths / lengths.sum()
+
+    def __getitem__(self, index: int) -> TrainingClip:
+        rng = np.random.default_rng([self.clips.seed, index, 0xC11])
+        clean = self._from_still(rng) if rng.random() < STILL_SHARE else self._from_video(rng)
+        if rng.random() < 0.5:
+            clean = clean[:, :, ::-1]
+        if rng.random() < 0.5:
+            clean = _exposed(clean, rng)
+        rain = self.bank.clip(np.ascontiguousarray(clean), self.clips.seed, index)
+        matrix: Matrix = "bt709" if rng.random() < 0.5 else "bt601"
+        o_y, o_uv = _tensors(rain.rainy, matrix)
+        b_y, b_uv = _tensors(rain.background, matrix)
+        alpha = torch.from_numpy(rain.alpha.astype(np.float32))[:, None]
+        return TrainingClip(o_y, o_uv, b_y, b_uv, alpha)
+
+    def _from_still(self, rng: np.random.Generator) -> Pixels:
+        image = self.stills[int(rng.integers(len(self.stills)))]
+        size, frames = self.clips.patch_px, self.clips.frames
+        clip = simulate_motion(image, draw_path(rng, frames), (size, size), frames)
+        if rng.random() < OBJECT_SHARE:
+            add_object(clip, self.stills[int(rng.integers(len(self.stills)))], rng)
+        return clip
+
+    def _from_video(self, rng: np.random.Generator) -> Pixels:
+        """A window of a video that stands still or moves by whole pixels: a camera on top of the camera."""
+        video = self.videos[int(rng.choice(len(self.videos), p=self._video_odds))]
+        size, frames = self.clips.patch_px, self.clips.frames
+        stride = 2 if len(video) > 2 * frames and rng.random() < 0.2 else 1
+        first = int(rng.integers(len(video) - stride * (frames - 1)))
+        chosen = video[first : first + stride * frames : stride]
+        if rng.random() < 0.3:
+            chosen = chosen[::-1]
+        speed = rng.normal(0, 6, 2) if rng.random() < 0.35 else np.zeros(2)
+        room = np.array(video.shape[1:3]) - size
+        path = rng.uniform(0, room) + speed * np.arange(frames)[:, None]
+        corners = np.rint(np.abs((path + room) % (2 * room + 1) - room)).astype(int)  # reflected at the edges
+        return np.stack([f[y : y + size, x : x + size] for f, (y, x) in zip(chosen, corners, strict=True)])
+
+
+def _exposed(clean: Pixels, rng: np.random.Generator) -> Pixels:
+    """Another exposure: a gamma and a gain, by table."""
+    levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.25)) * rng.uniform(0.6, 1.15)
+    table: Pixels = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+    return table[clean]
+
+
+def _tensors(rgb: Pixels, matrix: Matrix) -> tuple[Tensor, Tensor]:
+    y, u, v = rgb_to_yuv420(rgb, matrix)
+    return torch.from_numpy(y)[:, None], torch.from_numpy(np.stack((u, v), 1))
+
+
+def batched(clips: list[TrainingClip]) -> TrainingClip:
+    """Clips side by side, time-major and flat, as ``J4RNet.forward`` takes them: (T * N, ...)."""
+    return TrainingClip(*(torch.stack(planes, 1).flatten(0, 1) for planes in zip(*clips, strict=True)))
+
+
+class Onward(Sampler[list[int]]):
+    """Batches of clip indices from step ``first`` on, without end or repetition."""
+
+    def __init__(self, first: int, batch: int) -> None:
+        self.first, self.batch = first, batch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.first
+        while True:
+            yield list(range(step * self.batch, (step + 1) * self.batch))
+            step += 1

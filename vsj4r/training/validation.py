@@ -1,0 +1,76 @@
+"""A small, fixed look at unseen clips while training; ``vsj4r eval`` measures for real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vsj4r.model.j4rnet import J4RNet
+from vsj4r.rain import Preset, draw_style, render
+from vsj4r.rain.colour import rgb_to_yuv420, yuv_to_rgb
+from vsj4r.training.footage import Pixels, load_videos
+
+FRAMES, SIZE, FIRST_SCORED = 9, 192, 2
+PRESETS: tuple[Preset, ...] = ("light", "complex", "soft")
+
+
+class _Clip(NamedTuple):
+    o_y: Tensor
+    o_uv: Tensor
+    b_y: Tensor
+
+
+def _planes(rgb: Pixels) -> tuple[Tensor, Tensor]:
+    y, u, v = rgb_to_yuv420(rgb)
+    return torch.from_numpy(y)[:, None], torch.from_numpy(np.stack((u, v), 1))
+
+
+class Validation:
+    """The middle of every validation video under three kinds of rain."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clips: list[_Clip] = []
+        for index, video in enumerate(load_videos(folder, FRAMES, SIZE)):
+            top, left = (np.array(video.shape[1:3]) - SIZE) // 2
+            clean = video[:FRAMES, top : top + SIZE, left : left + SIZE]
+            for preset in PRESETS:
+                rng = np.random.default_rng([index, PRESETS.index(preset)])
+                rain = render(clean, draw_style(rng, preset, video.shape[1]), rng)
+                self.clips.append(_Clip(*_planes(rain.rainy), _planes(rain.background)[0]))
+
+    @torch.inference_mode()
+    def measure(self, net: J4RNet, picture: Path) -> tuple[float, float]:
+        """Mean luma PSNR of input and output, dB; ``picture`` gets the last frame of each clip, before and after."""
+        scores, rows = [], []
+        for clip in self.clips:
+            luma_only = net.config.planes == "y"
+            estimate = net(net.observe(clip.o_y, None if luma_only else clip.o_uv), FRAMES)
+            y, uv = net.planes(estimate.residual)
+            b_y = (clip.o_y + y).clamp(0, 1)
+            b_uv = clip.o_uv if uv is None else clip.o_uv + uv
+            scores.append([_psnr(clip.o_y, clip.b_y), _psnr(b_y, clip.b_y)])
+            rows.append(np.concatenate([_rgb(clip.o_y[-1], clip.o_uv[-1]), _rgb(b_y[-1], b_uv[-1])], 1))
+        _write_png(picture, np.concatenate(rows, 0))
+        before, after = np.mean(scores, 0)
+        return float(before), float(after)
+
+
+def _psnr(x: Tensor, b: Tensor) -> float:
+    mse = (x - b)[FIRST_SCORED:].square().flatten(1).mean(1).clamp(min=1e-8)
+    return float((-10 * mse.log10()).mean())
+
+
+def _rgb(y: Tensor, uv: Tensor) -> Pixels:
+    from vsj4r.rain.colour import Yuv
+
+    return yuv_to_rgb(Yuv(y[0].numpy(), uv[0].numpy(), uv[1].numpy()))
+
+
+def _write_png(path: Path, rgb: Pixels) -> None:
+    from PIL import Image
+
+    Image.fromarray(rgb).save(path)
