@@ -1,7 +1,8 @@
 """The hybrid rain model (Sec. 3 of Liu et al., CVPR 2018): streaks and occlusions, rendered in RGB."""
 
 from vsj4r.rain.bank import StreakBank
-from vsj4r.rain.style import Preset, RainStyle, draw_style
+from vsj4r.rain.presets import Preset, draw_style
+from vsj4r.rain.style import RainStyle
 from vsj4r.rain.synthesis import RainClip, render
 
 __all__ = ["Preset", "RainClip", "RainStyle", "StreakBank", "draw_style", "render"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from vsj4r.rain.database import load_database
+from vsj4r.rain.presets import Preset, draw_style
 from vsj4r.rain.streaks import Floats, StreakLayer, render_layer
-from vsj4r.rain.style import Preset, draw_style
 from vsj4r.rain.synthesis import Pixels, RainClip, render
 
 ANGLES = 10  # between 0 and 45 degrees; mirroring and transposing give the rest

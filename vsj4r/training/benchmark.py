@@ -1,6 +1,6 @@
 """The two calibrated benchmarks, "light" and "complex": rain of a stated level on clips with ground truth.
 
-The presets themselves lie in ``rain.style``; ``LEVELS`` says what they are calibrated to.
+The presets themselves lie in ``rain.presets``; ``LEVELS`` says what they are calibrated to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.rain.style import draw_style
+from vsj4r.rain.presets import draw_style
 from vsj4r.rain.synthesis import Renderer, render
 from vsj4r.training.footage import IMAGES, read_frames, read_image
 from vsj4r.training.motion import CameraPath, simulate_motion

@@ -1,0 +1,201 @@
+"""The presets: how one clip's rain is drawn.
+
+``light`` and ``complex`` are calibrated (``training.benchmark`` states the levels, a test holds them), so
+their constants are frozen: a change here changes every published figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from vsj4r.rain.streaks import StreakLayer
+from vsj4r.rain.style import RainStyle
+
+Preset = Literal["light", "complex", "soft", "mixed"]
+REFERENCE_HEIGHT = 288  # frame height at which the lengths and widths below hold
+NARROWEST_PX, WIDEST_PX = 1.0, 12.0
+MIXTURE = {"none": 0.05, "light": 0.22, "complex": 0.28, "soft": 0.33, "photo": 0.12}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """What a layer is drawn from, log-uniformly: pixels at the reference height, ``cover`` the share of the
+    frame under streaks, ``brightness`` their peak."""
+
+    length: tuple[float, float]
+    width: tuple[float, float]
+    cover: tuple[float, float]
+    brightness: tuple[float, float]
+    hardness: float = 0.0
+
+    def draw(
+        self, rng: np.random.Generator, scale: float, angle_deg: float, *, dim: float = 1.0
+    ) -> StreakLayer:
+        """One layer about a direction; ``scale`` is frame height over ``REFERENCE_HEIGHT``."""
+        length_px = max(_log_uniform(rng, self.length) * scale, 4.0)
+        width_px = min(max(_log_uniform(rng, self.width) * scale, NARROWEST_PX), WIDEST_PX)
+        return StreakLayer(
+            length_px=length_px,
+            width_px=width_px,
+            angle_deg=angle_deg + float(rng.normal(0, 1.5)),
+            density=_log_uniform(rng, self.cover) / (length_px * width_px),
+            brightness=_log_uniform(rng, self.brightness) * dim,
+            hardness=self.hardness,
+            spread_deg=float(rng.uniform(0.5, 3.5)),
+        )
+
+
+LIGHT = (
+    Ranges(length=(10, 18), width=(1.0, 1.3), cover=(0.03, 0.04), brightness=(0.24, 0.32)),
+    Ranges(length=(22, 40), width=(1.5, 2.2), cover=(0.06, 0.08), brightness=(0.38, 0.48)),
+)
+COMPLEX = (
+    Ranges(length=(12, 20), width=(1.2, 1.6), cover=(0.1, 0.14), brightness=(0.2, 0.3)),
+    Ranges(length=(30, 60), width=(3.0, 4.5), cover=(0.25, 0.35), brightness=(0.35, 0.45)),
+    Ranges(length=(25, 45), width=(1.2, 2.0), cover=(0.03, 0.05), brightness=(0.5, 0.65), hardness=1),
+)
+COMPLEX_OCCLUSION = Ranges((25, 40), (2.5, 4.0), (0.06, 0.09), (1, 1), hardness=1)
+COMPLEX_SPARKLE, COMPLEX_SPARKLE_LEVEL = 0.002, 0.6
+
+SOFT = (  # far, middle, near
+    Ranges(length=(6, 14), width=(0.9, 1.3), cover=(0.05, 0.2), brightness=(0.05, 0.15)),
+    Ranges(length=(14, 40), width=(1.1, 2.2), cover=(0.02, 0.08), brightness=(0.1, 0.3)),
+    Ranges(length=(40, 100), width=(2.5, 7.0), cover=(0.005, 0.04), brightness=(0.06, 0.2)),
+)
+
+ANY_LIGHT = (
+    Ranges(length=(6, 60), width=(0.9, 2.4), cover=(0.015, 0.1), brightness=(0.12, 0.55)),
+    Ranges(length=(6, 60), width=(0.9, 2.2), cover=(0.01, 0.06), brightness=(0.15, 0.6), hardness=1),
+)
+ANY_HEAVY = Ranges(length=(8, 70), width=(1.0, 4.5), cover=(0.08, 0.35), brightness=(0.15, 0.55))
+ANY_LINES = Ranges(length=(12, 60), width=(1.0, 2.4), cover=(0.02, 0.12), brightness=(0.3, 0.8), hardness=1)
+ANY_OCCLUSION = Ranges((10, 45), (1.2, 4.0), (0.01, 0.14), (1, 1), hardness=1)
+
+
+def draw_style(
+    rng: np.random.Generator, preset: Preset, frame_height: int, *, database: bool = False
+) -> RainStyle:
+    """One clip's rain. Pixel sizes grow with ``frame_height``; ``database`` says that image layers exist.
+
+    "light" and "complex" are the calibrated benchmarks, "soft" looks like real rain, "mixed" is for
+    training: every kind over a wide range, about 5 % of the clips without rain.
+
+    Raises:
+        ValueError: an unknown preset.
+    """
+    scale = frame_height / REFERENCE_HEIGHT
+    if preset == "light":
+        return _light(rng, scale)
+    if preset == "complex":
+        return _complex(rng, scale)
+    if preset == "soft":
+        return _soft(rng, scale, float(np.clip(rng.normal(0, 12), -40, 40)))
+    if preset == "mixed":
+        return _mixed(rng, scale, database)
+    raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {preset!r}")
+
+
+def _log_uniform(rng: np.random.Generator, between: tuple[float, float]) -> float:
+    return float(np.exp(rng.uniform(np.log(between[0]), np.log(between[1]))))
+
+
+def _light(rng: np.random.Generator, scale: float) -> RainStyle:
+    angle = float(rng.uniform(-25, 25))
+    return RainStyle(kind="light", layers=tuple(x.draw(rng, scale, angle) for x in LIGHT))
+
+
+def _complex(rng: np.random.Generator, scale: float) -> RainStyle:
+    angle = float(rng.uniform(-25, 25))
+    return RainStyle(
+        kind="complex",
+        layers=tuple(x.draw(rng, scale, angle) for x in COMPLEX),
+        sparkle=COMPLEX_SPARKLE,
+        sparkle_level=COMPLEX_SPARKLE_LEVEL,
+        occlusion=COMPLEX_OCCLUSION.draw(rng, scale, angle),
+        reliance=float(rng.uniform(0.75, 0.9)),
+    )
+
+
+def _soft(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
+    strength = _log_uniform(rng, (0.6, 1.6))
+    grey, cold = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, 0.06))
+    return RainStyle(
+        kind="soft",
+        layers=tuple(x.draw(rng, scale, angle, dim=strength) for x in SOFT),
+        gain_jitter=0.15,
+        tint=(grey - cold, grey - cold / 2, grey),
+        screen=float(rng.uniform(0.3, 1.0)),
+        veil=float(rng.uniform(0, 0.25)),
+        veil_level=float(rng.uniform(0.6, 0.9)),
+        haze=float(rng.uniform(0, 0.03)),
+    )
+
+
+def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
+    kind = list(MIXTURE)[int(rng.choice(len(MIXTURE), p=list(MIXTURE.values())))]
+    if kind == "photo" and not database:
+        kind = "soft"
+    angle = _any_angle(rng)
+    scale *= _log_uniform(rng, (0.7, 1.5))
+    if kind == "none":
+        style = RainStyle()
+    elif kind == "photo":
+        style = RainStyle(
+            kind="photo",
+            photographed=int(rng.integers(1, 6)),
+            photo_gain=float(rng.uniform(0.25, 0.9)),
+            photo_folder=float(rng.random()),
+            photo_mirror=bool(rng.random() < 0.5),
+        )
+    elif kind == "light":
+        layers = (ANY_LIGHT[int(rng.random() < 0.3)] for _ in range(int(rng.integers(1, 4))))
+        style = RainStyle(kind="light", layers=tuple(x.draw(rng, scale, angle) for x in layers))
+    elif kind == "complex":
+        style = _any_complex(rng, scale, angle)
+    else:
+        style = _soft(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
+    return _varied(rng, style)
+
+
+def _any_angle(rng: np.random.Generator) -> float:
+    """Mostly falling, sometimes driven by wind, rarely anything (a film may lie on its side)."""
+    if rng.random() < 0.04:
+        return float(rng.uniform(-90, 90))
+    spread = (8.0, 22.0, 40.0)[int(rng.choice(3, p=[0.4, 0.4, 0.2]))]
+    return float(np.clip(rng.normal(0, spread), -75, 75))
+
+
+def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
+    layers = [ANY_HEAVY.draw(rng, scale, angle) for _ in range(int(rng.integers(1, 4)))]
+    if rng.random() < 0.7:
+        layers.append(ANY_LINES.draw(rng, scale, angle))
+    return RainStyle(
+        kind="complex",
+        layers=tuple(layers),
+        sparkle=_log_uniform(rng, (0.0005, 0.01)) if rng.random() < 0.7 else 0.0,
+        sparkle_level=float(rng.uniform(0.3, 0.8)),
+        occlusion=ANY_OCCLUSION.draw(rng, scale, angle) if rng.random() < 0.7 else None,
+        reliance=float(rng.uniform(0.55, 1.0)),
+    )
+
+
+def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
+    """What a training set wants on top: turning wind, tinted rain, veil, haze, blending of every degree."""
+    soft, rain = style.kind == "soft", style.kind != "none"
+    veil = style.veil if soft else (float(rng.uniform(0, 0.2)) if rng.random() < 0.2 else 0.0)
+    style = replace(style, veil=veil, veil_level=float(rng.uniform(0.5, 0.95)))
+    if not rain:
+        return style
+    grey, cold = float(rng.uniform(0.85, 1.0)), float(rng.normal(0, 0.03))
+    tint = (min(grey - cold, 1.0), grey, min(grey + cold, 1.0)) if rng.random() < 0.7 else (1.0, 1.0, 1.0)
+    return replace(
+        style,
+        gain_jitter=float(rng.uniform(0.02, 0.25)),
+        turn_deg=float(rng.normal(0, 1.5)) if rng.random() < 0.2 else 0.0,
+        tint=tint,
+        screen=style.screen if soft else (float(rng.uniform(0, 0.8)) if rng.random() < 0.3 else 0.0),
+        haze=style.haze if soft else (float(rng.uniform(0, 0.05)) if rng.random() < 0.25 else 0.0),
+    )
