@@ -1,0 +1,148 @@
+"""Which frames are fed, in which order and into which state, so that output n is a function of (clip, n).
+
+``Segments`` is arithmetic on frame numbers and nothing else: where the state of a frame begins.
+``Schedule`` remembers which live states stand where and answers "what is to be fed now". Neither
+knows of planes, engines or VapourSynth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+RUN_FRAMES = 16
+"""Steps taken at once. A longer run is cut, so that a seek far into a segment holds few source frames."""
+
+LIVE_STATES = 2
+"""States kept: one for whoever reads on, one for a seek beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Where state begins and which neighbour a frame sees.
+
+    The clip falls into scenes (today one: the whole clip), a scene into segments of ``segment`` frames
+    (0: one segment). The state of a segment starts ``warmup`` frames before its anchor, inside the scene;
+    the outputs of that run-in are thrown away. Nothing crosses ``scene``: cuts need that method alone.
+    """
+
+    length: int
+    segment: int
+    warmup: int
+    lookahead: int
+
+    def scene(self, n: int) -> tuple[int, int]:
+        """First frame of the scene of frame ``n``, and the first one after it."""
+        return 0, self.length
+
+    def anchor(self, n: int) -> int:
+        """First frame of the segment of frame ``n``."""
+        begin, _ = self.scene(n)
+        return n - (n - begin) % self.segment if self.segment else begin
+
+    def start(self, n: int) -> int:
+        """The frame that a fresh state meets first on its way to frame ``n``."""
+        begin, _ = self.scene(n)
+        return max(begin, self.anchor(n) - self.warmup)
+
+    def neighbour(self, n: int) -> int:
+        """The frame read as ``o_next`` with frame ``n``: ``n`` itself at the end of a scene."""
+        _, end = self.scene(n)
+        return min(n + self.lookahead, end - 1)
+
+
+class Run(NamedTuple):
+    """Frames ``first`` .. ``stop`` are to be stepped towards ``target``, reading ``first`` .. ``last``.
+
+    Outputs from ``keep`` on are good; earlier ones are warm-up.
+    """
+
+    target: int
+    first: int
+    keep: int
+    stop: int
+    last: int
+
+
+@dataclass(slots=True)
+class _Live:
+    """A state that has been fed up to frame ``cursor`` on its way through the segment at ``anchor``."""
+
+    slot: int
+    anchor: int = -1
+    cursor: int = -1
+
+
+class Schedule:
+    """The live states of one filter and the requests under way. One caller at a time.
+
+    A run of up to ``RUN_FRAMES`` is done at once. A longer one goes in pieces, between which other
+    requests come in, so its state must not be taken from it: long requests queue, everyone who waits
+    works for the oldest, and that one's state is not taken. Hence each request ends.
+    """
+
+    def __init__(self, segments: Segments) -> None:
+        self.segments = segments
+        self._lives = [_Live(slot) for slot in range(LIVE_STATES)]  # least recently used first
+        self._long: dict[int, None] = {}  # targets in order of arrival
+
+    def reads(self, n: int) -> Run:
+        """What to feed now so that output ``n`` comes nearer; ``run.stop == n`` when it gets there."""
+        run = self._run(n)
+        if run.stop - run.first < RUN_FRAMES:
+            return run
+        self._long.setdefault(n)
+        run = self._run(next(iter(self._long)))
+        stop = min(run.stop, run.first + RUN_FRAMES - 1)
+        return run._replace(stop=stop, last=self.segments.neighbour(stop))
+
+    def claim(self, i: int, target: int) -> tuple[int, bool]:
+        """The slot whose state is to be stepped with frame ``i``, and whether it must be reset first."""
+        anchor = self.segments.anchor(target)
+        live = next((x for x in self._lives if x.anchor == anchor and x.cursor == i - 1), None)
+        fresh = live is None
+        if live is None:
+            if i != self.segments.start(target):
+                raise ValueError(f"no state stands before frame {i} on the way to {target}")
+            live = self._least_used(but=self._oldest_long(besides=target))
+            live.anchor, live.cursor = -1, -1
+        self._lives.remove(live)
+        self._lives.append(live)
+        return live.slot, fresh
+
+    def advance(self, slot: int, i: int, target: int) -> None:
+        """The state in ``slot`` has been fed frame ``i``."""
+        live = self._live(slot)
+        live.anchor, live.cursor = self.segments.anchor(target), i
+        if i >= live.anchor:
+            self._long.pop(i, None)
+
+    def lose(self, slot: int) -> None:
+        """The state in ``slot`` is not to be trusted any more."""
+        live = self._live(slot)
+        live.anchor, live.cursor = -1, -1
+
+    def forget(self, n: int) -> None:
+        """Request ``n`` has failed or was given up."""
+        self._long.pop(n, None)
+
+    def _run(self, n: int) -> Run:
+        live = self._nearest(n)
+        first = self.segments.start(n) if live is None else live.cursor + 1
+        return Run(n, first, max(first, self.segments.anchor(n)), n, self.segments.neighbour(n))
+
+    def _nearest(self, n: int) -> _Live | None:
+        anchor = self.segments.anchor(n)
+        near = [live for live in self._lives if live.anchor == anchor and live.cursor < n]
+        return max(near, key=lambda live: live.cursor, default=None)
+
+    def _oldest_long(self, *, besides: int) -> _Live | None:
+        """The state at work for the oldest long request, unless that is ``besides``."""
+        oldest = next(iter(self._long), besides)
+        return None if oldest == besides else self._nearest(oldest)
+
+    def _least_used(self, *, but: _Live | None) -> _Live:
+        return next(live for live in self._lives if live is not but)
+
+    def _live(self, slot: int) -> _Live:
+        return next(live for live in self._lives if live.slot == slot)
