@@ -1,0 +1,70 @@
+"""The clip and the arguments of ``core.j4r.Derain``, checked before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.frames.planes import Geometry
+
+_YUV, _INTEGER = 3, 0  # VSColorFamily, VSSampleType
+FRAMES_MAX = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What the filter takes: YUV 4:2:0, 8 to 16 bit integer, one format and one size throughout."""
+
+    geometry: Geometry
+    frames: int
+
+    @classmethod
+    def checked(cls, given: dict[str, int | str]) -> Self:
+        """From VSVideoInfo: ``format`` (its name, "" if it varies), ``family sample bits ssw ssh``,
+        ``width height`` (0 if they vary), ``frames``.
+
+        Raises:
+            Vsj4rError: any other clip.
+        """
+        number = {name: value for name, value in given.items() if isinstance(value, int)}
+        if not number["family"]:
+            raise Vsj4rError("clip must be of constant format, got a variable one")
+        if not number["width"] or not number["height"]:
+            raise Vsj4rError("clip must be of constant size, got a variable one")
+        kind = (number["family"], number["sample"], number["ssw"], number["ssh"])
+        if kind != (_YUV, _INTEGER, 1, 1) or not 8 <= number["bits"] <= 16:
+            raise Vsj4rError(f"clip must be YUV 4:2:0 of 8 to 16 bit integers, got {given['format']}")
+        return cls(Geometry(number["width"], number["height"], number["bits"]), number["frames"])
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Everything beside the clip. ``device``, ``precision`` and ``threads`` are the engine's to check.
+
+    ``segment``: frames between periodic anchors, 0 for none; ``warmup``: frames of run-in before an anchor.
+    """
+
+    model: str = "j4r"
+    strength: float = 1.0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    segment: int = 120
+    warmup: int = 8
+
+    @classmethod
+    def checked(cls, given: dict[str, int | float | str]) -> Self:
+        """From the arguments that were given; the signature in C has already fixed their types.
+
+        Raises:
+            Vsj4rError: a number outside its range.
+        """
+        arguments = cls(**given)  # type: ignore[arg-type]
+        if not 0 <= arguments.strength <= 1:
+            raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength:g}")
+        if not 0 <= arguments.segment < FRAMES_MAX:
+            raise Vsj4rError(f"segment must be 0 (none) or more, got {arguments.segment}")
+        if not 0 <= arguments.warmup < FRAMES_MAX:
+            raise Vsj4rError(f"warmup must be 0 or more, got {arguments.warmup}")
+        return arguments

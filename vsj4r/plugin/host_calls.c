@@ -1,0 +1,178 @@
+#include "host_calls.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Take the raised exception as text; what does not fit is cut between two characters. */
+static void take_exception(HostError *error)
+{
+    PyObject *exception = python.PyErr_GetRaisedException();
+    PyObject *string = exception ? python.PyObject_Str(exception) : NULL;
+    const char *text = string ? python.PyUnicode_AsUTF8AndSize(string, NULL) : NULL;
+    if (!text || !*text)
+        text = "Python raised an exception without a text";
+    size_t size = strlen(text);
+    if (size > HOST_TEXT_MAX) {
+        size = HOST_TEXT_MAX;
+        while (size && ((unsigned char)text[size] & 0xC0) == 0x80)
+            size--;
+    }
+    memcpy(error->text, text, size);
+    error->text[size] = '\0';
+    python.PyErr_Clear(); /* str() itself may have raised */
+    if (string)
+        python.Py_DecRef(string);
+    if (exception)
+        python.Py_DecRef(exception);
+}
+
+/* Drop the result of a call that returns None; false and `error` if it raised. */
+static bool took_effect(PyObject *result, HostError *error)
+{
+    if (!result) {
+        take_exception(error);
+        return false;
+    }
+    python.Py_DecRef(result);
+    return true;
+}
+
+bool host_lock(int *gil, HostError *error)
+{
+    if (!python_usable()) {
+        snprintf(error->text, sizeof error->text, "Python is shutting down");
+        return false;
+    }
+    *gil = python.PyGILState_Ensure();
+    return true;
+}
+
+void host_unlock(int gil)
+{
+    python.PyGILState_Release(gil);
+}
+
+/* One value of a map as a new Python object, NULL with an exception on failure. */
+static PyObject *map_value(const VSMap *map, const char *key, const VSAPI *api)
+{
+    switch (api->mapGetType(map, key)) {
+    case ptInt:
+        return python.Py_BuildValue("L", (long long)api->mapGetInt(map, key, 0, NULL));
+    case ptFloat:
+        return python.Py_BuildValue("d", api->mapGetFloat(map, key, 0, NULL));
+    default: /* the signature leaves only data, which is text */
+        return python.PyUnicode_DecodeUTF8(api->mapGetData(map, key, 0, NULL), api->mapGetDataSize(map, key, 0, NULL),
+                                           "replace");
+    }
+}
+
+/* The arguments that were given, without the clip, as a dict. */
+static PyObject *arguments_dict(const VSMap *map, const VSAPI *api)
+{
+    PyObject *dict = python.PyDict_New();
+    for (int i = 0; dict && i < api->mapNumKeys(map); i++) {
+        const char *key = api->mapGetKey(map, i);
+        if (!strcmp(key, "clip") || api->mapNumElements(map, key) < 1)
+            continue;
+        PyObject *value = map_value(map, key, api);
+        bool stored = value && python.PyDict_SetItemString(dict, key, value) == 0;
+        if (value)
+            python.Py_DecRef(value);
+        if (!stored) {
+            python.Py_DecRef(dict);
+            return NULL;
+        }
+    }
+    return dict;
+}
+
+PyObject *host_open(const VSVideoInfo *info, const VSMap *arguments, const VSAPI *api, HostError *error)
+{
+    const VSVideoFormat *format = &info->format;
+    char name[33] = "";
+    api->getVideoFormatName(format, name);
+    PyObject *host = NULL;
+    PyObject *module = python.PyImport_ImportModule("vsj4r.plugin.host");
+    if (module)
+        host = python.PyObject_CallMethod(
+            module, "open_host", "({s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}N)", "format", name, "family",
+            format->colorFamily, "sample", format->sampleType, "bits", format->bitsPerSample, "ssw",
+            format->subSamplingW, "ssh", format->subSamplingH, "width", info->width, "height", info->height,
+            "frames", info->numFrames, arguments_dict(arguments, api));
+    if (!host)
+        take_exception(error);
+    if (module)
+        python.Py_DecRef(module);
+    return host;
+}
+
+void host_close(PyObject *host)
+{
+    if (!host || !python_usable())
+        return;
+    int gil = python.PyGILState_Ensure();
+    python.Py_DecRef(host);
+    python.PyGILState_Release(gil);
+}
+
+bool host_reads(PyObject *host, int n, HostRun *run, HostError *error)
+{
+    PyObject *answer = python.PyObject_CallMethod(host, "reads", "(i)", n);
+    bool read = answer && python.PyArg_ParseTuple(answer, "iiiii", &run->target, &run->first, &run->keep, &run->stop,
+                                                  &run->last);
+    if (!read)
+        take_exception(error);
+    if (answer)
+        python.Py_DecRef(answer);
+    return read;
+}
+
+/* A property of a frame, or `absent`. */
+static int property(const VSFrame *frame, const char *key, int absent, const VSAPI *api)
+{
+    int missing = 0;
+    int value = api->mapGetIntSaturated(api->getFramePropertiesRO(frame), key, 0, &missing);
+    return missing ? absent : value;
+}
+
+/* 1 full, 0 limited, -1 not stated. _ColorRange (0 full, 1 limited) is what _Range was called before R74. */
+static int range_of(const VSFrame *frame, const VSAPI *api)
+{
+    int range = property(frame, "_Range", -1, api);
+    int old = property(frame, "_ColorRange", -1, api);
+    return range >= 0 || old < 0 ? range : !old;
+}
+
+/* One plane's memory as a memoryview. */
+static PyObject *plane_memory(const VSFrame *frame, uint8_t *writable, int plane, const VSAPI *api)
+{
+    Py_ssize_t bytes = api->getStride(frame, plane) * api->getFrameHeight(frame, plane);
+    char *memory = writable ? (char *)writable : (char *)api->getReadPtr(frame, plane);
+    return python.PyMemoryView_FromMemory(memory, bytes, writable ? PY_WRITE : PY_READ);
+}
+
+/* A frame as `Frame` of vsj4r/plugin/host.py; `writable` is the same frame or NULL. */
+static PyObject *frame_tuple(const VSFrame *frame, VSFrame *writable, const VSAPI *api)
+{
+    PyObject *memory[3];
+    for (int plane = 0; plane < 3; plane++)
+        memory[plane] = plane_memory(frame, writable ? api->getWritePtr(writable, plane) : NULL, plane, api);
+    return python.Py_BuildValue("((NNN)(nnn)ii)", memory[0], memory[1], memory[2], (Py_ssize_t)api->getStride(frame, 0),
+                                (Py_ssize_t)api->getStride(frame, 1), (Py_ssize_t)api->getStride(frame, 2),
+                                range_of(frame, api), property(frame, "_FieldBased", 0, api));
+}
+
+bool host_step(PyObject *host, int i, int target, const VSFrame *source, const VSFrame *after, VSFrame *out,
+               const VSAPI *api, HostError *error)
+{
+    PyObject *written = out ? frame_tuple(out, out, api) : python.Py_BuildValue("");
+    return took_effect(python.PyObject_CallMethod(host, "step", "(iiNNN)", i, target, frame_tuple(source, NULL, api),
+                                                  frame_tuple(after, NULL, api), written),
+                       error);
+}
+
+void host_forget(PyObject *host, int n)
+{
+    HostError ignored;
+    took_effect(python.PyObject_CallMethod(host, "forget", "(i)", n), &ignored);
+}

@@ -1,0 +1,257 @@
+/* core.j4r.Derain: a recurrent filter whose output n is a function of (clip, n).
+ *
+ * This is the mechanism: frame requests, references, the GIL, the ring of finished frames. Which frames are
+ * fed, from which state, is decided in Python (host.py, ../frames/segments.py).
+ */
+#include "host_calls.h"
+#include "ring.h"
+
+#include <VapourSynth4.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A request for output n that waits: it holds the source frames first .. last (none when last < first). */
+typedef struct Request {
+    int n, first, last;
+    const VSFrame *finished; /* output n, once somebody's run has come past it */
+    struct Request *next;
+} Request;
+
+typedef struct Derain {
+    VSNode *node;
+    const VSVideoInfo *info;
+    PyObject *host;
+    Request *requests;
+    Ring ring;
+} Derain;
+
+static void set_filter_error(const HostError *error, VSFrameContext *context, const VSAPI *api)
+{
+    char text[sizeof error->text + 16];
+    snprintf(text, sizeof text, "Derain: %s", error->text);
+    api->setFilterError(text, context);
+}
+
+/* ---------------------------------------------------------------- get */
+
+static Request *request_open(Derain *d, int n)
+{
+    Request *request = malloc(sizeof *request);
+    if (request) {
+        *request = (Request){.n = n, .first = 0, .last = -1, .next = d->requests};
+        d->requests = request;
+    }
+    return request;
+}
+
+/* Forget the request; gives its output frame, with the reference, or NULL. */
+static const VSFrame *request_close(Derain *d, Request *request)
+{
+    const VSFrame *finished = request->finished;
+    Request **link = &d->requests;
+    while (*link != request)
+        link = &(*link)->next;
+    *link = request->next;
+    free(request);
+    return finished;
+}
+
+/* Hold exactly first .. last. Returns whether anything had to be asked for. */
+static bool request_hold(Request *request, int first, int last, VSNode *node, VSFrameContext *context,
+                         const VSAPI *api)
+{
+    bool asked = false;
+    for (int i = request->first; i <= request->last; i++)
+        if (i < first || i > last)
+            api->releaseFrameEarly(node, i, context);
+    for (int i = first; i <= last; i++)
+        if (i < request->first || i > request->last) {
+            api->requestFrameFilter(i, node, context);
+            asked = true;
+        }
+    request->first = first;
+    request->last = last;
+    return asked;
+}
+
+/* Keep output i (taking over the reference) and give it to whoever waits for it. */
+static void derain_finish(Derain *d, int i, const VSFrame *out, const VSAPI *api)
+{
+    for (Request *request = d->requests; request; request = request->next)
+        if (request->n == i && !request->finished)
+            request->finished = api->addFrameRef(out);
+    ring_put(&d->ring, i, out, api);
+}
+
+/* Step frame i of a run; its output counts unless it is warm-up. */
+static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *context, VSCore *core, const VSAPI *api,
+                        HostError *error)
+{
+    const VSFrame *source = api->getFrameFilter(i, d->node, context);
+    const VSFrame *after = api->getFrameFilter(i < run->last ? i + 1 : i, d->node, context);
+    VSFrame *out = NULL;
+    if (i >= run->keep)
+        out = api->newVideoFrame(&d->info->format, d->info->width, d->info->height, source, core);
+    bool stepped = host_step(d->host, i, run->target, source, after, out, api, error);
+    if (stepped && out)
+        derain_finish(d, i, out, api);
+    else
+        api->freeFrame(out);
+    api->freeFrame(after);
+    api->freeFrame(source);
+    return stepped;
+}
+
+/* With the GIL: step until the request is finished or has asked for frames. False: it fails, with `error`. */
+static bool derain_advance(Derain *d, Request *request, VSFrameContext *context, VSCore *core, const VSAPI *api,
+                           HostError *error)
+{
+    while (!request->finished) {
+        HostRun run;
+        if (!host_reads(d->host, request->n, &run, error))
+            return false;
+        if (request_hold(request, run.first, run.last, d->node, context, api))
+            return true;
+        for (int i = run.first; i <= run.stop; i++) {
+            HostError failure;
+            if (!derain_step(d, i, &run, context, core, api, &failure)) {
+                host_forget(d->host, run.target);
+                if (run.target != request->n)
+                    break; /* another request's trouble, which it will meet itself */
+                snprintf(error->text, sizeof error->text, "frame %d: %s", i, failure.text);
+                return false;
+            }
+            api->releaseFrameEarly(d->node, i, context);
+            request->first = i + 1;
+        }
+    }
+    return true;
+}
+
+/* Do what can be done for the request now; on failure the filter error is set. */
+static bool derain_serve(Derain *d, Request *request, VSFrameContext *context, VSCore *core, const VSAPI *api)
+{
+    HostError error;
+    int gil;
+    bool served = host_lock(&gil, &error);
+    if (served) {
+        served = derain_advance(d, request, context, core, api, &error);
+        host_unlock(gil);
+    }
+    if (!served)
+        set_filter_error(&error, context, api);
+    return served;
+}
+
+/* A source frame could not be had. */
+static void derain_give_up(Derain *d, Request *request, const VSAPI *api)
+{
+    HostError ignored;
+    int gil;
+    if (host_lock(&gil, &ignored)) {
+        host_forget(d->host, request->n);
+        host_unlock(gil);
+    }
+    api->freeFrame(request_close(d, request));
+}
+
+/* fmUnordered: entered by one thread at a time, in any order of n. Each entry may have to ask for more frames,
+ * for meanwhile another request may have moved the states. */
+static const VSFrame *VS_CC derain_get(int n, int reason, void *instance, void **frame_data, VSFrameContext *context,
+                                       VSCore *core, const VSAPI *api)
+{
+    Derain *d = instance;
+    if (reason == arInitial) {
+        const VSFrame *known = ring_find(&d->ring, n);
+        if (known)
+            return api->addFrameRef(known);
+        frame_data[0] = request_open(d, n);
+        if (!frame_data[0])
+            api->setFilterError("Derain: out of memory", context);
+    }
+    Request *request = frame_data[0];
+    if (!request)
+        return NULL;
+    if (reason == arError) {
+        derain_give_up(d, request, api);
+        return NULL;
+    }
+    if (!request->finished && derain_serve(d, request, context, core, api) && !request->finished)
+        return NULL; /* waits for source frames */
+    return request_close(d, request); /* NULL after an error */
+}
+
+/* --------------------------------------------------------------- free */
+
+static void VS_CC derain_free(void *instance, VSCore *core, const VSAPI *api)
+{
+    (void)core;
+    Derain *d = instance;
+    host_close(d->host);
+    ring_free(&d->ring, api);
+    api->freeNode(d->node);
+    free(d);
+}
+
+/* ------------------------------------------------------------- create */
+
+static bool derain_open(Derain *d, const VSMap *in, VSCore *core, const VSAPI *api, HostError *error)
+{
+    int gil;
+    if (!python_load()) {
+        snprintf(error->text, sizeof error->text, "there must be a Python 3.12 or later in the process, got none");
+        return false;
+    }
+    if (!host_lock(&gil, error))
+        return false;
+    d->host = host_open(d->info, in, api, error);
+    host_unlock(gil);
+    if (!d->host)
+        return false;
+    VSCoreInfo info;
+    api->getCoreInfo(core, &info);
+    if (ring_init(&d->ring, d->info, info.numThreads))
+        return true;
+    snprintf(error->text, sizeof error->text, "out of memory");
+    return false;
+}
+
+static void VS_CC derain_create(const VSMap *in, VSMap *out, void *user_data, VSCore *core, const VSAPI *api)
+{
+    (void)user_data;
+    Derain *d = calloc(1, sizeof *d);
+    if (!d) {
+        api->mapSetError(out, "Derain: out of memory");
+        return;
+    }
+    d->node = api->mapGetNode(in, "clip", 0, NULL);
+    d->info = api->getVideoInfo(d->node);
+    HostError error;
+    if (!derain_open(d, in, core, api, &error)) {
+        char text[sizeof error.text + 16];
+        snprintf(text, sizeof text, "Derain: %s", error.text);
+        api->mapSetError(out, text);
+        derain_free(d, core, api);
+        return;
+    }
+    VSFilterDependency dependency = {d->node, rpGeneral};
+    api->createVideoFilter(out, "Derain", d->info, derain_get, derain_free, fmUnordered, &dependency, 1, d, core);
+}
+
+static void VS_CC version(const VSMap *in, VSMap *out, void *user_data, VSCore *core, const VSAPI *api)
+{
+    (void)in, (void)user_data, (void)core;
+    api->mapSetData(out, "version", VSJ4R_VERSION, -1, dtUtf8, maReplace);
+}
+
+VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *api)
+{
+    api->configPlugin("io.github.vsj4r", "j4r", "Recurrent video deraining", VS_MAKE_VERSION(VSJ4R_MAJOR, VSJ4R_MINOR),
+                      VAPOURSYNTH_API_VERSION, 0, plugin);
+    api->registerFunction("Derain",
+                          "clip:vnode;model:data:opt;strength:float:opt;device:data:opt;precision:data:opt;"
+                          "threads:int:opt;segment:int:opt;warmup:int:opt;",
+                          "clip:vnode;", derain_create, NULL, plugin);
+    api->registerFunction("Version", "", "version:data;", version, NULL, plugin);
+}

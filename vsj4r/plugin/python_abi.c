@@ -1,0 +1,52 @@
+#if !defined(_WIN32)
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
+#include "python_abi.h"
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
+PythonApi python;
+
+#if defined(_WIN32)
+static void *find(const char *name)
+{
+    /* the stable ABI; then 3.12's private _Py_IsFinalizing */
+    static const char *const libraries[] = {"python3.dll", "python312.dll"};
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        HMODULE library = GetModuleHandleA(libraries[i]);
+        void *symbol = library ? (void *)GetProcAddress(library, name) : NULL;
+        if (symbol)
+            return symbol;
+    }
+    return NULL;
+}
+#else
+static void *find(const char *name)
+{
+    return dlsym(RTLD_DEFAULT, name); /* the executable, or the libpython that it or libvsscript loaded */
+}
+#endif
+
+bool python_load(void)
+{
+    PythonApi found;
+#define PYTHON_FIND(result, name, arguments) \
+    if (!(found.name = (result(*) arguments)find(#name))) \
+        return false;
+    PYTHON_SYMBOLS(PYTHON_FIND)
+#undef PYTHON_FIND
+    found.is_finalizing = (int (*)(void))find("Py_IsFinalizing");
+    if (!found.is_finalizing)
+        found.is_finalizing = (int (*)(void))find("_Py_IsFinalizing");
+    python = found;
+    return true;
+}
+
+bool python_usable(void)
+{
+    return python.Py_IsInitialized && python.Py_IsInitialized() && !(python.is_finalizing && python.is_finalizing());
+}

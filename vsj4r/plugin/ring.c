@@ -1,0 +1,50 @@
+#include "ring.h"
+
+#include <stdlib.h>
+
+/* 256 MiB is 86 frames of 1080p at 8 bit. Every request under way (VapourSynth allows about two a thread)
+ * must find its frame even when a later request stepped past it, so the floor counts in frames; more than
+ * two default segments have no reader. */
+static const int64_t RING_BYTES = 256 << 20;
+static const int64_t RING_FRAMES = 256;
+
+bool ring_init(Ring *ring, const VSVideoInfo *info, int threads)
+{
+    int64_t luma = (int64_t)info->width * info->height * info->format.bytesPerSample;
+    int64_t bytes = luma + (luma >> (info->format.subSamplingW + info->format.subSamplingH)) * 2;
+    int64_t frames = RING_BYTES / bytes;
+    int64_t least = (int64_t)threads * 2 + 2;
+    if (frames > RING_FRAMES)
+        frames = RING_FRAMES;
+    ring->capacity = (int)(frames < least ? least : frames);
+    ring->next = 0;
+    ring->entries = malloc(sizeof *ring->entries * (size_t)ring->capacity);
+    if (!ring->entries)
+        return false;
+    for (int i = 0; i < ring->capacity; i++)
+        ring->entries[i] = (RingEntry){.n = -1, .frame = NULL};
+    return true;
+}
+
+void ring_free(Ring *ring, const VSAPI *api)
+{
+    for (int i = 0; ring->entries && i < ring->capacity; i++)
+        api->freeFrame(ring->entries[i].frame);
+    free(ring->entries);
+}
+
+const VSFrame *ring_find(const Ring *ring, int n)
+{
+    for (int i = 0; i < ring->capacity; i++)
+        if (ring->entries[i].n == n)
+            return ring->entries[i].frame;
+    return NULL;
+}
+
+void ring_put(Ring *ring, int n, const VSFrame *frame, const VSAPI *api)
+{
+    RingEntry *oldest = &ring->entries[ring->next];
+    api->freeFrame(oldest->frame);
+    *oldest = (RingEntry){.n = n, .frame = frame};
+    ring->next = (ring->next + 1) % ring->capacity;
+}
