@@ -49,12 +49,12 @@ class Ranges:
 
 
 LIGHT = (
-    Ranges(length=(10, 18), width=(1.0, 1.3), cover=(0.03, 0.04), brightness=(0.24, 0.32)),
-    Ranges(length=(22, 40), width=(1.5, 2.2), cover=(0.06, 0.08), brightness=(0.38, 0.48)),
+    Ranges(length=(10, 18), width=(1.0, 1.3), cover=(0.015, 0.025), brightness=(0.2, 0.3)),
+    Ranges(length=(22, 40), width=(1.6, 2.4), cover=(0.045, 0.06), brightness=(0.54, 0.66)),
 )
 COMPLEX = (
     Ranges(length=(12, 20), width=(1.2, 1.6), cover=(0.1, 0.14), brightness=(0.2, 0.3)),
-    Ranges(length=(30, 60), width=(3.0, 4.5), cover=(0.25, 0.35), brightness=(0.35, 0.45)),
+    Ranges(length=(30, 60), width=(3.0, 4.5), cover=(0.28, 0.38), brightness=(0.38, 0.48)),
     Ranges(length=(25, 45), width=(1.2, 2.0), cover=(0.03, 0.05), brightness=(0.5, 0.65), hardness=1),
 )
 COMPLEX_OCCLUSION = Ranges((25, 40), (2.5, 4.0), (0.06, 0.09), (1, 1), hardness=1)
