@@ -1,0 +1,51 @@
+# make demo   install, then derain a rainy clip made on the spot
+# make test   install what the tests need (torch too), then test
+# make check  formatting, lint, types, import contracts, tests
+# make wheel  the wheels of all platforms, in dist/
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+NATIVE := $(wildcard vsj4r/plugin/*.c vsj4r/plugin/*.h)
+TARGETS := linux-x86_64 linux-aarch64 win-x86_64 macos-arm64
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# vspipe finds this environment through the `vapoursynth` command on PATH
+export PATH := $(BIN):$(PATH)
+
+.PHONY: setup setup-test demo test check wheel
+
+setup: $(VENV)/.installed
+
+setup-test: $(VENV)/.installed-test
+
+$(VENV)/bin/python:
+	@python=$$(scripts/find-python) && echo "making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+
+# an editable install: the compiled filter is copied in, so it is made again when its source changes
+$(VENV)/.installed: pyproject.toml scripts/build_hook.py $(NATIVE) | $(VENV)/bin/python
+	@echo "installing vsj4r into $(VENV)"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing what the tests need (torch among it: this takes a while the first time)"
+	@$(PIP) --editable '.[demo,test,train]'
+	@touch $@
+
+demo: setup
+	$(BIN)/vsj4r demo
+
+test: setup-test
+	$(BIN)/python -m pytest
+
+check: setup-test
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+wheel: setup-test
+	@for target in $(TARGETS); do \
+	    VSJ4R_TARGET=$$target $(BIN)/python -m build --wheel --no-isolation || exit 1; \
+	done
