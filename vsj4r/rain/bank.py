@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsj4r.rain.database import load_database
+from vsj4r.rain.database import StreakDatabase, window
 from vsj4r.rain.presets import Preset, draw_style
 from vsj4r.rain.streaks import Floats, StreakLayer, render_layer
 from vsj4r.rain.synthesis import Pixels, RainClip, render
@@ -33,7 +33,7 @@ class StreakBank:
 
     def __init__(self, seed: int = 0, *, size: int = 448, database: Path | None = None) -> None:
         self.size = size
-        self.photos = [] if database is None else load_database(database)
+        self.database = None if database is None else StreakDatabase(database)
         self._shapes = np.array([(np.log(a), np.log(b), 1.5 * c) for a, b, c in SHAPES])
         self._angles = np.linspace(0, 45, ANGLES)
         self._layers = np.empty((len(SHAPES), ANGLES, VARIANTS, size, size), np.uint8)
@@ -60,7 +60,9 @@ class StreakBank:
         for _ in range(cuts):
             wanted = (90 - abs(angle) if lying else abs(angle)) + rng.normal(0, layer.spread_deg / 2)
             j = int(np.clip(np.rint(wanted / step), 0, ANGLES - 1))
-            cut = self._cut(self._layers[i, j, int(rng.integers(VARIANTS))], out.shape, rng)
+            cut = window(self._layers[i, j, int(rng.integers(VARIANTS))], out.shape, rng)
+            if rng.random() < 0.5:
+                cut = cut[::-1, ::-1]  # turned by 180 degrees: the direction stays
             amount = layer.brightness * gain / 255
             if layer.brightness < 1:
                 amount *= rng.uniform(0.8, 1.15)
@@ -69,12 +71,8 @@ class StreakBank:
     def add_photographed(
         self, s_t: Floats, folder: float, mirror: bool, gain: float, rng: np.random.Generator
     ) -> None:
-        if not self.photos:
-            return
-        photos = self.photos[int(folder * len(self.photos))]
-        out = s_t[:, ::-1] if mirror else s_t
-        photo = photos[int(rng.integers(len(photos)))]
-        out += self._cut(photo, out.shape, rng, turn=False) * np.float32(gain * rng.uniform(0.7, 1.2) / 255)
+        if self.database is not None:
+            self.database.add(s_t, folder, mirror, gain, rng)
 
     def clip(
         self, clean: Pixels, seed: int, index: int, *, preset: Preset = "mixed", frame_height: int = 288
@@ -84,20 +82,5 @@ class StreakBank:
         ``frame_height`` is the height of the picture that the clip was cut from.
         """
         rng = np.random.default_rng([seed, index])
-        style = draw_style(rng, preset, frame_height, database=bool(self.photos))
+        style = draw_style(rng, preset, frame_height, database=self.database is not None)
         return render(clean, style, rng, source=self)
-
-    @staticmethod
-    def _cut(layer: Pixels, shape: tuple[int, ...], rng: np.random.Generator, *, turn: bool = True) -> Pixels:
-        """A random window; half of the cuts turned by 180 degrees, which keeps the direction."""
-        height, width = shape
-        if layer.shape[0] < height or layer.shape[1] < width:
-            layer = np.pad(
-                layer,
-                ((0, max(height - layer.shape[0], 0)), (0, max(width - layer.shape[1], 0))),
-                mode="wrap",
-            )
-        y = int(rng.integers(layer.shape[0] - height + 1))
-        x = int(rng.integers(layer.shape[1] - width + 1))
-        cut = layer[y : y + height, x : x + width]
-        return cut[::-1, ::-1] if turn and rng.random() < 0.5 else cut

@@ -14,7 +14,7 @@ import numpy as np
 from vsj4r.rain.streaks import StreakLayer
 from vsj4r.rain.style import RainStyle
 
-Preset = Literal["light", "complex", "soft", "mixed"]
+Preset = Literal["light", "complex", "soft", "photo", "mixed"]
 REFERENCE_HEIGHT = 288  # frame height at which the lengths and widths below hold
 NARROWEST_PX, WIDEST_PX = 1.0, 12.0
 MIXTURE = {"none": 0.05, "light": 0.22, "complex": 0.28, "soft": 0.33, "photo": 0.12}
@@ -80,8 +80,9 @@ def draw_style(
 ) -> RainStyle:
     """One clip's rain. Pixel sizes grow with ``frame_height``; ``database`` says that image layers exist.
 
-    "light" and "complex" are the calibrated benchmarks, "soft" looks like real rain, "mixed" is for
-    training: every kind over a wide range, about 5 % of the clips without rain.
+    "light" and "complex" are the calibrated benchmarks, "soft" looks like real rain, "photo" takes its
+    streaks from an image database, "mixed" is for training: every kind over a wide range, about 5 % of
+    the clips without rain.
 
     Raises:
         ValueError: an unknown preset.
@@ -93,6 +94,8 @@ def draw_style(
         return _complex(rng, scale)
     if preset == "soft":
         return _soft(rng, scale, float(np.clip(rng.normal(0, 12), -40, 40)))
+    if preset == "photo":
+        return _photo(rng)
     if preset == "mixed":
         return _mixed(rng, scale, database)
     raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {preset!r}")
@@ -120,7 +123,7 @@ def _complex(rng: np.random.Generator, scale: float) -> RainStyle:
 
 
 def _soft(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
-    strength = _log_uniform(rng, (0.6, 1.6))
+    strength = _log_uniform(rng, (0.6, 2.4))
     grey, cold = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, 0.06))
     return RainStyle(
         kind="soft",
@@ -134,6 +137,16 @@ def _soft(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
     )
 
 
+def _photo(rng: np.random.Generator) -> RainStyle:
+    return RainStyle(
+        kind="photo",
+        photographed=int(rng.integers(1, 6)),
+        photo_gain=float(rng.uniform(0.25, 0.9)),
+        photo_folder=float(rng.random()),
+        photo_mirror=bool(rng.random() < 0.5),
+    )
+
+
 def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
     kind = list(MIXTURE)[int(rng.choice(len(MIXTURE), p=list(MIXTURE.values())))]
     if kind == "photo" and not database:
@@ -143,13 +156,7 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
     if kind == "none":
         style = RainStyle()
     elif kind == "photo":
-        style = RainStyle(
-            kind="photo",
-            photographed=int(rng.integers(1, 6)),
-            photo_gain=float(rng.uniform(0.25, 0.9)),
-            photo_folder=float(rng.random()),
-            photo_mirror=bool(rng.random() < 0.5),
-        )
+        style = _photo(rng)
     elif kind == "light":
         layers = (ANY_LIGHT[int(rng.random() < 0.3)] for _ in range(int(rng.integers(1, 4))))
         style = RainStyle(kind="light", layers=tuple(x.draw(rng, scale, angle) for x in layers))

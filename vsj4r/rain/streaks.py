@@ -79,7 +79,7 @@ def render_layer(layer: StreakLayer, height: int, width: int, rng: np.random.Gen
     Seeds are a Poisson process (probabilistic streaks, Garg and Nayar 2006); each of ``SHAPES`` kernels
     varies length, width and direction a little; one FFT convolution sums them.
     """
-    spectrum: NDArray[np.complex64] | None = None
+    spectrum = np.zeros((height, width // 2 + 1), np.complex64)
     for _ in range(SHAPES):
         kernel = line_kernel(
             layer.length_px * float(np.exp(rng.normal(0, 0.25))),
@@ -89,9 +89,7 @@ def render_layer(layer: StreakLayer, height: int, width: int, rng: np.random.Gen
             offset=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))),
         )
         seeds = scatter(layer.density / SHAPES, height, width, rng)
-        part = np.fft.rfft2(seeds) * np.fft.rfft2(_embed(kernel, height, width))
-        spectrum = part if spectrum is None else spectrum + part
-    assert spectrum is not None
+        spectrum += np.fft.rfft2(seeds) * np.fft.rfft2(_embed(kernel, height, width))
     s_t = np.fft.irfft2(spectrum, s=(height, width)).astype(np.float32, copy=False)
     return np.clip(s_t, 0, 1, out=s_t)
 

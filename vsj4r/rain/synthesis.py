@@ -6,11 +6,13 @@ channel changes the colour, which rain added to luma alone would never show.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.occlusions import occlude
 from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource, add_sparkle, render_layer
 from vsj4r.rain.style import RainStyle
@@ -37,13 +39,17 @@ class RainClip(NamedTuple):
 class Renderer:
     """Streaks rendered afresh at the frame's own size: exact, for the benchmark and the command line."""
 
+    def __init__(self, database: StreakDatabase | None = None) -> None:
+        self.database = database
+
     def add(self, s_t: Floats, layer: StreakLayer, gain: float, rng: np.random.Generator) -> None:
         s_t += render_layer(layer, s_t.shape[0], s_t.shape[1], rng) * np.float32(layer.brightness * gain)
 
     def add_photographed(
         self, s_t: Floats, folder: float, mirror: bool, gain: float, rng: np.random.Generator
     ) -> None:
-        """No database: nothing."""
+        if self.database is not None:
+            self.database.add(s_t, folder, mirror, gain, rng)
 
 
 def render(
@@ -53,19 +59,29 @@ def render(
     if clean.ndim != 4 or clean.shape[3] != 3 or clean.dtype != np.uint8:
         raise ValueError(f"clean must be (T, H, W, 3) uint8, got {clean.shape} {clean.dtype}")
     source = source or Renderer()
-    background = _veil(clean, style)
-    rainy = np.empty_like(background)
-    s = np.empty(clean.shape[:3], np.float32)
-    alpha = np.zeros(clean.shape[:3], bool)
-    for t, b_t in enumerate(background):
-        s[t] = streaks(style, t, clean.shape[1], clean.shape[2], source, rng)
-        a_t = None
-        if style.occlusion is not None:
-            reliance = style.reliance * float(rng.uniform(0.95, 1.05))
-            layer = _turned(style.occlusion, style, t)
-            alpha[t], a_t = occlude(layer, reliance, clean.shape[1], clean.shape[2], source, rng)
-        rainy[t] = compose(b_t, s[t], alpha[t], a_t, tint=style.tint, screen=style.screen)
-    return RainClip(rainy, s, alpha, background)
+    clip = RainClip(
+        np.empty_like(clean),
+        np.empty(clean.shape[:3], np.float32),
+        np.empty(clean.shape[:3], bool),
+        veiled(clean, style),
+    )
+    for t, b_t in enumerate(clip.background):
+        clip.rainy[t], clip.s[t], clip.alpha[t] = rain_on(b_t, style, t, rng, source)
+    return clip
+
+
+def rain_on(
+    b_t: Pixels, style: RainStyle, t: int, rng: np.random.Generator, source: StreakSource
+) -> tuple[Pixels, Floats, Mask]:
+    """Frame t in the rain: O_t (H, W, 3) uint8, s_t (H, W) in [0, 1] and alpha_t (H, W)."""
+    height, width = b_t.shape[:2]
+    s_t = streaks(style, t, height, width, source, rng)
+    if style.occlusion is None:
+        nothing = np.zeros((height, width), bool)
+        return compose(b_t, s_t, nothing, None, tint=style.tint, screen=style.screen), s_t, nothing
+    reliance = style.reliance * float(rng.uniform(0.95, 1.05))
+    alpha_t, a_t = occlude(_turned(style.occlusion, style, t), reliance, height, width, source, rng)
+    return compose(b_t, s_t, alpha_t, a_t, tint=style.tint, screen=style.screen), s_t, alpha_t
 
 
 def streaks(
@@ -116,19 +132,11 @@ def compose(
 def _turned(layer: StreakLayer, style: RainStyle, t: int) -> StreakLayer:
     if style.turn_deg == 0:
         return layer
-    return StreakLayer(
-        layer.length_px,
-        layer.width_px,
-        layer.angle_deg + style.turn_deg * t,
-        layer.density,
-        layer.brightness,
-        layer.hardness,
-        layer.spread_deg,
-    )
+    return replace(layer, angle_deg=layer.angle_deg + style.turn_deg * t)
 
 
-def _veil(clean: Pixels, style: RainStyle) -> Pixels:
-    """The background under a constant veil: B (1 - v) + v L, by table."""
+def veiled(clean: Pixels, style: RainStyle) -> Pixels:
+    """The clean picture under the style's constant veil v of level L: B (1 - v) + v L, by table."""
     if style.veil <= 0:
         return clean
     levels = np.arange(256) * (1 - style.veil) + 255 * style.veil * style.veil_level
