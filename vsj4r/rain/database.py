@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def _read_grey(path: Path) -> NDArray[np.uint8] | None:
     import av.error
 
     try:
-        with av.open(str(path)) as container:
+        with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
             frame = next(container.decode(video=0))
             return frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
     except (av.error.FFmpegError, OSError, StopIteration, IndexError):

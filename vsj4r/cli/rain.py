@@ -1,0 +1,95 @@
+"""``vsj4r rain``: let rain fall on clean footage, with its layers as ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:
+    from vsj4r.rain.synthesis import Pixels
+
+LAYERS = ("rainy", "clean", "streaks", "mask")
+
+
+def rain(
+    clean: Annotated[Path, typer.Argument(help="a folder of images (taken as one clip), or a video")],
+    out: Annotated[
+        Path, typer.Argument(help=f"a new folder; gets {', '.join(LAYERS)}: one PNG a frame in each")
+    ],
+    preset: Annotated[
+        Literal["light", "complex", "soft", "photo"],
+        typer.Option(help="light and complex: the benchmarks; soft: like real rain; photo: see --layers"),
+    ] = "light",
+    seed: Annotated[int, typer.Option(help="the same seed gives the same rain", min=0)] = 0,
+    layers: Annotated[
+        Path | None, typer.Option(help="an image database of streaks (a folder of grey images), for photo")
+    ] = None,
+) -> None:
+    """Render rain on clean footage (the hybrid rain model), with streak layer and occlusion mask.
+
+    OUT/clean is the ground truth: the footage, under the constant veil of the soft preset.
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from vsj4r.encode.images import write_rgb
+    from vsj4r.rain.database import StreakDatabase
+    from vsj4r.rain.presets import draw_style
+    from vsj4r.rain.synthesis import Renderer, rain_on, veiled
+
+    if (preset == "photo") != (layers is not None):
+        raise Vsj4rError("--preset photo and --layers go together: rain from an image database")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise Vsj4rError(f"{out} must be a new or an empty folder")
+    source = Renderer(None if layers is None else StreakDatabase(layers))
+    rng = np.random.default_rng(seed)
+    style = None
+    console = Console()
+    with console.status("rendering") as status:
+        for t, (name, frame) in enumerate(_frames(clean)):
+            if style is None:
+                style = draw_style(rng, preset, frame.shape[0])
+                for layer in LAYERS:
+                    (out / layer).mkdir(parents=True)
+            b_t = veiled(frame, style)
+            o_t, s_t, alpha_t = rain_on(b_t, style, t, rng, source)
+            pictures = (o_t, b_t, _grey(np.rint(s_t * 255)), _grey(alpha_t * 255))
+            for layer, picture in zip(LAYERS, pictures, strict=True):
+                write_rgb(picture, out / layer / f"{name}.png")
+            status.update(f"rendering: {t + 1} frames")
+    if style is None:
+        raise Vsj4rError(f"{clean} holds no frames")
+    console.print(f"{t + 1} frames of {preset} rain, seed {seed}, in {out}: {', '.join(LAYERS)}")
+
+
+def _frames(path: Path) -> Iterator[tuple[str, Pixels]]:
+    """(name, (H, W, 3) uint8 RGB) of every frame; images keep their names, those of a video are numbered."""
+    import av
+    import numpy as np
+
+    from vsj4r.encode.images import image_names, read_image
+
+    if path.is_dir():
+        for name in image_names(path):
+            image = read_image(path / name)
+            yield Path(name).stem, image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+        return
+    try:
+        with av.open(str(path.absolute())) as container:
+            for n, frame in enumerate(container.decode(video=0)):
+                yield f"{n:06d}", frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    except (av.FFmpegError, OSError, IndexError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Vsj4rError(f"{path} cannot be read as a video: {reason}") from error
+
+
+def _grey(plane: object) -> Pixels:
+    """(H, W) of levels 0 to 255 as a grey RGB picture."""
+    import numpy as np
+
+    return np.repeat(np.asarray(plane, np.uint8)[..., None], 3, -1)
