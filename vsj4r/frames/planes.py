@@ -95,12 +95,18 @@ class Converter:
             for rows in self._strips(height, width):
                 part = target[rows, :width]
                 np.subtract(plane[rows], np.float32(codes.zero), out=part, dtype=np.float32)
-                np.multiply(part, np.float32(1 / codes.span), out=part)
+                np.divide(part, np.float32(codes.span), out=part)
             target[:height, width:] = target[:height, width - 1 : width]
             target[height:] = target[height - 1]
 
     def add(
-        self, planes: Sequence[Plane], residual: Tensors, *, strength: float, full: bool, into: Sequence[Plane]
+        self,
+        planes: Sequence[Plane],
+        residual: Tensors,
+        *,
+        strength: float,
+        full: bool,
+        into: Sequence[Plane],
     ) -> None:
         """``into = clip(round(planes + strength * residual))``, the residual counted in codes.
 

@@ -1,0 +1,153 @@
+"""Anchors by arithmetic; the schedule by simulating the native filter under every kind of interleaving."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from vsj4r.frames.segments import LIVE_STATES, RUN_FRAMES, Run, Schedule, Segments
+
+
+@pytest.mark.parametrize(
+    ("segment", "warmup", "n", "anchor", "start"),
+    [
+        (10, 4, 0, 0, 0),
+        (10, 4, 9, 0, 0),
+        (10, 4, 10, 10, 6),
+        (10, 4, 37, 30, 26),
+        (3, 8, 5, 3, 0),  # the run-in is longer than what is there
+        (0, 8, 99, 0, 0),  # no periodic anchors
+        (1, 0, 42, 42, 42),  # no memory at all
+    ],
+)
+def test_anchor_and_start(segment: int, warmup: int, n: int, anchor: int, start: int) -> None:
+    segments = Segments(100, segment, warmup, 1)
+    assert segments.anchor(n) == anchor
+    assert segments.start(n) == start
+
+
+@pytest.mark.parametrize(("lookahead", "n", "neighbour"), [(1, 0, 1), (1, 99, 99), (0, 7, 7), (0, 99, 99)])
+def test_neighbour_stays_in_the_clip(lookahead: int, n: int, neighbour: int) -> None:
+    assert Segments(100, 10, 4, lookahead).neighbour(n) == neighbour
+
+
+class CutAt(Segments):
+    """What a later issue adds: cuts, known from ``scene`` alone."""
+
+    def scene(self, n: int) -> tuple[int, int]:
+        return (0, 25) if n < 25 else (25, self.length)
+
+
+def test_nothing_crosses_a_cut() -> None:
+    segments = CutAt(100, 10, 4, 1)
+    assert [segments.anchor(n) for n in (24, 25, 34, 35)] == [20, 25, 25, 35]
+    assert [segments.start(n) for n in (24, 25, 34, 35)] == [16, 25, 25, 31]
+    assert [segments.neighbour(n) for n in (23, 24, 25)] == [24, 24, 26]
+
+
+class Filter:
+    """j4r.c in miniature: a state is the list of frames it was fed, an output is a copy of that list."""
+
+    def __init__(self, segments: Segments) -> None:
+        self.segments = segments
+        self.schedule = Schedule(segments)
+        self.states: list[list[int]] = [[] for _ in range(LIVE_STATES)]
+        self.outputs: dict[int, tuple[int, ...]] = {}
+        self.steps = 0
+
+    def feed(self, run: Run, until: int | None = None) -> None:
+        """Step a run; ``until`` is a frame at which the step fails."""
+        for i in range(run.first, run.stop + 1):
+            slot, fresh = self.schedule.claim(i, run.target)
+            if fresh:
+                self.states[slot].clear()
+            if i == until:
+                self.schedule.lose(slot)
+                raise RuntimeError(i)
+            self.states[slot].append(i)
+            self.schedule.advance(slot, i, run.target)
+            self.steps += 1
+            if i >= run.keep:
+                self.outputs[i] = tuple(self.states[slot])
+
+    def expected(self, n: int) -> tuple[int, ...]:
+        return tuple(range(self.segments.start(n), n + 1))
+
+
+def serve_all(derain: Filter, wanted: list[int], rng: random.Random) -> None:
+    """Concurrent requests: each activation asks again, and steps only if it held the right frames already."""
+    held: dict[int, Run] = {}
+    waiting = list(wanted)
+    for _ in range(100_000):
+        if not waiting:
+            return
+        n = rng.choice(waiting)
+        if n in derain.outputs:
+            assert derain.outputs[n] == derain.expected(n)
+            waiting.remove(n)
+            del derain.outputs[n]  # a ring of no frames at all
+            continue
+        run = derain.schedule.reads(n)
+        assert run.stop - run.first < RUN_FRAMES
+        if held.get(n) == run:
+            derain.feed(run)
+        held[n] = run
+    pytest.fail(f"requests still wait: {waiting}")
+
+
+@pytest.mark.parametrize(("segment", "warmup"), [(0, 0), (7, 0), (7, 3), (7, 20), (40, 8), (1, 0), (120, 8)])
+@pytest.mark.parametrize("seed", range(8))
+def test_each_output_is_a_function_of_its_number(segment: int, warmup: int, seed: int) -> None:
+    rng = random.Random(seed)
+    derain = Filter(Segments(150, segment, warmup, 1))
+    wanted = [rng.randrange(150) for _ in range(40)]
+    serve_all(derain, list(dict.fromkeys(wanted)), rng)
+
+
+def test_reading_on_costs_one_step_a_frame_and_the_warmup() -> None:
+    derain = Filter(Segments(100, 20, 5, 1))
+    for n in range(100):
+        run = derain.schedule.reads(n)
+        derain.feed(run)
+        assert derain.outputs[n] == derain.expected(n)
+    assert derain.steps == 100 + 4 * 5
+
+
+def test_a_seek_beside_a_reader_does_not_cost_the_reader_its_state() -> None:
+    derain = Filter(Segments(300, 100, 0, 1))
+    for n in range(50):
+        derain.feed(derain.schedule.reads(n))
+    derain.feed(derain.schedule.reads(201))
+    assert derain.schedule.reads(50).first == 50
+
+
+def test_the_last_run_reads_no_frame_beyond_the_clip() -> None:
+    schedule = Schedule(Segments(10, 0, 0, 1))
+    assert schedule.reads(9) == Run(target=9, first=0, keep=0, stop=9, last=9)
+    assert schedule.reads(4) == Run(target=4, first=0, keep=0, stop=4, last=5)
+
+
+def test_a_long_run_is_cut_and_the_rest_wait_for_it() -> None:
+    schedule = Schedule(Segments(1000, 0, 0, 1))
+    assert schedule.reads(500) == Run(500, 0, 0, RUN_FRAMES - 1, RUN_FRAMES)
+    assert schedule.reads(900).target == 500
+    schedule.forget(500)
+    assert schedule.reads(900).target == 900
+
+
+def test_a_failed_step_costs_the_state_and_nothing_else() -> None:
+    derain = Filter(Segments(30, 0, 0, 0))
+    with pytest.raises(RuntimeError):
+        derain.feed(derain.schedule.reads(9), until=5)
+    derain.schedule.forget(9)
+    run = derain.schedule.reads(9)
+    assert run.first == 0
+    derain.feed(run)
+    assert derain.outputs[9] == derain.expected(9)
+
+
+def test_a_step_out_of_order_is_refused() -> None:
+    schedule = Schedule(Segments(30, 0, 0, 0))
+    with pytest.raises(ValueError, match="no state stands before frame 3"):
+        schedule.claim(3, 9)
