@@ -1,6 +1,6 @@
 """Hatchling build hook: compile the native filter with the ziglang wheel and put it where VapourSynth looks.
 
-``VSJ4R_TARGET`` picks the platform (see ``TARGETS``; this machine by default), so one machine builds every wheel.
+``VSJ4R_TARGET`` picks the platform (see ``TARGETS``; this machine by default): one machine builds all wheels.
 An editable install gets the library and its manifest too: ``core.j4r`` loads by itself, with no variable set.
 """
 

@@ -135,7 +135,7 @@ static int property(const VSFrame *frame, const char *key, int absent, const VSA
     return missing ? absent : value;
 }
 
-/* 1 full, 0 limited, -1 not stated. _ColorRange (0 full, 1 limited) is what _Range was called before R74. */
+/* 1 full, 0 limited, -1 not stated. _ColorRange is the older property, with the opposite meaning. */
 static int range_of(const VSFrame *frame, const VSAPI *api)
 {
     int range = property(frame, "_Range", -1, api);
