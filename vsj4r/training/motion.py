@@ -175,11 +175,11 @@ def _rounded(samples: Floats) -> Pixels:
 def add_object(clip: Pixels, image: Pixels, rng: np.random.Generator) -> None:
     """Move a feathered blob from another picture over the clip, in place: something with its own motion.
 
-    ``clip`` (T, H, W, 3) uint8, ``image`` (h, w, 3) uint8. Speed 0 to 12 px a frame; the blob's side is
-    a seventh to half of the frame's.
+    ``clip`` (T, H, W, 3) uint8, ``image`` (h, w, 3) uint8. Speed 0 to 12 px a frame; the blob spans
+    about a fifth to three fifths of the frame's shorter side.
     """
     frames, height, width = clip.shape[:3]
-    side = min(int(rng.uniform(0.2, 0.7) * min(height, width)), *image.shape[:2])
+    side = min(int(rng.uniform(0.25, 0.8) * min(height, width)), *image.shape[:2])
     if side < 8:
         return
     top, left = rng.integers(image.shape[0] - side + 1), rng.integers(image.shape[1] - side + 1)

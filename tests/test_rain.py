@@ -1,0 +1,247 @@
+"""The rain model: Eq. 3 exactly, its layers' properties measured from the pixels, and purity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.rain import RainStyle, StreakBank, draw_style, render
+from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
+from vsj4r.rain.database import StreakDatabase
+from vsj4r.rain.presets import Preset
+from vsj4r.rain.streaks import Floats, StreakLayer, line_kernel, render_layer
+from vsj4r.rain.synthesis import Pixels, Renderer, compose
+
+LAYER = StreakLayer(length_px=30, width_px=1.6, angle_deg=20, density=0.001, brightness=0.5, spread_deg=0.5)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def scene(frames: int = 3, height: int = 96, width: int = 128) -> Pixels:
+    return rng(7).integers(0, 256, (frames, height, width, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bank() -> StreakBank:
+    return StreakBank(3, size=160)
+
+
+def direction_deg(layer: Floats) -> float:
+    """The direction of a layer's streaks from its structure tensor, degrees from the vertical."""
+    gy, gx = np.gradient(layer.astype(np.float64))
+    across = 0.5 * np.arctan2(2 * (gx * gy).sum(), (gx * gx).sum() - (gy * gy).sum())
+    return float(-np.rad2deg(across))
+
+
+class TestEquation3:
+    def test_additive_where_alpha_is_0_and_reliance_where_it_is_1(self) -> None:
+        b_t = scene(1)[0]
+        s_t = rng(1).random(b_t.shape[:2], np.float32)
+        a_t = rng(2).random(b_t.shape[:2], np.float32)
+        alpha_t = rng(3).random(b_t.shape[:2]) < 0.3
+        o_t = compose(b_t, s_t, alpha_t, a_t)
+        added = np.rint(np.clip(b_t + 255.0 * s_t[..., None], 0, 255))
+        hidden = np.rint(255.0 * a_t[..., None]) + np.zeros(3)
+        assert np.abs(o_t - np.where(alpha_t[..., None], hidden, added)).max() <= 1
+        assert np.mean(o_t == np.where(alpha_t[..., None], hidden, added)) > 0.999  # ties of float32 rounding
+
+    def test_saturation_changes_chroma(self) -> None:
+        sky = np.full((2, 2, 3), (90, 140, 250), np.uint8)
+        o_t = compose(sky, np.full((2, 2), 0.2, np.float32), np.zeros((2, 2), bool), None)
+        assert o_t[0, 0].tolist() == [141, 191, 255]
+        before, after = rgb_to_yuv420(sky), rgb_to_yuv420(o_t)
+        assert before.u - after.u > 0.05
+
+    def test_screen_hides_as_much_background_as_the_streak_is_bright(self) -> None:
+        b_t = np.full((1, 1, 3), 200, np.uint8)
+        s_t = np.full((1, 1), 0.5, np.float32)
+        o_t = compose(b_t, s_t, np.zeros((1, 1), bool), None, tint=(0.6, 0.7, 1.0), screen=1.0)
+        assert o_t[0, 0].tolist() == [
+            np.rint(100 + 127.5 * c) for c in (0.6, 0.7, 1.0)
+        ]  # darker where B > tint
+
+    def test_no_rain_changes_nothing(self) -> None:
+        clean = scene()
+        clip = render(clean, RainStyle(), rng())
+        assert np.array_equal(clip.rainy, clean)
+        assert np.array_equal(clip.background, clean)
+        assert not clip.s.any()
+        assert not clip.alpha.any()
+
+    def test_veil_lowers_contrast_of_the_background(self) -> None:
+        clean = scene()
+        clip = render(clean, RainStyle(veil=0.25, veil_level=0.8), rng())
+        assert np.array_equal(clip.background, np.rint(0.75 * clean + 0.25 * 0.8 * 255))
+        assert np.array_equal(clip.rainy, clip.background)
+
+    def test_clip_obeys_the_equation_with_its_own_layers(self) -> None:
+        style = RainStyle(layers=(LAYER,), occlusion=replace(LAYER, brightness=1.0, hardness=1.0))
+        clip = render(scene(), style, rng())
+        assert 0 < clip.alpha.mean() < 0.2
+        expected = np.rint(np.clip(clip.background + 255 * clip.s[..., None], 0, 255))
+        outside = ~clip.alpha
+        assert np.abs(clip.rainy - expected)[outside].max() <= 1
+        spread = np.ptp(clip.rainy[clip.alpha].astype(int), axis=-1)
+        assert not spread.any(), "an occluded pixel shows grey rain and nothing of the scene"
+
+    def test_rejects_what_is_no_clip(self) -> None:
+        with pytest.raises(ValueError, match=r"clean must be \(T, H, W, 3\) uint8, got \(4, 4, 3\)"):
+            render(np.zeros((4, 4, 3), np.uint8), RainStyle(), rng())
+
+
+class TestStreaks:
+    def test_kernel_has_its_length_width_and_peak(self) -> None:
+        kernel = line_kernel(40, 3, 0, hardness=1.0)
+        middle = kernel.shape[0] // 2
+        assert kernel.max() == 1
+        assert kernel[:, middle].sum() == pytest.approx(40, abs=1)
+        assert kernel[middle].sum() == pytest.approx(3, abs=0.1)
+        soft = line_kernel(40, 6, 0)
+        assert (soft[middle] >= 0.5).sum() == pytest.approx(6, abs=1)  # full width at half maximum
+
+    @pytest.mark.parametrize("angle_deg", [-60, -20, 0, 35, 80])
+    @pytest.mark.parametrize("from_bank", [False, True])
+    def test_direction(self, angle_deg: float, from_bank: bool, bank: StreakBank) -> None:
+        layer = replace(LAYER, length_px=60, width_px=5, angle_deg=angle_deg, spread_deg=0.0)
+        s_t = np.zeros((160, 160), np.float32)
+        (bank if from_bank else Renderer()).add(s_t, layer, 1.0, rng(5))
+        off = (direction_deg(s_t) - angle_deg + 90) % 180 - 90
+        assert abs(off) < 3
+
+    def test_frames_are_independent_and_alike(self) -> None:
+        style = RainStyle(layers=(replace(LAYER, density=0.003),), gain_jitter=0.0)
+        s = render(np.zeros((6, 128, 128, 3), np.uint8), style, rng()).s
+        apart = s.reshape(6, -1) - s.reshape(6, -1).mean(1, keepdims=True)
+        correlation = np.asarray(np.corrcoef(apart))[np.triu_indices(6, 1)]
+        assert np.abs(correlation).max() < 0.15
+        assert np.ptp([direction_deg(frame) for frame in s]) < 5
+        assert s.mean((1, 2)).std() < 0.35 * s.mean()
+
+    def test_density_and_range(self) -> None:
+        sparse, dense = (render_layer(replace(LAYER, density=d), 200, 200, rng(1)) for d in (0.0005, 0.002))
+        assert dense.min() >= 0
+        assert dense.max() <= 1
+        assert 3 < dense.sum() / sparse.sum() < 5
+
+    def test_tiny_frames(self) -> None:
+        assert render_layer(LAYER, 1, 1, rng()).shape == (1, 1)
+        assert render_layer(LAYER, 5, 300, rng()).shape == (5, 300)
+
+
+class TestBank:
+    def test_is_a_pure_function_of_its_seed(self, bank: StreakBank) -> None:
+        clean = scene(2)
+        again = StreakBank(3, size=160)
+        first, second = bank.clip(clean, 1, 5), again.clip(clean, 1, 5)
+        for one, other in zip(first, second, strict=True):
+            assert np.array_equal(one, other)
+
+    def test_a_clip_does_not_depend_on_those_before(self, bank: StreakBank) -> None:
+        clean = scene(2)
+        alone = bank.clip(clean, 1, 9).rainy
+        for index in range(9):
+            bank.clip(clean, 1, index)
+        assert np.array_equal(bank.clip(clean, 1, 9).rainy, alone)
+        assert not np.array_equal(bank.clip(clean, 2, 9).rainy, alone)
+
+    def test_frames_are_independent(self, bank: StreakBank) -> None:
+        s = render(np.zeros((8, 64, 64, 3), np.uint8), RainStyle(layers=(LAYER,)), rng(), source=bank).s
+        correlation = np.asarray(np.corrcoef(s.reshape(8, -1)))[np.triu_indices(8, 1)]
+        assert np.median(np.abs(correlation)) < 0.15
+        assert correlation.max() < 0.9, "no frame repeats"
+
+    def test_patches_larger_than_the_bank(self, bank: StreakBank) -> None:
+        clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, preset="light")
+        assert clip.rainy[0, 170:].any()
+        assert clip.rainy[0, :, 300:].any()
+
+    def test_mixture_is_diverse(self) -> None:
+        styles = [draw_style(rng(i), "mixed", 288, database=True) for i in range(600)]
+        kinds = [style.kind for style in styles]
+        assert set(kinds) == {"none", "light", "complex", "soft", "photo"}
+        assert 0.02 < kinds.count("none") / 600 < 0.09
+        assert any(s.turn_deg for s in styles)
+        assert any(s.veil for s in styles)
+        assert any(s.occlusion for s in styles)
+        widths = [layer.width_px for s in styles for layer in s.layers]
+        assert min(widths) >= 1
+        assert 10 < max(widths) <= 12
+        assert "photo" not in {draw_style(rng(i), "mixed", 288).kind for i in range(100)}
+
+
+@pytest.mark.parametrize("preset", ["light", "complex", "soft"])
+def test_presets_are_deterministic(preset: Preset) -> None:
+    first, second = (render(scene(2), draw_style(r, preset, 96), r) for r in (rng(4), rng(4)))
+    assert np.array_equal(first.rainy, second.rainy)
+    assert np.array_equal(first.s, second.s)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ValueError, match="preset must be one of light, complex, soft, photo, mixed, got 'x'"):
+        draw_style(rng(), "x", 288)  # type: ignore[arg-type]
+
+
+def test_sizes_grow_with_the_frame() -> None:
+    small, large = (draw_style(rng(3), "soft", height).layers[-1] for height in (288, 576))
+    assert large.length_px == pytest.approx(2 * small.length_px)
+    assert large.width_px == pytest.approx(min(2 * small.width_px, 12))
+
+
+class TestDatabase:
+    def test_layers_of_a_folder(self, tmp_path: Path) -> None:
+        io = pytest.importorskip("skimage.io")
+        (tmp_path / "angle").mkdir()
+        stroke = np.zeros((20, 30), np.uint8)
+        stroke[:, 10] = 200
+        io.imsave(tmp_path / "angle" / "one.png", stroke, check_contrast=False)
+        (tmp_path / "angle" / "broken.png").write_bytes(b"not a picture")
+        database = StreakDatabase(tmp_path)
+        assert [len(group) for group in database.groups] == [1]
+        assert np.array_equal(database.groups[0][0], stroke)
+        style = RainStyle(photographed=1, photo_gain=0.5)
+        s = render(np.zeros((1, 40, 60, 3), np.uint8), style, rng(), source=Renderer(database)).s
+        assert (s > 0).mean() == pytest.approx(1 / 30, abs=0.02)
+
+    def test_nothing_to_read(self, tmp_path: Path) -> None:
+        with pytest.raises(Vsj4rError, match="must hold grey images, got none that can be read"):
+            StreakDatabase(tmp_path)
+        with pytest.raises(Vsj4rError, match="must be a folder of grey images"):
+            StreakDatabase(tmp_path / "absent")
+
+
+class TestColour:
+    def test_primaries(self) -> None:
+        red = np.array([[[255, 0, 0]]], np.uint8)
+        assert rgb_to_yuv444(red, "bt601").y[0, 0] == pytest.approx(0.299)
+        assert rgb_to_yuv444(red, "bt709").y[0, 0] == pytest.approx(0.2126)
+        assert rgb_to_yuv444(red, "bt601").v[0, 0] == pytest.approx(0.5)
+
+    @pytest.mark.parametrize("matrix", ["bt601", "bt709"])
+    def test_there_and_back(self, matrix: str) -> None:
+        rgb = scene(1)[0]
+        assert np.array_equal(yuv_to_rgb(rgb_to_yuv444(rgb, matrix), matrix), rgb)  # type: ignore[arg-type]
+
+    def test_chroma_is_the_mean_of_four(self) -> None:
+        rgb = scene(2)
+        full, half = rgb_to_yuv444(rgb), rgb_to_yuv420(rgb)
+        assert half.u.shape == (2, 48, 64)
+        assert half.v[1, 3, 5] == pytest.approx(full.v[1, 6:8, 10:12].mean(), abs=1e-6)
+        with pytest.raises(ValueError, match="sides must be even"):
+            rgb_to_yuv420(rgb[:, :95])
+
+    def test_matlab_luma(self) -> None:
+        # rgb2ycbcr(uint8) of black, white and pure colours
+        colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+        assert matlab_luma(colours)[0].tolist() == [16, 235, 81, 145, 41]
+
+    def test_repeats_chroma(self) -> None:
+        grey = Yuv(
+            np.full((4, 4), 0.5, np.float32), np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)
+        )
+        assert (yuv_to_rgb(grey) == 128).all()
