@@ -183,8 +183,8 @@ def _shared(plane: Floats, shape: tuple[int, ...], as_shape: tuple[int, ...]) ->
     flags = plane.flags
     if plane.shape != shape or plane.dtype != np.float32 or not (flags.c_contiguous and flags.writeable):
         raise ValueError(
-            f"a plane must be a writable C-contiguous float32 array {shape}, got {plane.dtype} {plane.shape}, "
-            f"{flags.c_contiguous = }, {flags.writeable = }"
+            f"a plane must be a writable C-contiguous float32 array {shape}, "
+            f"got {plane.dtype} {plane.shape}, {flags.c_contiguous = }, {flags.writeable = }"
         )
     return ov.Tensor(plane.reshape(as_shape), shared_memory=True)
 

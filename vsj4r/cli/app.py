@@ -1,0 +1,72 @@
+"""``vsj4r``: the command line. Each subcommand has its file; here they are only registered."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from vsj4r import __version__
+from vsj4r.cli import run
+from vsj4r.cli.run import UsageError
+from vsj4r.errors import Vsj4rError
+
+FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+app = typer.Typer(
+    name="vsj4r",
+    help="Remove rain from videos.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"vsj4r {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line; one line on stderr for each thing that goes wrong, and an exit code.
+
+    0 good, 1 failed, 2 the command line itself is wrong, 130 Ctrl-C, 143 terminated.
+    """
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(standalone_mode=False) or 0
+    except typer.Abort:
+        code = INTERRUPTED
+    except typer.TyperException as error:
+        code = _complain(error.format_message(), BAD_USAGE)
+    except KeyboardInterrupt:
+        code = _complain("interrupted: nothing was written", INTERRUPTED)
+    except Vsj4rError as error:
+        code = _complain(str(error), BAD_USAGE if isinstance(error, UsageError) else FAILED)
+    except BrokenPipeError:
+        code = FAILED
+    sys.exit(code)
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"vsj4r: {text}", file=sys.stderr)
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up is not interrupted
+    raise KeyboardInterrupt
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(TERMINATED)

@@ -1,0 +1,84 @@
+"""Encoders by a short name, and the ffmpeg arguments each one stands for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+
+import imageio_ffmpeg
+
+from vsj4r.errors import Vsj4rError
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """``pixel_formats``: bit depth to ffmpeg's name. ``crf``: the default, None where it means nothing."""
+
+    codec: str
+    crf: int | None
+    pixel_formats: dict[int, str]
+    options: dict[str, str] = field(default_factory=dict)
+
+    def depth_for(self, depth: int) -> int:
+        """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
+        return min((d for d in self.pixel_formats if d >= depth), default=max(self.pixel_formats))
+
+
+def _yuv420(*depths: int) -> dict[int, str]:
+    return {depth: "yuv420p" if depth == 8 else f"yuv420p{depth}le" for depth in depths}
+
+
+ENCODERS = {
+    "x264": Encoder("libx264", 17, _yuv420(8, 10), {"preset": "medium"}),
+    "x265": Encoder(
+        "libx265", 19, _yuv420(8, 10, 12), {"preset": "medium", "x265-params": "log-level=error"}
+    ),
+    "svtav1": Encoder("libsvtav1", 24, _yuv420(8, 10), {"preset": "6"}),
+    "vp9": Encoder("libvpx-vp9", 24, _yuv420(8, 10, 12), {"b:v": "0", "row-mt": "1"}),
+    "ffv1": Encoder("ffv1", None, _yuv420(8, 9, 10, 12, 14, 16), {"level": "3", "slicecrc": "1"}),
+    "prores": Encoder("prores_ks", None, {10: "yuv422p10le"}, {"profile:v": "hq", "vendor": "apl0"}),
+}
+
+
+def find_encoder(name: str) -> Encoder:
+    """The encoder ``name``, which the installed ffmpeg has.
+
+    Raises:
+        Vsj4rError: not in the table, or not in this ffmpeg.
+    """
+    if name not in ENCODERS:
+        raise Vsj4rError(f"unknown encoder {name!r}: known are {', '.join(ENCODERS)}")
+    encoder = ENCODERS[name]
+    if encoder.codec not in _codecs():
+        raise Vsj4rError(f"encoder {name} needs {encoder.codec}, which {ffmpeg_executable()} lacks")
+    return encoder
+
+
+def ffmpeg_executable() -> str:
+    """Path of ffmpeg: the one inside imageio-ffmpeg, or IMAGEIO_FFMPEG_EXE.
+
+    Raises:
+        Vsj4rError: this platform's imageio-ffmpeg has none, and none is on PATH.
+    """
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise Vsj4rError(str(error)) from error
+
+
+@cache
+def _codecs() -> frozenset[str]:
+    executable = ffmpeg_executable()
+    try:
+        listed = subprocess.run(
+            [executable, "-hide_banner", "-encoders"],
+            capture_output=True,
+            text=True,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Vsj4rError(f"ffmpeg does not run: {error}") from error
+    return frozenset(re.findall(r"^ V\S{5} (\S+)", listed.stdout, re.MULTILINE))

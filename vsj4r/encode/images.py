@@ -1,0 +1,100 @@
+"""Folders of images: read as an RGB clip, written as PNG."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsj4r.errors import Vsj4rError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+Image = NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
+
+
+def image_names(folder: Path) -> list[str]:
+    """Names of the images in ``folder``, sorted.
+
+    Raises:
+        Vsj4rError: there are none.
+    """
+    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
+    if not names:
+        raise Vsj4rError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
+    return names
+
+
+def read_image(path: Path) -> Image:
+    """(H, W, 3) RGB: uint8, or uint16 over its full range where the file has more than 8 bits.
+
+    Raises:
+        Vsj4rError: the file cannot be read as an image.
+    """
+    try:
+        # from memory: by its name, ffmpeg would take "%03d" for a pattern
+        with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
+            frame = next(container.decode(video=0))
+            deep = max(component.bits for component in frame.format.components) > 8
+            image: Image = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+            return image
+    except (av.FFmpegError, OSError, StopIteration, IndexError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise Vsj4rError(f"image {path} cannot be read: {reason}") from error
+
+
+def image_clip(folder: Path, names: list[str], *, fps: int) -> vs.VideoNode:
+    """The images as an RGB24 or RGB48 clip, each read when its frame is asked for.
+
+    The first image sets size and depth; one of another size fails when its turn comes.
+    """
+    first = read_image(folder / names[0])
+    height, width, _ = first.shape
+    depth = first.dtype
+    rgb = vs.RGB24 if depth == np.uint8 else vs.RGB48
+    blank = vs.core.std.BlankClip(
+        width=width, height=height, format=rgb, length=len(names), fpsnum=fps, fpsden=1, keep=True
+    )
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        image = read_image(folder / names[n])
+        if image.shape != first.shape:
+            got = f"{image.shape[1]}x{image.shape[0]}"
+            raise Vsj4rError(f"image {folder / names[n]} must be {width}x{height} like the first, got {got}")
+        if image.dtype != depth:
+            image = _to_depth(image, depth)
+        filled = f.copy()
+        for plane in range(3):
+            np.copyto(np.asarray(filled[plane]), image[..., plane])
+        return filled
+
+    return vs.core.std.ModifyFrame(blank, blank, fill)
+
+
+def write_png(frame: vs.VideoFrame, path: Path) -> None:
+    """Write an RGB24 or RGB48 frame."""
+    image = np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
+    write_rgb(image, path)
+
+
+def write_rgb(image: Image, path: Path) -> None:
+    """Write (H, W, 3) RGB, uint8 or uint16, as PNG of that depth."""
+    deep = image.dtype == np.uint16
+    pixel_format = "rgb48be" if deep else "rgb24"  # PNG is big-endian
+    encoder = av.VideoCodecContext.create("png", "w")
+    encoder.height, encoder.width = image.shape[:2]
+    encoder.pix_fmt = pixel_format
+    encoder.time_base = Fraction(1, 1)
+    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb48le" if deep else "rgb24")
+    packets = [*encoder.encode(picture.reformat(format=pixel_format)), *encoder.encode(None)]
+    path.write_bytes(b"".join(bytes(packet) for packet in packets))
+
+
+def _to_depth(image: Image, depth: np.dtype[Any]) -> Image:
+    return image.astype(np.uint16) * np.uint16(257) if depth == np.uint16 else (image >> 8).astype(np.uint8)

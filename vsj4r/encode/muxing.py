@@ -1,0 +1,122 @@
+"""What goes into the output beside the picture: the source's other streams, per container."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+
+from vsj4r.encode.sources import main_video
+from vsj4r.errors import Vsj4rError
+
+# file name suffix -> ffmpeg muxer
+CONTAINERS = {
+    ".mkv": "matroska",
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".webm": "webm",
+    ".avi": "avi",
+    ".nut": "nut",
+    ".ts": "mpegts",
+}
+
+# PyAV's names of subtitle decoders
+_TEXT = frozenset({"srt", "subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
+_BITMAP = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "dvb_subtitle"})
+
+# muxer -> subtitle codec -> what ffmpeg's -c:s is; absent: cannot be kept
+_SUBTITLES = {
+    "matroska": dict.fromkeys(_TEXT | _BITMAP, "copy") | {"mov_text": "srt", "text": "srt"},
+    "mp4": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy", "dvdsub": "copy", "dvd_subtitle": "copy"},
+    "mov": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy"},
+    "webm": dict.fromkeys(_TEXT, "webvtt") | {"webvtt": "copy"},
+    "nut": dict.fromkeys(_TEXT | _BITMAP, "copy"),
+    "mpegts": {"dvbsub": "copy", "dvb_subtitle": "copy"},
+    "avi": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """The source's streams that go along: (index in the source, ffmpeg codec), in the source's order.
+
+    ``start_seconds``: what is taken off all timestamps (transport streams start anywhere).
+    ``video_metadata``: language and title of the video stream. ``dropped``: one phrase for each
+    stream that the container cannot hold.
+    """
+
+    streams: list[tuple[int, str]] = field(default_factory=list)
+    start_seconds: float = 0.0
+    video_metadata: dict[str, str] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+
+def container_for(output: Path) -> str:
+    """ffmpeg's muxer for the name of ``output``.
+
+    Raises:
+        Vsj4rError: an unknown suffix.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in CONTAINERS:
+        raise Vsj4rError(
+            f"unknown type of output {output.name!r}: known are {', '.join(CONTAINERS)}; "
+            "for a folder of PNG images end the name with /"
+        )
+    return CONTAINERS[suffix]
+
+
+def find_extras(source: Path, muxer: str) -> Extras:
+    """Plan what of ``source`` goes along into ``muxer``."""
+    with av.open(str(source.absolute())) as container:
+        wandering = container.format.name in ("mpegts", "mpeg")
+        start = (container.start_time or 0) / av.time_base if wandering else 0.0
+        main = main_video(container)
+        if main is None:
+            raise Vsj4rError(f"{source} has no video stream")
+        extras = Extras(
+            start_seconds=start,
+            video_metadata={key: main.metadata[key] for key in ("language", "title") if key in main.metadata},
+        )
+        for stream in container.streams:
+            if stream.index == main.index:
+                continue
+            if stream.type == "data" and _is_written_anew(container, stream):
+                continue
+            codec = _codec_in(muxer, stream)
+            if codec:
+                extras.streams.append((stream.index, codec))
+            else:
+                name = stream.metadata.get("filename") or stream.name or "unknown"
+                extras.dropped.append(f"{stream.type} stream {stream.index} ({name})")
+    return extras
+
+
+def count_video_packets(path: Path) -> int:
+    """How many packets the first video stream of ``path`` holds: one a frame."""
+    with av.open(str(path.absolute())) as container:
+        return sum(1 for packet in container.demux(main_video(container)) if packet.size)
+
+
+def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
+    """ffmpeg's codec to keep ``stream`` with; "" where the container cannot hold it."""
+    match stream.type:
+        case "audio":
+            return "copy"
+        case "subtitle":
+            return _SUBTITLES[muxer].get(stream.name or "", "")
+        case "attachment":
+            return "copy" if muxer == "matroska" else ""
+        case "video":
+            cover = bool(stream.disposition & Disposition.attached_pic)
+            return "copy" if cover and muxer in ("matroska", "mp4", "mov") else ""
+        case _:
+            return ""
+
+
+def _is_written_anew(container: av.container.InputContainer, stream: av.stream.Stream) -> bool:
+    """Time codes and chapter titles are data streams in MP4; ffmpeg makes them from the metadata."""
+    return "timecode" in stream.metadata or (stream.name == "bin_data" and bool(container.chapters()))

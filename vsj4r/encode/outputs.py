@@ -1,0 +1,70 @@
+"""Outputs that appear whole or not at all: written under a temporary name, renamed when complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vsj4r.errors import Vsj4rError
+
+
+def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -> None:
+    """Refuse an output that cannot or must not be written, before any work is done.
+
+    Raises:
+        Vsj4rError: it is the input, it exists (and not ``overwrite``), it is a folder where a file is
+            needed or the other way round, or its folder does not exist or cannot be written.
+    """
+    if output.exists() and source.exists() and output.samefile(source):
+        raise Vsj4rError(f"output {output} is the input itself")
+    if output.exists() and output.is_dir() != folder:
+        kind = "a file" if folder else "a folder"
+        raise Vsj4rError(f"output {output} is {kind} already")
+    occupied = output.exists() and (not folder or any(output.iterdir()))
+    if occupied and not overwrite:
+        raise Vsj4rError(f"output {output} exists already: --overwrite replaces it")
+    parent = output.absolute().parent
+    if not parent.is_dir():
+        raise Vsj4rError(f"no folder {parent} to write {output.name} into")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise Vsj4rError(f"folder {parent} cannot be written")
+
+
+@contextmanager
+def whole_file(output: Path) -> Iterator[Path]:
+    """Gives a name beside ``output`` to write to; it is renamed at the end, and removed on any exception."""
+    temporary = _temporary_name(output, output.suffix)
+    try:
+        yield temporary
+        temporary.replace(output)
+    except OSError as error:
+        raise Vsj4rError(f"{output} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(output: Path) -> Iterator[Path]:
+    """Like ``whole_file`` for a folder; into one that exists already, the files are moved at the end."""
+    temporary = _temporary_name(output, "")
+    try:
+        temporary.mkdir()
+        yield temporary
+        if output.is_dir():
+            for written in sorted(temporary.iterdir()):
+                written.replace(output / written.name)
+        else:
+            temporary.replace(output)
+    except OSError as error:
+        raise Vsj4rError(f"{output} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_name(output: Path, suffix: str) -> Path:
+    """Short, so that a name of the greatest length still has one."""
+    return output.absolute().parent / f".vsj4r-{secrets.token_hex(4)}{suffix}"

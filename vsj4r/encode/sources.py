@@ -1,0 +1,148 @@
+"""What a run reads: a video file, or a folder of images, as a VapourSynth clip with exact timestamps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import vapoursynth as vs
+from av.stream import Disposition
+
+from vsj4r.encode.images import image_clip, image_names
+from vsj4r.errors import Vsj4rError
+
+IMAGES_FPS = 25  # a folder of images has no rate of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``clip`` as the input has it, and when each frame is shown.
+
+    ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
+    are the file names of a folder's images; None for a video.
+    """
+
+    path: Path
+    clip: vs.VideoNode
+    time_base: Fraction
+    timestamps: list[int]
+    image_names: list[str] | None
+
+
+def open_source(path: Path) -> Source:
+    """Open a video file, or a folder of images sorted by name.
+
+    Raises:
+        Vsj4rError: nothing there, not a video, no video stream, damaged, or interlaced.
+    """
+    if path.is_dir():
+        names = image_names(path)
+        clip = image_clip(path, names, fps=IMAGES_FPS)
+        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
+    if not path.is_file():
+        raise Vsj4rError(f"no such file or folder: {path}")
+    source = _open_video(path, _video_index(path))
+    try:
+        first = source.clip.get_frame(0)
+    except vs.Error as error:
+        raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
+    if first.props.get("_FieldBased", 0):
+        raise Vsj4rError(
+            f"{path} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script)"
+        )
+    return source
+
+
+def to_yuv420(clip: vs.VideoNode) -> tuple[vs.VideoNode, str | None]:
+    """``clip`` as integer YUV 4:2:0 of the same depth (at most 16 bit), and one line that says what changed.
+
+    An odd width or height gets its last column or row repeated, for 4:2:0 has none.
+    Images are RGB and become full-range BT.709; ``from_yuv420`` is the way back.
+    """
+    source = clip.format
+    depth = min(source.bits_per_sample, 16) if source.sample_type == vs.INTEGER else 16
+    target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
+    width, height = clip.width + clip.width % 2, clip.height + clip.height % 2
+    if source.id == target.id and (width, height) == (clip.width, clip.height):
+        return clip, None
+    arguments: dict[str, Any] = {"format": target.id}
+    if source.color_family == vs.RGB:
+        arguments |= {"matrix_s": "709", "range_s": "full"}
+    elif source.color_family == vs.YUV:
+        clip = with_known_matrix(clip)
+    if (width, height) != (clip.width, clip.height):
+        arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
+    note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
+    return vs.core.resize.Bicubic(clip, **arguments), note
+
+
+def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
+    """``clip`` with a matrix, where none is tagged: BT.709 from 720 lines up, BT.601 below."""
+    if clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED) != vs.MATRIX_UNSPECIFIED:
+        return clip
+    return clip.std.SetFrameProps(_Matrix=vs.MATRIX_BT709 if clip.height >= 720 else vs.MATRIX_ST170_M)
+
+
+def first_line(error: BaseException) -> str:
+    """The part of a VapourSynth error that a user can read: of a Python traceback, its last line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+
+
+def main_video(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The first video stream that is not a cover picture."""
+    moving = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
+    return next(moving, None)
+
+
+def _video_index(path: Path) -> int:
+    try:
+        with av.open(str(path.absolute())) as container:
+            stream = main_video(container)
+            index = None if stream is None else stream.index
+    except (av.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise Vsj4rError(f"{path} cannot be read as a video: {reason}") from error
+    if index is None:
+        raise Vsj4rError(f"{path} has no video stream")
+    return index
+
+
+def _open_video(path: Path, track: int) -> Source:
+    with _undeclared_returns_ignored():
+        try:
+            opened: Any = vs.core.bs.VideoSource(str(path.absolute()), track=track, exporttimestamps=1)
+        except vs.Error as error:
+            raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
+    time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
+    stamps = opened["timestamps"]
+    timestamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
+    clip: vs.VideoNode = opened["clip"]
+    if clip.format is None or not clip.width or not clip.height:
+        raise Vsj4rError(f"{path} changes its format or size on the way: that is not supported")
+    if len(timestamps) != len(clip):
+        raise Vsj4rError(f"{path} has {len(clip)} frames but {len(timestamps)} timestamps")
+    return Source(path, clip, time_base, timestamps, None)
+
+
+@contextmanager
+def _undeclared_returns_ignored() -> Iterator[None]:
+    """BestSource 22 returns the timestamps without declaring them; VapourSynth warns of it on stderr."""
+    logger = logging.getLogger("vapoursynth")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "no return value(s) named" not in record.getMessage()
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
