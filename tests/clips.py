@@ -1,0 +1,34 @@
+"""Clips for tests, made in VapourSynth; importable from a .vpy as well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from vsj4r.frames.planes import Plane
+
+
+def noise_clip(*, width: int, height: int, length: int, vs_format: int = vs.YUV420P8) -> Any:
+    """Another noise in every frame, the same in every run."""
+    blank = vs.core.std.BlankClip(width=width, height=height, format=vs_format, length=length)
+
+    def fill(n: int, f: Any) -> Any:
+        filled = f.copy()
+        rng = np.random.default_rng(n)
+        for plane in filled:
+            samples = np.asarray(plane)
+            samples[...] = rng.integers(0, 1 << filled.format.bits_per_sample, samples.shape)
+        return filled
+
+    return blank.std.ModifyFrame(blank, fill)
+
+
+def planes_of(frame: Any) -> list[Plane]:
+    """Copies of the planes of a frame."""
+    return [np.array(plane) for plane in frame]
+
+
+def bytes_of(frame: Any) -> bytes:
+    return b"".join(plane.tobytes() for plane in planes_of(frame))
