@@ -188,7 +188,7 @@ def test_unknown_preset() -> None:
 
 
 def test_sizes_grow_with_the_frame() -> None:
-    small, large = (draw_style(rng(3), "soft", height).layers[-1] for height in (288, 576))
+    small, large = (draw_style(rng(3), "soft", height).layers[2] for height in (288, 576))
     assert large.length_px == pytest.approx(2 * small.length_px)
     assert large.width_px == pytest.approx(min(2 * small.width_px, 12))
 

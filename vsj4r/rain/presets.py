@@ -65,6 +65,9 @@ SOFT = (  # far, middle, near
     Ranges(length=(14, 40), width=(1.1, 2.2), cover=(0.02, 0.08), brightness=(0.1, 0.3)),
     Ranges(length=(40, 100), width=(2.5, 7.0), cover=(0.005, 0.04), brightness=(0.06, 0.2)),
 )
+# short exposures and drips, as real footage shows them: bright dashes, few of them; splashes are dots
+SOFT_DASHES = Ranges(length=(7, 20), width=(1.2, 2.6), cover=(0.002, 0.015), brightness=(0.25, 0.6))
+SOFT_SPLASHES, SOFT_SPLASH_LEVEL = (0.0003, 0.003), 0.35
 
 ANY_LIGHT = (
     Ranges(length=(6, 60), width=(0.9, 2.4), cover=(0.015, 0.1), brightness=(0.12, 0.55)),
@@ -125,12 +128,17 @@ def _complex(rng: np.random.Generator, scale: float) -> RainStyle:
 def _soft(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
     strength = _log_uniform(rng, (0.6, 2.4))
     grey, cold = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, 0.06))
+    layers = [x.draw(rng, scale, angle, dim=strength) for x in SOFT]
+    if rng.random() < 0.5:
+        layers.append(SOFT_DASHES.draw(rng, scale, angle))
     return RainStyle(
         kind="soft",
-        layers=tuple(x.draw(rng, scale, angle, dim=strength) for x in SOFT),
+        layers=tuple(layers),
         gain_jitter=0.15,
         tint=(grey - cold, grey - cold / 2, grey),
         screen=float(rng.uniform(0.3, 1.0)),
+        sparkle=_log_uniform(rng, SOFT_SPLASHES) if rng.random() < 0.3 else 0.0,
+        sparkle_level=SOFT_SPLASH_LEVEL,
         veil=float(rng.uniform(0, 0.25)),
         veil_level=float(rng.uniform(0.6, 0.9)),
         haze=float(rng.uniform(0, 0.03)),
