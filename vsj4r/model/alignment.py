@@ -1,12 +1,14 @@
 """Motion alignment of H_{t-1} and of the neighbour frames, inside the exported step.
 
-J4R-Net compares frames in place, so what moves looks like rain to it. Here each frame is
-matched to a neighbour by hierarchical block matching of rainy luma: whole-pixel
-displacements, found coarse to fine by the smallest truncated absolute difference over a
-window. Rain is kept from deciding by three things: a horizontal minimum takes most of the
-near-vertical streaks out, the coarse levels average them, and the difference is truncated.
+J4R-Net compares frames in place, so what moves looks like rain to it. Here each frame is matched
+to a neighbour by hierarchical block matching of rainy luma: whole-pixel displacements, found coarse
+to fine by the smallest truncated absolute difference over a window. At each level a pixel either
+refines what the level above found for it, or joins the one displacement that fits the whole frame
+best (the camera's). Rain is kept from deciding by three things: a horizontal minimum wears most of
+the near-vertical streaks away, the coarse levels average them, and the difference is truncated.
+
 There is nothing to learn and no gradient; every operation exports to ONNX. The constants were
-chosen on rainy validation clips (docs/log.md).
+chosen on rainy clips (docs/log.md).
 """
 
 from __future__ import annotations
@@ -18,15 +20,16 @@ from torch import Tensor
 TRUNCATION = 0.15
 """Luma difference at which a pixel stops counting more: rain, not motion."""
 PENALTY = 0.003
-"""Cost per step away from the displacement found so far; decides where nothing shows."""
-
-
+"""Cost per pixel away from the displacement found so far; decides where nothing shows."""
+FAVOUR = 0.004
+"""How much worse the camera's displacement may fit a pixel and still be its own."""
 COARSEST = 8
-"""Luma pixels per pixel of the coarsest matching level."""
-COARSEST_SEARCH = (4, 9)
-"""Search radius and window side there: 4 * 8 = 32 luma pixels a frame."""
-FINER_SEARCH = (1, 11)
-"""The same on each finer level."""
+"""Luma pixels per pixel of the coarsest level."""
+COARSEST_RADIUS = 4
+"""Search radius there: 4 * 8 = 32 luma pixels a frame."""
+COARSEST_WINDOW = 7
+WINDOW = 11
+"""Window side on the finer levels, which search one pixel around."""
 
 
 def matching_luma(y: Tensor) -> Tensor:
@@ -35,26 +38,9 @@ def matching_luma(y: Tensor) -> Tensor:
     return -F.max_pool2d(-F.pad(half, (1, 1, 0, 0), mode="replicate"), (1, 3), 1)
 
 
-def _shift_costs(l_t: Tensor, l_ref: Tensor, radius: int, window: int) -> Tensor:
-    """Windowed truncated difference of ``l_t`` (N, 1, h, w) to ``l_ref`` shifted by every
-    (dy, dx) in [-radius, radius]^2: (N, (2 radius + 1)^2, h, w), row-major in (dy, dx)."""
-    h, w = l_t.shape[-2:]
-    padded = F.pad(l_ref, (radius,) * 4, mode="replicate")
-    steps = range(-radius, radius + 1)
-    shifted = [
-        padded[..., radius + dy : radius + dy + h, radius + dx : radius + dx + w] for dy in steps for dx in steps
-    ]
-    difference = (torch.cat(shifted, 1) - l_t).abs().clamp(max=TRUNCATION)
-    half = window // 2
-    framed = F.pad(difference, (half,) * 4, mode="replicate")
-    costs = F.avg_pool2d(F.avg_pool2d(framed, (1, window), 1), (window, 1), 1)
-    away = torch.tensor([abs(dy) + abs(dx) for dy in steps for dx in steps], dtype=costs.dtype, device=costs.device)
-    return costs + PENALTY * away.view(1, -1, 1, 1)
-
-
 def warp(x: Tensor, flow: Tensor) -> Tensor:
     """``x`` (N, C, h, w) at the whole-pixel places ``flow`` points to: out[y, x] = x[y + dy, x + dx],
-    clamped at the edges. ``flow`` (N, 2, h, w) int64, (dy, dx)."""
+    clamped at the edges. ``flow``: (N, 2, h, w), or (N, 2, 1, 1) for one of all; int64, (dy, dx)."""
     n, c, h, w = x.shape
     ys = torch.arange(h, device=x.device).view(1, h, 1)
     xs = torch.arange(w, device=x.device).view(1, 1, w)
@@ -65,12 +51,36 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
     return rows.index_select(0, index.reshape(-1)).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor | None, radius: int, window: int) -> Tensor:
-    aligned = l_ref if flow is None else warp(l_ref, flow)
-    best = _shift_costs(l_t, aligned, radius, window).argmin(1)
+def _differences(l_t: Tensor, l_ref: Tensor, radius: int) -> Tensor:
+    """Truncated |l_t - l_ref shifted| for every (dy, dx) in [-radius, radius]^2: (N, side^2, h, w), row-major."""
+    h, w = l_t.shape[-2:]
+    padded = F.pad(l_ref, (radius,) * 4, mode="replicate")
+    side = range(2 * radius + 1)
+    shifted = torch.cat([padded[..., dy : dy + h, dx : dx + w] for dy in side for dx in side], 1)
+    return (shifted - l_t).abs().clamp(max=TRUNCATION)
+
+
+def _windowed(difference: Tensor, window: int) -> Tensor:
+    half = window // 2
+    framed = F.pad(difference, (half,) * 4, mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(framed, (1, window), 1), (window, 1), 1)
+
+
+def _away(radius: int, like: Tensor) -> Tensor:
+    """The penalty of each candidate: (1, side^2, 1, 1)."""
+    steps = [abs(dy) + abs(dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
+    return PENALTY * torch.tensor(steps, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+
+
+def _offset(candidate: Tensor, radius: int) -> Tensor:
+    """Candidate numbers (N, h, w) to (dy, dx): (N, 2, h, w)."""
     side = 2 * radius + 1
-    step = torch.stack((best // side - radius, best % side - radius), 1)
-    return step if flow is None else flow + step
+    return torch.stack((candidate // side - radius, candidate % side - radius), 1)
+
+
+def _best_of_all(difference: Tensor, radius: int) -> Tensor:
+    """The one displacement that fits the whole frame best: (N, 2, 1, 1)."""
+    return _offset(difference.mean((2, 3), keepdim=True).argmin(1), radius)
 
 
 def _double(flow: Tensor) -> Tensor:
@@ -78,18 +88,30 @@ def _double(flow: Tensor) -> Tensor:
     return (2 * flow).view(n, 2, h, 1, w, 1).expand(n, 2, h, 2, w, 2).reshape(n, 2, 2 * h, 2 * w)
 
 
+def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
+    """One level down: each pixel's displacement and the camera's, both in this level's pixels already."""
+    camera = camera + _best_of_all(_differences(l_t, warp(l_ref, camera), 1), 1)
+    with_camera = _windowed((warp(l_ref, camera) - l_t).abs().clamp(max=TRUNCATION), WINDOW)
+    costs = _windowed(_differences(l_t, warp(l_ref, flow), 1), WINDOW)
+    own, candidate = (costs + _away(1, costs)).min(1)
+    return torch.where(with_camera <= own[:, None] + FAVOUR, camera, flow + _offset(candidate, 1)), camera
+
+
 @torch.no_grad()
 def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     """Where each pixel of ``l_t`` lies in ``l_ref``: (N, 2, h, w) int64, (dy, dx).
 
-    Both are luma on the network's grid, (N, 1, h, w) = (H / scale, W / scale), with h and w
-    multiples of ``COARSEST / scale``; so is the result, in whole pixels of that grid.
+    Both are ``matching_luma`` on the network's grid, (N, 1, h, w) = (H / scale, W / scale), with h and
+    w multiples of ``COARSEST / scale``; the result is in whole pixels of that grid.
     """
     pyramid = [(l_t, l_ref)]
     while scale < COARSEST:
         pyramid.append((F.avg_pool2d(pyramid[-1][0], 2), F.avg_pool2d(pyramid[-1][1], 2)))
         scale *= 2
-    flow = _refine(*pyramid.pop(), None, *COARSEST_SEARCH)
+    difference = _differences(*pyramid.pop(), COARSEST_RADIUS)
+    camera = _best_of_all(difference, COARSEST_RADIUS)
+    costs = _windowed(difference, COARSEST_WINDOW)
+    flow = _offset((costs + _away(COARSEST_RADIUS, costs)).argmin(1), COARSEST_RADIUS)
     while pyramid:
-        flow = _refine(*pyramid.pop(), _double(flow), *FINER_SEARCH)
+        flow, camera = _refine(*pyramid.pop(), _double(flow), 2 * camera)
     return flow

@@ -71,7 +71,8 @@ class RainyClips(Dataset[TrainingClip]):
         speed = rng.normal(0, 6, 2) if rng.random() < 0.35 else np.zeros(2)
         room = np.array(video.shape[1:3]) - size
         path = rng.uniform(0, room) + speed * np.arange(frames)[:, None]
-        corners = np.rint(np.abs((path + room) % (2 * room + 1) - room)).astype(int)  # reflected at the edges
+        reflected = np.abs((path + room) % np.maximum(2 * room, 1) - room)
+        corners = np.minimum(np.rint(reflected), room).astype(int)
         return np.stack([f[y : y + size, x : x + size] for f, (y, x) in zip(chosen, corners, strict=True)])
 
 

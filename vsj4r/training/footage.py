@@ -44,6 +44,20 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     return np.stack([read_image(p) for p in names[:frames]])
 
 
+def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
+    """A video file or a folder of frames: (T, H, W, 3) uint8 RGB, T at most ``frames``.
+
+    Raises:
+        Vsj4rError: it does not exist, or holds no pictures that can be read.
+    """
+    if not path.exists():
+        raise Vsj4rError(f"{path} does not exist")
+    try:
+        return read_frames(path, frames) if path.is_dir() else np.stack(list(_decode(path, frames=frames)))
+    except (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError) as e:
+        raise Vsj4rError(f"{path} can't be read as a clip: {e}") from e
+
+
 def _readable(folder: Path, entries: list[Path], read: str, smallest: tuple[int, int]) -> list[Pixels]:
     """Every entry that can be read and is large enough; the others are named in the log and skipped."""
     found = []

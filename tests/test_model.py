@@ -1,0 +1,237 @@
+"""J4R-Net in torch: the equations, the memory, alignment, streaming, and the exported step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor  # noqa: E402
+
+from vsj4r.model.alignment import COARSEST, displacement, matching_luma, warp  # noqa: E402
+from vsj4r.model.blocks import ResidualBlock  # noqa: E402
+from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
+from vsj4r.model.d_net import DNet  # noqa: E402
+from vsj4r.model.export import export_onnx  # noqa: E402
+from vsj4r.model.f_net import FNet  # noqa: E402
+from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
+from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
+from vsj4r.model.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
+
+NAMES = list(CONFIGS)
+
+
+def network(name: str, seed: int = 0) -> J4RNet:
+    """The named configuration, narrow, with random weights."""
+    torch.manual_seed(seed)
+    config = replace(CONFIGS[name], channels=8, detector_channels=4, extractor_blocks=1, head_blocks=1)
+    return J4RNet(config).eval()
+
+
+def clip(net: J4RNet, frames: int = 6, height: int = 48, width: int = 64, seed: int = 1) -> list[Observation]:
+    generator = torch.Generator().manual_seed(seed)
+    luma_only = net.config.planes == "y"
+    return [
+        net.observe(
+            torch.rand(1, 1, height, width, generator=generator),
+            None if luma_only else torch.rand(1, 2, height // 2, width // 2, generator=generator) - 0.5,
+        )
+        for _ in range(frames)
+    ]
+
+
+def stream(net: J4RNet, frames: list[Observation]) -> list[Tensor]:
+    """Residuals, one step at a time."""
+    state, out = None, []
+    for t, now in enumerate(frames):
+        following = frames[min(t + 1, len(frames) - 1)] if net.config.lookahead else None
+        estimate, state = net.step(now, following, state)
+        out.append(estimate.residual)
+    return out
+
+
+def whole(frames: list[Observation]) -> Observation:
+    return Observation(torch.cat([f.o for f in frames]), torch.cat([f.l for f in frames]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_streaming_equals_the_whole_clip(name: str) -> None:
+    net = network(name)
+    frames = clip(net)
+    at_once = net(whole(frames), len(frames)).residual
+    for t, residual in enumerate(stream(net, frames)):
+        assert torch.allclose(residual[0], at_once[t], atol=1e-5), t
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_later_frames_never_change_earlier_output(name: str) -> None:
+    net = network(name)
+    frames = clip(net)
+    changed = frames[:4] + clip(net, 2, seed=9)
+    before, after = stream(net, frames), stream(net, changed)
+    untouched = 4 - net.config.lookahead
+    assert all(torch.equal(a, b) for a, b in zip(before[:untouched], after[:untouched], strict=True))
+    assert not torch.equal(before[untouched], after[untouched])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_the_past_is_remembered(name: str) -> None:
+    net = network(name)
+    frames = clip(net)
+    other_past = clip(net, 1, seed=9) + frames[1:]
+    assert not torch.equal(stream(net, frames)[-1], stream(net, other_past)[-1])
+
+
+def test_residual_block_is_equation_11() -> None:
+    block = ResidualBlock(4)
+    f_in = torch.randn(1, 4, 5, 5)
+    conv = torch.nn.functional.conv2d
+    f_mid = conv(f_in, block.w_in.weight, block.w_in.bias, padding=1).clamp(min=0)
+    expected = (conv(f_mid, block.w_mid.weight, block.w_mid.bias, padding=1) + f_in).clamp(min=0)
+    assert torch.allclose(block(f_in), expected)
+
+
+def test_d_net_is_equations_12_and_13() -> None:
+    d_net = DNet(4, 3)
+    f_t, h_prev = torch.randn(1, 4, 6, 6), torch.randn(1, 4, 6, 6)
+    f_2 = d_net.w_2(d_net.w_1(torch.cat((f_t, h_prev), 1)))
+    alpha_hat = f_2.exp() / f_2.exp().sum(1, keepdim=True)
+    out = d_net(f_t, h_prev)
+    assert torch.allclose(out.f_4, d_net.w_4(d_net.w_3(alpha_hat)), atol=1e-6)
+    assert torch.allclose(out.alpha, alpha_hat[:, 1:], atol=1e-6)
+
+
+def _set(convolution: torch.nn.Conv2d, centre: Tensor) -> None:
+    """Make a 3x3 convolution the 1x1 matrix ``centre`` (out, in), without bias."""
+    torch.nn.init.zeros_(convolution.weight)
+    if convolution.bias is not None:
+        torch.nn.init.zeros_(convolution.bias)
+    with torch.no_grad():
+        convolution.weight[:, :, 1, 1] = centre
+
+
+@torch.inference_mode()
+def test_f_net_is_equation_14_by_hand() -> None:
+    f_net = FNet(1, 1)
+    _set(f_net.w, torch.tensor([[0.5], [2.0], [0.7]]))
+    _set(f_net.u_gates, torch.tensor([[0.3], [1.5]]))
+    _set(f_net.v_gates, torch.tensor([[-0.2], [0.4]]))
+    _set(f_net.u_h, torch.tensor([[0.9]]))
+    f, h, f_4 = (torch.tensor(x) for x in (0.8, -0.5, 0.6))
+    z = torch.sigmoid(0.5 * f + 0.3 * h - 0.2 * f_4)
+    r = (2.0 * f + 1.5 * h + 0.4 * f_4).clamp(min=0)
+    h_tilde = torch.tanh(0.7 * f + 0.9 * r * h)
+    out = f_net(*(x.view(1, 1, 1, 1) for x in (f, h, f_4)))
+    assert torch.allclose(out, (1 - z) * h + z * h_tilde)
+    assert r > 1, "the read gate is a ReLU: it may exceed 1"
+
+
+@torch.inference_mode()
+def test_section_4_3_single_frame_and_memory() -> None:
+    f_net = FNet(3, 2)
+    f_t, h_prev, f_4 = torch.randn(1, 3, 6, 6), torch.rand(1, 3, 6, 6), torch.randn(1, 2, 6, 6)
+    bias = f_net.w.bias
+    assert bias is not None
+    bias[:3], bias[3:6] = 1e4, -1e4  # z = 1, r = 0
+    w_h = torch.nn.functional.conv2d(f_t, f_net.w.weight[6:], bias[6:], padding=1)
+    assert torch.allclose(f_net(f_t, h_prev, f_4), torch.tanh(w_h)), "Eq. 16: a single-frame net"
+    bias[:3] = -1e4  # z = 0
+    assert torch.equal(f_net(f_t, h_prev, f_4), h_prev), "the memory is passed on"
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-12, 9), (14, 15)])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: int) -> None:
+    """A textured picture moved by whole grid pixels, streaks on both frames."""
+    generator = torch.Generator().manual_seed(3)
+    texture = torch.rand(1, 1, 40, 60, generator=generator)
+    picture = torch.nn.functional.interpolate(texture, scale_factor=8, mode="bilinear")
+    dy, dx = (s * scale for s in shift)
+    if max(abs(dy), abs(dx)) > 4 * COARSEST:
+        pytest.skip("beyond the search range")
+    window = picture[..., 40:-40, 40:-40]
+    moved = picture[..., 40 - dy : 320 - 40 - dy, 40 - dx : 480 - 40 - dx]
+
+    def rainy(frame: Tensor) -> Tensor:
+        streaks = (torch.rand(1, 1, frame.shape[2] // 16, frame.shape[3], generator=generator) < 0.1).float()
+        return (frame + 0.5 * streaks.repeat_interleave(16, 2)).clamp(max=1)
+
+    def luma(frame: Tensor) -> Tensor:
+        return torch.nn.functional.avg_pool2d(matching_luma(rainy(frame)), scale // 2)
+
+    flow = displacement(luma(window), luma(moved), scale)
+    inside = flow[0, :, 12:-12, 12:-12]
+    right = (inside == torch.tensor(shift).view(2, 1, 1)).all(0).float().mean()
+    assert right > 0.9
+
+
+def test_warp_takes_whole_pixels_and_clamps() -> None:
+    x = torch.arange(2 * 3 * 4 * 5, dtype=torch.float32).view(2, 3, 4, 5)
+    flow = torch.zeros(2, 2, 4, 5, dtype=torch.long)
+    flow[0, 0], flow[1, 1] = 1, -2
+    out = warp(x, flow)
+    assert torch.equal(out[0, :, :3], x[0, :, 1:]) and torch.equal(out[0, :, 3], x[0, :, 3])
+    assert torch.equal(out[1, :, :, 2:], x[1, :, :, :3]) and torch.equal(out[1, :, :, 0], x[1, :, :, 0])
+
+
+def test_planes_invert_observe() -> None:
+    for name in NAMES:
+        net = network(name)
+        y, uv = torch.rand(1, 1, 16, 24), torch.rand(1, 2, 8, 12)
+        back_y, back_uv = net.planes(net.observe(y, None if net.config.planes == "y" else uv).o)
+        assert torch.equal(back_y, y)
+        assert back_uv is None or torch.equal(back_uv, uv)
+
+
+def test_loss_is_equation_15() -> None:
+    net = network("j4r-paper")
+    frames = clip(net, 2)
+    estimate = net(whole(frames), 2, shaping=True)
+    o, b, alpha = whole(frames).o, torch.rand(2, 1, 48, 64), (torch.rand(2, 1, 48, 64) < 0.3).float()
+    joint = (o + estimate.residual - b).square().mean()
+    detect = torch.nn.functional.cross_entropy(estimate.logits, alpha[:, 0].long())
+    rect = (estimate.e_hat - high_pass(b)).square().mean()
+    removal = ((estimate.s_hat - (o - b)) * (1 - alpha)).square().mean()
+    expected = joint + 0.001 * detect + 0.0001 * rect + 0.0001 * removal
+    assert torch.allclose(loss(estimate, o, b, alpha, LossWeights(), net.config), expected)
+
+
+def test_high_pass_takes_the_mean_away() -> None:
+    assert torch.allclose(high_pass(torch.full((1, 1, 9, 9), 0.7)), torch.zeros(1, 1, 9, 9), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_equals_torch(name: str, tmp_path: Path) -> None:
+    net = network(name)
+    export_onnx(net, tmp_path / "net.onnx")
+    assert compare(net, tmp_path / "net.onnx") <= TOLERANCE
+
+
+def test_published_weights_come_back(tmp_path: Path) -> None:
+    net = network("j4r-lite")
+    publish(net, "j4r-lite", tmp_path, {"steps": 0})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"j4r-lite.{k}" for k in ("json", "onnx", "safetensors")]
+    again = load_network(tmp_path, "j4r-lite")
+    assert again.config == net.config
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_shipped_weights_match_their_onnx() -> None:
+    weights = Path(__file__).parent.parent / "weights"
+    shipped = sorted(p.stem for p in weights.glob("*.onnx"))
+    assert shipped, "no weights are shipped"
+    for name in shipped:
+        assert compare(load_network(weights, name), weights / f"{name}.onnx") <= TOLERANCE
+
+
+def test_configurations_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="scale must be 2 or 4"):
+        J4RConfig(scale=1, channels=8, extractor_blocks=1, head_blocks=1)
+    with pytest.raises(ValueError, match="align must be 'motion'"):
+        J4RConfig(scale=2, channels=8, extractor_blocks=1, head_blocks=1, align="none")

@@ -1,0 +1,152 @@
+"""``vsj4r eval``: methods measured side by side, as the deraining papers measure, and beyond luma."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vsj4r.engine.weights import models
+from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:
+    from vsj4r.training.evaluation import Measured, Method, Pixels
+
+SHOWN_FRAME = 12
+SHEET_WIDTH = 240
+
+
+def evaluate(
+    folder: Annotated[
+        Path | None, typer.Argument(help="validation footage: a folder with video/ and stills/, for the benchmarks")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="model to measure; may be repeated [default: all]")] = None,
+    benchmark: Annotated[list[str] | None, typer.Option(help="light, complex [default: both]")] = None,
+    gt: Annotated[Path | None, typer.Option(help="ground truth instead: a folder of clips, or one clip")] = None,
+    rain: Annotated[Path | None, typer.Option(help="the rainy clips of --gt, under the same names")] = None,
+    static: Annotated[Path | None, typer.Option(help="a real clip from a camera that stands still")] = None,
+    frames: Annotated[int, typer.Option(help="most frames read of a clip, for --gt and --static", min=3)] = 400,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="write a contact sheet here, one row a clip (PNG)")] = None,
+) -> None:
+    """Measure the input, temporal medians and models on clips with ground truth."""
+    from vsj4r.training import evaluation
+
+    methods: dict[str, Method] = {
+        "input": evaluation.untouched,
+        "median 3": evaluation.temporal_median(3),
+        "median 5": evaluation.temporal_median(5),
+    }
+    methods |= {name: evaluation.derained(name) for name in model or models()}
+    console = Console()
+    results: dict[str, object] = {}
+    rows: list[Pixels] = []
+    for name, clips in _sets(folder, benchmark, gt, rain, frames):
+        measured: list[Measured] = []
+        with console.status(f"{name}: measuring"):
+            for row in evaluation.measure(clips, methods, lambda _, shown: rows.append(_sheet_row(shown))):
+                measured.append(row)
+        console.print(_table(name, measured))
+        results |= evaluation.as_json({name: measured})
+    if static is not None:
+        results["static"] = _measure_static(console, static, frames, methods)
+    if not results:
+        raise Vsj4rError("nothing to measure: give a validation folder, --gt with --rain, or --static")
+    if json_file is not None:
+        json_file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    if sheet is not None and rows:
+        _write_sheet(sheet, rows)
+
+
+def _sets(
+    folder: Path | None, benchmark: list[str] | None, gt: Path | None, rain: Path | None, frames: int
+) -> Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]:
+    from vsj4r.training.benchmark import LEVELS, benchmark_clips
+
+    if (gt is None) != (rain is None):
+        raise Vsj4rError("--gt and --rain go together: the clean clips and the rainy ones")
+    if folder is not None:
+        if not folder.is_dir():
+            raise Vsj4rError(f"validation folder {folder} does not exist")
+        for name in benchmark or list(LEVELS):
+            if name not in LEVELS:
+                raise Vsj4rError(f"benchmark must be one of {', '.join(LEVELS)}, got {name!r}")
+            yield name, benchmark_clips(folder, name)
+    if gt is not None and rain is not None:
+        yield f"{gt.name} / {rain.name}", _pairs(gt, rain, frames)
+
+
+def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixels]]:
+    """One clip, or every clip of two folders under the same name."""
+    from vsj4r.training.footage import IMAGES, read_clip
+
+    one_clip = not gt.is_dir() or any(p.suffix.lower() in IMAGES for p in gt.iterdir())
+    pairs = [(gt, rain)] if one_clip else [(p, rain / p.name) for p in sorted(gt.iterdir()) if p.name[0] != "."]
+    for clean_path, rainy_path in pairs:
+        clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)
+        if clean.shape != rainy.shape:
+            raise Vsj4rError(
+                f"{clean_path} and {rainy_path} must have equal frames, got {_shape(clean)} and {_shape(rainy)}"
+            )
+        yield clean_path.name, clean, rainy
+
+
+def _shape(clip: Pixels) -> str:
+    return f"{clip.shape[0]} of {clip.shape[2]}x{clip.shape[1]}"
+
+
+def _table(name: str, measured: list[Measured]) -> Table:
+    from vsj4r.training.evaluation import means
+
+    clips = len({row.clip for row in measured})
+    table = Table(title=f"{name}: mean of {clips} clip{'s' * (clips != 1)}", title_justify="left")
+    table.add_column("method")
+    for column in ("PSNR dB", "SSIM", "chroma PSNR dB", "flicker"):
+        table.add_column(column, justify="right")
+    for method, s in means(measured).items():
+        table.add_row(method, f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.chroma_psnr:.2f}", f"{s.flicker:.2f}")
+    return table
+
+
+def _measure_static(console: Console, path: Path, frames: int, methods: dict[str, Method]) -> dict[str, float]:
+    """The share of the input's squared error, against the pseudo ground truth, that each method takes away."""
+    from vsj4r.training.evaluation import static_error, static_truth
+    from vsj4r.training.footage import read_clip
+
+    clip = read_clip(path, frames)
+    truth = static_truth(clip)
+    before = static_error(clip, truth)
+    table = Table(title=f"{path.name}: {truth.still.mean():.0%} of the picture stands still", title_justify="left")
+    table.add_column("method")
+    table.add_column("error taken away", justify="right")
+    gone: dict[str, float] = {}
+    for method, run in methods.items():
+        with console.status(f"{path.name}: {method}"):
+            gone[method] = 1 - static_error(run(clip), truth) / before
+        table.add_row(method, f"{gone[method]:.1%}")
+    console.print(table)
+    return gone
+
+
+def _sheet_row(shown: dict[str, Pixels]) -> Pixels:
+    """One frame of every method side by side, each ``SHEET_WIDTH`` pixels wide."""
+    from PIL import Image
+
+    tiles = []
+    for clip in shown.values():
+        frame = Image.fromarray(clip[min(SHOWN_FRAME, len(clip) - 1)])
+        height = round(frame.height * SHEET_WIDTH / frame.width)
+        tiles.append(np.asarray(frame.resize((SHEET_WIDTH, height), Image.Resampling.LANCZOS)))
+    return np.concatenate(tiles, 1)
+
+
+def _write_sheet(path: Path, rows: list[Pixels]) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.concatenate(rows, 0)).save(path)

@@ -1,0 +1,100 @@
+"""Weights as they are shipped: NAME.safetensors, the NAME.onnx made from it, and NAME.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.model.config import CONFIGS, J4RConfig
+from vsj4r.model.export import ExportedStep, export_onnx
+from vsj4r.model.j4rnet import J4RNet
+
+CHECKED_FRAMES = 6
+TOLERANCE = 1e-4
+"""Largest difference between ONNX in float32 and torch over ``CHECKED_FRAMES`` recurrent frames."""
+
+
+def parameters(net: J4RNet, *, exported: bool = False) -> int:
+    """How many numbers the network learns; ``exported``: without R-Net and C-Net, which only shape the training."""
+    left_out = ("r_net.", "c_net.") if exported else ()
+    return sum(p.numel() for name, p in net.named_parameters() if not name.startswith(left_out))
+
+
+def load_network(folder: Path, name: str) -> J4RNet:
+    """The shipped network in torch, ready to evaluate."""
+    described = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    net = J4RNet(J4RConfig(**described["config"]))
+    net.load_state_dict(load_file(folder / f"{name}.safetensors"))
+    return net.eval()
+
+
+def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> float:
+    """Write the three files and check the ONNX against torch; nothing is replaced unless it holds.
+
+    Returns the largest difference. ``training`` goes into the JSON: steps, hours, commit, validation.
+
+    Raises:
+        Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``.
+    """
+    net = net.eval()
+    parts = {kind: folder / f"{name}.{kind}.part" for kind in ("safetensors", "onnx", "json")}
+    save_file({k: v.contiguous() for k, v in net.state_dict().items()}, parts["safetensors"])
+    export_onnx(net, parts["onnx"])
+    difference = compare(net, parts["onnx"])
+    if not difference <= TOLERANCE:
+        raise Vsj4rError(f"{name}: the exported ONNX differs from torch by {difference:.2e}, over {TOLERANCE}")
+    config = net.config
+    described = {
+        "name": name,
+        "multiple": config.multiple,
+        "lookahead": config.lookahead,
+        "planes": config.planes,
+        "config": config.to_json(),
+        "parameters": parameters(net, exported=True),
+        "parameters_in_training": parameters(net),
+        "sha256": {kind: hashlib.sha256(parts[kind].read_bytes()).hexdigest() for kind in ("onnx", "safetensors")},
+        "export_difference": float(f"{difference:.2e}"),
+        "training": training,
+    }
+    parts["json"].write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+    for kind, part in parts.items():
+        os.replace(part, folder / f"{name}.{kind}")
+    return difference
+
+
+def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
+    """Largest absolute difference of any output over a random clip, each side carrying its own state."""
+    import openvino as ov
+
+    step = ExportedStep(net).eval()
+    core = ov.Core()
+    graph = core.read_model(onnx)
+    example = step.example(*size)
+    graph.reshape({name: list(tensor.shape) for name, tensor in zip(step.input_names, example, strict=True)})
+    run = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+    frames = len(example) - len(step.states)
+    generator = torch.Generator().manual_seed(0)
+    torch_state, onnx_state = list(example[frames:]), [tensor.numpy() for tensor in example[frames:]]
+    worst = 0.0
+    for _ in range(CHECKED_FRAMES):
+        planes = [torch.rand(tensor.shape, generator=generator) for tensor in example[:frames]]
+        with torch.no_grad():
+            expected = step(*planes, *torch_state)
+        outputs = list(run.infer([plane.numpy() for plane in planes] + onnx_state).values())
+        torch_state, onnx_state = list(expected[-len(step.states) :]), [o.copy() for o in outputs[-len(step.states) :]]
+        worst = max(worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True)))
+    return worst
+
+
+def network_from_checkpoint(name: str, weights: dict[str, torch.Tensor]) -> J4RNet:
+    net = J4RNet(CONFIGS[name])
+    net.load_state_dict(weights)
+    return net
