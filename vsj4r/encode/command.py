@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,62 +12,74 @@ import vapoursynth as vs
 from vsj4r.encode.encoders import Encoder, ffmpeg_executable
 from vsj4r.encode.muxing import Extras
 
+_UNSPECIFIED = 2  # H.273
 
-def encode_command(
-    output: Path,
-    *,
-    clip: vs.VideoNode,
-    encoder: Encoder,
-    crf: int | None,
-    muxer: str,
-    source: Path | None,
-    extras: Extras,
-    arguments: list[str],
-) -> list[str]:
-    """Arguments as a list, for no shell. ``source``: whose streams, metadata and chapters go along.
 
-    ``arguments`` are the user's own and come last, so they win.
+@dataclass(frozen=True, slots=True)
+class Encode:
+    """How to write a video. ``timestamps``: one per frame, in units of ``time_base`` seconds.
+
+    ``source``: the file whose metadata, chapters and ``extras`` go along. ``arguments``: more output
+    options for ffmpeg. ``crf`` None is the encoder's default.
     """
-    frames = ffmpeg.input("pipe:0", format="nut", **_offset(extras))
-    streams = [frames["v:0"]]
-    depth = encoder.depth_for(clip.format.bits_per_sample)
+
+    muxer: str
+    encoder: Encoder
+    time_base: Fraction
+    timestamps: list[int]
+    crf: int | None = None
+    source: Path | None = None
+    extras: Extras = field(default_factory=Extras)
+    arguments: tuple[str, ...] = ()
+
+
+def encode_command(output: Path, first: vs.VideoFrame, encode: Encode) -> list[str]:
+    """Arguments as a list, for no shell: NUT on stdin becomes ``output``.
+
+    Depth and colours are those of ``first``. The user's own arguments come last, so they win.
+    """
+    offset = encode.extras.start_seconds
+    shift = {"itsoffset": f"{-offset:.6f}"} if offset else {}
+    streams = [ffmpeg.input("pipe:0", format="nut", **shift)["v:0"]]
+    encoder = encode.encoder
     options: dict[str, str | int | list[str]] = {
-        "format": muxer,
+        "format": encode.muxer,
         "c:v:0": encoder.codec,
-        "pix_fmt:v:0": encoder.pixel_formats[depth],
-        "filter:v:0": colour_filter(clip),
+        "pix_fmt:v:0": encoder.pixel_formats[encoder.depth_for(first.format.bits_per_sample)],
+        "filter:v:0": colour_filter(first),
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
         **encoder.options,
     }
-    quality = encoder.crf if crf is None else crf
-    if quality is not None:
-        options["crf"] = quality
-    if extras.video_metadata:
-        options["metadata:s:v:0"] = [f"{key}={value}" for key, value in extras.video_metadata.items()]
-    if source is not None:
-        original = ffmpeg.input(f"file:{source.absolute()}", **_offset(extras))
-        for position, (index, codec) in enumerate(extras.streams, start=1):
-            streams.append(original[str(index)])
+    crf = encoder.crf if encode.crf is None else encode.crf
+    if crf is not None:
+        options["crf"] = crf
+    metadata = encode.extras.video_metadata
+    if metadata:
+        options["metadata:s:v:0"] = [f"{key}={value}" for key, value in metadata.items()]
+    if encode.source is not None:
+        source = ffmpeg.input(f"file:{encode.source.absolute()}", **shift)
+        for position, (index, codec) in enumerate(encode.extras.streams, start=1):
+            streams.append(source[str(index)])
             options[f"c:{position}"] = codec
-        if not extras.streams:
-            streams.append(original["a:99?"])  # matches none, but makes the source an input for its metadata
+        if not encode.extras.streams:
+            streams.append(source["a:99?"])  # matches none, but makes it an input, for its metadata
     command: list[str] = ffmpeg.compile(
         ffmpeg.output(*streams, f"file:{output.absolute()}", **options),
         cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-copyts"],
     )
     inputs = [command[place + 1] for place, argument in enumerate(command) if argument == "-i"]
     along = str(1 - inputs.index("pipe:0"))
-    kept = ["-map_metadata", along, "-map_chapters", along] if source is not None else []
-    return [*command[:-1], *kept, *arguments, command[-1]]
+    kept = ["-map_metadata", along, "-map_chapters", along] if encode.source is not None else []
+    return [*command[:-1], *kept, *encode.arguments, command[-1]]
 
 
-def colour_filter(clip: vs.VideoNode) -> str:
-    """ffmpeg filters that put the colour tags and the aspect ratio of the first frame on the stream.
+def colour_filter(frame: vs.VideoFrame) -> str:
+    """ffmpeg filters that put the colour tags and the pixel aspect ratio of ``frame`` on the stream.
 
     VapourSynth's numbers are those of ITU-T H.273, and so are ffmpeg's.
     """
-    props = clip.get_frame(0).props
+    props = frame.props
     full_range = int(props.get("_Range", vs.RANGE_LIMITED)) == vs.RANGE_FULL
     tags = [f"range={'pc' if full_range else 'tv'}"]
     for name, prop in (
@@ -74,14 +87,10 @@ def colour_filter(clip: vs.VideoNode) -> str:
         ("color_trc", "_Transfer"),
         ("colorspace", "_Matrix"),
     ):
-        value = int(props.get(prop, 2))
-        if value != 2:  # unspecified
+        value = int(props.get(prop, _UNSPECIFIED))
+        if value != _UNSPECIFIED:
             tags.append(f"{name}={value}")
     if "_ChromaLocation" in props:
         tags.append(f"chroma_location={int(props['_ChromaLocation']) + 1}")
     aspect = Fraction(int(props.get("_SARNum", 0)) or 1, int(props.get("_SARDen", 0)) or 1)
     return f"setparams={':'.join(tags)},setsar={aspect.numerator}/{aspect.denominator}"
-
-
-def _offset(extras: Extras) -> dict[str, str]:
-    return {"itsoffset": f"{-extras.start_seconds:.6f}"} if extras.start_seconds else {}

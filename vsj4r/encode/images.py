@@ -69,18 +69,32 @@ def image_clip(folder: Path, names: list[str], *, fps: int) -> vs.VideoNode:
             raise Vsj4rError(f"image {folder / names[n]} must be {width}x{height} like the first, got {got}")
         if image.dtype != depth:
             image = _to_depth(image, depth)
-        filled = f.copy()
-        for plane in range(3):
-            np.copyto(np.asarray(filled[plane]), image[..., plane])
-        return filled
+        return _filled(f, image)
+
+    return vs.core.std.ModifyFrame(blank, blank, fill)
+
+
+def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
+    """(T, H, W, 3) uint8 as an RGB24 clip; the array is kept, not copied."""
+    frames, height, width, _ = images.shape
+    blank = vs.core.std.BlankClip(
+        width=width, height=height, format=vs.RGB24, length=frames, fpsnum=fps, fpsden=1, keep=True
+    )
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        return _filled(f, images[n])
 
     return vs.core.std.ModifyFrame(blank, blank, fill)
 
 
 def write_png(frame: vs.VideoFrame, path: Path) -> None:
     """Write an RGB24 or RGB48 frame."""
-    image = np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
-    write_rgb(image, path)
+    write_rgb(rgb_array(frame), path)
+
+
+def rgb_array(frame: vs.VideoFrame) -> Image:
+    """A copy of an RGB24 or RGB48 frame."""
+    return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
 def write_rgb(image: Image, path: Path) -> None:
@@ -94,6 +108,13 @@ def write_rgb(image: Image, path: Path) -> None:
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb48le" if deep else "rgb24")
     packets = [*encoder.encode(picture.reformat(format=pixel_format)), *encoder.encode(None)]
     path.write_bytes(b"".join(bytes(packet) for packet in packets))
+
+
+def _filled(f: vs.VideoFrame, image: Image) -> vs.VideoFrame:
+    filled = f.copy()
+    for plane in range(3):
+        np.copyto(np.asarray(filled[plane]), image[..., plane])
+    return filled
 
 
 def _to_depth(image: Image, depth: np.dtype[Any]) -> Image:

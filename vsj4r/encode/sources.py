@@ -59,11 +59,11 @@ def open_source(path: Path) -> Source:
     return source
 
 
-def to_yuv420(clip: vs.VideoNode) -> tuple[vs.VideoNode, str | None]:
+def to_yuv420(clip: vs.VideoNode, *, full_range: bool) -> tuple[vs.VideoNode, str | None]:
     """``clip`` as integer YUV 4:2:0 of the same depth (at most 16 bit), and one line that says what changed.
 
     An odd width or height gets its last column or row repeated, for 4:2:0 has none.
-    Images are RGB and become full-range BT.709; ``from_yuv420`` is the way back.
+    RGB becomes BT.709, of full range (which rounds less) or limited (which players expect).
     """
     source = clip.format
     depth = min(source.bits_per_sample, 16) if source.sample_type == vs.INTEGER else 16
@@ -73,13 +73,19 @@ def to_yuv420(clip: vs.VideoNode) -> tuple[vs.VideoNode, str | None]:
         return clip, None
     arguments: dict[str, Any] = {"format": target.id}
     if source.color_family == vs.RGB:
-        arguments |= {"matrix_s": "709", "range_s": "full"}
+        arguments |= {"matrix_s": "709", "range_s": "full" if full_range else "limited"}
     elif source.color_family == vs.YUV:
         clip = with_known_matrix(clip)
     if (width, height) != (clip.width, clip.height):
         arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
     note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
     return vs.core.resize.Bicubic(clip, **arguments), note
+
+
+def to_rgb(clip: vs.VideoNode, *, width: int, height: int) -> vs.VideoNode:
+    """``clip`` as RGB24, or RGB48 above 8 bit, without the column and row that ``to_yuv420`` repeated."""
+    rgb = vs.core.resize.Bicubic(clip, format=vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48)
+    return rgb.std.Crop(right=clip.width - width, bottom=clip.height - height)
 
 
 def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:

@@ -1,0 +1,57 @@
+"""A clip written as a video file through ffmpeg, with timestamps of its own and another file's streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsj4r.encode.command import Encode, encode_command
+from vsj4r.encode.muxing import count_video_packets
+from vsj4r.encode.nut import NutWriter
+from vsj4r.encode.outputs import whole_file
+from vsj4r.encode.process import FFmpeg
+from vsj4r.encode.sources import first_line
+from vsj4r.errors import Vsj4rError
+
+_FRAMES_ASKED_AHEAD = 2  # the network works on one frame at a time: more would only take memory
+_FRAMES_WAITING = 4
+
+
+def write_video(
+    clip: vs.VideoNode, output: Path, encode: Encode, *, on_frame: Callable[[int], None] = lambda done: None
+) -> None:
+    """Write ``clip`` (integer YUV 4:2:0, 8 to 16 bit), whole or not at all; colours as its first frame says.
+
+    ``on_frame`` is told how many frames are done.
+
+    Raises:
+        Vsj4rError: a frame or ffmpeg fails, or not every frame arrived in the file.
+    """
+    with whole_file(output) as temporary:
+        writer = NutWriter(clip, time_base=encode.time_base)
+        frames = frames_in_order(clip)
+        first = next(frames)
+        with FFmpeg(encode_command(temporary, first, encode)) as process:
+            for n, frame in enumerate(chain([first], frames)):
+                process.put(writer.frame(frame, encode.timestamps[n]))
+                on_frame(n + 1)
+            process.put(writer.end)
+            process.finish()
+        written = count_video_packets(temporary)
+        if written != len(clip):
+            raise Vsj4rError(f"{written} of {len(clip)} frames arrived in {output}: it is not kept")
+
+
+def frames_in_order(clip: vs.VideoNode) -> Iterator[vs.VideoFrame]:
+    """All frames, each closed when the next one is asked for.
+
+    Raises:
+        Vsj4rError: the filter's or the source's own words.
+    """
+    try:
+        yield from clip.frames(prefetch=_FRAMES_ASKED_AHEAD, backlog=_FRAMES_WAITING, close=True)
+    except vs.Error as error:
+        raise Vsj4rError(first_line(error)) from error
