@@ -59,7 +59,7 @@ class NativeFilterHook(BuildHookInterface[Any]):
         if version == "editable":
             build_data["force_include_editable"].update(included)
         else:
-            weights = (path for path in (root / "weights").iterdir() if path.suffix in WEIGHT_SUFFIXES)
+            weights = (path for path in (root / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES)
             build_data["force_include"].update(included)
             build_data["force_include"].update({str(path): f"vsj4r/weights/{path.name}" for path in weights})
         build_data["pure_python"] = False
@@ -88,6 +88,7 @@ def compile_filter(root: Path, target: Target, version: str) -> Path:
         *("-std=c11", "-O2", "-shared", "-s", "-fvisibility=hidden"),
         *("-Wall", "-Wextra", "-Wpedantic", "-Werror"),
         *([] if "windows" in target.triple else ["-fPIC"]),
+        *(["-Wl,-install_name,@rpath/libj4r.dylib"] if "macos" in target.triple else []),
         *(f'-DVSJ4R_VERSION="{version}"', f"-DVSJ4R_MAJOR={major}", f"-DVSJ4R_MINOR={minor}"),
         *("-I", vapoursynth.get_include()),
         *(str(path) for path in sorted(source.glob("*.c"))),

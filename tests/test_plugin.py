@@ -62,8 +62,9 @@ def reference(
     """Each output on its own, from a fresh state, by the engine alone."""
     geometry = Geometry(clip.width, clip.height, clip.format.bits_per_sample)
     convert = Converter(geometry, find_model(model).spec)
-    size = {"height": convert.padded_height, "width": convert.padded_width}
-    engine = open_engine(model, precision="f32", threads=1, **size)
+    engine = open_engine(
+        model, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
+    )
     sources = [planes_of(frame) for frame in clip.frames()]
     tensors = [convert.new_tensors() for _ in sources]
     for planes, into in zip(sources, tensors, strict=True):

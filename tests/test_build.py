@@ -1,0 +1,57 @@
+"""The build hook: every platform's library and wheel are made on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from scripts.build_hook import MACHINES, TARGETS, WEIGHT_SUFFIXES, target_name
+
+ROOT = Path(__file__).resolve().parent.parent
+MAGIC = {"linux": b"\x7fELF", "win": b"MZ", "macos": b"\xcf\xfa\xed\xfe"}
+
+
+def build_wheel(target: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    env = os.environ | {"VSJ4R_TARGET": target}
+    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
+    built = build_wheel(target, tmp_path)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith(f"-py3-none-{TARGETS[target].wheel_platform}.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        folder = "vapoursynth/plugins/j4r"
+        library = TARGETS[target].library
+        assert sorted(name for name in names if name.startswith(folder)) == sorted(
+            [f"{folder}/{library}", f"{folder}/manifest.vs"]
+        )
+        binary = archive.read(f"{folder}/{library}")
+        manifest = archive.read(f"{folder}/manifest.vs").decode()
+    assert binary.startswith(MAGIC[target.partition("-")[0]])
+    assert b"VapourSynthPluginInit2" in binary
+    assert manifest == f"[VapourSynth Manifest V1]\n{Path(library).stem}\n"
+    assert not [name for name in names if name.endswith((".c", ".h")) or "native" in name]
+    weights = [path for path in (ROOT / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES]
+    assert {f"vsj4r/weights/{path.name}" for path in weights} <= set(names)
+
+
+def test_an_unknown_target_is_refused_in_one_line(tmp_path: Path) -> None:
+    built = build_wheel("amiga", tmp_path)
+    assert built.returncode != 0
+    known = ", ".join(TARGETS)
+    assert f"vsj4r: VSJ4R_TARGET must be one of {known}, got 'amiga'" in built.stdout + built.stderr
+
+
+def test_the_default_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VSJ4R_TARGET", raising=False)
+    assert target_name() in MACHINES.values()
