@@ -2,11 +2,11 @@
 
 #include <stdlib.h>
 
-/* 256 MiB is 86 frames of 1080p at 8 bit. Every request under way (VapourSynth allows about two a thread)
- * must find its frame even when a later request stepped past it, so the floor counts in frames; more than
- * two default segments have no reader. */
+/* A request under way is handed its frame when a run comes past it; the ring serves those who come later, or again:
+ * a player that steps back, a filter that reads neighbours. 40 frames are 124 MB of 1080p at 8 bit; 256 MiB hold
+ * fewer than 40 from 1440p at 10 bit on. The floor covers every worker being a frame or two behind the newest. */
+static const int64_t RING_FRAMES = 40;
 static const int64_t RING_BYTES = 256 << 20;
-static const int64_t RING_FRAMES = 256;
 
 bool ring_init(Ring *ring, const VSVideoInfo *info, int threads)
 {
