@@ -56,6 +56,8 @@ def rain(
                 style = draw_style(rng, preset, frame.shape[0])
                 for layer in LAYERS:
                     (out / layer).mkdir(parents=True)
+            if (out / LAYERS[0] / f"{name}.png").exists():
+                raise Vsj4rError(f"{clean} must not hold two images called {name}")
             b_t = veiled(frame, style)
             o_t, s_t, alpha_t = rain_on(b_t, style, t, rng, source)
             pictures = (o_t, b_t, _grey(np.rint(s_t * 255)), _grey(alpha_t * 255))
