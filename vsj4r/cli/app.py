@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import demo, rain, run
+from vsj4r.cli import demo, evaluate, rain, run
 from vsj4r.cli.run import UsageError
 from vsj4r.errors import Vsj4rError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("rain")(rain.rain)
+app.command("eval")(evaluate.evaluate)
 
 
 @app.callback()
