@@ -42,7 +42,7 @@ def encode_command(output: Path, first: vs.VideoFrame, encode: Encode) -> list[s
     shift = {"itsoffset": f"{-offset:.6f}"} if offset else {}
     streams = [ffmpeg.input("pipe:0", format="nut", **shift)["v:0"]]
     encoder = encode.encoder
-    options: dict[str, str | int | list[str]] = {
+    options: dict[str, str | int] = {
         "format": encode.muxer,
         "c:v:0": encoder.codec,
         "pix_fmt:v:0": encoder.pixel_formats[encoder.depth_for(first.format.bits_per_sample)],
@@ -54,9 +54,6 @@ def encode_command(output: Path, first: vs.VideoFrame, encode: Encode) -> list[s
     crf = encoder.crf if encode.crf is None else encode.crf
     if crf is not None:
         options["crf"] = crf
-    metadata = encode.extras.video_metadata
-    if metadata:
-        options["metadata:s:v:0"] = [f"{key}={value}" for key, value in metadata.items()]
     if encode.source is not None:
         source = ffmpeg.input(f"file:{encode.source.absolute()}", **shift)
         for position, (index, codec) in enumerate(encode.extras.streams, start=1):
@@ -71,6 +68,8 @@ def encode_command(output: Path, first: vs.VideoFrame, encode: Encode) -> list[s
     inputs = [command[place + 1] for place, argument in enumerate(command) if argument == "-i"]
     along = str(1 - inputs.index("pipe:0"))
     kept = ["-map_metadata", along, "-map_chapters", along] if encode.source is not None else []
+    for key, value in encode.extras.video_metadata.items():
+        kept += ["-metadata:s:v:0", f"{key}={value}"]  # ffmpeg-python cannot repeat an option
     return [*command[:-1], *kept, *encode.arguments, command[-1]]
 
 

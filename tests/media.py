@@ -1,0 +1,91 @@
+"""Small real files for the tests, made by ffmpeg, and what PyAV sees in a file."""
+
+from __future__ import annotations
+
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import vapoursynth as vs
+from numpy.typing import NDArray
+
+from vsj4r.encode.encoders import ffmpeg_executable
+
+VARIABLE_RATE = "select='not(eq(mod(n,7),3))'"
+TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+ATTACHMENT = b"not really a font"
+
+
+def ffmpeg(*arguments: str) -> None:
+    command = [ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *arguments]
+    subprocess.run(command, check=True)
+
+
+def picture(*, seconds: float = 2, size: str = "96x64", rate: int = 24) -> list[str]:
+    """ffmpeg input arguments of a moving test picture."""
+    return ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}"]
+
+
+def plain(path: Path, *options: str, seconds: float = 1, size: str = "96x64") -> Path:
+    ffmpeg(*picture(seconds=seconds, size=size), "-c:v", "ffv1", *options, f"file:{path}")
+    return path
+
+
+def rich(folder: Path) -> Path:
+    """41 frames at a variable rate, with French sound, subtitles, two chapters, an attachment and a title."""
+    subtitles, chapters, font = folder / "s.srt", folder / "chapters.txt", folder / "font.ttf"
+    subtitles.write_text("1\n00:00:00,100 --> 00:00:01,000\nhello\n")
+    chapters.write_text(
+        ";FFMETADATA1\ntitle=A title\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=one\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=two\n"
+    )
+    font.write_bytes(ATTACHMENT)
+    path = folder / "rich.mkv"
+    inputs = [*picture(), "-f", "lavfi", "-i", "sine=d=2", "-i", str(subtitles), "-i", str(chapters)]
+    video = ["-vf", f"{VARIABLE_RATE},{TAGS}", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast"]
+    others = [
+        "-c:a",
+        "libopus",
+        "-c:s",
+        "srt",
+        "-metadata:s:a",
+        "language=fra",
+        "-metadata:s:v",
+        "language=deu",
+    ]
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-map_metadata", "3", "-map_chapters", "3"]
+    attach = ["-attach", str(font), "-metadata:s:t", "mimetype=font/ttf"]
+    ffmpeg(*inputs, *maps, *attach, *video, *others, f"file:{path}")
+    return path
+
+
+def seconds_of_frames(path: Path) -> list[Fraction]:
+    """When each video frame is shown, in order."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        time_base = Fraction(stream.time_base.numerator, stream.time_base.denominator)
+        return sorted(packet.pts * time_base for packet in container.demux(stream) if packet.pts is not None)
+
+
+def audio_packets(path: Path) -> list[tuple[float, bytes]]:
+    """(seconds, bytes) of every packet of the first sound stream."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        scale = float(stream.time_base)
+        return [
+            (round(packet.pts * scale, 6), bytes(packet))
+            for packet in container.demux(stream)
+            if packet.pts is not None
+        ]
+
+
+def planes(path: Path) -> list[list[NDArray[np.uint16]]]:
+    """Every frame's planes, as the source filter decodes them."""
+    clip = vs.core.bs.VideoSource(str(path), cachemode=0)
+    return [
+        [np.array(frame[plane], np.uint16) for plane in range(clip.format.num_planes)]
+        for frame in clip.frames(close=True)
+    ]

@@ -1,0 +1,35 @@
+"""``vsj4r demo`` with a tiny model: the rain, the derained clip and the picture of both."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import media
+from tests.cli import vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r.cli.demo import FRAMES, HEIGHT, WIDTH, demo
+from vsj4r.encode.images import read_image
+from vsj4r.errors import Vsj4rError
+
+
+def test_demo_leaves_rain_clean_and_both(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path)
+    output = tmp_path / "made" / "here"
+    done = vsj4r("demo", output, "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert sorted(entry.name for entry in output.iterdir()) == ["clean.mkv", "rain.mkv", "side-by-side.png"]
+    assert len(media.seconds_of_frames(output / "rain.mkv")) == FRAMES
+    assert media.seconds_of_frames(output / "clean.mkv") == media.seconds_of_frames(output / "rain.mkv")
+    assert read_image(output / "side-by-side.png").shape == (HEIGHT, 2 * WIDTH, 3)
+
+
+def test_demo_without_scikit_image_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(Vsj4rError, match=r"-m pip install scikit-image$"):
+        demo(tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()

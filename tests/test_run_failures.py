@@ -1,0 +1,128 @@
+"""``vsj4r run`` refused, failing or stopped: one line, an exit code, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import media
+from tests.cli import alive, assert_refused, children_of, command, run, vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r.engine.weights import models
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return media.plain(tmp_path_factory.mktemp("plain") / "plain.mkv")
+
+
+def test_overwriting_is_asked_for_and_whole(plain: Path, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clean.mkv"
+    output.write_text("earlier")
+    assert_refused(vsj4r("run", plain, output, "--model", model), 1, "exists already: --overwrite", tmp_path)
+    failed = vsj4r("run", plain, output, "--model", model, "--overwrite", "--ffmpeg", "-vf fps=5")
+    assert_refused(failed, 1, "of 24 frames arrived", tmp_path)
+    assert output.read_text() == "earlier"
+    run(plain, output, "--model", model, "--overwrite")
+    assert len(media.seconds_of_frames(output)) == 24
+
+
+def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> None:
+    def refused(code: int, text: str, source: object, output: object, *options: object) -> None:
+        assert_refused(vsj4r("run", source, output, "--model", model, *options), code, text, tmp_path)
+
+    out = tmp_path / "out.mkv"
+    (tmp_path / "text.mkv").write_text("this is no video")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "corrupt.mkv").write_bytes(plain.read_bytes()[:700] + bytes(5000))
+    media.ffmpeg("-f", "lavfi", "-i", "sine=d=1", str(tmp_path / "sound.mka"))
+    media.plain(
+        tmp_path / "interlaced.mkv", "-vf", "setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme"
+    )
+    refused(1, "no such file or folder", tmp_path / "absent.mkv", out)
+    refused(1, "cannot be read as a video", tmp_path / "text.mkv", out)
+    refused(1, "corrupt.mkv", tmp_path / "corrupt.mkv", out)
+    refused(1, "holds no images", tmp_path / "empty", out)
+    refused(1, "has no video stream", tmp_path / "sound.mka", out)
+    refused(1, "is interlaced: deinterlace it first", tmp_path / "interlaced.mkv", out)
+    refused(1, "no folder", plain, tmp_path / "absent" / "out.mkv")
+    refused(1, "is the input itself", plain, plain)
+    refused(2, "unknown encoder 'x266': known are x264, x265", plain, out, "--encoder", "x266")
+    refused(2, "unknown type of output 'out.xyz': known are .mkv", plain, tmp_path / "out.xyz")
+    refused(2, "encoder ffv1 has no crf", plain, out, "--encoder", "ffv1", "--crf", 3)
+    refused(2, "--strength", plain, out, "--strength", 2)
+    refused(2, "No such option: --fast", plain, out, "--fast")
+    refused(2, "No closing quotation", plain, out, "--ffmpeg", "'-x")
+    refused(1, "ffmpeg: ", plain, out, "--ffmpeg", "-no_such_option 1")
+    refused(1, "device must be", plain, out, "--device", "tpu")
+    unknown = vsj4r("run", plain, out, "--model", "j5r")
+    assert_refused(unknown, 2, "unknown model 'j5r'", tmp_path)
+    assert all(name in unknown.stderr for name in models())
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_that_cannot_be_written(plain: Path, model: Path, tmp_path: Path) -> None:
+    sealed = tmp_path / "sealed"
+    sealed.mkdir(mode=0o500)
+    done = vsj4r("run", plain, sealed / "out.mkv", "--model", model)
+    assert_refused(done, 1, "cannot be written", tmp_path)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("name", ["out.mkv", "out"])
+def test_stopping_leaves_nothing(
+    model: Path, tmp_path: Path, sent: signal.Signals, code: int, name: str
+) -> None:
+    source = media.plain(
+        tmp_path / "long.mkv", "-c:v", "libx264", "-preset", "ultrafast", seconds=60, size="320x192"
+    )
+    process = subprocess.Popen(
+        command("run", source, tmp_path / name, "--model", model, "--json", "--ffmpeg", "-preset veryslow"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    while json.loads(process.stdout.readline())["event"] != "progress":
+        pass
+    children = children_of(process.pid)
+    assert bool(children) == (name == "out.mkv"), "ffmpeg runs for a video"
+    process.send_signal(sent)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == code, complaint
+    assert "Traceback" not in complaint
+    assert [entry.name for entry in tmp_path.iterdir()] == ["long.mkv"]
+    assert not [child for child in children if alive(child)]
+
+
+def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:
+    source = media.plain(
+        tmp_path / "long.mkv", "-c:v", "libx264", "-preset", "ultrafast", seconds=60, size="320x192"
+    )
+    process = subprocess.Popen(
+        command("run", source, tmp_path / "out.mkv", "--model", model, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while json.loads(process.stdout.readline())["event"] != "progress":
+        pass
+    (child,) = children_of(process.pid)
+    os.kill(child, signal.SIGKILL)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert complaint.splitlines() == ["vsj4r: ffmpeg: it ended with code -9"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["long.mkv"]
