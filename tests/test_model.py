@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from vsj4r.engine import open_engine
+from vsj4r.engine.base import Tensors
 
 torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from vsj4r.model.alignment import COARSEST, displacement, matching_luma, warp  # noqa: E402
+from vsj4r.model.alignment import displacement, matching_luma, warp  # noqa: E402
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
 from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
 from vsj4r.model.d_net import DNet  # noqa: E402
@@ -145,16 +149,19 @@ def test_section_4_3_single_frame_and_memory() -> None:
     assert torch.equal(f_net(f_t, h_prev, f_4), h_prev), "the memory is passed on"
 
 
-@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-12, 9), (14, 15)])
+@pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-7, 6)])
 @pytest.mark.parametrize("scale", [2, 4])
 def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: int) -> None:
-    """A textured picture moved by whole grid pixels, streaks on both frames."""
+    """A picture of fine and coarse texture, moved by whole grid pixels, streaks on both frames."""
     generator = torch.Generator().manual_seed(3)
-    texture = torch.rand(1, 1, 40, 60, generator=generator)
-    picture = torch.nn.functional.interpolate(texture, scale_factor=8, mode="bilinear")
+    octaves = [4, 8, 16, 32, 40]
+    picture = torch.zeros(1, 1, 320, 480)
+    for octave in octaves:
+        texture = torch.rand(1, 1, 320 // octave, 480 // octave, generator=generator)
+        picture += (
+            torch.nn.functional.interpolate(texture, (320, 480), mode="bilinear") * octave / sum(octaves)
+        )
     dy, dx = (s * scale for s in shift)
-    if max(abs(dy), abs(dx)) > 4 * COARSEST:
-        pytest.skip("beyond the search range")
     window = picture[..., 40:-40, 40:-40]
     moved = picture[..., 40 - dy : 320 - 40 - dy, 40 - dx : 480 - 40 - dx]
 
@@ -166,9 +173,10 @@ def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: in
         return torch.nn.functional.avg_pool2d(matching_luma(rainy(frame)), scale // 2)
 
     flow = displacement(luma(window), luma(moved), scale)
-    inside = flow[0, :, 12:-12, 12:-12]
+    edge = 40 // scale
+    inside = flow[0, :, edge:-edge, edge:-edge]
     right = (inside == torch.tensor(shift).view(2, 1, 1)).all(0).float().mean()
-    assert right > 0.9
+    assert right > 0.99
 
 
 def test_warp_takes_whole_pixels_and_clamps() -> None:
@@ -176,8 +184,10 @@ def test_warp_takes_whole_pixels_and_clamps() -> None:
     flow = torch.zeros(2, 2, 4, 5, dtype=torch.long)
     flow[0, 0], flow[1, 1] = 1, -2
     out = warp(x, flow)
-    assert torch.equal(out[0, :, :3], x[0, :, 1:]) and torch.equal(out[0, :, 3], x[0, :, 3])
-    assert torch.equal(out[1, :, :, 2:], x[1, :, :, :3]) and torch.equal(out[1, :, :, 0], x[1, :, :, 0])
+    assert torch.equal(out[0, :, :3], x[0, :, 1:])
+    assert torch.equal(out[0, :, 3], x[0, :, 3])
+    assert torch.equal(out[1, :, :, 2:], x[1, :, :, :3])
+    assert torch.equal(out[1, :, :, 0], x[1, :, :, 0])
 
 
 def test_planes_invert_observe() -> None:
@@ -216,10 +226,14 @@ def test_onnx_equals_torch(name: str, tmp_path: Path) -> None:
 def test_published_weights_come_back(tmp_path: Path) -> None:
     net = network("j4r-lite")
     publish(net, "j4r-lite", tmp_path, {"steps": 0})
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"j4r-lite.{k}" for k in ("json", "onnx", "safetensors")]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"j4r-lite.{k}" for k in ("json", "onnx", "safetensors")
+    ]
     again = load_network(tmp_path, "j4r-lite")
     assert again.config == net.config
-    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True)
+    )
 
 
 def test_shipped_weights_match_their_onnx() -> None:
@@ -235,3 +249,31 @@ def test_configurations_that_cannot_be() -> None:
         J4RConfig(scale=1, channels=8, extractor_blocks=1, head_blocks=1)
     with pytest.raises(ValueError, match="align must be 'motion'"):
         J4RConfig(scale=2, channels=8, extractor_blocks=1, head_blocks=1, align="none")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_cpu_engine_equals_torch(name: str, tmp_path: Path) -> None:
+    """The published files through the real engine, against ``J4RNet.step``, each with its own state."""
+    net = network(name)
+    publish(net, name, tmp_path, {})
+    height, width = 48, 64
+    engine = open_engine(
+        str(tmp_path / f"{name}.onnx"), height=height, width=width, precision="f32", threads=1
+    )
+    memory, state = engine.new_state(), None
+    generator = torch.Generator().manual_seed(5)
+    luma = [torch.rand(1, 1, height, width, generator=generator) for _ in range(6)]
+    chroma = [torch.rand(1, 2, height // 2, width // 2, generator=generator) - 0.5 for _ in range(6)]
+    tensors = [Tensors(y[0, 0].numpy(), uv[0].numpy()) for y, uv in zip(luma, chroma, strict=True)]
+    frames = [
+        net.observe(y, None if net.config.planes == "y" else uv) for y, uv in zip(luma, chroma, strict=True)
+    ]
+    for t in range(5):
+        following = t + 1 if net.config.lookahead else None
+        estimate, state = net.step(frames[t], None if following is None else frames[following], state)
+        step = engine.step(tensors[t], None if following is None else tensors[following], memory)
+        y, uv = net.planes(estimate.residual)
+        assert np.abs(step.residual.y - y[0, 0].numpy()).max() < TOLERANCE
+        assert uv is None or np.abs(step.residual.uv - uv[0].numpy()).max() < TOLERANCE
+        assert np.abs(step.alpha - estimate.logits.softmax(1)[0, 1].numpy()).max() < TOLERANCE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from vsj4r.engine.base import Floats, State, Step, StepSpec, Tensors
@@ -11,6 +13,7 @@ from vsj4r.errors import Vsj4rError
 
 STATE_PREFIX = "state."
 NEXT_SUFFIX = ".next"
+FRAME_INPUTS = ("y", "uv", "y_next", "uv_next")
 
 
 class CpuState:
@@ -196,17 +199,22 @@ def _shared_zeros(shapes: dict[str, tuple[int, ...]]) -> dict[str, ov.Tensor]:
 
 
 def _input_name(port: ov.Output) -> str:
-    names: set[str] = port.names
-    return min(names, key=lambda name: (_names_output(name), name))
+    return _contract_name(port, lambda name: name in FRAME_INPUTS or _is_state(name))
 
 
 def _output_name(port: ov.Output) -> str:
-    names: set[str] = port.names
-    return min(names, key=lambda name: (not _names_output(name), name))
+    return _contract_name(port, lambda name: name == "alpha" or name.endswith((NEXT_SUFFIX, "_residual")))
 
 
-def _names_output(name: str) -> bool:
-    return name == "alpha" or name.endswith((NEXT_SUFFIX, "_residual"))
+def _contract_name(port: ov.Output, known: Callable[[str], bool]) -> str:
+    """The name by which the contract knows a tensor, which may have others: where an output is an input too,
+    or a node that changes nothing has been taken out. Any name where none is known."""
+    names: list[str] = sorted(port.names)
+    return next(filter(known, names), names[0])
+
+
+def _is_state(name: str) -> bool:
+    return name.startswith(STATE_PREFIX) and not name.endswith(NEXT_SUFFIX)
 
 
 def _last_line(error: Exception) -> str:

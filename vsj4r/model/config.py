@@ -33,7 +33,9 @@ class J4RConfig:
 
     def __post_init__(self) -> None:
         if self.planes == "yuv420" and self.scale == 1:
-            raise ValueError("scale must be 2 or 4 for planes 'yuv420' (chroma has half the resolution), got 1")
+            raise ValueError(
+                "scale must be 2 or 4 for planes 'yuv420' (chroma has half the resolution), got 1"
+            )
         if self.align == "none" and (self.lookback or self.lookahead):
             raise ValueError("align must be 'motion' where lookback or lookahead is 1, got 'none'")
 

@@ -46,12 +46,14 @@ class ExportedStep(nn.Module):
         )
         state = self.net.new_state(observation)
         shapes = {"y": (1, 1, height, width), "uv": (1, 2, height // 2, width // 2)}
-        frame = [torch.zeros(shapes[name.removesuffix("_next")]) for name in self.input_names if name[0] in "yu"]
+        frame = [
+            torch.zeros(shapes[name.removesuffix("_next")]) for name in self.input_names if name[0] in "yu"
+        ]
         return (*frame, *(getattr(state, name) for name in self.states))
 
 
 def export_onnx(net: J4RNet, path: Path) -> None:
-    """Write ``net``'s step to ``path``: float32, batch 1, height and width free (multiples of ``config.multiple``)."""
+    """Write ``net``'s step to ``path``: float32, batch 1, sides free (multiples of ``config.multiple``)."""
     step = ExportedStep(net).eval()
     inputs = step.example(64, 96)
     names = step.input_names + step.output_names

@@ -110,7 +110,7 @@ class J4RNet(nn.Module):
     def step(
         self, now: Observation, following: Observation | None, state: State | None = None
     ) -> tuple[Estimate, State]:
-        """Frame t, frame t + 1 (itself at the end; None without look-ahead) and the state -> estimate, state."""
+        """Frame t, frame t + 1 (t itself at the end; None without look-ahead) and state -> estimate, state."""
         state = self.new_state(now) if state is None else state
         h_prev, shown = state.h, [now.o]
         if self.config.align == "motion":
@@ -131,7 +131,7 @@ class J4RNet(nn.Module):
     # A clip
 
     def forward(self, clip: Observation, length: int, *, shaping: bool = False) -> Estimate:
-        """A clip of ``length`` frames from its beginning, time-major: ``clip.o`` (T * N, frame_channels, h, w).
+        """A clip of ``length`` frames from its start, time-major: ``clip.o`` (T * N, frame_channels, h, w).
 
         ``shaping`` also evaluates R-Net and C-Net, which only shape the training.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ TOLERANCE = 1e-4
 
 
 def parameters(net: J4RNet, *, exported: bool = False) -> int:
-    """How many numbers the network learns; ``exported``: without R-Net and C-Net, which only shape the training."""
+    """How many numbers the network learns; ``exported``: without R-Net and C-Net, which the graph lacks."""
     left_out = ("r_net.", "c_net.") if exported else ()
     return sum(p.numel() for name, p in net.named_parameters() if not name.startswith(left_out))
 
@@ -50,7 +49,9 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
     export_onnx(net, parts["onnx"])
     difference = compare(net, parts["onnx"])
     if not difference <= TOLERANCE:
-        raise Vsj4rError(f"{name}: the exported ONNX differs from torch by {difference:.2e}, over {TOLERANCE}")
+        raise Vsj4rError(
+            f"{name}: the exported ONNX differs from torch by {difference:.2e}, over {TOLERANCE}"
+        )
     config = net.config
     described = {
         "name": name,
@@ -60,13 +61,16 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
         "config": config.to_json(),
         "parameters": parameters(net, exported=True),
         "parameters_in_training": parameters(net),
-        "sha256": {kind: hashlib.sha256(parts[kind].read_bytes()).hexdigest() for kind in ("onnx", "safetensors")},
+        "sha256": {
+            kind: hashlib.sha256(parts[kind].read_bytes()).hexdigest() for kind in ("onnx", "safetensors")
+        },
         "export_difference": float(f"{difference:.2e}"),
         "training": training,
     }
+    parts["safetensors"].chmod(0o644)  # safetensors writes for the owner alone
     parts["json"].write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     for kind, part in parts.items():
-        os.replace(part, folder / f"{name}.{kind}")
+        part.replace(folder / f"{name}.{kind}")
     return difference
 
 
@@ -89,8 +93,13 @@ def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
         with torch.no_grad():
             expected = step(*planes, *torch_state)
         outputs = list(run.infer([plane.numpy() for plane in planes] + onnx_state).values())
-        torch_state, onnx_state = list(expected[-len(step.states) :]), [o.copy() for o in outputs[-len(step.states) :]]
-        worst = max(worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True)))
+        torch_state, onnx_state = (
+            list(expected[-len(step.states) :]),
+            [o.copy() for o in outputs[-len(step.states) :]],
+        )
+        worst = max(
+            worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))
+        )
     return worst
 
 
