@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from vsj4r.engine.base import Tensors
 
 torch = pytest.importorskip("torch")
 
-from torch import Tensor  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
 
 from vsj4r.model.alignment import displacement, matching_luma, warp  # noqa: E402
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
@@ -26,6 +28,12 @@ from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.model.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
 
 NAMES = list(CONFIGS)
+
+
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
 
 
 def network(name: str, seed: int = 0) -> J4RNet:
@@ -62,7 +70,6 @@ def whole(frames: list[Observation]) -> Observation:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@torch.inference_mode()
 def test_streaming_equals_the_whole_clip(name: str) -> None:
     net = network(name)
     frames = clip(net)
@@ -72,7 +79,6 @@ def test_streaming_equals_the_whole_clip(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@torch.inference_mode()
 def test_later_frames_never_change_earlier_output(name: str) -> None:
     net = network(name)
     frames = clip(net)
@@ -84,7 +90,6 @@ def test_later_frames_never_change_earlier_output(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@torch.inference_mode()
 def test_the_past_is_remembered(name: str) -> None:
     net = network(name)
     frames = clip(net)
@@ -95,7 +100,7 @@ def test_the_past_is_remembered(name: str) -> None:
 def test_residual_block_is_equation_11() -> None:
     block = ResidualBlock(4)
     f_in = torch.randn(1, 4, 5, 5)
-    conv = torch.nn.functional.conv2d
+    conv = F.conv2d
     f_mid = conv(f_in, block.w_in.weight, block.w_in.bias, padding=1).clamp(min=0)
     expected = (conv(f_mid, block.w_mid.weight, block.w_mid.bias, padding=1) + f_in).clamp(min=0)
     assert torch.allclose(block(f_in), expected)
@@ -111,16 +116,15 @@ def test_d_net_is_equations_12_and_13() -> None:
     assert torch.allclose(out.alpha, alpha_hat[:, 1:], atol=1e-6)
 
 
-def _set(convolution: torch.nn.Conv2d, centre: Tensor) -> None:
+def _set(convolution: nn.Conv2d, centre: Tensor) -> None:
     """Make a 3x3 convolution the 1x1 matrix ``centre`` (out, in), without bias."""
-    torch.nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.weight)
     if convolution.bias is not None:
-        torch.nn.init.zeros_(convolution.bias)
+        nn.init.zeros_(convolution.bias)
     with torch.no_grad():
         convolution.weight[:, :, 1, 1] = centre
 
 
-@torch.inference_mode()
 def test_f_net_is_equation_14_by_hand() -> None:
     f_net = FNet(1, 1)
     _set(f_net.w, torch.tensor([[0.5], [2.0], [0.7]]))
@@ -136,14 +140,13 @@ def test_f_net_is_equation_14_by_hand() -> None:
     assert r > 1, "the read gate is a ReLU: it may exceed 1"
 
 
-@torch.inference_mode()
 def test_section_4_3_single_frame_and_memory() -> None:
     f_net = FNet(3, 2)
     f_t, h_prev, f_4 = torch.randn(1, 3, 6, 6), torch.rand(1, 3, 6, 6), torch.randn(1, 2, 6, 6)
     bias = f_net.w.bias
     assert bias is not None
     bias[:3], bias[3:6] = 1e4, -1e4  # z = 1, r = 0
-    w_h = torch.nn.functional.conv2d(f_t, f_net.w.weight[6:], bias[6:], padding=1)
+    w_h = F.conv2d(f_t, f_net.w.weight[6:], bias[6:], padding=1)
     assert torch.allclose(f_net(f_t, h_prev, f_4), torch.tanh(w_h)), "Eq. 16: a single-frame net"
     bias[:3] = -1e4  # z = 0
     assert torch.equal(f_net(f_t, h_prev, f_4), h_prev), "the memory is passed on"
@@ -158,9 +161,7 @@ def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: in
     picture = torch.zeros(1, 1, 320, 480)
     for octave in octaves:
         texture = torch.rand(1, 1, 320 // octave, 480 // octave, generator=generator)
-        picture += (
-            torch.nn.functional.interpolate(texture, (320, 480), mode="bilinear") * octave / sum(octaves)
-        )
+        picture += F.interpolate(texture, (320, 480), mode="bilinear") * octave / sum(octaves)
     dy, dx = (s * scale for s in shift)
     window = picture[..., 40:-40, 40:-40]
     moved = picture[..., 40 - dy : 320 - 40 - dy, 40 - dx : 480 - 40 - dx]
@@ -170,7 +171,7 @@ def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: in
         return (frame + 0.5 * streaks.repeat_interleave(16, 2)).clamp(max=1)
 
     def luma(frame: Tensor) -> Tensor:
-        return torch.nn.functional.avg_pool2d(matching_luma(rainy(frame)), scale // 2)
+        return F.avg_pool2d(matching_luma(rainy(frame)), scale // 2)
 
     flow = displacement(luma(window), luma(moved), scale)
     edge = 40 // scale
@@ -205,7 +206,7 @@ def test_loss_is_equation_15() -> None:
     estimate = net(whole(frames), 2, shaping=True)
     o, b, alpha = whole(frames).o, torch.rand(2, 1, 48, 64), (torch.rand(2, 1, 48, 64) < 0.3).float()
     joint = (o + estimate.residual - b).square().mean()
-    detect = torch.nn.functional.cross_entropy(estimate.logits, alpha[:, 0].long())
+    detect = F.cross_entropy(estimate.logits, alpha[:, 0].long())
     rect = (estimate.e_hat - high_pass(b)).square().mean()
     removal = ((estimate.s_hat - (o - b)) * (1 - alpha)).square().mean()
     expected = joint + 0.001 * detect + 0.0001 * rect + 0.0001 * removal
@@ -252,7 +253,6 @@ def test_configurations_that_cannot_be() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@torch.inference_mode()
 def test_cpu_engine_equals_torch(name: str, tmp_path: Path) -> None:
     """The published files through the real engine, against ``J4RNet.step``, each with its own state."""
     net = network(name)

@@ -52,7 +52,7 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
 
 
 def _differences(l_t: Tensor, l_ref: Tensor, radius: int) -> Tensor:
-    """Truncated |l_t - l_ref shifted| for every (dy, dx) in [-radius, radius]^2, row-major: (N, side^2, h, w)."""
+    """Truncated |l_t - l_ref shifted| by every (dy, dx) in [-radius, radius]^2: (N, side^2, h, w)."""
     h, w = l_t.shape[-2:]
     padded = F.pad(l_ref, (radius,) * 4, mode="replicate")
     side = range(2 * radius + 1)

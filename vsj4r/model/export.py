@@ -1,4 +1,4 @@
-"""J4RNet to the step that engines run: an ONNX graph with explicit states, after docs/contract.md."""
+"""J4RNet to the step that engines run: an ONNX graph with explicit states, after docs/architecture.md."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class J4RNet(nn.Module):
     def step(
         self, now: Observation, following: Observation | None, state: State | None = None
     ) -> tuple[Estimate, State]:
-        """Frame t, frame t + 1 (t itself at the end; None without look-ahead) and state -> estimate, state."""
+        """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state."""
         state = self.new_state(now) if state is None else state
         h_prev, shown = state.h, [now.o]
         if self.config.align == "motion":
@@ -137,7 +137,7 @@ class J4RNet(nn.Module):
         """
 
         def frames(x: Tensor) -> Tensor:
-            return x.unflatten(0, (length, -1))
+            return x.view(length, -1, *x.shape[1:])
 
         def earlier(x: Tensor) -> Tensor:
             return torch.cat((frames(x)[:1], frames(x)[:-1])).flatten(0, 1)
