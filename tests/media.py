@@ -15,6 +15,7 @@ from vsj4r.encode.encoders import ffmpeg_executable
 
 VARIABLE_RATE = "select='not(eq(mod(n,7),3))'"
 TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+QUICK = ("-c:v", "libx264", "-preset", "ultrafast")
 ATTACHMENT = b"not really a font"
 
 
@@ -45,7 +46,7 @@ def rich(folder: Path) -> Path:
     font.write_bytes(ATTACHMENT)
     path = folder / "rich.mkv"
     inputs = [*picture(), "-f", "lavfi", "-i", "sine=d=2", "-i", str(subtitles), "-i", str(chapters)]
-    video = ["-vf", f"{VARIABLE_RATE},{TAGS}", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast"]
+    video = ["-vf", f"{VARIABLE_RATE},{TAGS}", "-fps_mode", "vfr", *QUICK]
     others = [
         "-c:a",
         "libopus",

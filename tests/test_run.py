@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests import media
-from tests.cli import run, vsj4r
+from tests.cli import command, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r.encode.encoders import ENCODERS
 from vsj4r.encode.images import read_image, write_rgb
@@ -207,6 +209,25 @@ def test_json_lines(plain: Path, model: Path, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert json.loads(refused.stdout)["event"] == "error"
     assert "exists already" in json.loads(refused.stdout)["message"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_flat(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "long.mkv", *media.QUICK, seconds=18, size="1280x720")
+    options = ("--model", model, "--json", "--ffmpeg", "-preset ultrafast")
+    process = subprocess.Popen(
+        command("run", source, tmp_path / "out.mkv", *options), stdout=subprocess.PIPE, text=True
+    )
+    resident_kib: dict[int, int] = {}
+    for line in process.stdout or ():
+        event = json.loads(line)
+        if event["event"] == "progress":
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            resident_kib[event["frame"]] = int(status.partition("VmRSS:")[2].split()[0])
+    assert process.wait() == 0
+    early = max(kib for frame, kib in resident_kib.items() if frame < 250)
+    late = max(kib for frame, kib in resident_kib.items() if frame > 300)
+    assert late < 1.03 * early
 
 
 @pytest.mark.skipif(not models(), reason="no weights are shipped yet")

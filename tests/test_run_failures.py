@@ -84,9 +84,7 @@ def test_folder_that_cannot_be_written(plain: Path, model: Path, tmp_path: Path)
 def test_stopping_leaves_nothing(
     model: Path, tmp_path: Path, sent: signal.Signals, code: int, name: str
 ) -> None:
-    source = media.plain(
-        tmp_path / "long.mkv", "-c:v", "libx264", "-preset", "ultrafast", seconds=60, size="320x192"
-    )
+    source = media.plain(tmp_path / "long.mkv", *media.QUICK, seconds=60, size="320x192")
     process = subprocess.Popen(
         command("run", source, tmp_path / name, "--model", model, "--json", "--ffmpeg", "-preset veryslow"),
         stdout=subprocess.PIPE,
@@ -108,9 +106,7 @@ def test_stopping_leaves_nothing(
 
 
 def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:
-    source = media.plain(
-        tmp_path / "long.mkv", "-c:v", "libx264", "-preset", "ultrafast", seconds=60, size="320x192"
-    )
+    source = media.plain(tmp_path / "long.mkv", *media.QUICK, seconds=60, size="320x192")
     process = subprocess.Popen(
         command("run", source, tmp_path / "out.mkv", "--model", model, "--json"),
         stdout=subprocess.PIPE,

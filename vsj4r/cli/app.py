@@ -11,6 +11,7 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli import demo, evaluate, rain, run
+from vsj4r.cli.memory import give_frames_back
 from vsj4r.cli.run import UsageError
 from vsj4r.errors import Vsj4rError
 
@@ -29,13 +30,20 @@ app.command("rain")(rain.rain)
 app.command("eval")(evaluate.evaluate)
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         typer.echo(f"vsj4r {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> NoReturn:
@@ -45,12 +53,14 @@ def main() -> NoReturn:
     """
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
+    give_frames_back()
     try:
         code = app(standalone_mode=False) or 0
     except typer.Abort:
         code = INTERRUPTED
     except typer.TyperException as error:
-        code = _complain(error.format_message(), BAD_USAGE)
+        message = error.format_message()  # none where the help has been printed
+        code = _complain(message, BAD_USAGE) if message else BAD_USAGE
     except KeyboardInterrupt:
         code = _complain("interrupted: nothing was written", INTERRUPTED)
     except Vsj4rError as error:
