@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from tests import media
 from tests.cli import command, run, vsj4r
@@ -66,6 +67,24 @@ def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, 
     with av.open(str(back)) as container:
         assert [s.type for s in container.streams] == ["video", "audio", "subtitle"]
         assert len(container.chapters()) == 2
+
+
+def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
+    picture, source = tmp_path / "picture.png", tmp_path / "cover.mp4"
+    write_rgb(np.full((16, 16, 3), 99, np.uint8), picture)
+    inputs = ["-i", f"file:{rich}", "-i", f"file:{picture}"]
+    copied = ["-map", "0:v", "-map", "0:a", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic"]
+    media.ffmpeg(*inputs, *copied, f"file:{source}")
+    first, second = tmp_path / "clean.mkv", tmp_path / "clean again.mkv"
+    run(source, tmp_path / "clean.mp4", "--model", model)
+    run(source, first, "--model", model)
+    run(first, second, "--model", model)
+    for output in (tmp_path / "clean.mp4", first, second):
+        with av.open(str(output)) as container:
+            cover = container.streams.video[1]
+            assert cover.disposition & Disposition.attached_pic
+            packet = next(packet for packet in container.demux(cover) if packet.size)
+            assert bytes(packet) == picture.read_bytes()
 
 
 def test_a_late_picture_stays_late(rich: Path, model: Path, tmp_path: Path) -> None:

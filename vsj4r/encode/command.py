@@ -33,10 +33,11 @@ class Encode:
     arguments: tuple[str, ...] = ()
 
 
-def encode_command(output: Path, first: vs.VideoFrame, encode: Encode) -> list[str]:
+def encode_command(output: Path, first: vs.VideoFrame, encode: Encode, *, covers: Path) -> list[str]:
     """Arguments as a list, for no shell: NUT on stdin becomes ``output``.
 
-    Depth and colours are those of ``first``. The user's own arguments come last, so they win.
+    Depth and colours are those of ``first``; ``covers`` is the folder that holds the cover pictures.
+    The user's own arguments come last, so they win.
     """
     offset = encode.extras.start_seconds
     shift = {"itsoffset": f"{-offset:.6f}"} if offset else {}
@@ -68,6 +69,9 @@ def encode_command(output: Path, first: vs.VideoFrame, encode: Encode) -> list[s
     inputs = [command[place + 1] for place, argument in enumerate(command) if argument == "-i"]
     along = str(1 - inputs.index("pipe:0"))
     kept = ["-map_metadata", along, "-map_chapters", along] if encode.source is not None else []
+    for position, cover in enumerate(encode.extras.covers, start=1 + len(encode.extras.streams)):
+        kept += ["-attach", f"file:{covers / cover.filename}"]
+        kept += [f"-metadata:s:{position}", f"mimetype={cover.mimetype}"]
     for key, value in encode.extras.video_metadata.items():
         kept += ["-metadata:s:v:0", f"{key}={value}"]  # ffmpeg-python cannot repeat an option
     return [*command[:-1], *kept, *encode.arguments, command[-1]]

@@ -40,15 +40,25 @@ _SUBTITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
-    """The source's streams that go along: (index in the source, ffmpeg codec), in the source's order.
+class Cover:
+    """A cover picture: a video stream of one packet in MP4, an attachment in Matroska."""
 
-    ``start_seconds``: what is taken off all timestamps (transport streams start anywhere).
-    ``video_metadata``: language and title of the video stream. ``dropped``: one phrase for each
-    stream that the container cannot hold.
+    filename: str
+    mimetype: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What goes along. ``streams``: (index in the source, ffmpeg codec), in the source's order.
+
+    ``covers``: pictures to attach. ``start_seconds``: what is taken off all timestamps (transport
+    streams start anywhere). ``video_metadata``: language and title of the video stream.
+    ``dropped``: one phrase for each stream that the container cannot hold.
     """
 
     streams: list[tuple[int, str]] = field(default_factory=list)
+    covers: list[Cover] = field(default_factory=list)
     start_seconds: float = 0.0
     video_metadata: dict[str, str] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
@@ -86,6 +96,9 @@ def find_extras(source: Path, muxer: str) -> Extras:
                 continue
             if stream.type == "data" and _is_written_anew(container, stream):
                 continue
+            if muxer == "matroska" and isinstance(stream, av.VideoStream) and _is_cover(stream):
+                extras.covers.append(_read_cover(source, stream))
+                continue
             codec = _codec_in(muxer, stream)
             if codec:
                 extras.streams.append((stream.index, codec))
@@ -111,10 +124,24 @@ def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
         case "attachment":
             return "copy" if muxer == "matroska" else ""
         case "video":
-            cover = bool(stream.disposition & Disposition.attached_pic)
-            return "copy" if cover and muxer in ("matroska", "mp4", "mov") else ""
+            return "copy" if _is_cover(stream) and muxer in ("mp4", "mov") else ""
         case _:
             return ""
+
+
+def _is_cover(stream: av.stream.Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _read_cover(source: Path, stream: av.VideoStream) -> Cover:
+    kind = {"mjpeg": "jpeg"}.get(stream.name or "", stream.name or "png")
+    with av.open(str(source.absolute())) as container:
+        packet = next(packet for packet in container.demux(stream.index) if packet.size)
+        return Cover(
+            filename=Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}",
+            mimetype=stream.metadata.get("mimetype", f"image/{kind}"),
+            content=bytes(packet),
+        )
 
 
 def _is_written_anew(container: av.container.InputContainer, stream: av.stream.Stream) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import vapoursynth as vs
 
@@ -30,11 +31,14 @@ def write_video(
     Raises:
         Vsj4rError: a frame or ffmpeg fails, or not every frame arrived in the file.
     """
-    with whole_file(output) as temporary:
+    with whole_file(output) as temporary, TemporaryDirectory(prefix="vsj4r-") as folder:
+        covers = Path(folder)
+        for cover in encode.extras.covers:
+            (covers / cover.filename).write_bytes(cover.content)
         writer = NutWriter(clip, time_base=encode.time_base)
         frames = frames_in_order(clip)
         first = next(frames)
-        with FFmpeg(encode_command(temporary, first, encode)) as process:
+        with FFmpeg(encode_command(temporary, first, encode, covers=covers)) as process:
             for n, frame in enumerate(chain([first], frames)):
                 process.put(writer.frame(frame, encode.timestamps[n]))
                 on_frame(n + 1)
