@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from vsj4r.engine.runtime import ov
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS, J4RConfig
 from vsj4r.model.export import ExportedStep, export_onnx
@@ -76,8 +77,6 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
 
 def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
     """Largest absolute difference of any output over a random clip, each side carrying its own state."""
-    import openvino as ov
-
     step = ExportedStep(net).eval()
     core = ov.Core()
     graph = core.read_model(onnx)
