@@ -116,21 +116,29 @@ def test_d_net_is_equations_12_and_13() -> None:
     assert torch.allclose(out.alpha, alpha_hat[:, 1:], atol=1e-6)
 
 
-def _set(convolution: nn.Conv2d, centre: Tensor) -> None:
-    """Make a 3x3 convolution the 1x1 matrix ``centre`` (out, in), without bias."""
+def _set(convolution: nn.Conv2d, factor: float) -> None:
+    """Make a 3x3 convolution of one channel a multiplication."""
     nn.init.zeros_(convolution.weight)
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
     with torch.no_grad():
-        convolution.weight[:, :, 1, 1] = centre
+        convolution.weight[:, :, 1, 1] = factor
 
 
 def test_f_net_is_equation_14_by_hand() -> None:
     f_net = FNet(1, 1)
-    _set(f_net.w, torch.tensor([[0.5], [2.0], [0.7]]))
-    _set(f_net.u_gates, torch.tensor([[0.3], [1.5]]))
-    _set(f_net.v_gates, torch.tensor([[-0.2], [0.4]]))
-    _set(f_net.u_h, torch.tensor([[0.9]]))
+    factors = {
+        "w_z": 0.5,
+        "w_r": 2.0,
+        "w_h": 0.7,
+        "u_z": 0.3,
+        "u_r": 1.5,
+        "u_h": 0.9,
+        "v_z": -0.2,
+        "v_r": 0.4,
+    }
+    for name, factor in factors.items():
+        _set(getattr(f_net, name), factor)
     f, h, f_4 = (torch.tensor(x) for x in (0.8, -0.5, 0.6))
     z = torch.sigmoid(0.5 * f + 0.3 * h - 0.2 * f_4)
     r = (2.0 * f + 1.5 * h + 0.4 * f_4).clamp(min=0)
@@ -143,12 +151,12 @@ def test_f_net_is_equation_14_by_hand() -> None:
 def test_section_4_3_single_frame_and_memory() -> None:
     f_net = FNet(3, 2)
     f_t, h_prev, f_4 = torch.randn(1, 3, 6, 6), torch.rand(1, 3, 6, 6), torch.randn(1, 2, 6, 6)
-    bias = f_net.w.bias
-    assert bias is not None
-    bias[:3], bias[3:6] = 1e4, -1e4  # z = 1, r = 0
-    w_h = F.conv2d(f_t, f_net.w.weight[6:], bias[6:], padding=1)
-    assert torch.allclose(f_net(f_t, h_prev, f_4), torch.tanh(w_h)), "Eq. 16: a single-frame net"
-    bias[:3] = -1e4  # z = 0
+    assert f_net.w_z.bias is not None
+    assert f_net.w_r.bias is not None
+    f_net.w_z.bias.fill_(1e4)  # z = 1
+    f_net.w_r.bias.fill_(-1e4)  # r = 0
+    assert torch.allclose(f_net(f_t, h_prev, f_4), torch.tanh(f_net.w_h(f_t))), "Eq. 16: a single-frame net"
+    f_net.w_z.bias.fill_(-1e4)  # z = 0
     assert torch.equal(f_net(f_t, h_prev, f_4), h_prev), "the memory is passed on"
 
 
@@ -171,7 +179,8 @@ def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: in
         return (frame + 0.5 * streaks.repeat_interleave(16, 2)).clamp(max=1)
 
     def luma(frame: Tensor) -> Tensor:
-        return F.avg_pool2d(matching_luma(rainy(frame)), scale // 2)
+        half: Tensor = F.avg_pool2d(matching_luma(rainy(frame)), scale // 2)
+        return half
 
     flow = displacement(luma(window), luma(moved), scale)
     edge = 40 // scale
