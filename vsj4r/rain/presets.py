@@ -17,7 +17,7 @@ from vsj4r.rain.style import RainStyle
 Preset = Literal["light", "complex", "soft", "photo", "mixed"]
 REFERENCE_HEIGHT = 288  # frame height at which the lengths and widths below hold
 NARROWEST_PX, WIDEST_PX = 1.0, 12.0
-MIXTURE = {"none": 0.05, "light": 0.22, "complex": 0.28, "soft": 0.33, "photo": 0.12}
+MIXTURE = {"none": 0.05, "light": 0.18, "complex": 0.37, "soft": 0.30, "photo": 0.10}
 
 
 @dataclass(frozen=True, slots=True)
