@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import demo, evaluate, rain, run
+from vsj4r.cli import demo, evaluate, rain, run, train
 from vsj4r.cli.memory import give_frames_back
 from vsj4r.cli.run import UsageError
 from vsj4r.errors import Vsj4rError
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("rain")(rain.rain)
+app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 
 

@@ -1,4 +1,4 @@
-"""Rainy training clips, made on the fly; clip ``index`` is a pure function of (seed, index, footage, bank)."""
+"""Rainy training clips, made on the fly; each is a pure function of (seed, index, footage, bank)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving 
 
 
 class TrainingClip(NamedTuple):
-    """One clip, or a batch of them (frames first then): ``o_y`` and ``b_y`` (T, 1, P, P), ``o_uv`` and ``b_uv``
-    (T, 2, P/2, P/2), ``alpha`` (T, 1, P, P); full-range planes, float32."""
+    """One clip, or a batch of them (frames first then): ``o_y`` and ``b_y`` (T, 1, P, P), ``o_uv`` and
+    ``b_uv`` (T, 2, P/2, P/2), ``alpha`` (T, 1, P, P); full-range planes, float32."""
 
     o_y: Tensor
     o_uv: Tensor
@@ -32,14 +32,19 @@ class TrainingClip(NamedTuple):
 
 
 class RainyClips(Dataset[TrainingClip]):
+    """Clips from stills (H, W, 3) and videos (T, H, W, 3), uint8 RGB; one of the two lists may be empty."""
+
     def __init__(self, stills: list[Pixels], videos: list[Pixels], bank: StreakBank, clips: Clips) -> None:
+        if not stills and not videos:
+            raise ValueError("stills or videos must hold something, got neither")
         self.stills, self.videos, self.bank, self.clips = stills, videos, bank, clips
+        self._still_share = STILL_SHARE if stills and videos else float(bool(stills))
         lengths = np.array([len(video) for video in videos], float)
-        self._video_odds = lengths / lengths.sum()
+        self._video_odds = lengths / max(lengths.sum(), 1)
 
     def __getitem__(self, index: int) -> TrainingClip:
         rng = np.random.default_rng([self.clips.seed, index, 0xC11])
-        clean = self._from_still(rng) if rng.random() < STILL_SHARE else self._from_video(rng)
+        clean = self._from_still(rng) if rng.random() < self._still_share else self._from_video(rng)
         if rng.random() < 0.5:
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
@@ -94,13 +99,14 @@ def batched(clips: list[TrainingClip]) -> TrainingClip:
 
 
 class Onward(Sampler[list[int]]):
-    """Batches of clip indices from step ``first`` on, without end or repetition."""
+    """Batches of clip indices, step ``first`` to step ``last`` - 1, none of them ever again.
 
-    def __init__(self, first: int, batch: int) -> None:
-        self.first, self.batch = first, batch
+    Of the ``batch`` clips of a step, process ``rank`` of ``world`` gets every ``world``-th.
+    """
+
+    def __init__(self, first: int, last: int, batch: int, rank: int = 0, world: int = 1) -> None:
+        self.first, self.last, self.batch, self.rank, self.world = first, last, batch, rank, world
 
     def __iter__(self) -> Iterator[list[int]]:
-        step = self.first
-        while True:
-            yield list(range(step * self.batch, (step + 1) * self.batch))
-            step += 1
+        for step in range(self.first, self.last):
+            yield list(range(step * self.batch + self.rank, (step + 1) * self.batch, self.world))

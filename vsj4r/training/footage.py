@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -18,30 +19,46 @@ IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 LONGEST_FRAMES = 150
 CODED_HEIGHT = 360
 """Coded videos are shrunk to about this height, which takes most of their compression artefacts away."""
+UNREADABLE = (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError)
 
 log = logging.getLogger(__name__)
 
 
-def _decode(path: Path, height: int | None = None, frames: int = LONGEST_FRAMES) -> Iterator[Pixels]:
-    with av.open(str(path)) as container:
-        for count, frame in enumerate(container.decode(video=0)):
-            if count == frames:
-                return
-            if height is not None and frame.height > height:
-                width = round(frame.width * height / frame.height / 2) * 2
-                frame = frame.reformat(width=width, height=height, interpolation="AREA")
-            yield frame.to_ndarray(format="rgb24")
-
-
 def read_image(path: Path) -> Pixels:
-    """(H, W, 3) uint8 RGB."""
-    return next(_decode(path))
+    """(H, W, 3) uint8 RGB.
+
+    Raises:
+        Vsj4rError: it can't be read.
+    """
+    try:  # from memory: by its name, ffmpeg would take "%03d" for a pattern
+        with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
+            return _rgb(next(container.decode(video=0)))
+    except UNREADABLE as error:
+        raise Vsj4rError(f"{path} can't be read as a picture: {_reason(error)}") from error
 
 
 def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
-    """A folder of frames, sorted by name: (T, H, W, 3) uint8 RGB."""
-    names = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES)
-    return np.stack([read_image(p) for p in names[:frames]])
+    """A folder of frames, sorted by name: (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        Vsj4rError: no pictures, one that can't be read, or one of another size.
+    """
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES)[:frames]
+    if not paths:
+        raise Vsj4rError(f"{folder} holds no pictures ({', '.join(sorted(IMAGES))})")
+    return _stacked(((path, read_image(path)) for path in paths), folder)
+
+
+def read_video(path: Path, frames: int = LONGEST_FRAMES, *, highest: int | None = None) -> Pixels:
+    """A video file, shrunk to a height of ``highest`` where it is higher: (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        Vsj4rError: it can't be read, or holds no frames.
+    """
+    try:
+        return _stacked(((path, frame) for frame in _decode(path, frames, highest)), path)
+    except UNREADABLE as error:
+        raise Vsj4rError(f"{path} can't be read as a video: {_reason(error)}") from error
 
 
 def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
@@ -52,57 +69,93 @@ def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     """
     if not path.exists():
         raise Vsj4rError(f"{path} does not exist")
-    try:
-        return read_frames(path, frames) if path.is_dir() else np.stack(list(_decode(path, frames=frames)))
-    except (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError) as e:
-        raise Vsj4rError(f"{path} can't be read as a clip: {e}") from e
-
-
-def _readable(folder: Path, entries: list[Path], read: str, smallest: tuple[int, int]) -> list[Pixels]:
-    """Every entry that can be read and is large enough; the others are named in the log and skipped."""
-    found = []
-    for path in entries:
-        try:
-            if read == "still":
-                pixels = read_image(path)[None]
-            elif path.is_dir():
-                pixels = read_frames(path)
-            else:
-                pixels = np.stack(list(_decode(path, CODED_HEIGHT)))
-        except (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError) as e:
-            log.warning("skipped %s: can't be read (%s)", path, e)
-            continue
-        frames, patch = smallest
-        if min(pixels.shape[1:3]) < patch:
-            log.warning("skipped %s: %dx%d is smaller than the patch of %d px", path, *pixels.shape[2:0:-1], patch)
-        elif pixels.shape[0] < frames:
-            log.warning("skipped %s: %d frames are fewer than the %d of a clip", path, pixels.shape[0], frames)
-        else:
-            found.append(pixels)
-    if not found:
-        raise Vsj4rError(f"no usable {read} in {folder}: pictures or videos of at least {patch} px were expected")
-    return found
+    return read_frames(path, frames) if path.is_dir() else read_video(path, frames)
 
 
 def load_stills(folder: Path, patch_px: int) -> list[Pixels]:
     """Every picture of a folder, each (H, W, 3) uint8 RGB.
 
+    What can't be used is named in the log and skipped.
+
     Raises:
         Vsj4rError: no folder, or nothing in it that can be used.
     """
-    return [pixels[0] for pixels in _readable(folder, _entries(folder), "still", (1, patch_px))]
+    wanted = f"pictures of {patch_px} px a side or more"
+    clips = _usable(folder, lambda path: read_image(path)[None], 1, patch_px, wanted)
+    return [clip[0] for clip in clips]
 
 
 def load_videos(folder: Path, frames: int, patch_px: int) -> list[Pixels]:
     """Every video file and folder of frames, each (T, H, W, 3) uint8 RGB, T at most ``LONGEST_FRAMES``.
 
+    What can't be used is named in the log and skipped.
+
     Raises:
         Vsj4rError: no folder, or nothing in it that can be used.
     """
-    return _readable(folder, _entries(folder), "video", (frames, patch_px))
+
+    def read(path: Path) -> Pixels:
+        return read_frames(path) if path.is_dir() else read_video(path, highest=CODED_HEIGHT)
+
+    wanted = f"videos, or folders of frames, of {frames} frames and {patch_px} px a side or more"
+    return _usable(folder, read, frames, patch_px, wanted)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _usable(
+    folder: Path, read: Callable[[Path], Pixels], frames: int, patch_px: int, wanted: str
+) -> list[Pixels]:
     if not folder.is_dir():
         raise Vsj4rError(f"footage folder {folder} does not exist")
-    return sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    found = []
+    for path in entries:
+        try:
+            clip = read(path)
+        except Vsj4rError as error:
+            log.warning("skipped: %s", error)
+            continue
+        length, height, width, _ = clip.shape
+        if min(height, width) < patch_px:
+            log.warning("skipped: %s is %dx%d, smaller than %d px a side", path, width, height, patch_px)
+        elif length < frames:
+            log.warning("skipped: %s has %d frames, a clip needs %d", path, length, frames)
+        else:
+            found.append(clip)
+    if not found:
+        held = f"{len(entries)} that can't be used" if entries else "nothing"
+        raise Vsj4rError(f"footage folder {folder} must hold {wanted}, got {held}")
+    return found
+
+
+def _decode(path: Path, frames: int, highest: int | None) -> Iterator[Pixels]:
+    with av.open(str(path.absolute())) as container:
+        for count, frame in enumerate(container.decode(video=0)):
+            if count == frames:
+                return
+            if highest is None or frame.height <= highest:
+                yield _rgb(frame)
+            else:
+                width = round(frame.width * highest / frame.height / 2) * 2
+                yield _rgb(frame.reformat(width=width, height=highest, interpolation="AREA"))
+
+
+def _rgb(frame: av.VideoFrame) -> Pixels:
+    return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+
+
+def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
+    clip: list[Pixels] = []
+    for path, frame in frames:
+        if clip and frame.shape != clip[0].shape:
+            (height, width), (first_height, first_width) = frame.shape[:2], clip[0].shape[:2]
+            raise Vsj4rError(
+                f"{path}: a frame of {width}x{height} follows frames of {first_width}x{first_height}"
+            )
+        clip.append(frame)
+    if not clip:
+        raise Vsj4rError(f"{source} holds no frames")
+    return np.stack(clip)
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

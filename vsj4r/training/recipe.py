@@ -5,17 +5,20 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.loss import LossWeights
 
+PATCH_MULTIPLE = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Footage:
     """Where clean pictures come from: folders relative to the data folder. ``videos`` holds video files and
-    folders of frames, ``stills`` single pictures, ``streaks`` an image database of rain layers (optional)."""
+    folders of frames, ``stills`` single pictures (one of the two may be ""), ``streaks`` an image database of
+    rain layers ("": none)."""
 
     videos: str = "train/video"
     stills: str = "train/stills"
@@ -25,6 +28,9 @@ class Footage:
 
 @dataclass(frozen=True, slots=True)
 class Clips:
+    """``frames`` is also the depth of backpropagation in time: every clip begins from an empty memory.
+    ``batch`` clips a step, shared out among the processes of a distributed run."""
+
     frames: int = 7
     patch_px: int = 112
     batch: int = 4
@@ -33,7 +39,7 @@ class Clips:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Cosine from ``learning_rate`` to a fiftieth of it over ``steps``, after ``warmup_steps`` of linear rise."""
+    """Cosine from ``learning_rate`` to a fiftieth over ``steps``, after ``warmup_steps`` of linear rise."""
 
     steps: int = 6000
     learning_rate: float = 1e-3
@@ -46,49 +52,79 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
+    """``start``: the weights of step 0, a best.pt or checkpoint.pt (relative to the working folder) or the
+    name of a shipped model; "" for random ones."""
+
     model: str
+    start: str = ""
     footage: Footage = field(default_factory=Footage)
     clips: Clips = field(default_factory=Clips)
     schedule: Schedule = field(default_factory=Schedule)
     loss: LossWeights = field(default_factory=LossWeights)
 
 
-T = TypeVar("T")
-
-
-def _table(kind: type[T], table: Any, where: str) -> T:
-    if not isinstance(table, dict):
-        raise Vsj4rError(f"{where} must be a table, got {table!r}")
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    for key, value in table.items():
-        if key not in known:
-            raise Vsj4rError(f"{where}: unknown key '{key}'; known keys: {', '.join(known)}")
-        default = known[key].default
-        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-            table[key] = value = float(value)
-        if not isinstance(value, type(default)):
-            raise Vsj4rError(f"{where}: {key} must be of type {type(default).__name__}, got {value!r}")
-    return kind(**table)
+TABLES: dict[str, type[Any]] = {"footage": Footage, "clips": Clips, "schedule": Schedule, "loss": LossWeights}
+SMALLEST: dict[str, float] = {  # of every number that must be more than 0
+    "frames": 2,
+    "patch_px": 2 * PATCH_MULTIPLE,
+    "batch": 1,
+    "steps": 1,
+    "warmup_steps": 1,
+    "validate_every_steps": 1,
+}
 
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        Vsj4rError: no such file, not TOML, an unknown model, table or key, or a value of the wrong type.
+        Vsj4rError: no such file, not TOML, an unknown model, table or key, or a value that cannot be.
     """
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except OSError as e:
         raise Vsj4rError(f"recipe {path} can't be read: {e.strerror}") from e
-    except tomllib.TOMLDecodeError as e:
+    except ValueError as e:  # not UTF-8 either
         raise Vsj4rError(f"recipe {path} is not TOML: {e}") from e
-    model = tables.pop("model", None)
+    model, start = tables.pop("model", None), tables.pop("start", "")
     if model not in CONFIGS:
         raise Vsj4rError(f"recipe {path}: model must be one of {', '.join(CONFIGS)}, got {model!r}")
-    kinds = {"footage": Footage, "clips": Clips, "schedule": Schedule, "loss": LossWeights}
+    if not isinstance(start, str):
+        raise Vsj4rError(f"recipe {path}: start must be a path or the name of a model, got {start!r}")
     for key in tables:
-        if key not in kinds:
-            raise Vsj4rError(f"recipe {path}: unknown table '{key}'; known tables: {', '.join(kinds)}")
-    parts = {name: _table(kind, tables.get(name, {}), f"recipe {path}: [{name}]") for name, kind in kinds.items()}
-    return Recipe(model=model, **parts)
+        if key not in TABLES:
+            known = ", ".join(("model", "start", *TABLES))
+            raise Vsj4rError(f"recipe {path}: unknown key '{key}'; known keys: {known}")
+    parts = {
+        name: _table(kind, tables.get(name, {}), f"recipe {path}: [{name}]") for name, kind in TABLES.items()
+    }
+    footage: Footage = parts["footage"]
+    if not footage.videos and not footage.stills:
+        raise Vsj4rError(f"recipe {path}: [footage] must name videos or stills, got neither")
+    return Recipe(model=model, start=start, **parts)
+
+
+def _table[T](kind: type[T], table: Any, where: str) -> T:
+    if not isinstance(table, dict):
+        raise Vsj4rError(f"{where} must be a table, got {table!r}")
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    types = get_type_hints(kind)
+    for key in table:
+        if key not in known:
+            raise Vsj4rError(f"{where}: unknown key '{key}'; known keys: {', '.join(sorted(known))}")
+    return kind(**{key: _value(types[key], key, value, where) for key, value in table.items()})
+
+
+def _value(kind: Any, key: str, value: Any, where: str) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise Vsj4rError(f"{where}: {key} must be one of {', '.join(get_args(kind))}, got {value!r}")
+    elif type(value) is not kind:
+        raise Vsj4rError(f"{where}: {key} must be of type {kind.__name__}, got {value!r}")
+    elif kind is not str and not value >= SMALLEST.get(key, 0):
+        raise Vsj4rError(f"{where}: {key} must be at least {SMALLEST.get(key, 0)}, got {value!r}")
+    if key == "patch_px" and value % PATCH_MULTIPLE:
+        raise Vsj4rError(f"{where}: patch_px must be a multiple of {PATCH_MULTIPLE}, got {value}")
+    return value

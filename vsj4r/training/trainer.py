@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
+import signal
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
-from vsj4r.model.j4rnet import J4RNet, Observation
+from vsj4r.model.j4rnet import Estimate, J4RNet, Observation
 from vsj4r.model.loss import loss
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
 from vsj4r.training.footage import load_stills, load_videos
+from vsj4r.training.ranks import Ranks, computes_bfloat16
 from vsj4r.training.recipe import Recipe, Schedule
+from vsj4r.training.runlog import Progress, RunLog
 from vsj4r.training.validation import Validation
 
 log = logging.getLogger(__name__)
-LOG_FIELDS = ["step", "hours", "learning_rate", "loss", "psnr_in", "psnr_out", "step_s", "loader_s", "val_in", "val_out"]
+REPORT_EVERY_STEPS = 50
+BANK_PX, BANK_PATCHES = 448, 4  # side of the bank's layers: four patches, this at most
+
+
+class _Step(NamedTuple):
+    loss: float
+    psnr_in: float
+    psnr_out: float
+    step_s: float
+    loader_s: float
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:
@@ -42,42 +58,94 @@ def psnr(error: Tensor) -> float:
 
 
 class Trainer:
-    """One run in ``folder``: checkpoint.pt (everything), best.pt (EMA weights), log.csv, samples of validation."""
+    """One run in ``folder``: checkpoint.pt (everything), best.pt (EMA weights), log.csv, and pictures.
 
-    def __init__(self, recipe: Recipe, data: Path, folder: Path, workers: int = 1) -> None:
-        self.recipe, self.folder = recipe, folder
-        folder.mkdir(parents=True, exist_ok=True)
-        clips, footage = recipe.clips, recipe.footage
+    Of several ``ranks``, each computes its share of every step's clips, and only the first writes.
+    ``on_step`` is told of every step.
+
+    Raises:
+        Vsj4rError: footage, weights or checkpoint that can't be used.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Path,
+        folder: Path,
+        *,
+        ranks: Ranks,
+        workers: int = 1,
+        on_step: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self.recipe, self.folder, self.ranks, self._on_step = recipe, folder, ranks, on_step
+        self._stop_asked = False
+        clips, footage, weights = recipe.clips, recipe.footage, recipe.loss
+        if clips.batch % ranks.world:
+            raise Vsj4rError(
+                f"recipe: batch must be a multiple of the {ranks.world} processes, got {clips.batch}"
+            )
         torch.manual_seed(clips.seed)
-        self.net = J4RNet(CONFIGS[recipe.model]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), recipe.schedule.learning_rate, weight_decay=1e-5)
+        net = J4RNet(CONFIGS[recipe.model])
+        net.c_net.requires_grad_(bool(weights.lambda_c))
+        net.r_net.requires_grad_(bool(weights.lambda_r))
+        self.net = net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), recipe.schedule.learning_rate, weight_decay=1e-5
+        )
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
-        self._resume()
-        stills = load_stills(data / footage.stills, clips.patch_px)
-        videos = load_videos(data / footage.videos, clips.frames, clips.patch_px)
-        bank = StreakBank(clips.seed, database=data / footage.streaks if footage.streaks else None)
-        log.info("%d stills, %d videos", len(stills), len(videos))
-        self.validation = Validation(data / footage.validation)
-        dataset = RainyClips(stills, videos, bank, clips)
+        self.ema: dict[str, Tensor] = {}
+        self._begin()
+        stills = load_stills(data / footage.stills, clips.patch_px) if footage.stills else []
+        videos = load_videos(data / footage.videos, clips.frames, clips.patch_px) if footage.videos else []
+        database = data / footage.streaks if footage.streaks else None
+        bank = StreakBank(clips.seed, size=min(BANK_PATCHES * clips.patch_px, BANK_PX), database=database)
+        log.info(
+            "%d stills, %d videos; %s, %d process(es)", len(stills), len(videos), ranks.device, ranks.world
+        )
+        if ranks.first:
+            self.validation = Validation(data / footage.validation)
+            folder.mkdir(parents=True, exist_ok=True)
+            self.log = RunLog(folder, self.step)
+        self._forward: Callable[..., Estimate] = (
+            self.net if ranks.world == 1 else DistributedDataParallel(self.net)
+        )
         self.loader = DataLoader(
-            dataset,
-            batch_sampler=Onward(self.step, clips.batch),
+            RainyClips(stills, videos, bank, clips),
+            batch_sampler=Onward(self.step, recipe.schedule.steps, clips.batch, ranks.rank, ranks.world),
             num_workers=workers,
             collate_fn=batched,
             prefetch_factor=4 if workers else None,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_worker,
         )
 
-    def _resume(self) -> None:
+    def _begin(self) -> None:
+        """Where the folder's checkpoint left off, else the recipe's ``start``, else random weights."""
         saved = checkpoint.load(self.folder / "checkpoint.pt")
         if saved is None:
+            if self.recipe.start:
+                self._take(checkpoint.starting_weights(self.recipe.start), self.recipe.start)
+            self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
             return
-        self.net.load_state_dict(saved["net"])
-        self.ema = saved["ema"]
+        before, now = saved["recipe"], asdict(self.recipe)
+        if before["model"] != now["model"]:
+            raise Vsj4rError(
+                f"{self.folder} holds a run of {before['model']}, the recipe asks for {now['model']}: "
+                "give a --run folder of its own"
+            )
+        for key in before.keys() & now.keys():
+            if before[key] != now[key]:
+                log.warning("%s was %s in the recipe that this run began with", key, before[key])
+        self._take(saved["net"], "checkpoint.pt")
+        self.ema = {k: v.to(self.ranks.device) for k, v in saved["ema"].items()}
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved["best"]
         log.info("resumed at step %d, %.2f h", self.step, self.seconds / 3600)
+
+    def _take(self, weights: dict[str, Tensor], source: str) -> None:
+        try:
+            self.net.load_state_dict(weights)
+        except RuntimeError as error:
+            raise Vsj4rError(f"the weights of {source} do not fit {self.recipe.model}") from error
 
     def save(self) -> None:
         content: dict[str, Any] = {
@@ -91,44 +159,52 @@ class Trainer:
         }
         checkpoint.save(self.folder / "checkpoint.pt", content)
 
-    def run(self) -> None:
-        """Train to the last step of the schedule; interrupted, the next run goes on from the checkpoint."""
+    def stop(self) -> None:
+        """End ``run`` after the step that is being computed, with a checkpoint. Safe in a signal handler."""
+        self._stop_asked = True
+
+    def run(self) -> bool:
+        """Train to the last step of the schedule, or to ``stop``; whether the last step was reached."""
         schedule = self.recipe.schedule
+        rows: deque[_Step] = deque(maxlen=REPORT_EVERY_STEPS)
         saved_at = began = time.monotonic()
-        waiting = 0.0
-        rows: list[tuple[float, float, float]] = []
         for batch in self.loader:
-            if self.step >= schedule.steps:
-                break
-            waiting += time.monotonic() - began
-            rows.append(self._train_step(batch))
+            loader_s = time.monotonic() - began
+            value, before, after, stopping = self.ranks.mean(
+                [*self._train_step(batch), float(self._stop_asked)]
+            )
             self.step += 1
-            now = time.monotonic()
-            self.seconds += now - began
-            began = now
-            if self.step % 50 == 0:
-                self._report(rows, waiting / len(rows))
-                rows, waiting = [], 0.0
-            if self.step % schedule.validate_every_steps == 0 or self.step == schedule.steps:
-                self._validate()
-            if now - saved_at > 60 * schedule.checkpoint_every_minutes or self.step == schedule.steps:
-                self.save()
-                saved_at = now
+            step_s = time.monotonic() - began
+            self.seconds += step_s
+            rows.append(_Step(value, before, after, step_s, loader_s))
+            if self.ranks.first:
+                last = self.step == schedule.steps
+                self._tell(rows, last)
+                if self.step % schedule.validate_every_steps == 0 or last:
+                    self._validate()
+                due = time.monotonic() - saved_at > 60 * schedule.checkpoint_every_minutes
+                if due or last or stopping:
+                    self.save()
+                    saved_at = time.monotonic()
+            if stopping:
+                break
             began = time.monotonic()
+        return self.step >= schedule.steps
 
     def _train_step(self, batch: TrainingClip) -> tuple[float, float, float]:
-        """One optimizer step; (loss, input PSNR, output PSNR)."""
-        weights, scale = self.recipe.loss, self.net.config.scale
+        """One optimizer step; (loss, input PSNR, output PSNR) of this process's clips."""
+        weights, scale, device = self.recipe.loss, self.net.config.scale, self.ranks.device
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe.schedule, self.step)
         has_chroma = self.net.config.planes == "yuv420"
-        with torch.autocast("cpu", torch.bfloat16):
+        batch = TrainingClip(*(planes.to(device, non_blocking=True) for planes in batch))
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
             seen = self.net.observe(batch.o_y, batch.o_uv if has_chroma else None)
             clip = Observation(seen.o.contiguous(memory_format=torch.channels_last), seen.l)
             shaping = bool(weights.lambda_c or weights.lambda_r)
-            estimate = self.net(clip, self.recipe.clips.frames, shaping=shaping)
+            estimate = self._forward(clip, self.recipe.clips.frames, shaping=shaping)
         b = self.net.observe(batch.b_y, batch.b_uv if has_chroma else None).o
-        alpha = torch.nn.functional.avg_pool2d(batch.alpha, scale)
+        alpha = F.avg_pool2d(batch.alpha, scale)
         value = loss(estimate, seen.o, b, alpha, weights, self.net.config)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
@@ -145,44 +221,45 @@ class Trainer:
             for name, value in self.net.state_dict().items():
                 self.ema[name].lerp_(value, 1 - keep)
 
-    def _report(self, rows: list[tuple[float, float, float]], loader_s: float) -> None:
-        value, before, after = (sum(column) / len(rows) for column in zip(*rows, strict=True))
-        step_s = self.seconds / self.step
-        left = (self.recipe.schedule.steps - self.step) * step_s / 3600
+    def _tell(self, rows: deque[_Step], last: bool) -> None:
+        clips, steps = self.recipe.clips, self.recipe.schedule.steps
+        means = (sum(column) / len(rows) for column in zip(*rows, strict=True))
+        now = Progress(self.step, steps, clips.batch * clips.frames, *means)
+        self._on_step(now)
+        if self.step % REPORT_EVERY_STEPS and not last:
+            return
         log.info(
-            "step %d/%d loss %.5f psnr %.2f -> %.2f, %.2f s a step (%.2f s waiting), %.2f h left",
-            self.step, self.recipe.schedule.steps, value, before, after, step_s, loader_s, left,
+            "step %d/%d loss %.5f psnr %.2f -> %.2f, %.2f s a step (%.2f s waiting), %.0f fps, %.2f h left",
+            now.step, steps, now.loss, now.psnr_in, now.psnr_out, now.step_s, now.loader_s, now.frames_per_s,
+            now.left_s / 3600,
         )  # fmt: skip
-        self._write(loss=value, psnr_in=before, psnr_out=after, step_s=step_s, loader_s=loader_s)
+        self._write(**{name: getattr(now, name) for name in _Step._fields})
 
     def _validate(self) -> None:
         net = self.averaged()
         before, after = self.validation.measure(net, self.folder / f"step_{self.step:07d}.png")
         log.info("validation %.2f -> %.2f dB", before, after)
         self._write(val_in=before, val_out=after)
+        self.log.draw()
         if after > self.best:
             self.best = after
-            checkpoint.save(self.folder / "best.pt", {"net": net.state_dict(), "step": self.step, "psnr": after})
+            checkpoint.save(
+                self.folder / "best.pt", {"net": net.state_dict(), "step": self.step, "psnr": after}
+            )
 
     def averaged(self) -> J4RNet:
-        """The network with the moving average of its weights, ready to evaluate."""
+        """The network with the moving average of its weights, on the CPU, ready to evaluate."""
         net = J4RNet(self.net.config)
         net.load_state_dict(self.ema)
         return net.eval()
 
-    def _write(self, **values: float) -> None:
-        path = self.folder / "log.csv"
-        new = not path.exists()
-        with path.open("a", newline="") as file:
-            rows = csv.DictWriter(file, LOG_FIELDS)
-            if new:
-                rows.writeheader()
-            rate = learning_rate(self.recipe.schedule, self.step)
-            rows.writerow(
-                {"step": self.step, "hours": f"{self.seconds / 3600:.4f}", "learning_rate": f"{rate:.3e}"}
-                | {name: f"{value:.5f}" for name, value in values.items()}
-            )
+    def _write(self, **figures: float) -> None:
+        rate = learning_rate(self.recipe.schedule, self.step)
+        self.log.write(self.step, self.seconds / 3600, rate, **figures)
 
 
-def _one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
+    """One thread, and no ear for the signals that tell the run to stop: the run stops its workers itself."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vsj4r.model.j4rnet import J4RNet
 from vsj4r.rain import Preset, draw_style, render
-from vsj4r.rain.colour import rgb_to_yuv420, yuv_to_rgb
+from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training.footage import Pixels, load_videos
 
 FRAMES, SIZE, FIRST_SCORED = 9, 192, 2
@@ -44,7 +44,7 @@ class Validation:
 
     @torch.inference_mode()
     def measure(self, net: J4RNet, picture: Path) -> tuple[float, float]:
-        """Mean luma PSNR of input and output, dB; ``picture`` gets the last frame of each clip, before and after."""
+        """Mean luma PSNR of input and output, dB; ``picture`` gets each last frame, before and after."""
         scores, rows = [], []
         for clip in self.clips:
             luma_only = net.config.planes == "y"
@@ -65,8 +65,6 @@ def _psnr(x: Tensor, b: Tensor) -> float:
 
 
 def _rgb(y: Tensor, uv: Tensor) -> Pixels:
-    from vsj4r.rain.colour import Yuv
-
     return yuv_to_rgb(Yuv(y[0].numpy(), uv[0].numpy(), uv[1].numpy()))
 
 

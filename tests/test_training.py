@@ -1,0 +1,251 @@
+"""Whole training runs, tiny: killed and resumed, shared by two processes, stopped, started from weights."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
+from vsj4r.errors import Vsj4rError  # noqa: E402
+from vsj4r.model.config import CONFIGS  # noqa: E402
+from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.model.publish import publish  # noqa: E402
+from vsj4r.training import checkpoint  # noqa: E402
+from vsj4r.training.ranks import Ranks  # noqa: E402
+from vsj4r.training.recipe import load_recipe  # noqa: E402
+from vsj4r.training.runlog import FIELDS, RunLog  # noqa: E402
+from vsj4r.training.trainer import Trainer  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "train.py"
+ALONE = Ranks(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_footage(tmp_path_factory.mktemp("data"))
+
+
+def start(*arguments: object, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    command = [sys.executable, *launcher, str(SCRIPT), *map(str, arguments), "--threads", "1"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, cwd=ROOT
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """What it wrote on stderr."""
+    try:
+        return process.communicate(timeout=300)[1]
+    finally:
+        process.kill()
+
+
+def wait_for_step(process: subprocess.Popen[str], run: Path, step: int) -> None:
+    """Until the run's checkpoint is at ``step`` or beyond."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        saved = checkpoint.load(run / "checkpoint.pt")
+        if saved is not None and saved["step"] >= step:
+            return
+        assert process.poll() is None, finish(process)
+        time.sleep(0.02)
+    pytest.fail(f"step {step} was not reached")
+
+
+def saved(run: Path, name: str = "checkpoint.pt") -> dict[str, Any]:
+    content = checkpoint.load(run / name)
+    assert content is not None
+    return content
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    """The same tensors and values, bit for bit, however nested."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_equal(a[key], b[key])
+    elif isinstance(a, list):
+        for x, y in zip(a, b, strict=True):
+            assert_equal(x, y)
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
+
+
+def test_a_killed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.toml", steps=12)
+    whole = start(recipe, "--data", data, "--run", tmp_path / "whole")
+    torn = start(recipe, "--data", data, "--run", tmp_path / "torn")
+    wait_for_step(torn, tmp_path / "torn", 3)
+    torn.send_signal(signal.SIGKILL)
+    torn.communicate()
+    assert torn.returncode == -signal.SIGKILL
+    assert saved(tmp_path / "torn")["step"] < 12
+    resumed = start(recipe, "--data", data, "--run", tmp_path / "torn")
+    assert "resumed at step" in finish(resumed)
+    finish(whole)
+    assert whole.returncode == resumed.returncode == 0
+    a, b = saved(tmp_path / "whole"), saved(tmp_path / "torn")
+    assert a["step"] == b["step"] == 12
+    for key in ("net", "ema", "optimizer", "best"):
+        assert_equal(a[key], b[key])
+    assert_equal(saved(tmp_path / "whole", "best.pt"), saved(tmp_path / "torn", "best.pt"))
+    figures = [
+        [(row["step"], row["val_in"], row["val_out"]) for row in rows(tmp_path / r)]
+        for r in ("whole", "torn")
+    ]
+    assert figures[0] == figures[1], "no row is lost or there twice"
+
+
+def test_two_processes_give_the_loss_of_one(data: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.toml", steps=3, batch=4)
+    one = start(recipe, "--data", data, "--run", tmp_path / "one")
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--")
+    two = start(recipe, "--data", data, "--run", tmp_path / "two", launcher=torchrun)
+    said = finish(one), finish(two)
+    assert one.returncode == two.returncode == 0, said
+    assert said[1].count("2 stills, 2 videos") == 1, "only the first process speaks"
+    assert "2 process(es)" in said[1]
+    alone, shared = ([row for row in rows(tmp_path / run) if row["loss"]] for run in ("one", "two"))
+    assert [row["step"] for row in alone] == [row["step"] for row in shared] == ["3"], (
+        "only the first one writes"
+    )
+    for column in ("loss", "psnr_in", "psnr_out"):
+        assert float(shared[0][column]) == pytest.approx(float(alone[0][column]), rel=1e-3), column
+    a, b = saved(tmp_path / "one")["net"], saved(tmp_path / "two")["net"]
+    assert max(float((a[k] - b[k]).abs().max()) for k in a) < 1e-3
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_ends(data: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    recipe = write_recipe(tmp_path / "recipe.toml", steps=500)
+    process = start(recipe, "--data", data, "--run", tmp_path / "run")
+    wait_for_step(process, tmp_path / "run", 2)
+    process.send_signal(number)
+    said = finish(process)
+    assert process.returncode == code
+    assert said.strip().endswith("stopped, checkpoint saved: the same command goes on from there")
+    assert "Traceback" not in said
+    assert 2 <= saved(tmp_path / "run")["step"] < 500
+
+
+def trainer(recipe: Path, data: Path, run: Path) -> Trainer:
+    return Trainer(load_recipe(recipe), data, run, ranks=ALONE, workers=0)
+
+
+def weights_of(net: J4RNet) -> list[Any]:
+    return list(net.state_dict().values())
+
+
+def test_a_run_in_process(data: Path, tmp_path: Path) -> None:
+    """Pictures, log and weights of a run; a second run started from them; and what may not be mixed."""
+    recipe = write_recipe(tmp_path / "recipe.toml", steps=2)
+    first = trainer(recipe, data, tmp_path / "run")
+    before = [w.clone() for w in weights_of(first.net)]
+    assert first.run()
+    assert not all(torch.equal(a, b) for a, b in zip(before, weights_of(first.net), strict=True))
+    names = sorted(p.name for p in (tmp_path / "run").iterdir())
+    assert names == ["best.pt", "checkpoint.pt", "curves.png", "log.csv", "step_0000002.png"]
+
+    tuned = write_recipe(tmp_path / "tuned.toml", head=f'start = "{tmp_path}/run/checkpoint.pt"')
+    second = trainer(tuned, data, tmp_path / "tuned")
+    assert second.step == 0
+    assert not second.optimizer.state
+    assert_equal(weights_of(second.net), list(first.ema.values()))
+    assert_equal(list(second.ema.values()), list(first.ema.values()))
+
+    other = tmp_path / "other.toml"
+    other.write_text(tuned.read_text().replace('"j4r"', '"j4r-lite"'))
+    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt do not fit j4r-lite"):
+        trainer(other, data, tmp_path / "new")
+    with pytest.raises(Vsj4rError, match="holds a run of j4r, the recipe asks for j4r-lite"):
+        trainer(other, data, tmp_path / "run")
+
+
+def test_shipped_weights_are_a_start(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(5)
+    net = J4RNet(CONFIGS["j4r"])
+    publish(net, "mine", tmp_path, {})
+    weights = checkpoint.starting_weights(str(tmp_path / "mine.onnx"))
+    assert_equal(weights, dict(net.state_dict()))
+    with pytest.raises(Vsj4rError, match="unknown model 'nothing'"):
+        checkpoint.starting_weights("nothing")
+    with pytest.raises(Vsj4rError, match=r"start: .*none\.pt does not exist"):
+        checkpoint.starting_weights(str(tmp_path / "none.pt"))
+
+
+def test_what_is_no_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
+    for content in (b"", b"\x80nothing", b"PK\x03\x04 torn"):
+        (tmp_path / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint"):
+            trainer(write_recipe(tmp_path / "r.toml"), data, tmp_path)
+    torch.save({"something": 1}, tmp_path / "checkpoint.pt")
+    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint of a run"):
+        checkpoint.load(tmp_path / "checkpoint.pt")
+
+
+def test_clips_are_shared_out_evenly(data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "r.toml", batch=3))
+    with pytest.raises(Vsj4rError, match="batch must be a multiple of the 2 processes, got 3"):
+        Trainer(recipe, data, tmp_path / "run", ranks=Ranks(0, 2, torch.device("cpu")))
+
+
+def test_the_log_forgets_what_will_come_again(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, 0)
+    for step in (1, 2, 3):
+        log.write(step, 0.0, 1e-3, loss=0.1 / step, psnr_in=20, psnr_out=20 + step)
+    log.write(3, 0.0, 1e-3, val_in=20, val_out=25)
+    with log.path.open("a") as file:
+        file.write("4,0.0,1e")  # torn by a kill
+    log = RunLog(tmp_path, 2)
+    assert [row["step"] for row in log.rows()] == ["1", "2"]
+    log.write(3, 0.0, 1e-3, loss=0.5)
+    assert [row["step"] for row in log.rows()] == ["1", "2", "3"]
+    assert log.path.read_text().splitlines()[0] == ",".join(FIELDS)
+    log.draw()
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_line_refuses_in_one_line(data: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "recipe.toml")
+    empty = tmp_path / "empty"
+    (empty / "train" / "stills").mkdir(parents=True)
+    for arguments, text in (
+        ((tmp_path / "no.toml", "--data", data), "can't be read: No such file"),
+        ((recipe, "--data", empty), "stills must hold pictures of 32 px a side or more, got nothing"),
+    ):
+        process = start(*arguments, "--run", tmp_path / "run")
+        said = finish(process)
+        assert process.returncode == 1
+        assert said.startswith("vsj4r: ")
+        assert text in said
+        assert len(said.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_torch_is_one_line(tmp_path: Path) -> None:
+    arguments = ["vsj4r", "train", "recipe.toml", "--data", "data", "--run", "run"]
+    hidden = f"import sys; sys.modules['torch'] = None; sys.argv = {arguments}"
+    code = f"{hidden}\nfrom vsj4r.cli.app import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "vsj4r: training needs torch: pip install 'vsj4r[train]'\n"

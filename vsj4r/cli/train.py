@@ -1,0 +1,84 @@
+"""``vsj4r train``: weights of one's own, from a recipe and clean footage."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:
+    from vsj4r.training.runlog import Progress as Standing
+
+EXTRA = ("torch", "safetensors", "matplotlib", "skimage", "PIL")
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="TOML recipe, see docs/training.md")],
+    data: Annotated[Path, typer.Option(help="folder that the recipe's footage folders lie in")],
+    run: Annotated[Path, typer.Option(help="folder of this run; a run found there is resumed")],
+    threads: Annotated[
+        int, typer.Option(help="CPU threads of the network [0: cores less workers]", min=0)
+    ] = 0,
+    workers: Annotated[
+        int, typer.Option(help="processes that render rain, for each process of training", min=0)
+    ] = 1,
+) -> None:
+    """Train a network, or go on with a run, until the recipe's last step.
+
+    Ctrl-C saves a checkpoint and ends; the same command goes on from there.
+    """
+    try:
+        from vsj4r.training.session import train as train_session
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRA:
+            raise
+        raise Vsj4rError(f"training needs {error.name}: pip install 'vsj4r[train]'") from error
+    console = Console(stderr=True)
+    _log_to(console)
+    with _bar(console) as bar:
+        task = bar.add_task("training", total=None, loss=0.0, gain=0.0, step_s=0.0, loader_s=0.0, left="?")
+
+        def show(now: Standing) -> None:
+            bar.update(
+                task, completed=now.step, total=now.steps, loss=now.loss, gain=now.psnr_out - now.psnr_in,
+                step_s=now.step_s, loader_s=now.loader_s, left=timedelta(seconds=round(now.left_s)),
+            )  # fmt: skip
+
+        stopped_by = train_session(recipe, data, run, threads=threads, workers=workers, on_step=show)
+    if stopped_by is not None:
+        logging.getLogger("vsj4r").info("stopped, checkpoint saved: the same command goes on from there")
+        raise typer.Exit(128 + stopped_by)
+
+
+def _log_to(console: Console) -> None:
+    """Lines above the bar on a terminal, plain ones elsewhere; of several processes the first one's only."""
+    handler: logging.Handler = RichHandler(console=console, show_level=False, show_path=False)
+    if not console.is_terminal:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("vsj4r")
+    log.handlers[:] = [handler]
+    log.setLevel(logging.ERROR if os.environ.get("RANK", "0") != "0" else logging.INFO)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.5f}  {task.fields[gain]:+.2f} dB"),
+        TextColumn("{task.fields[step_s]:.2f} s a step ({task.fields[loader_s]:.2f} s waiting)"),
+        TextColumn("{task.fields[left]} left"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
