@@ -1,5 +1,6 @@
 """Ship trained weights: python scripts/export.py RUN/best.pt j4r  ->  weights/j4r.safetensors, .onnx, .json
 
+Weights of one's own take any name: python scripts/export.py mine --from RUN/best.pt --folder .
 Without a checkpoint, the shipped safetensors are exported and checked again.
 """
 
@@ -7,41 +8,65 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vsj4r.model.publish import load_network, network_from_checkpoint, publish
+from vsj4r.errors import Vsj4rError
+from vsj4r.model.config import CONFIGS
+from vsj4r.model.publish import load_network, network_from_checkpoint, parameters_by_box, publish
 from vsj4r.training import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def export(
-    name: Annotated[str, typer.Argument(help="j4r, j4r-lite or j4r-paper")],
+    name: Annotated[
+        str, typer.Argument(help="name of the three files: j4r, j4r-lite, j4r-paper, or your own")
+    ],
     trained: Annotated[Path | None, typer.Option("--from", help="best.pt or checkpoint.pt of a run")] = None,
     folder: Annotated[Path, typer.Option(help="where the three files go")] = ROOT / "weights",
 ) -> None:
     """Write safetensors, ONNX and JSON, after checking that ONNX and torch agree."""
     if trained is None:
-        training = json.loads((folder / f"{name}.json").read_text("utf-8"))["training"]
+        described = folder / f"{name}.json"
+        if not described.is_file():
+            raise Vsj4rError(f"{described} does not exist: name a checkpoint with --from")
+        training = json.loads(described.read_text("utf-8"))["training"]
         net = load_network(folder, name)
     else:
         saved = checkpoint.load(trained)
         if saved is None:
-            raise typer.BadParameter(f"{trained} does not exist")
-        net = network_from_checkpoint(name, saved.get("ema", saved["net"]))
+            raise Vsj4rError(f"{trained} does not exist")
+        model = saved.get("recipe", saved).get("model", name)
+        if model not in CONFIGS:
+            raise Vsj4rError(
+                f"{trained} does not say its model: name one of {', '.join(CONFIGS)}, got {name!r}"
+            )
+        net = network_from_checkpoint(model, saved.get("ema", saved["net"]))
         training = {"steps": saved["step"], "commit": _commit()}
         training |= {key: round(float(saved[key]), 3) for key in ("hours", "psnr") if key in saved}
     difference = publish(net, name, folder, training)
     typer.echo(f"{folder / name}: ONNX and torch differ by {difference:.1e} at most")
+    boxes = parameters_by_box(net)
+    typer.echo(", ".join(f"{box} {count:,}" for box, count in boxes.items()))
+    shaping = boxes["r_net"] + boxes["c_net"]
+    typer.echo(
+        f"{sum(boxes.values()):,} parameters in training, {sum(boxes.values()) - shaping:,} in the graph"
+    )
 
 
 def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
-    typer.run(export)
+    try:
+        typer.run(export)
+    except Vsj4rError as error:
+        sys.exit(f"export: {error}")

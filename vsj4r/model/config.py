@@ -13,7 +13,8 @@ class J4RConfig:
     ``scale``: space-to-depth of luma, 1, 2 or 4 (the network's grid is H/scale x W/scale).
     ``channels``: width of F_t and H_t. ``detector_channels``: width inside D-Net.
     ``extractor_blocks``, ``head_blocks``: residual blocks (Eq. 11) of the extractor and of R-, C- and
-    JRC-Net. ``gru_layers``: layers of Eq. 14. ``lookback``, ``lookahead``: 1 where frame t - 1 or t + 1
+    JRC-Net. ``gru_layers``: layers of Eq. 14; ``gru_bias``: a bias in each gate, which Eq. 14 does not
+    print. ``lookback``, ``lookahead``: 1 where frame t - 1 or t + 1
     is shown to the extractor beside frame t. ``align``: "motion" shifts the neighbours and H_{t-1} to
     frame t first. ``planes``: "y", or "yuv420" for native 4:2:0. ``output``: what JRC-Net gives,
     the "background" itself (the paper) or the "residual" to add to O_t.
@@ -25,6 +26,7 @@ class J4RConfig:
     head_blocks: int
     detector_channels: int = 16
     gru_layers: int = 1
+    gru_bias: bool = True
     lookback: Literal[0, 1] = 1
     lookahead: Literal[0, 1] = 1
     align: Literal["none", "motion"] = "motion"
@@ -63,6 +65,7 @@ CONFIGS: dict[str, J4RConfig] = {
         detector_channels=64,
         extractor_blocks=4,
         head_blocks=4,
+        gru_bias=False,
         lookback=0,
         lookahead=0,
         align="none",

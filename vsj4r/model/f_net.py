@@ -10,11 +10,11 @@ from vsj4r.model.blocks import conv3x3
 
 
 class FNet(nn.Module):
-    """One GRU layer with a ReLU read gate, as in the paper; W carries the biases."""
+    """One GRU layer with a ReLU read gate, as in the paper; ``bias`` gives each W one, unlike Eq. 14."""
 
-    def __init__(self, channels: int, detector_channels: int) -> None:
+    def __init__(self, channels: int, detector_channels: int, bias: bool = True) -> None:
         super().__init__()
-        self.w_z, self.w_r, self.w_h = (conv3x3(channels, channels) for _ in range(3))
+        self.w_z, self.w_r, self.w_h = (conv3x3(channels, channels, bias) for _ in range(3))
         self.u_z, self.u_r, self.u_h = (conv3x3(channels, channels, bias=False) for _ in range(3))
         self.v_z, self.v_r = (conv3x3(detector_channels, channels, bias=False) for _ in range(2))
 

@@ -55,7 +55,9 @@ class J4RNet(nn.Module):
         seen = image * (1 + config.lookback + config.lookahead)
         self.extractor = SingleFrameCNN(seen, c, config.extractor_blocks)
         self.d_net = DNet(c, config.detector_channels)
-        self.f_net = nn.ModuleList(FNet(c, config.detector_channels) for _ in range(config.gru_layers))
+        self.f_net = nn.ModuleList(
+            FNet(c, config.detector_channels, config.gru_bias) for _ in range(config.gru_layers)
+        )
         self.jrc_net = SingleFrameCNN(c, c, config.head_blocks, image)
         self.r_net = SingleFrameCNN(c, c, config.head_blocks, image)
         self.c_net = SingleFrameCNN(c, c, config.head_blocks, image)

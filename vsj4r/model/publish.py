@@ -24,8 +24,13 @@ TOLERANCE = 1e-4
 
 def parameters(net: J4RNet, *, exported: bool = False) -> int:
     """How many numbers the network learns; ``exported``: without R-Net and C-Net, which the graph lacks."""
-    left_out = ("r_net.", "c_net.") if exported else ()
-    return sum(p.numel() for name, p in net.named_parameters() if not name.startswith(left_out))
+    left_out = ("r_net", "c_net") if exported else ()
+    return sum(count for box, count in parameters_by_box(net).items() if box not in left_out)
+
+
+def parameters_by_box(net: J4RNet) -> dict[str, int]:
+    """The same for each box of Figure 4: extractor, d_net, f_net, jrc_net, r_net, c_net."""
+    return {name: sum(p.numel() for p in box.parameters()) for name, box in net.named_children()}
 
 
 def load_network(folder: Path, name: str) -> J4RNet:

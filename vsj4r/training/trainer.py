@@ -243,9 +243,8 @@ class Trainer:
         self.log.draw()
         if after > self.best:
             self.best = after
-            checkpoint.save(
-                self.folder / "best.pt", {"net": net.state_dict(), "step": self.step, "psnr": after}
-            )
+            best = {"model": self.recipe.model, "net": net.state_dict(), "step": self.step, "psnr": after}
+            checkpoint.save(self.folder / "best.pt", best)
 
     def averaged(self) -> J4RNet:
         """The network with the moving average of its weights, on the CPU, ready to evaluate."""
