@@ -12,18 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import vapoursynth as vs
 
 import vsj4r
 from tests.clips import bytes_of, noise_clip, planes_of
+from tests.filtering import assert_same, derain, message, reference
 from tests.tiny_model import write_tiny_model
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, State, Step, Tensors
-from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.frames.planes import Converter, Geometry, Plane
 from vsj4r.frames.segments import Segments
 from vsj4r.plugin import host
 
@@ -43,46 +41,7 @@ def _restore_threads() -> Iterator[None]:
     core.num_threads = threads
 
 
-def derain(clip: Any, model: str, **arguments: Any) -> Any:
-    return core.j4r.Derain(clip, model=model, **{"precision": "f32", "threads": 1} | arguments)
-
-
-def message(clip: Any, model: str, **arguments: Any) -> str:
-    with pytest.raises(vs.Error) as caught:
-        derain(clip, model, **arguments)
-    return str(caught.value)
-
-
 # ------------------------------------------------------------------------------------------ what comes out
-
-
-def reference(
-    clip: Any, model: str, segments: Segments, *, strength: float = 1.0, full: bool = False
-) -> list[list[Plane]]:
-    """Each output on its own, from a fresh state, by the engine alone."""
-    geometry = Geometry(clip.width, clip.height, clip.format.bits_per_sample)
-    convert = Converter(geometry, find_model(model).spec)
-    engine = open_engine(
-        model, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
-    )
-    sources = [planes_of(frame) for frame in clip.frames()]
-    tensors = [convert.new_tensors() for _ in sources]
-    for planes, into in zip(sources, tensors, strict=True):
-        convert.load(planes, full=full, into=into)
-    outputs = []
-    for n, planes in enumerate(sources):
-        state = engine.new_state()
-        for i in range(segments.start(n), n + 1):
-            step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
-        out = [np.empty_like(plane) for plane in planes]
-        convert.add(planes, step.residual, strength=strength, full=full, into=out)
-        outputs.append(out)
-    return outputs
-
-
-def assert_same(frame: Any, planes: list[Plane]) -> None:
-    for got, expected in zip(planes_of(frame), planes, strict=True):
-        np.testing.assert_array_equal(got, expected)
 
 
 def test_it_loads_by_itself_and_is_of_this_version() -> None:
@@ -215,6 +174,10 @@ def test_variable_clips_are_refused(tiny: str) -> None:
         ({"segment": -1}, "segment must be 0 (none) or more, got -1"),
         ({"warmup": -3}, "warmup must be 0 or more, got -3"),
         ({"threads": -1}, "threads must be 0 (automatic) or more, got -1"),
+        ({"scene_detect": 2}, "scene_detect must be 0 or 1, got 2"),
+        ({"scenes": [0, 1]}, "scenes must be frames of the clip, 0 to 0, got 1"),
+        ({"scenes": [-1]}, "scenes must be frames of the clip, 0 to 0, got -1"),
+        ({"scenes": [0], "qpfile": "x"}, "scenes must be given alone, got qpfile too"),
         ({"device": "tpu"}, "device must be one of auto, cpu, got 'tpu'"),
         ({"precision": "f8"}, "precision must be one of auto, f32, got 'f8'"),
     ],

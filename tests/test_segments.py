@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from vsj4r.frames.scenes import Cuts, FoundCuts
 from vsj4r.frames.segments import LIVE_STATES, RUN_FRAMES, Run, Schedule, Segments
 
 
@@ -32,18 +33,19 @@ def test_neighbour_stays_in_the_clip(lookahead: int, n: int, neighbour: int) -> 
     assert Segments(100, 10, 4, lookahead).neighbour(n) == neighbour
 
 
-class CutAt(Segments):
-    """What a later issue adds: cuts, known from ``scene`` alone."""
-
-    def scene(self, n: int) -> tuple[int, int]:
-        return (0, 25) if n < 25 else (25, self.length)
-
-
 def test_nothing_crosses_a_cut() -> None:
-    segments = CutAt(100, 10, 4, 1)
-    assert [segments.anchor(n) for n in (24, 25, 34, 35)] == [20, 25, 25, 35]
-    assert [segments.start(n) for n in (24, 25, 34, 35)] == [16, 25, 25, 31]
+    segments = Segments(100, 10, 4, 1, Cuts([25, 38]))
+    assert [segments.anchor(n) for n in (24, 25, 29, 30, 35, 38, 40)] == [20, 25, 25, 30, 30, 38, 40]
+    assert [segments.start(n) for n in (24, 25, 29, 30, 35, 38, 40)] == [16, 25, 25, 26, 26, 38, 38]
     assert [segments.neighbour(n) for n in (23, 24, 25)] == [24, 24, 26]
+
+
+def test_only_the_cuts_that_matter_are_asked_for() -> None:
+    cuts = FoundCuts(100)
+    segments = Segments(100, 10, 4, 1, cuts)
+    first, _ = segments.missing(35) or pytest.fail("nothing is known yet")
+    assert first == 26
+    assert Segments(100, 0, 4, 0, cuts).missing(0) is None
 
 
 class Filter:
@@ -100,7 +102,8 @@ def serve_all(derain: Filter, wanted: list[int], rng: random.Random) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_each_output_is_a_function_of_its_number(segment: int, warmup: int, seed: int) -> None:
     rng = random.Random(seed)
-    derain = Filter(Segments(150, segment, warmup, 1))
+    cuts = Cuts(rng.sample(range(150), seed))
+    derain = Filter(Segments(150, segment, warmup, 1, cuts))
     wanted = [rng.randrange(150) for _ in range(40)]
     serve_all(derain, list(dict.fromkeys(wanted)), rng)
 

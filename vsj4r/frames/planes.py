@@ -37,6 +37,11 @@ class Geometry:
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
 
+    @property
+    def peak(self) -> int:
+        """The largest code."""
+        return (1 << self.bits) - 1
+
     def plane(self, index: int) -> tuple[int, int]:
         """(H, W) of plane 0 (luma), 1 or 2 (chroma)."""
         return (self.height // 2, self.width // 2) if index else (self.height, self.width)

@@ -1,14 +1,16 @@
 """Which frames are fed, in which order and into which state, so that output n is a function of (clip, n).
 
-``Segments`` is arithmetic on frame numbers and nothing else: where the state of a frame begins.
+``Segments`` is arithmetic on frame numbers and cuts: where the state of a frame begins.
 ``Schedule`` remembers which live states stand where and answers "what is to be fed now". Neither
 knows of planes, engines or VapourSynth.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from vsj4r.frames.scenes import Cuts
 
 RUN_FRAMES = 16
 """Steps taken at once. A longer run is cut, so that a seek far into a segment holds few source frames."""
@@ -21,34 +23,41 @@ LIVE_STATES = 2
 class Segments:
     """Where state begins and which neighbour a frame sees.
 
-    The clip falls into scenes (today one: the whole clip), a scene into segments of ``segment`` frames
-    (0: one segment). The state of a segment starts ``warmup`` frames before its anchor, inside the scene;
-    the outputs of that run-in are thrown away. Nothing crosses ``scene``: cuts need that method alone.
+    Every multiple of ``segment`` (0: only frame 0) and every cut is an anchor. The state of a periodic anchor
+    starts ``warmup`` frames before it, or at a cut in between; the outputs of that run-in are thrown away.
+    A cut needs no run-in: nothing crosses it, the look-ahead neither. So only the cuts from a run-in to
+    frame ``n + lookahead`` matter to frame n: ``missing`` tells which frames must be looked at to know them,
+    and only then are the other methods right.
     """
 
     length: int
     segment: int
     warmup: int
     lookahead: int
+    cuts: Cuts = field(default_factory=Cuts)
 
-    def scene(self, n: int) -> tuple[int, int]:
-        """First frame of the scene of frame ``n``, and the first one after it."""
-        return 0, self.length
+    def missing(self, n: int) -> tuple[int, int] | None:
+        """First and last frame to look at now, on the way to knowing the cuts that matter to frame ``n``."""
+        return self.cuts.missing(self._run_in(n) + 1, min(n + self.lookahead, self.length - 1))
 
     def anchor(self, n: int) -> int:
-        """First frame of the segment of frame ``n``."""
-        begin, _ = self.scene(n)
-        return n - (n - begin) % self.segment if self.segment else begin
+        """First frame whose output comes from the state that frame ``n`` comes from."""
+        return max(self._period(n), self.start(n))
 
     def start(self, n: int) -> int:
         """The frame that a fresh state meets first on its way to frame ``n``."""
-        begin, _ = self.scene(n)
-        return max(begin, self.anchor(n) - self.warmup)
+        return self.cuts.last(n, since=self._run_in(n))
 
     def neighbour(self, n: int) -> int:
         """The frame read as ``o_next`` with frame ``n``: ``n`` itself at the end of a scene."""
-        _, end = self.scene(n)
-        return min(n + self.lookahead, end - 1)
+        after = min(n + self.lookahead, self.length - 1)
+        return n if self.cuts.last(after, since=n) > n else after
+
+    def _period(self, n: int) -> int:
+        return n - n % self.segment if self.segment else 0
+
+    def _run_in(self, n: int) -> int:
+        return max(0, self._period(n) - self.warmup)
 
 
 class Run(NamedTuple):

@@ -7,9 +7,16 @@ from typing import Self
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.planes import Geometry
+from vsj4r.frames.scenes import Cuts, FoundCuts
+from vsj4r.plugin.cut_files import read_cuts
 
 _YUV, _INTEGER = 3, 0  # VSColorFamily, VSSampleType
 FRAMES_MAX = 1 << 31
+
+Given = dict[str, list[int] | list[float] | list[str]]
+"""The arguments of a call that were given, each as the list that a VSMap holds."""
+
+_LISTS = ("scenes",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class Arguments:
     """Everything beside the clip. ``device``, ``precision`` and ``threads`` are the engine's to check.
 
     ``segment``: frames between periodic anchors, 0 for none; ``warmup``: frames of run-in before an anchor.
+    ``scenes``, or the file ``qpfile``: all cuts; without either they are found, unless ``scene_detect`` is 0.
     """
 
     model: str = "j4r"
@@ -52,19 +60,43 @@ class Arguments:
     threads: int = 0
     segment: int = 120
     warmup: int = 8
+    scene_detect: int = 1
+    scenes: tuple[int, ...] | None = None
+    qpfile: str | None = None
 
     @classmethod
-    def checked(cls, given: dict[str, int | float | str]) -> Self:
+    def checked(cls, given: Given) -> Self:
         """From the arguments that were given; the signature in C has already fixed their types.
 
         Raises:
-            Vsj4rError: a number outside its range.
+            Vsj4rError: a number outside its range, or two arguments that exclude each other.
         """
-        arguments = cls(**given)  # type: ignore[arg-type]
+        values = {name: tuple(value) if name in _LISTS else value[0] for name, value in given.items()}
+        arguments = cls(**values)  # type: ignore[arg-type]
         if not 0 <= arguments.strength <= 1:
             raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength:g}")
         if not 0 <= arguments.segment < FRAMES_MAX:
             raise Vsj4rError(f"segment must be 0 (none) or more, got {arguments.segment}")
         if not 0 <= arguments.warmup < FRAMES_MAX:
             raise Vsj4rError(f"warmup must be 0 or more, got {arguments.warmup}")
+        if arguments.scene_detect not in (0, 1):
+            raise Vsj4rError(f"scene_detect must be 0 or 1, got {arguments.scene_detect}")
+        if arguments.scenes is not None and arguments.qpfile is not None:
+            raise Vsj4rError("scenes must be given alone, got qpfile too")
         return arguments
+
+    def cuts(self, frames: int) -> Cuts:
+        """The cuts of a clip of ``frames`` frames.
+
+        Raises:
+            Vsj4rError: a cut is no frame of the clip, or the file of cuts cannot be read.
+        """
+        name, given = "scenes", self.scenes
+        if self.qpfile is not None:
+            name, given = "qpfile", tuple(read_cuts(self.qpfile))
+        if given is None:
+            return FoundCuts(frames) if self.scene_detect else Cuts()
+        for n in given:
+            if not 0 <= n < frames:
+                raise Vsj4rError(f"{name} must be frames of the clip, 0 to {frames - 1}, got {n}")
+        return Cuts(given)

@@ -15,29 +15,31 @@ from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.planes import Converter, TensorRing
-from vsj4r.frames.segments import LIVE_STATES, Schedule, Segments
-from vsj4r.plugin.arguments import Arguments, Clip
+from vsj4r.frames.scenes import FoundCuts, thumbnail
+from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
+from vsj4r.plugin.arguments import Arguments, Clip, Given
 
 RANGE_FULL = 1
 
 _Planes = tuple[memoryview, memoryview, memoryview]
-_Raw = tuple[_Planes, tuple[int, int, int], int, int]
+_Raw = tuple[_Planes, tuple[int, int, int], int, int, int]
 
 
 class Frame(NamedTuple):
     """A frame as C hands it over, valid during the call only.
 
     ``planes`` is the memory of Y, U, V; ``strides`` in bytes; ``range`` 1 full, 0 limited, -1 not stated;
-    ``field_based`` the frame property, 0 when absent.
+    ``field_based`` the frame property, 0 when absent; ``scene_change`` _SceneChangePrev, -1 when absent.
     """
 
     planes: _Planes
     strides: tuple[int, int, int]
     range: int
     field_based: int
+    scene_change: int
 
 
-def open_host(clip: dict[str, int | str], arguments: dict[str, int | float | str]) -> Host:
+def open_host(clip: dict[str, int | str], arguments: Given) -> Host:
     """Check everything, then open the engine. ``clip`` as in ``Clip``; ``arguments`` those that were given.
 
     Raises:
@@ -52,6 +54,7 @@ class Host:
 
     def __init__(self, clip: Clip, arguments: Arguments) -> None:
         geometry = clip.geometry
+        cuts = arguments.cuts(clip.frames)
         spec = find_model(arguments.model).spec
         self._converter = Converter(geometry, spec)
         self._engine = open_engine(
@@ -65,18 +68,33 @@ class Host:
         self._geometry = geometry
         self._strength = arguments.strength
         self._lookahead = spec.lookahead
-        segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead)
+        self._cuts = cuts
+        segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead, self._cuts)
         self._schedule = Schedule(segments)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
         self._tensors = TensorRing([self._converter.new_tensors() for _ in range(1 + LIVE_STATES)])
 
-    def reads(self, n: int) -> tuple[int, int, int, int, int]:
-        """What to feed now on the way to output ``n``: see ``Run``."""
-        return self._schedule.reads(n)
+    def reads(self, n: int) -> tuple[bool, Run]:
+        """What to do now on the way to output ``n``: True to ``look`` at the frames of the run, False to
+        ``step`` them."""
+        missing = self._schedule.segments.missing(n)
+        if missing is None:
+            return False, self._schedule.reads(n)
+        first, last = missing
+        return True, Run(n, first, last, last, last)
 
     def forget(self, n: int) -> None:
         """Request ``n`` has failed."""
         self._schedule.forget(n)
+
+    def look(self, i: int, source: _Raw) -> None:
+        """Look at frame ``i`` for a cut before it."""
+        with _one_line():
+            if isinstance(self._cuts, FoundCuts):
+                frame = Frame(*source)
+                luma = self._geometry.views(frame.planes, frame.strides)[0]
+                told = None if frame.scene_change < 0 else frame.scene_change > 0
+                self._cuts.look(i, thumbnail(luma, peak=self._geometry.peak), told=told)
 
     def step(self, i: int, target: int, source: _Raw, after: _Raw, out: _Raw | None) -> None:
         """Feed frame ``i`` (of the run towards ``target``) and write its output, unless ``out`` is None.

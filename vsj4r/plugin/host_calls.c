@@ -53,28 +53,45 @@ void host_unlock(int gil)
 }
 
 /* One value of a map as a new Python object, NULL with an exception on failure. */
-static PyObject *map_value(const VSMap *map, const char *key, const VSAPI *api)
+static PyObject *map_value(const VSMap *map, const char *key, int index, const VSAPI *api)
 {
     switch (api->mapGetType(map, key)) {
     case ptInt:
-        return python.Py_BuildValue("L", (long long)api->mapGetInt(map, key, 0, NULL));
+        return python.Py_BuildValue("L", (long long)api->mapGetInt(map, key, index, NULL));
     case ptFloat:
-        return python.Py_BuildValue("d", api->mapGetFloat(map, key, 0, NULL));
+        return python.Py_BuildValue("d", api->mapGetFloat(map, key, index, NULL));
     default: /* the signature leaves only data, which is text */
-        return python.PyUnicode_DecodeUTF8(api->mapGetData(map, key, 0, NULL), api->mapGetDataSize(map, key, 0, NULL),
-                                           "replace");
+        return python.PyUnicode_DecodeUTF8(api->mapGetData(map, key, index, NULL),
+                                           api->mapGetDataSize(map, key, index, NULL), "replace");
     }
 }
 
-/* The arguments that were given, without the clip, as a dict. */
+/* All values of a key as a list, NULL with an exception on failure. */
+static PyObject *map_values(const VSMap *map, const char *key, const VSAPI *api)
+{
+    PyObject *list = python.PyList_New(0);
+    for (int i = 0; list && i < api->mapNumElements(map, key); i++) {
+        PyObject *value = map_value(map, key, i, api);
+        bool stored = value && python.PyList_Append(list, value) == 0;
+        if (value)
+            python.Py_DecRef(value);
+        if (!stored) {
+            python.Py_DecRef(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* The arguments that were given, without the clip, as a dict of lists. */
 static PyObject *arguments_dict(const VSMap *map, const VSAPI *api)
 {
     PyObject *dict = python.PyDict_New();
     for (int i = 0; dict && i < api->mapNumKeys(map); i++) {
         const char *key = api->mapGetKey(map, i);
-        if (!strcmp(key, "clip") || api->mapNumElements(map, key) < 1)
+        if (!strcmp(key, "clip"))
             continue;
-        PyObject *value = map_value(map, key, api);
+        PyObject *value = map_values(map, key, api);
         bool stored = value && python.PyDict_SetItemString(dict, key, value) == 0;
         if (value)
             python.Py_DecRef(value);
@@ -118,7 +135,7 @@ void host_close(PyObject *host)
 bool host_reads(PyObject *host, int n, HostRun *run, HostError *error)
 {
     PyObject *answer = python.PyObject_CallMethod(host, "reads", "(i)", n);
-    bool read = answer && python.PyArg_ParseTuple(answer, "iiiii", &run->target, &run->first, &run->keep, &run->stop,
+    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiii)", &run->look, &run->target, &run->first, &run->keep, &run->stop,
                                                   &run->last);
     if (!read)
         take_exception(error);
@@ -157,9 +174,15 @@ static PyObject *frame_tuple(const VSFrame *frame, VSFrame *writable, const VSAP
     PyObject *memory[3];
     for (int plane = 0; plane < 3; plane++)
         memory[plane] = plane_memory(frame, writable ? api->getWritePtr(writable, plane) : NULL, plane, api);
-    return python.Py_BuildValue("((NNN)(nnn)ii)", memory[0], memory[1], memory[2], (Py_ssize_t)api->getStride(frame, 0),
+    return python.Py_BuildValue("((NNN)(nnn)iii)", memory[0], memory[1], memory[2], (Py_ssize_t)api->getStride(frame, 0),
                                 (Py_ssize_t)api->getStride(frame, 1), (Py_ssize_t)api->getStride(frame, 2),
-                                range_of(frame, api), property(frame, "_FieldBased", 0, api));
+                                range_of(frame, api), property(frame, "_FieldBased", 0, api),
+                                property(frame, "_SceneChangePrev", -1, api));
+}
+
+bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, HostError *error)
+{
+    return took_effect(python.PyObject_CallMethod(host, "look", "(iN)", i, frame_tuple(source, NULL, api)), error);
 }
 
 bool host_step(PyObject *host, int i, int target, const VSFrame *source, const VSFrame *after, VSFrame *out,

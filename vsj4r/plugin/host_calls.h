@@ -12,8 +12,10 @@ typedef struct HostError {
     char text[HOST_TEXT_MAX + 100];
 } HostError;
 
-/* Frames to feed now on the way to output `target`: see `Run` in vsj4r/frames/segments.py. */
+/* What to do now on the way to output `target`: look at frames first .. last, or step first .. stop. See `Run` in
+ * vsj4r/frames/segments.py. */
 typedef struct HostRun {
+    int look;
     int target, first, keep, stop, last;
 } HostRun;
 
@@ -28,6 +30,9 @@ PyObject *host_open(const VSVideoInfo *info, const VSMap *arguments, const VSAPI
 void host_close(PyObject *host);
 
 bool host_reads(PyObject *host, int n, HostRun *run, HostError *error);
+
+/* Look at frame `i` for a scene cut. */
+bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, HostError *error);
 
 /* Feed frame `i`: `source`, and `after`, the next one read. `out` NULL: the output is thrown away. */
 bool host_step(PyObject *host, int i, int target, const VSFrame *source, const VSFrame *after, VSFrame *out,

@@ -103,7 +103,22 @@ static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *co
     return stepped;
 }
 
-/* With the GIL: step until the request is finished or has asked for frames. False: it fails, with `error`. */
+/* Look at the frames of a run, which are held. */
+static bool derain_look(Derain *d, const HostRun *run, VSFrameContext *context, const VSAPI *api, HostError *error)
+{
+    bool looked = true;
+    for (int i = run->first; looked && i <= run->last; i++) {
+        HostError failure;
+        const VSFrame *source = api->getFrameFilter(i, d->node, context);
+        looked = host_look(d->host, i, source, api, &failure);
+        api->freeFrame(source);
+        if (!looked)
+            snprintf(error->text, sizeof error->text, "frame %d: %s", i, failure.text);
+    }
+    return looked;
+}
+
+/* With the GIL: look and step until the request is finished or has asked for frames. False: it fails, with `error`. */
 static bool derain_advance(Derain *d, Request *request, VSFrameContext *context, VSCore *core, const VSAPI *api,
                            HostError *error)
 {
@@ -113,6 +128,11 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
             return false;
         if (request_hold(request, run.first, run.last, d->node, context, api))
             return true;
+        if (run.look) {
+            if (!derain_look(d, &run, context, api, error))
+                return false;
+            continue;
+        }
         for (int i = run.first; i <= run.stop; i++) {
             HostError failure;
             if (!derain_step(d, i, &run, context, core, api, &failure)) {
@@ -251,7 +271,8 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
                       VAPOURSYNTH_API_VERSION, 0, plugin);
     api->registerFunction("Derain",
                           "clip:vnode;model:data:opt;strength:float:opt;device:data:opt;precision:data:opt;"
-                          "threads:int:opt;segment:int:opt;warmup:int:opt;",
+                          "threads:int:opt;segment:int:opt;warmup:int:opt;scene_detect:int:opt;"
+                          "scenes:int[]:opt:empty;qpfile:data:opt;",
                           "clip:vnode;", derain_create, NULL, plugin);
     api->registerFunction("Version", "", "version:data;", version, NULL, plugin);
 }

@@ -22,6 +22,8 @@ enum { PY_READ = 0x100, PY_WRITE = 0x200 }; /* PyBUF_READ, PyBUF_WRITE */
     X(PyObject *, PyMemoryView_FromMemory, (char *, Py_ssize_t, int)) \
     X(PyObject *, PyDict_New, (void)) \
     X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *)) \
+    X(PyObject *, PyList_New, (Py_ssize_t)) \
+    X(int, PyList_Append, (PyObject *, PyObject *)) \
     X(PyObject *, PyUnicode_DecodeUTF8, (const char *, Py_ssize_t, const char *)) \
     X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, Py_ssize_t *)) \
     X(PyObject *, PyObject_Str, (PyObject *)) \

@@ -1,0 +1,56 @@
+"""``core.j4r.Derain`` with one thread and float precision, and what it must give, by the engine alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from tests.clips import planes_of
+from vsj4r.engine import open_engine
+from vsj4r.engine.weights import find_model
+from vsj4r.frames.planes import Converter, Geometry, Plane
+from vsj4r.frames.segments import Segments
+
+DEFAULTS = {"precision": "f32", "threads": 1, "scene_detect": 0}  # noise has cuts everywhere
+
+
+def derain(clip: Any, model: str, **arguments: Any) -> Any:
+    return vs.core.j4r.Derain(clip, model=model, **DEFAULTS | arguments)
+
+
+def message(clip: Any, model: str, **arguments: Any) -> str:
+    with pytest.raises(vs.Error) as caught:
+        derain(clip, model, **arguments)
+    return str(caught.value)
+
+
+def reference(
+    clip: Any, model: str, segments: Segments, *, strength: float = 1.0, full: bool = False
+) -> list[list[Plane]]:
+    """Each output on its own, from a fresh state, by the engine alone."""
+    geometry = Geometry(clip.width, clip.height, clip.format.bits_per_sample)
+    convert = Converter(geometry, find_model(model).spec)
+    engine = open_engine(
+        model, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
+    )
+    sources = [planes_of(frame) for frame in clip.frames()]
+    tensors = [convert.new_tensors() for _ in sources]
+    for planes, into in zip(sources, tensors, strict=True):
+        convert.load(planes, full=full, into=into)
+    outputs = []
+    for n, planes in enumerate(sources):
+        state = engine.new_state()
+        for i in range(segments.start(n), n + 1):
+            step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
+        out = [np.empty_like(plane) for plane in planes]
+        convert.add(planes, step.residual, strength=strength, full=full, into=out)
+        outputs.append(out)
+    return outputs
+
+
+def assert_same(frame: Any, planes: list[Plane]) -> None:
+    for got, expected in zip(planes_of(frame), planes, strict=True):
+        np.testing.assert_array_equal(got, expected)

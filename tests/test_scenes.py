@@ -1,0 +1,157 @@
+"""Cuts found in pictures under rain, in flashes, fades and pans; known in any order of looking."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import data, transform
+
+from vsj4r.frames.scenes import LOOK_FRAMES, Cuts, FoundCuts, thumbnail
+from vsj4r.rain import Preset, draw_style, render
+
+Pixels = NDArray[np.uint8]
+HEIGHT, WIDTH = 144, 256
+PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
+
+
+@cache
+def picture(name: str) -> Pixels:
+    """Luma, (216, 384): room for a pan."""
+    shape = HEIGHT * 3 // 2, WIDTH * 3 // 2
+    small = transform.resize(getattr(data, name)(), shape, anti_aliasing=True)  # type: ignore[no-untyped-call]
+    luma: Pixels = np.rint(small @ np.array([0.2126, 0.7152, 0.0722]) * 255).astype(np.uint8)
+    return luma
+
+
+def still(name: str) -> Pixels:
+    return picture(name)[:HEIGHT, :WIDTH]
+
+
+def look_at(cuts: FoundCuts, luma: list[Pixels], first: int, last: int) -> None:
+    """Do what the filter does until all cuts in ``first .. last`` are known."""
+    for _ in range(1000):
+        missing = cuts.missing(first, last)
+        if missing is None:
+            return
+        begin, end = missing
+        assert 0 <= begin <= end < len(luma)
+        assert end - begin < LOOK_FRAMES
+        for n in range(begin, end + 1):
+            cuts.look(n, thumbnail(luma[n], peak=255), told=None)
+    pytest.fail("it never knows")
+
+
+def found(luma: list[Pixels]) -> list[int]:
+    cuts = FoundCuts(len(luma))
+    look_at(cuts, luma, 1, len(luma) - 1)
+    return listed(cuts, len(luma))
+
+
+def listed(cuts: Cuts, length: int) -> list[int]:
+    return [n for n in range(1, length) if cuts.last(n, since=n - 1) == n]
+
+
+@pytest.mark.parametrize("preset", ["light", "complex", "soft"])
+@pytest.mark.parametrize("seed", range(3))
+def test_cuts_inside_rain_are_found_and_rain_is_not(preset: Preset, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scenes = [name for name in PICTURES for _ in range(5)]
+    clean = np.stack([still(name) for name in scenes])[..., None].repeat(3, axis=3)
+    rainy = render(clean, draw_style(rng, preset, HEIGHT), rng).rainy
+    assert found([np.ascontiguousarray(frame[..., 1]) for frame in rainy]) == [5, 10, 15]
+
+
+@pytest.mark.parametrize("level", [0.4, 0.8])
+def test_a_flash_is_no_cut(level: float) -> None:
+    scene = [still("coffee")] * 10
+    scene[5] = np.rint(scene[5] * (1 - level) + 255 * level).astype(np.uint8)
+    assert found(scene) == []
+
+
+@pytest.mark.parametrize("frames", [4, 12])
+def test_a_fade_is_no_cut(frames: int) -> None:
+    level = np.concatenate([np.ones(4), np.linspace(1, 0, frames), np.zeros(4), np.linspace(0, 1, frames)])
+    luma = [np.rint(still("coffee") * x).astype(np.uint8) for x in level]
+    assert found(luma) == []
+
+
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("speed_px", [1, 6, 12])
+def test_a_pan_is_no_cut_but_a_cut_from_rest_into_it_is(name: str, speed_px: int) -> None:
+    at = [0] * 3 + [speed_px * t for t in range(10)]
+    luma = [picture(name)[:HEIGHT, x : x + WIDTH] for x in at]
+    assert found([np.ascontiguousarray(frame) for frame in luma]) == []
+    other = PICTURES[PICTURES.index(name) - 1]
+    assert found([still(other)] * 4 + luma) == [4]
+
+
+def test_the_order_of_looking_does_not_matter() -> None:
+    rng = np.random.default_rng(0)
+    scene = rng.integers(0, 40, 60)
+    pictures = [np.full((16, 16), 6 * shade, np.uint8) for shade in range(40)]
+    luma = [pictures[shade] for shade in np.repeat(scene, rng.integers(1, 4, 60))]
+    expected = found(luma)
+    assert len(expected) > 5
+    for seed in range(5):
+        order = random.Random(seed)
+        cuts = FoundCuts(len(luma))
+        for _ in range(200):
+            first = order.randrange(1, len(luma))
+            last = order.randrange(first, min(len(luma), first + 40))
+            look_at(cuts, luma, first, last)
+            within = [n for n in range(first, last + 1) if cuts.last(n, since=n - 1) == n]
+            assert within == [n for n in expected if first <= n <= last]
+
+
+def test_each_frame_is_looked_at_once_when_read_on() -> None:
+    luma = [still("coffee")] * 50 + [still("rocket")] * 50
+    cuts = FoundCuts(100)
+    looked = []
+    for n in range(99):
+        while (missing := cuts.missing(1, n + 1)) is not None:
+            for i in range(missing[0], missing[1] + 1):
+                looked.append(i)
+                cuts.look(i, thumbnail(luma[i], peak=255), told=None)
+    assert looked == list(range(100))
+    assert listed(cuts, 100) == [50]
+
+
+def test_what_a_frame_says_itself_goes_first() -> None:
+    luma = [still("coffee")] * 4 + [still("rocket")] * 6
+    told = {2: True, 4: False, 7: None}
+    cuts = FoundCuts(10)
+    while (missing := cuts.missing(1, 9)) is not None:
+        for n in range(missing[0], missing[1] + 1):
+            cuts.look(n, thumbnail(luma[n], peak=255), told=told.get(n))
+    assert listed(cuts, 10) == [2]
+
+
+def test_given_cuts_are_known() -> None:
+    cuts = Cuts([7, 0, 3, 7])
+    assert cuts.missing(1, 100) is None
+    assert listed(cuts, 10) == [3, 7]
+    assert [cuts.last(n, since=2) for n in (2, 3, 6, 7, 99)] == [2, 3, 3, 7, 7]
+    assert cuts.last(5, since=4) == 4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (16, 16), (17, 31), (100, 170)])
+def test_a_thumbnail_holds_block_means(size: tuple[int, int]) -> None:
+    luma = np.random.default_rng(1).integers(0, 1024, size, dtype=np.uint16)
+    block = max(1, min(size) // 12)
+    thumb = thumbnail(luma, peak=1023)
+    assert thumb.shape == (size[0] // block, size[1] // block)
+    assert thumb[-1, 0] == pytest.approx(
+        luma[(thumb.shape[0] - 1) * block :][:block, :block].mean() * 255 / 1023, rel=1e-6
+    )
+    floats = thumbnail((luma / 1023).astype(np.float32), peak=1.0)
+    np.testing.assert_allclose(floats, thumb, rtol=1e-4)
+
+
+def test_a_thumbnail_of_broken_floats_is_finite() -> None:
+    luma = np.full((16, 16), np.nan, np.float16)
+    luma[8:] = np.inf
+    assert not thumbnail(luma, peak=1.0).any()

@@ -1,0 +1,112 @@
+"""Where scenes begin: cuts that were given, or found by looking at the frames. No VapourSynth, no engine.
+
+Heavy rain changes every pixel of every frame and fools the usual detectors. What it changes least is the
+mean of large blocks, while a cut changes that most of all; and rain goes on, while a cut happens once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsj4r.engine.base import Floats
+
+THUMB_SIDE = 12
+"""Blocks along the shorter side of a thumbnail. Relative to the frame, as streaks are: at 1/8 of 1080 lines
+they would all still be there."""
+
+CUT_CODES = 10.0
+"""Neighbours that differ by less, mean over the thumbnail in codes of 8 bit, belong to one scene."""
+
+ISOLATION = 2.0
+"""A cut is an isolated change: this many times the changes just before and after it. A flash changes twice
+running; the heaviest rain, a fast pan or a fade all the time."""
+
+LOOK_FRAMES = 16
+"""Frames looked at in one go, so that a seek holds few source frames."""
+
+
+def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
+    """(H, W) luma samples, nominal maximum ``peak``, as block means in codes of 8 bit; what is left at the
+    right and at the bottom is not looked at. Not a number and infinities count as 0."""
+    block = max(1, min(luma.shape) // THUMB_SIDE)
+    height, width = (side // block * block for side in luma.shape)
+    exact = luma.dtype.kind == "u"
+    part = luma[:height, :width]
+    if not exact:
+        part = np.nan_to_num(part.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
+    sums = part.reshape(height // block, block, width).sum(axis=1, dtype=np.uint32 if exact else np.float32)
+    blocks = sums.reshape(height // block, width // block, block).sum(axis=2, dtype=sums.dtype)
+    return np.multiply(blocks, np.float32(255 / (peak * block * block)), dtype=np.float32)
+
+
+class Cuts:
+    """The first frame of each scene but the first, all of them known: those that were given, or none."""
+
+    def __init__(self, given: Iterable[int] = ()) -> None:
+        self._cuts = sorted({n for n in given if n > 0})
+
+    def last(self, n: int, *, since: int) -> int:
+        """The last cut in ``since + 1 .. n``, or ``since``."""
+        before = bisect_right(self._cuts, n)
+        return max(since, self._cuts[before - 1]) if before else since
+
+    def missing(self, first: int, last: int) -> tuple[int, int] | None:
+        """Frames that ``look`` must be shown, in order, before all cuts in ``first .. last`` are known."""
+        return None
+
+
+class FoundCuts(Cuts):
+    """Cuts found by looking at each frame once. Whether n is one follows from frames n - 2 to n + 1 alone, so
+    it never matters in which order they were looked at. ``length`` in frames."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self._length = length
+        self._change = np.zeros(length, np.float32)  # from the frame before, codes of 8 bit
+        self._looked = np.zeros(length, np.bool_)  # whether that is known
+        self._looked[:1] = True
+        self._told: dict[int, bool] = {}
+        self._checked: dict[int, int] = {}  # by `first`: all cuts before this frame are known
+        self._held: tuple[int, Floats] | None = None  # the last thumbnail
+
+    def look(self, n: int, thumb: Floats, *, told: bool | None) -> None:
+        """Frame ``n`` as a thumbnail; ``told`` is what its own mark says (cut or not), None without one."""
+        if self._held is not None and self._held[0] == n - 1:
+            self._change[n] = np.abs(thumb - self._held[1]).mean()
+            self._looked[n] = True
+        if told is not None:
+            self._told[n] = told
+        self._held = n, thumb
+
+    def missing(self, first: int, last: int) -> tuple[int, int] | None:
+        n = self._checked.get(first, first)
+        while n <= last and (cut := self._is_cut(n)) is not None:
+            at = bisect_right(self._cuts, n)
+            if cut and not (at and self._cuts[at - 1] == n):
+                self._cuts.insert(at, n)
+            n += 1
+        self._checked[first] = n
+        if n > last:
+            return None
+        wanted = next(i for i in (n, n - 1, n + 1) if not self._looked[i])
+        begin = wanted if self._held is not None and self._held[0] == wanted - 1 else wanted - 1
+        return begin, min(max(wanted, last), begin + LOOK_FRAMES - 1)
+
+    def _is_cut(self, n: int) -> bool | None:
+        """None while it is not known. The frames around are asked for only where there is a change at all."""
+        if n in self._told:
+            return self._told[n]
+        if not self._looked[n]:
+            return None
+        change = self._change[n]
+        if change < CUT_CODES:
+            return False
+        around = [i for i in (n - 1, n + 1) if i < self._length]
+        if not all(self._looked[i] for i in around):
+            return None
+        return bool(change >= ISOLATION * max(self._change[i] for i in around))
