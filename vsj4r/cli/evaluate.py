@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,24 +18,44 @@ from vsj4r.errors import Vsj4rError
 if TYPE_CHECKING:
     from vsj4r.training.evaluation import Measured, Method, Pixels
 
-SHOWN_FRAME = 12
+    Sets = Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]
+
 SHEET_WIDTH = 240
+BENCHMARKS = ("light", "complex", "clean")
+SMALLEST_PX = 11  # the window of SSIM
 
 
 def evaluate(
     folder: Annotated[
-        Path | None, typer.Argument(help="validation footage: a folder with video/ and stills/, for the benchmarks")
+        Path | None,
+        typer.Argument(help="validation footage: a folder with video/ and stills/, for the benchmarks"),
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(help="model to measure; may be repeated [default: all]")] = None,
-    benchmark: Annotated[list[str] | None, typer.Option(help="light, complex [default: both]")] = None,
-    gt: Annotated[Path | None, typer.Option(help="ground truth instead: a folder of clips, or one clip")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="model to measure; may be repeated [default: all]")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="light, complex, or clean: the damage without rain; may be repeated [default: all]"
+        ),
+    ] = None,
+    gt: Annotated[Path | None, typer.Option(help="ground truth: a folder of clips, or one clip")] = None,
     rain: Annotated[Path | None, typer.Option(help="the rainy clips of --gt, under the same names")] = None,
     static: Annotated[Path | None, typer.Option(help="a real clip from a camera that stands still")] = None,
-    frames: Annotated[int, typer.Option(help="most frames read of a clip, for --gt and --static", min=3)] = 400,
+    frames: Annotated[
+        int, typer.Option(help="most frames read of a clip, for --gt and --static", min=3)
+    ] = 400,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="write a contact sheet here, one row a clip (PNG)")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="write a contact sheet here, one row a clip (PNG)")
+    ] = None,
 ) -> None:
-    """Measure the input, temporal medians and models on clips with ground truth."""
+    """Measure the input, temporal medians and models on clips with ground truth.
+
+    PSNR and SSIM are on luma, as the papers have them; chroma PSNR sees the colours, flicker what changes
+    from frame to frame and should not. A clip is a folder of images or a video.
+    """
+    _check(folder, benchmark, gt, rain, static, json_file, sheet)
     from vsj4r.training import evaluation
 
     methods: dict[str, Method] = {
@@ -49,35 +69,63 @@ def evaluate(
     rows: list[Pixels] = []
     for name, clips in _sets(folder, benchmark, gt, rain, frames):
         measured: list[Measured] = []
-        with console.status(f"{name}: measuring"):
-            for row in evaluation.measure(clips, methods, lambda _, shown: rows.append(_sheet_row(shown))):
+        with console.status(f"{name}: measuring") as status:
+            for row in evaluation.measure(clips, methods, lambda pictures: rows.append(_sheet_row(pictures))):
                 measured.append(row)
+                status.update(f"{name}: {row.clip}, {row.method}")
         console.print(_table(name, measured))
         results |= evaluation.as_json({name: measured})
     if static is not None:
         results["static"] = _measure_static(console, static, frames, methods)
-    if not results:
-        raise Vsj4rError("nothing to measure: give a validation folder, --gt with --rain, or --static")
     if json_file is not None:
         json_file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if sheet is not None and rows:
         _write_sheet(sheet, rows)
 
 
-def _sets(
-    folder: Path | None, benchmark: list[str] | None, gt: Path | None, rain: Path | None, frames: int
-) -> Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]:
-    from vsj4r.training.benchmark import LEVELS, benchmark_clips
-
+def _check(
+    folder: Path | None,
+    benchmark: list[str] | None,
+    gt: Path | None,
+    rain: Path | None,
+    static: Path | None,
+    json_file: Path | None,
+    sheet: Path | None,
+) -> None:
+    """Everything that can be known before hours are spent."""
+    for name in benchmark or ():
+        if name not in BENCHMARKS:
+            raise Vsj4rError(f"benchmark must be one of {', '.join(BENCHMARKS)}, got {name!r}")
+    if benchmark and folder is None:
+        raise Vsj4rError("--benchmark needs a validation folder")
+    if folder is None and gt is None and rain is None and static is None:
+        raise Vsj4rError("nothing to measure: give a validation folder, --gt with --rain, or --static")
     if (gt is None) != (rain is None):
         raise Vsj4rError("--gt and --rain go together: the clean clips and the rainy ones")
+    if folder is not None and not folder.is_dir():
+        raise Vsj4rError(f"validation folder {folder} does not exist")
+    for clip in (gt, rain, static):
+        if clip is not None and not clip.exists():
+            raise Vsj4rError(f"{clip} does not exist")
+    for file in (json_file, sheet):
+        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+            raise Vsj4rError(f"{file} can't be written: it must be a file in a folder that exists")
+    if find_spec("skimage") is None or find_spec("PIL") is None:
+        raise Vsj4rError("eval needs scikit-image: pip install 'vsj4r[train]'")
+
+
+def _sets(
+    folder: Path | None, benchmark: list[str] | None, gt: Path | None, rain: Path | None, frames: int
+) -> Sets:
+    from vsj4r.training.benchmark import LEVELS, benchmark_clips, dry_clips
+
     if folder is not None:
-        if not folder.is_dir():
-            raise Vsj4rError(f"validation folder {folder} does not exist")
-        for name in benchmark or list(LEVELS):
-            if name not in LEVELS:
-                raise Vsj4rError(f"benchmark must be one of {', '.join(LEVELS)}, got {name!r}")
-            yield name, benchmark_clips(folder, name)
+        chosen = benchmark or BENCHMARKS
+        for name in LEVELS:
+            if name in chosen:
+                yield name, benchmark_clips(folder, name)
+        if "clean" in chosen:
+            yield "clean", dry_clips(folder)
     if gt is not None and rain is not None:
         yield f"{gt.name} / {rain.name}", _pairs(gt, rain, frames)
 
@@ -87,13 +135,16 @@ def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pix
     from vsj4r.training.footage import IMAGES, read_clip
 
     one_clip = not gt.is_dir() or any(p.suffix.lower() in IMAGES for p in gt.iterdir())
-    pairs = [(gt, rain)] if one_clip else [(p, rain / p.name) for p in sorted(gt.iterdir()) if p.name[0] != "."]
-    for clean_path, rainy_path in pairs:
+    names = [] if one_clip else sorted(p.name for p in gt.iterdir() if not p.name.startswith("."))
+    if not one_clip and not names:
+        raise Vsj4rError(f"{gt} holds no clips")
+    for clean_path, rainy_path in [(gt, rain)] if one_clip else [(gt / name, rain / name) for name in names]:
         clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)
         if clean.shape != rainy.shape:
-            raise Vsj4rError(
-                f"{clean_path} and {rainy_path} must have equal frames, got {_shape(clean)} and {_shape(rainy)}"
-            )
+            both = f"{clean_path} and {rainy_path}"
+            raise Vsj4rError(f"{both} must have equal frames, got {_shape(clean)} and {_shape(rainy)}")
+        if min(clean.shape[1:3]) < SMALLEST_PX:
+            raise Vsj4rError(f"{clean_path} must be {SMALLEST_PX} px a side or more, got {_shape(clean)}")
         yield clean_path.name, clean, rainy
 
 
@@ -114,15 +165,25 @@ def _table(name: str, measured: list[Measured]) -> Table:
     return table
 
 
-def _measure_static(console: Console, path: Path, frames: int, methods: dict[str, Method]) -> dict[str, float]:
-    """The share of the input's squared error, against the pseudo ground truth, that each method takes away."""
+def _measure_static(
+    console: Console, path: Path, frames: int, methods: dict[str, Method]
+) -> dict[str, float]:
+    """The share of the input's squared error to the pseudo ground truth that each method takes away."""
     from vsj4r.training.evaluation import static_error, static_truth
     from vsj4r.training.footage import read_clip
 
     clip = read_clip(path, frames)
     truth = static_truth(clip)
+    if not truth.still.any():
+        raise Vsj4rError(
+            f"{path} has no pixel that stands still: --static is for a camera that does not move"
+        )
     before = static_error(clip, truth)
-    table = Table(title=f"{path.name}: {truth.still.mean():.0%} of the picture stands still", title_justify="left")
+    if before == 0:
+        raise Vsj4rError(f"{path} never changes: there is no rain in it to measure")
+    table = Table(
+        title=f"{path.name}: {truth.still.mean():.0%} of the picture stands still", title_justify="left"
+    )
     table.add_column("method")
     table.add_column("error taken away", justify="right")
     gone: dict[str, float] = {}
@@ -134,19 +195,21 @@ def _measure_static(console: Console, path: Path, frames: int, methods: dict[str
     return gone
 
 
-def _sheet_row(shown: dict[str, Pixels]) -> Pixels:
+def _sheet_row(pictures: dict[str, Pixels]) -> Pixels:
     """One frame of every method side by side, each ``SHEET_WIDTH`` pixels wide."""
+    import numpy as np
     from PIL import Image
 
     tiles = []
-    for clip in shown.values():
-        frame = Image.fromarray(clip[min(SHOWN_FRAME, len(clip) - 1)])
-        height = round(frame.height * SHEET_WIDTH / frame.width)
+    for picture in pictures.values():
+        frame = Image.fromarray(picture)
+        height = max(round(frame.height * SHEET_WIDTH / frame.width), 1)
         tiles.append(np.asarray(frame.resize((SHEET_WIDTH, height), Image.Resampling.LANCZOS)))
     return np.concatenate(tiles, 1)
 
 
 def _write_sheet(path: Path, rows: list[Pixels]) -> None:
+    import numpy as np
     from PIL import Image
 
-    Image.fromarray(np.concatenate(rows, 0)).save(path)
+    Image.fromarray(np.concatenate(rows, 0)).save(path, format="PNG")

@@ -55,6 +55,13 @@ def benchmark_clips(
         yield name, clean, render(clean, style, rng, source=Renderer()).rainy
 
 
+def dry_clips(folder: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
+    """(name, clean, clean): the same clips without rain, to see the damage that a method does where it has
+    nothing to do."""
+    for name, clean in clean_clips(folder):
+        yield name, clean, clean
+
+
 def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
     """(name, (T, H, W, 3) uint8 RGB): the first 25 frames of every folder of frames in ``folder``/video, cut
     to even sides, then eight pictures of ``folder``/stills, each under a camera motion of its own kind.

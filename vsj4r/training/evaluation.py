@@ -1,4 +1,7 @@
-"""Methods measured side by side on clips with ground truth: the input, temporal medians, shipped models."""
+"""Methods measured side by side on clips with ground truth: the input, temporal medians, shipped models.
+
+Methods give frame after frame, so that a long clip is in memory twice (clean and rainy) and no more.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from vsj4r.rain.colour import Yuv, halve, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.training.metrics import Scores, score
 
 Pixels = NDArray[np.uint8]
-Method = Callable[[Pixels], Pixels]
+Method = Callable[[Pixels], Iterator[Pixels]]
+"""A clip, (T, H, W, 3) uint8 RGB, to its restored frames, (H, W, 3) each."""
+SHOWN_FRAME = 12
 
 
 class Measured(NamedTuple):
@@ -26,17 +31,18 @@ class Measured(NamedTuple):
     scores: Scores
 
 
-def untouched(rainy: Pixels) -> Pixels:
-    return rainy
+def untouched(rainy: Pixels) -> Iterator[Pixels]:
+    yield from rainy
 
 
 def temporal_median(frames: int) -> Method:
     """The median of ``frames`` (odd) frames around each, the clip's ends repeated."""
 
-    def median(rainy: Pixels) -> Pixels:
+    def median(rainy: Pixels) -> Iterator[Pixels]:
         reach = frames // 2
-        padded = np.concatenate([rainy[:1]] * reach + [rainy] + [rainy[-1:]] * reach)
-        return np.stack([np.median(padded[t : t + frames], 0) for t in range(len(rainy))]).astype(np.uint8)
+        for t in range(len(rainy)):
+            around = np.clip(np.arange(t - reach, t + reach + 1), 0, len(rainy) - 1)
+            yield np.partition(rainy[around], reach, axis=0)[reach]
 
     return median
 
@@ -48,56 +54,62 @@ def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method
     """
     spec = find_model(model).spec
 
-    def run(rainy: Pixels) -> Pixels:
-        height, width = rainy.shape[1:3]
-        padding = [(0, -side % spec.multiple) for side in (height, width)]
-        planes = [rgb_to_yuv444(frame) for frame in rainy]
-        observed = [_tensors(np.pad(frame, (*padding, (0, 0)), mode="edge"), spec.planes) for frame in rainy]
-        rows, columns = observed[0].y.shape
+    def observed(frame: Pixels) -> Tensors:
+        padding = [(0, -side % spec.multiple) for side in frame.shape[:2]]
+        y, u, v = rgb_to_yuv444(np.pad(frame, (*padding, (0, 0)), mode="edge"))
+        return Tensors(y, np.stack((halve(u), halve(v))) if spec.planes == "yuv420" else None)
+
+    def run(rainy: Pixels) -> Iterator[Pixels]:
+        following = observed(rainy[0])
+        rows, columns = following.y.shape
         engine = open_engine(model, height=rows, width=columns, precision=precision, threads=threads)
         state = engine.new_state()
-        out = np.empty_like(rainy)
-        for t, (y, u, v) in enumerate(planes):
-            following = observed[min(t + 1, len(observed) - 1)] if spec.lookahead else None
-            residual = engine.step(observed[t], following, state).residual
-            y = y + residual.y[:height, :width]
-            if residual.uv is not None:
-                u, v = (c + r[:height, :width] for c, r in zip((u, v), _enlarged(residual.uv), strict=True))
-            out[t] = yuv_to_rgb(Yuv(y, u, v))
-        return out
+        for t, frame in enumerate(rainy):
+            now, following = following, observed(rainy[min(t + 1, len(rainy) - 1)])
+            yield _plus(frame, engine.step(now, following if spec.lookahead else None, state).residual)
 
     return run
 
 
-def _tensors(rgb: Pixels, planes: str) -> Tensors:
-    y, u, v = rgb_to_yuv444(rgb)
-    return Tensors(y, np.stack((halve(u), halve(v))) if planes == "yuv420" else None)
-
-
-def _enlarged(chroma: NDArray[np.float32]) -> NDArray[np.float32]:
-    return chroma.repeat(2, 1).repeat(2, 2)
+def _plus(frame: Pixels, residual: Tensors) -> Pixels:
+    height, width = frame.shape[:2]
+    y, u, v = rgb_to_yuv444(frame)
+    y += residual.y[:height, :width]
+    if residual.uv is not None:
+        enlarged = residual.uv.repeat(2, 1).repeat(2, 2)[:, :height, :width]
+        u, v = u + enlarged[0], v + enlarged[1]
+    return yuv_to_rgb(Yuv(y, u, v))
 
 
 def measure(
     clips: Iterable[tuple[str, Pixels, Pixels]],
     methods: dict[str, Method],
-    on_frames: Callable[[str, dict[str, Pixels]], None] | None = None,
+    on_clip: Callable[[dict[str, Pixels]], None] = lambda _: None,
 ) -> Iterator[Measured]:
-    """Every method on every (name, clean, rainy) clip; ``on_frames`` is shown each clip's results, clean included."""
+    """Every method on every (name, clean, rainy) clip; ``on_clip`` sees a frame of each result, and clean."""
     for name, clean, rainy in clips:
-        results = {method: run(rainy) for method, run in methods.items()}
-        for method, restored in results.items():
-            yield Measured(name, method, score(restored, clean))
-        if on_frames is not None:
-            on_frames(name, results | {"clean": clean})
+        shown = min(SHOWN_FRAME, len(clean) - 1)
+        pictures: dict[str, Pixels] = {}
+        for method, run in methods.items():
+            yield Measured(name, method, score(_noted(run(rainy), shown, method, pictures), clean))
+        on_clip(pictures | {"clean": clean[shown]})
+
+
+def _noted(
+    frames: Iterator[Pixels], shown: int, method: str, pictures: dict[str, Pixels]
+) -> Iterator[Pixels]:
+    for t, frame in enumerate(frames):
+        if t == shown:
+            pictures[method] = frame
+        yield frame
 
 
 def means(rows: Iterable[Measured]) -> dict[str, Scores]:
-    """Each method's mean over the clips, in order of appearance; infinite figures count as 100 dB."""
+    """Each method's mean over the clips, in order of appearance."""
     by_method: dict[str, list[Scores]] = {}
     for row in rows:
         by_method.setdefault(row.method, []).append(row.scores)
-    return {m: Scores(*(float(x) for x in np.mean(np.minimum(s, 100.0), 0))) for m, s in by_method.items()}
+    return {m: Scores(*(float(x) for x in np.mean(s, 0))) for m, s in by_method.items()}
 
 
 def as_json(benchmarks: dict[str, list[Measured]]) -> dict[str, Any]:
@@ -121,16 +133,20 @@ class StaticTruth(NamedTuple):
 
 MOVING_SPREAD = 24
 """8-bit levels between the 25th and the 75th percentile over time, above which a pixel counts as moving."""
+BAND_ROWS = 32  # of the clip at a time, for percentiles take copies
 
 
 def static_truth(clip: Pixels, every: int = 3) -> StaticTruth:
     """Per-pixel temporal median over the whole clip (every ``every``-th frame), moving regions masked out."""
-    low, median, high = np.percentile(clip[::every], (25, 50, 75), axis=0, method="nearest")
-    still = (high.astype(np.int16) - low).max(-1) <= MOVING_SPREAD
-    return StaticTruth(median.astype(np.uint8), still)
+    median, still = np.empty(clip.shape[1:], np.uint8), np.empty(clip.shape[1:3], bool)
+    for top in range(0, clip.shape[1], BAND_ROWS):
+        rows = slice(top, top + BAND_ROWS)
+        low, median[rows], high = np.percentile(clip[::every, rows], (25, 50, 75), axis=0, method="nearest")
+        still[rows] = (high.astype(np.int16) - low).max(-1) <= MOVING_SPREAD
+    return StaticTruth(median, still)
 
 
-def static_error(clip: Pixels, truth: StaticTruth) -> float:
+def static_error(frames: Iterable[Pixels], truth: StaticTruth) -> float:
     """Mean squared error to the truth where it holds, 8-bit levels squared, over all channels."""
-    errors = [np.square(frame.astype(np.float32) - truth.median)[truth.still].mean() for frame in clip]
-    return float(np.mean(errors))
+    wanted = truth.median[truth.still].astype(np.float32)
+    return float(np.mean([np.square(frame[truth.still] - wanted).mean() for frame in frames]))

@@ -5,7 +5,8 @@ Clips are (T, H, W, 3) uint8 RGB. Papers measure luma alone; chroma and flicker 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,12 @@ from vsj4r.rain.streaks import Floats
 
 Pixels = NDArray[np.uint8]
 PEAK = 255.0
+MOST_DB = 100.0
 
 
 class Scores(NamedTuple):
-    """Means over a clip's frames. ``psnr``, ``chroma_psnr`` in dB (infinite for equal pictures), ``ssim``
-    in [-1, 1], ``flicker`` in 8-bit luma levels."""
+    """Means over a clip's frames. ``psnr``, ``chroma_psnr`` in dB (a frame counts for ``MOST_DB`` at most, as
+    equal ones would be infinite), ``ssim`` in [-1, 1], ``flicker`` in 8-bit luma levels."""
 
     psnr: float
     ssim: float
@@ -28,20 +30,26 @@ class Scores(NamedTuple):
     flicker: float
 
 
-def score(restored: Pixels, clean: Pixels) -> Scores:
-    """Every figure for one clip; PSNR and SSIM are means of the frames' figures.
+def score(restored: Iterable[Pixels], clean: Iterable[Pixels]) -> Scores:
+    """Every figure for one clip, frame after frame; PSNR and SSIM are means of the frames' figures.
 
     Raises:
         ValueError: the shapes differ.
     """
-    if restored.shape != clean.shape:
-        raise ValueError(f"clips must have one shape, got {restored.shape} and {clean.shape}")
-    return Scores(
-        float(np.mean([luma_psnr(b, c) for b, c in zip(restored, clean, strict=True)])),
-        float(np.mean([luma_ssim(b, c) for b, c in zip(restored, clean, strict=True)])),
-        float(np.mean([chroma_psnr(b, c) for b, c in zip(restored, clean, strict=True)])),
-        flicker(restored, clean),
-    )
+    figures: list[tuple[float, float, float]] = []
+    changes: list[float] = []
+    before: Floats | None = None
+    for b_t, c_t in zip_longest(restored, clean):
+        if b_t is None or c_t is None or b_t.shape != c_t.shape:
+            raise ValueError(f"clips must have one shape, got other frames from {len(figures)} on")
+        decibels = min(luma_psnr(b_t, c_t), MOST_DB), min(chroma_psnr(b_t, c_t), MOST_DB)
+        figures.append((decibels[0], luma_ssim(b_t, c_t), decibels[1]))
+        error = _luma_error(b_t, c_t)
+        if before is not None:
+            changes.append(_change(before, error))
+        before = error
+    luma, ssim, chroma = (float(x) for x in np.mean(figures, 0))
+    return Scores(luma, ssim, chroma, float(np.mean(changes)) if changes else 0.0)
 
 
 def psnr(picture: Floats, truth: Floats, *, peak: float = PEAK) -> float:
@@ -88,7 +96,15 @@ def flicker(restored: Pixels, clean: Pixels) -> float:
     After the temporal consistency measures of Lai et al., "Learning blind video temporal consistency",
     ECCV 2018, without their warping: the clean clip itself is the reference.
     """
-    if len(clean) < 2:
-        return 0.0
-    error = matlab_luma(restored) - matlab_luma(clean)
-    return float(np.mean(np.abs(np.diff(error, axis=0))))
+    errors = (_luma_error(b_t, c_t) for b_t, c_t in zip(restored, clean, strict=True))
+    changes = [_change(before, after) for before, after in pairwise(errors)]
+    return float(np.mean(changes)) if changes else 0.0
+
+
+def _luma_error(frame: Pixels, truth: Pixels) -> Floats:
+    error: Floats = matlab_luma(frame) - matlab_luma(truth)
+    return error
+
+
+def _change(before: Floats, after: Floats) -> float:
+    return float(np.mean(np.abs(after - before)))

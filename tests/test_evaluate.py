@@ -1,0 +1,230 @@
+"""``vsj4r eval`` with the tiny model: what it measures, what it writes, and every bad input with its line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("skimage")
+pytest.importorskip("onnx")
+
+from PIL import Image
+
+from tests.tiny_footage import Pixels, picture, write_frames, write_picture
+from tests.tiny_model import write_tiny_model
+from vsj4r.training import evaluation, metrics
+from vsj4r.training.benchmark import clean_clips, dry_clips
+from vsj4r.training.evaluation import Measured
+from vsj4r.training.footage import read_frames
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+def eval_(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vsj4r.cli", "eval", *map(str, arguments)]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False)
+
+
+def noisy(clip: Pixels, seed: int = 0) -> Pixels:
+    noise = np.random.default_rng(seed).normal(0, 12, clip.shape)
+    return np.clip(clip + noise, 0, 255).astype(np.uint8)
+
+
+def write_clip(folder: Path, clip: Pixels) -> None:
+    for t, frame in enumerate(clip):
+        write_picture(folder / f"{t:03d}.png", frame)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """gt and rain, two clips of odd sides in each."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for n, frames in ((0, 4), (1, 14)):
+        clean = write_frames(folder / "gt" / f"clip{n}", frames, 45, 67, seed=n)
+        write_clip(folder / "rain" / f"clip{n}", noisy(read_frames(clean)))
+    return folder
+
+
+def test_a_folder_pair_to_table_json_and_sheet(pairs: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json", tmp_path / "sheet.png"
+    done = eval_(
+        "--gt", pairs / "gt", "--rain", pairs / "rain", "--model", model, "--json", out[0], "--sheet", out[1]
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gt / rain: mean of 2 clips" in done.stdout
+    found: dict[str, Any] = json.loads(out[0].read_text())["gt / rain"]
+    methods = ["input", "median 3", "median 5", str(model)]
+    assert list(found["mean"]) == methods
+    assert [(row["clip"], row["method"]) for row in found["clips"]] == [
+        (clip, method) for clip in ("clip0", "clip1") for method in methods
+    ]
+    clean, rainy = (read_frames(pairs / kind / "clip0") for kind in ("gt", "rain"))
+    expected = metrics.score(rainy, clean)._asdict()
+    assert {k: v for k, v in found["clips"][0].items() if k in expected} == pytest.approx(expected)
+    for figure in expected:
+        both = [row[figure] for row in found["clips"] if row["method"] == "median 3"]
+        assert found["mean"]["median 3"][figure] == pytest.approx(np.mean(both))
+    for method in methods:
+        line = next(text for text in done.stdout.splitlines() if method[:12] in text)
+        assert f"{found['mean'][method]['psnr']:.2f}" in line
+    with Image.open(out[1]) as sheet:
+        assert sheet.size == (5 * 240, 2 * round(45 * 240 / 67))
+
+
+def test_one_clip_is_a_pair_too(pairs: Path, model: Path, tmp_path: Path) -> None:
+    gt, rain = pairs / "gt" / "clip1", pairs / "rain" / "clip1"
+    done = eval_("--gt", gt, "--rain", rain, "--model", model, "--frames", 3, "--json", tmp_path / "o.json")
+    assert done.returncode == 0, done.stderr
+    (row, *_) = json.loads((tmp_path / "o.json").read_text())["clip1 / clip1"]["clips"]
+    assert row["psnr"] == pytest.approx(metrics.score(read_frames(rain, 3), read_frames(gt, 3)).psnr)
+
+
+def test_benchmarks_and_damage_without_rain(model: Path, tmp_path: Path) -> None:
+    scene = noisy(picture(0, 48, 80)[None])[0]
+    write_clip(tmp_path / "val" / "video" / "clip", np.stack([scene[:, t : t + 64] for t in range(5)]))
+    arguments = (
+        "--benchmark",
+        "light",
+        "--benchmark",
+        "clean",
+        "--model",
+        model,
+        "--json",
+        tmp_path / "o.json",
+    )
+    done = eval_(tmp_path / "val", *arguments)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "o.json").read_text())
+    assert list(found) == ["light", "clean"]
+    assert found["light"]["mean"]["input"]["psnr"] < 40
+    untouched = found["clean"]["mean"]["input"]
+    assert untouched == {"psnr": 100, "ssim": pytest.approx(1), "chroma_psnr": 100, "flicker": 0}
+    assert found["clean"]["mean"]["median 3"]["psnr"] < 60, "a median harms what moves"
+
+
+def test_static_takes_the_median_for_truth(model: Path, tmp_path: Path) -> None:
+    """A still scene with sparse flashes, and a corner in which something moves."""
+    clip = np.repeat(picture(3, 48, 64)[None], 31, 0)
+    rng = np.random.default_rng(0)
+    clip[rng.random(clip.shape[:3]) < 0.03] = 255
+    clip[:, :12, :12] = rng.integers(0, 256, (31, 12, 12, 3))
+    write_clip(tmp_path / "real", clip)
+    done = eval_("--static", tmp_path / "real", "--model", model, "--json", tmp_path / "o.json")
+    assert done.returncode == 0, done.stderr
+    gone = json.loads((tmp_path / "o.json").read_text())["static"]
+    assert gone["input"] == 0
+    assert 0.8 < gone["median 3"] < gone["median 5"] <= 1
+    truth = evaluation.static_truth(clip, every=1)
+    assert np.array_equal(truth.median[12:, 12:], picture(3, 48, 64)[12:, 12:])
+    assert not truth.still[:12, :12].all()
+    assert truth.still[12:, 12:].all()
+
+
+def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> None:
+    write_frames(tmp_path / "short" / "clip0", 3, 45, 67)
+    write_frames(tmp_path / "short" / "clip1", 3, 45, 67)
+    write_frames(tmp_path / "tiny", 3, 8, 8)
+    write_clip(tmp_path / "still", np.zeros((4, 16, 16, 3), np.uint8))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "0.png").write_bytes(b"not a picture")
+    (tmp_path / "video.mkv").write_bytes(b"not a video")
+    both = ("--gt", pairs / "gt", "--rain", pairs / "rain")
+    for arguments, text in (
+        ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
+        ((tmp_path / "none",), "none does not exist"),
+        ((tmp_path / "empty",), "empty must hold video/ (folders of frames) or stills/, got neither"),
+        ((tmp_path, "--benchmark", "heavy"), "benchmark must be one of light, complex, clean, got 'heavy'"),
+        ((*both, "--benchmark", "light"), "--benchmark needs a validation folder"),
+        (("--gt", pairs / "gt"), "--gt and --rain go together"),
+        (("--gt", pairs / "gt", "--rain", tmp_path / "none"), "none does not exist"),
+        (("--gt", pairs / "gt", "--rain", tmp_path / "empty"), "clip0 does not exist"),
+        (("--gt", tmp_path / "empty", "--rain", pairs / "rain"), "empty holds no clips"),
+        (("--gt", pairs / "gt", "--rain", tmp_path / "short"), "equal frames, got 4 of 67x45 and 3 of 67x45"),
+        (
+            ("--gt", tmp_path / "tiny", "--rain", tmp_path / "tiny"),
+            "must be 11 px a side or more, got 3 of 8x8",
+        ),
+        ((*both, "--model", "nothing"), "unknown model 'nothing'"),
+        ((*both, "--json", tmp_path / "none" / "o.json"), "o.json can't be written"),
+        ((*both, "--sheet", tmp_path), "can't be written: it must be a file"),
+        (("--static", tmp_path / "broken"), "0.png can't be read as a picture"),
+        (("--static", tmp_path / "video.mkv"), "video.mkv can't be read as a video"),
+        (("--static", tmp_path / "empty"), "empty holds no pictures"),
+        (("--static", tmp_path / "still"), "never changes: there is no rain in it to measure"),
+    ):
+        given = arguments if "--model" in arguments else (*arguments, "--model", model)
+        done = eval_(*given)
+        assert done.returncode == 1, arguments
+        assert done.stderr.startswith("vsj4r: "), done.stderr
+        assert text in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_median_of_three_and_the_ends() -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (5, 12, 13, 3)).astype(np.uint8)
+    restored = np.stack(list(evaluation.temporal_median(3)(clip)))
+    for t in range(5):
+        around = clip[[max(t - 1, 0), t, min(t + 1, 4)]]
+        assert np.array_equal(restored[t], np.median(around, 0))
+
+
+def test_a_model_gets_one_state_and_one_frame_of_look_ahead(model: Path) -> None:
+    """The tiny model's equations, by hand, on grey frames whose sides need padding."""
+    levels = np.array([40, 90, 60, 120])
+    clip = np.repeat(levels, 21 * 35 * 3).reshape(4, 21, 35, 3).astype(np.uint8)
+    average, expected = float(levels[0]), []
+    for t, y in enumerate(levels):
+        average = y if t == 0 else 0.5 * average + 0.25 * y
+        expected.append(y + 0.5 * 0.25 * (average + levels[min(t + 1, 3)] - 2 * y))
+    restored = np.stack(list(evaluation.derained(str(model), precision="f32", threads=1)(clip)))
+    assert restored.shape == clip.shape
+    assert np.array_equal(restored, np.broadcast_to(np.rint(expected)[:, None, None, None], clip.shape))
+
+
+def test_a_long_clip_is_never_copied(model: Path) -> None:
+    """400 frames: what is measured passes frame by frame."""
+    clip = np.zeros((400, 32, 48, 3), np.uint8)
+    clip[:, ::2] = np.arange(400)[:, None, None, None] % 256
+    tracemalloc.start()
+    methods = {
+        "input": evaluation.untouched,
+        "median 5": evaluation.temporal_median(5),
+        "tiny": evaluation.derained(str(model), threads=1),
+    }
+    rows = list(evaluation.measure([("long", clip, clip)], methods))
+    evaluation.static_error(clip, evaluation.static_truth(clip))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [row.method for row in rows] == list(methods)
+    assert peak < clip.nbytes
+
+
+def test_as_json_is_json() -> None:
+    clip = np.zeros((2, 16, 16, 3), np.uint8)
+    rows = [Measured("a", "input", metrics.score(clip, clip))]
+    assert "Infinity" not in json.dumps(evaluation.as_json({"clean": rows}))
+
+
+def test_dry_clips_are_their_own_truth(tmp_path: Path) -> None:
+    write_frames(tmp_path / "video" / "clip", 3, 32, 48)
+    found: Iterator[tuple[str, Pixels, Pixels]] = dry_clips(tmp_path)
+    for (name, clean), (dry, truth, rainy) in zip(clean_clips(tmp_path), found, strict=True):
+        assert name == dry
+        assert np.array_equal(truth, clean)
+        assert np.array_equal(rainy, clean)
