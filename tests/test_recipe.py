@@ -1,0 +1,83 @@
+"""Recipes: every shipped one loads, and what cannot be is refused before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.model.config import CONFIGS
+from vsj4r.model.loss import LossWeights
+from vsj4r.training.recipe import Clips, Footage, Schedule, load_recipe
+
+RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.toml"))
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_shipped_recipes_load(path: Path) -> None:
+    assert load_recipe(path).model == path.stem
+
+
+def test_there_is_a_recipe_for_each_network() -> None:
+    assert {path.stem for path in RECIPES} >= CONFIGS.keys()
+
+
+def test_the_papers_recipe_has_the_papers_loss() -> None:
+    (path,) = (path for path in RECIPES if path.stem == "j4r-paper")
+    assert load_recipe(path).loss == LossWeights("l2", 0.001, 0.0001, 0.0001) == LossWeights()
+
+
+def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
+    recipe = load_recipe(
+        write(tmp_path, 'model = "j4r"\n[clips]\nframes = 15\n[schedule]\nlearning_rate = 1\n')
+    )
+    assert recipe.start == ""
+    assert recipe.clips == Clips(frames=15)
+    assert recipe.schedule == Schedule(learning_rate=1.0)
+    assert isinstance(recipe.schedule.learning_rate, float)
+    assert recipe.footage == Footage()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "model must be one of j4r, j4r-lite, j4r-paper, got None"),
+        ('model = "unet"', "model must be one of j4r, j4r-lite, j4r-paper, got 'unet'"),
+        ("model = j4r", "is not TOML"),
+        ('model = "j4r"\nstart = 3', "start must be a path or the name of a model, got 3"),
+        ('model = "j4r"\n[optimizer]', "unknown key 'optimizer'; known keys: model, start, footage, clips"),
+        ('model = "j4r"\nclips = 3', r"\[clips\] must be a table, got 3"),
+        ('model = "j4r"\n[clips]\nframe = 3', r"\[clips\]: unknown key 'frame'; known keys: batch, frames"),
+        ('model = "j4r"\n[clips]\nframes = 7.5', "frames must be of type int, got 7.5"),
+        ('model = "j4r"\n[clips]\nframes = true', "frames must be of type int, got True"),
+        ('model = "j4r"\n[clips]\nframes = 1', "frames must be at least 2, got 1"),
+        ('model = "j4r"\n[clips]\npatch_px = 8', "patch_px must be at least 16, got 8"),
+        ('model = "j4r"\n[clips]\npatch_px = 100', "patch_px must be a multiple of 8, got 100"),
+        ('model = "j4r"\n[schedule]\nsteps = 0', "steps must be at least 1, got 0"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = -1', "learning_rate must be at least 0, got -1.0"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = nan', "learning_rate must be at least 0, got nan"),
+        ('model = "j4r"\n[loss]\njoint = "l3"', "joint must be one of l2, charbonnier, got 'l3'"),
+        ('model = "j4r"\n[footage]\nvideos = ""\nstills = ""', "must name videos or stills, got neither"),
+    ],
+)
+def test_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(Vsj4rError, match=message) as refused:
+        load_recipe(write(tmp_path, text))
+    assert "recipe.toml" in str(refused.value)
+
+
+def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(Vsj4rError, match="can't be read: No such file"):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(Vsj4rError, match="is not TOML"):
+        load_recipe(tmp_path / "bytes.toml")
