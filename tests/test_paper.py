@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,3 +144,25 @@ def test_stacked_layers_of_equation_14(tmp_path: Path) -> None:
     assert state.h.shape == (1, 2 * NARROW.channels, 16, 16)
     export_onnx(net, tmp_path / "net.onnx")
     assert compare(net, tmp_path / "net.onnx") <= TOLERANCE
+
+
+def test_the_table_of_the_equations_is_true() -> None:
+    """Every equation stands in docs/paper.md, and every file and test that it names is there."""
+    root = Path(__file__).resolve().parent.parent
+    text = (root / "docs" / "paper.md").read_text("utf-8")
+    for path, test in re.findall(r"`((?:tests|vsj4r|scripts)/\w[\w/.-]*\.py)(?:::(\w+))?`", text):
+        assert f"def {test}(" in (root / path).read_text("utf-8") if test else (root / path).is_file(), (
+            path,
+            test,
+        )
+    table = text.partition("## Where each equation is")[2].partition("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in table.splitlines()
+        if line.startswith("| ")
+    ]
+    named = {
+        int(n) for row in rows for n in re.findall(r"\b\d+\b", re.sub(r"(Fig|Sec|Table)\.? \d+", "", row[0]))
+    }
+    assert named == set(range(1, 18))
+    assert all("::test_" in row[3] for row in rows[1:])

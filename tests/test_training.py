@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,6 +180,29 @@ def test_a_run_in_process(data: Path, tmp_path: Path) -> None:
         trainer(other, data, tmp_path / "new")
     with pytest.raises(Vsj4rError, match="holds a run of j4r, the recipe asks for j4r-lite"):
         trainer(other, data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_recipe_trains(name: str, data: Path, tmp_path: Path) -> None:
+    """One step on small clips: every box learns but those whose lambda is 0."""
+    text = (ROOT / "scripts" / "recipes" / f"{name}.toml").read_text()
+    for key, value in (("patch_px", "32"), ("frames", "3"), ("batch", "1"), ("streaks", '""')):
+        text, changed = re.subn(rf"^{key} = .*", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert changed == 1
+    (tmp_path / "recipe.toml").write_text(text)
+    run = trainer(tmp_path / "recipe.toml", data, tmp_path / "run")
+    before = {key: value.clone() for key, value in run.net.state_dict().items()}
+    run.stop()
+    assert not run.run()
+    assert run.step == 1
+    moved = {
+        key.split(".")[0]
+        for key, value in run.net.state_dict().items()
+        if not torch.equal(value, before[key])
+    }
+    shaping = {"r_net", "c_net"} if name == "j4r-paper" else set()
+    assert moved == {"extractor", "d_net", "f_net", "jrc_net"} | shaping
+    assert all(bool(value.isfinite().all()) for value in run.net.state_dict().values())
 
 
 def test_shipped_weights_are_a_start(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
