@@ -4,8 +4,9 @@ J4R-Net compares frames in place, so what moves looks like rain to it. Here each
 to a neighbour by hierarchical block matching of rainy luma: whole-pixel displacements, found coarse
 to fine by the smallest truncated absolute difference over a window. At each level a pixel either
 refines what the level above found for it, or joins the one displacement that fits the whole frame
-best (the camera's). Rain is kept from deciding by three things: a horizontal minimum wears most of
-the near-vertical streaks away, the coarse levels average them, and the difference is truncated.
+best (the camera's), the more readily the more rain there is. Rain is kept from deciding by three
+things: a horizontal minimum on every level wears most of the near-vertical streaks away, the coarse
+levels average the rest, and the difference is truncated.
 
 There is nothing to learn and no gradient; every operation exports to ONNX. The constants were
 chosen on rainy clips (docs/log.md).
@@ -21,8 +22,9 @@ TRUNCATION = 0.15
 """Luma difference at which a pixel stops counting more: rain, not motion."""
 PENALTY = 0.003
 """Cost per pixel away from the displacement found so far; decides where nothing shows."""
-FAVOUR = 0.004
-"""How much worse the camera's displacement may fit a pixel and still be its own."""
+FAVOUR, HEAVY, HEAVY_FAVOUR = 0.004, 0.05, 0.5
+"""How much worse the camera's displacement may fit a pixel and still be its own: ``FAVOUR``, and
+``HEAVY_FAVOUR`` times what it differs by over the whole frame beyond ``HEAVY``."""
 COARSEST = 8
 """Luma pixels per pixel of the coarsest level."""
 COARSEST_RADIUS = 4
@@ -34,8 +36,12 @@ WINDOW = 11
 
 def matching_luma(y: Tensor) -> Tensor:
     """Half-resolution luma with thin bright streaks worn away: (N, 1, H, W) -> (N, 1, H/2, W/2)."""
-    half = F.avg_pool2d(y, 2)
-    return -F.max_pool2d(-F.pad(half, (1, 1, 0, 0), mode="replicate"), (1, 3), 1)
+    return _worn(F.avg_pool2d(y, 2))
+
+
+def _worn(l_t: Tensor) -> Tensor:
+    """The minimum of each pixel and its two neighbours in the row."""
+    return -F.max_pool2d(-F.pad(l_t, (1, 1, 0, 0), mode="replicate"), (1, 3), 1)
 
 
 def warp(x: Tensor, flow: Tensor) -> Tensor:
@@ -66,6 +72,11 @@ def _windowed(difference: Tensor, window: int) -> Tensor:
     return F.avg_pool2d(F.avg_pool2d(framed, (1, window), 1), (window, 1), 1)
 
 
+def _overall(difference: Tensor) -> Tensor:
+    """The mean of each candidate over the whole frame: (N, side^2, 1, 1)."""
+    return difference.mean((2, 3), keepdim=True)
+
+
 def _away(radius: int, like: Tensor) -> Tensor:
     """The penalty of each candidate: (1, side^2, 1, 1)."""
     steps = [abs(dy) + abs(dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
@@ -78,11 +89,6 @@ def _offset(candidate: Tensor, radius: int) -> Tensor:
     return torch.stack((candidate // side - radius, candidate % side - radius), 1)
 
 
-def _best_of_all(difference: Tensor, radius: int) -> Tensor:
-    """The one displacement that fits the whole frame best: (N, 2, 1, 1)."""
-    return _offset(difference.mean((2, 3), keepdim=True).argmin(1), radius)
-
-
 def _double(flow: Tensor) -> Tensor:
     n, _, h, w = flow.shape
     return (2 * flow).view(n, 2, h, 1, w, 1).expand(n, 2, h, 2, w, 2).reshape(n, 2, 2 * h, 2 * w)
@@ -90,11 +96,13 @@ def _double(flow: Tensor) -> Tensor:
 
 def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
     """One level down: each pixel's displacement and the camera's, both in this level's pixels already."""
-    camera = camera + _best_of_all(_differences(l_t, warp(l_ref, camera), 1), 1)
-    with_camera = _windowed((warp(l_ref, camera) - l_t).abs().clamp(max=TRUNCATION), WINDOW)
+    camera = camera + _offset(_overall(_differences(l_t, warp(l_ref, camera), 1)).argmin(1), 1)
+    difference = _differences(l_t, warp(l_ref, camera), 0)
+    favour = FAVOUR + HEAVY_FAVOUR * (_overall(difference) - HEAVY).clamp(min=0)
+    with_camera = _windowed(difference, WINDOW)
     costs = _windowed(_differences(l_t, warp(l_ref, flow), 1), WINDOW)
     own, candidate = (costs + _away(1, costs)).min(1)
-    return torch.where(with_camera <= own[:, None] + FAVOUR, camera, flow + _offset(candidate, 1)), camera
+    return torch.where(with_camera <= own[:, None] + favour, camera, flow + _offset(candidate, 1)), camera
 
 
 @torch.no_grad()
@@ -106,12 +114,13 @@ def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     """
     pyramid = [(l_t, l_ref)]
     while scale < COARSEST:
-        pyramid.append((F.avg_pool2d(pyramid[-1][0], 2), F.avg_pool2d(pyramid[-1][1], 2)))
+        pyramid.append((_worn(F.avg_pool2d(pyramid[-1][0], 2)), _worn(F.avg_pool2d(pyramid[-1][1], 2))))
         scale *= 2
     difference = _differences(*pyramid.pop(), COARSEST_RADIUS)
-    camera = _best_of_all(difference, COARSEST_RADIUS)
-    costs = _windowed(difference, COARSEST_WINDOW)
-    flow = _offset((costs + _away(COARSEST_RADIUS, costs)).argmin(1), COARSEST_RADIUS)
+    overall = _overall(difference)
+    camera = _offset(overall.argmin(1), COARSEST_RADIUS)
+    costs = _windowed(difference, COARSEST_WINDOW) + overall + _away(COARSEST_RADIUS, difference)
+    flow = _offset(costs.argmin(1), COARSEST_RADIUS)
     while pyramid:
         flow, camera = _refine(*pyramid.pop(), _double(flow), 2 * camera)
     return flow
