@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import vapoursynth as vs
 
-from vsj4r.frames.planes import Plane
+from vsj4r.frames.formats import Plane
 
 
 def noise_clip(*, width: int, height: int, length: int, vs_format: int = vs.YUV420P8) -> Any:
@@ -19,7 +19,10 @@ def noise_clip(*, width: int, height: int, length: int, vs_format: int = vs.YUV4
         rng = np.random.default_rng(n)
         for plane in filled:
             samples = np.asarray(plane)
-            samples[...] = rng.integers(0, 1 << filled.format.bits_per_sample, samples.shape)
+            if samples.dtype.kind == "f":
+                samples[...] = rng.uniform(-0.2, 1.2, samples.shape)
+            else:
+                samples[...] = rng.integers(0, 1 << filled.format.bits_per_sample, samples.shape)
         return filled
 
     return blank.std.ModifyFrame(blank, fill)

@@ -11,7 +11,8 @@ import vapoursynth as vs
 from tests.clips import planes_of
 from vsj4r.engine import open_engine
 from vsj4r.engine.weights import find_model
-from vsj4r.frames.planes import Converter, Geometry, Plane
+from vsj4r.frames.formats import Family, Format, Geometry, Plane
+from vsj4r.frames.planes import Converter
 from vsj4r.frames.segments import Segments
 
 DEFAULTS = {"precision": "f32", "threads": 1, "scene_detect": 0}  # noise has cuts everywhere
@@ -27,11 +28,24 @@ def message(clip: Any, model: str, **arguments: Any) -> str:
     return str(caught.value)
 
 
+def format_of(video: Any) -> Format:
+    """VapourSynth's format as ours."""
+    families: dict[int, Family] = {vs.GRAY: "gray", vs.RGB: "rgb", vs.YUV: "yuv"}
+    sample = "float" if video.sample_type == vs.FLOAT else "integer"
+    return Format(
+        families[video.color_family],
+        sample,  # type: ignore[arg-type]
+        video.bits_per_sample,
+        video.subsampling_w,
+        video.subsampling_h,
+    )
+
+
 def reference(
     clip: Any, model: str, segments: Segments, *, strength: float = 1.0, full: bool = False
 ) -> list[list[Plane]]:
     """Each output on its own, from a fresh state, by the engine alone."""
-    geometry = Geometry(clip.width, clip.height, clip.format.bits_per_sample)
+    geometry = Geometry(clip.width, clip.height, format_of(clip.format))
     convert = Converter(geometry, find_model(model).spec)
     engine = open_engine(
         model, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
@@ -46,7 +60,8 @@ def reference(
         for i in range(segments.start(n), n + 1):
             step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
         out = [np.empty_like(plane) for plane in planes]
-        convert.add(planes, step.residual, strength=strength, full=full, into=out)
+        changes = convert.changes(step.residual)
+        convert.add(planes, changes, strength=strength, full=full, into=out)
         outputs.append(out)
     return outputs
 

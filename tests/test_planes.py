@@ -8,21 +8,30 @@ import numpy as np
 import pytest
 
 from vsj4r.engine.base import StepSpec, Tensors
-from vsj4r.frames.planes import Converter, Geometry, Plane, TensorRing
+from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.frames.planes import Converter
+from vsj4r.frames.ring import TensorRing
 
 FULL, ODD, TINY = (64, 32), (70, 38), (2, 2)
 GEOMETRIES = pytest.mark.parametrize("size", [FULL, ODD, TINY], ids=["full", "odd", "tiny"])
 DEPTHS = pytest.mark.parametrize("bits", [8, 10, 16])
 
 
+def yuv420(bits: int) -> Format:
+    return Format("yuv", "integer", bits, 1, 1)
+
+
 def converter(width: int, height: int, bits: int = 8, planes: Literal["y", "yuv420"] = "yuv420") -> Converter:
-    return Converter(Geometry(width, height, bits), StepSpec("test", multiple=16, lookahead=1, planes=planes))
+    return Converter(
+        Geometry(width, height, yuv420(bits)), StepSpec("test", multiple=16, lookahead=1, planes=planes)
+    )
 
 
 def noise(geometry: Geometry, seed: int = 0) -> list[Plane]:
     rng = np.random.default_rng(seed)
     return [
-        rng.integers(0, 1 << geometry.bits, geometry.plane(index), dtype=geometry.dtype) for index in range(3)
+        rng.integers(0, 1 << geometry.format.bits, geometry.plane(index), dtype=geometry.format.dtype)
+        for index in range(3)
     ]
 
 
@@ -47,7 +56,7 @@ def test_nominal_range(bits: int, full: bool) -> None:
     half = ((1 << bits) - 1) / 2 if full else 112 * unit
     middle = 1 << (bits - 1)
     tensors = convert.new_tensors()
-    dtype = convert.geometry.dtype
+    dtype = convert.geometry.format.dtype
     y = np.array([[black, white], [black, white]], dtype)
     u, v = np.array([[middle]], dtype), np.array([[middle - 1]], dtype)
     convert.load([y, u, v], full=full, into=tensors)
@@ -75,8 +84,8 @@ def test_padding_repeats_the_edge(size: tuple[int, int]) -> None:
 
 
 def test_an_odd_multiple_still_gives_whole_chroma_samples() -> None:
-    assert Geometry(70, 38, 8).padded(5) == (40, 70)
-    assert Geometry(2, 2, 8).padded(1) == (2, 2)
+    assert Geometry(70, 38, yuv420(8)).padded(5) == (40, 70)
+    assert Geometry(2, 2, yuv420(8)).padded(1) == (2, 2)
 
 
 def test_tensors_are_aligned_and_contiguous() -> None:
@@ -94,7 +103,7 @@ def test_nothing_to_add_gives_every_bit_back(size: tuple[int, int], bits: int, f
     planes = noise(convert.geometry)
     for change, strength in ((residual(convert, 0, 0), 1.0), (residual(convert, 0.7, -0.3), 0.0)):
         out = empty_like(planes)
-        convert.add(planes, change, strength=strength, full=full, into=out)
+        convert.add(planes, convert.changes(change), strength=strength, full=full, into=out)
         for plane, back in zip(planes, out, strict=True):
             np.testing.assert_array_equal(back, plane)
 
@@ -104,7 +113,7 @@ def test_every_16_bit_code_survives() -> None:
     codes = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
     planes = [codes, codes[::2, ::2].copy(), codes[1::2, 1::2].copy()]
     out = empty_like(planes)
-    convert.add(planes, residual(convert, 0, 0), strength=1.0, full=False, into=out)
+    convert.add(planes, convert.changes(residual(convert, 0, 0)), strength=1.0, full=False, into=out)
     for plane, back in zip(planes, out, strict=True):
         np.testing.assert_array_equal(back, plane)
 
@@ -121,7 +130,7 @@ def test_a_residual_counts_in_codes_and_is_clipped(
     for step in (-40, -1, 1, 40):
         out = empty_like(planes)
         change = residual(convert, 2 * step / spans[0], 2 * step / spans[1])
-        convert.add(planes, change, strength=0.5, full=full, into=out)
+        convert.add(planes, convert.changes(change), strength=0.5, full=full, into=out)
         for plane, back in zip(planes, out, strict=True):
             np.testing.assert_array_equal(back, np.clip(plane.astype(np.int64) + step, 0, top))
 
@@ -134,7 +143,7 @@ def test_only_the_frame_itself_is_written_and_read_back() -> None:
     change.y[: ODD[1], : ODD[0]] = 0
     change.uv[:, : ODD[1] // 2, : ODD[0] // 2] = 0
     out = empty_like(planes)
-    convert.add(planes, change, strength=1.0, full=False, into=out)
+    convert.add(planes, convert.changes(change), strength=1.0, full=False, into=out)
     np.testing.assert_array_equal(out[0], planes[0])
 
 
@@ -142,12 +151,18 @@ def test_a_nan_is_an_error() -> None:
     convert = converter(*TINY)
     planes = noise(convert.geometry)
     with pytest.raises(FloatingPointError):
-        convert.add(planes, residual(convert, np.nan, 0), strength=1.0, full=False, into=empty_like(planes))
+        convert.add(
+            planes,
+            convert.changes(residual(convert, np.nan, 0)),
+            strength=1.0,
+            full=False,
+            into=empty_like(planes),
+        )
 
 
 @DEPTHS
 def test_rows_may_be_strided(bits: int) -> None:
-    geometry = Geometry(70, 38, bits)
+    geometry = Geometry(70, 38, yuv420(bits))
     memory = [np.zeros((rows, 256), np.uint8) for rows in (38, 19, 19)]
     views = geometry.views([memoryview(part).cast("B") for part in memory], [256, 256, 256])
     planes = noise(geometry)
@@ -171,7 +186,7 @@ def test_a_luma_model_copies_chroma() -> None:
     assert tensors.uv is None
     convert.load(planes, full=False, into=tensors)
     out = empty_like(planes)
-    convert.add(planes, residual(convert, 0.5, 0), strength=1.0, full=False, into=out)
+    convert.add(planes, convert.changes(residual(convert, 0.5, 0)), strength=1.0, full=False, into=out)
     assert (out[0] != planes[0]).any()
     np.testing.assert_array_equal(out[1], planes[1])
     np.testing.assert_array_equal(out[2], planes[2])

@@ -44,6 +44,10 @@ def _restore_threads() -> Iterator[None]:
 # ------------------------------------------------------------------------------------------ what comes out
 
 
+def video_format(family: int, sample: int, bits: int, ssw: int = 0, ssh: int = 0) -> Any:
+    return core.query_video_format(family, sample, bits, ssw, ssh).id
+
+
 def test_it_loads_by_itself_and_is_of_this_version() -> None:
     version = core.j4r.Version()
     assert (version.decode() if isinstance(version, bytes) else version) == vsj4r.__version__
@@ -59,6 +63,36 @@ def test_output_is_the_engine_from_the_anchor_on(tiny: str, size: tuple[int, int
     assert (out.width, out.height, out.num_frames, out.fps) == (*size, 12, clip.fps)
     for frame, planes in zip(out.frames(), expected, strict=True):
         assert_same(frame, planes)
+
+
+@pytest.mark.parametrize("family", [vs.GRAY, vs.RGB, vs.YUV])
+@pytest.mark.parametrize(
+    ("sample", "bits"), [(vs.INTEGER, 8), (vs.INTEGER, 16), (vs.FLOAT, 16), (vs.FLOAT, 32)]
+)
+def test_every_format_in_every_order(tiny: str, family: int, sample: int, bits: int) -> None:
+    layouts = [(0, 0), (1, 0), (1, 1), (2, 0), (0, 1)] if family == vs.YUV else [(0, 0)]
+    for ssw, ssh in layouts:
+        vs_format = video_format(family, sample, bits, ssw, ssh)
+        width, height = 36 + (1 << ssw), 20 + (1 << ssh)
+        clip = noise_clip(width=width, height=height, length=9, vs_format=vs_format)
+        expected = reference(clip, tiny, Segments(9, 4, 1, 1), full=family == vs.RGB)
+        out = derain(clip, tiny, segment=4, warmup=1)
+        assert out.format.id == vs_format
+        assert (out.width, out.height) == (width, height)
+        for n in (8, 3, 0, 5, 4, 1, 7, 2, 6):
+            assert_same(out.get_frame(n), expected[n])
+        for got, source in zip(derain(clip, tiny, strength=0).frames(), clip.frames(), strict=True):
+            assert_same(got, planes_of(source))
+
+
+def test_rgb_takes_the_matrix_of_its_frames(tiny: str) -> None:
+    clip = noise_clip(width=32, height=16, length=2, vs_format=vs.RGBS).std.RemoveFrameProps("_Matrix")
+    untold, bt709, bt2020 = (
+        derain(tagged, tiny).get_frame(0)
+        for tagged in (clip, clip.std.SetFrameProps(_Matrix=1), clip.std.SetFrameProps(_Matrix=9))
+    )
+    assert_same(bt709, planes_of(untold))
+    assert any((a != b).any() for a, b in zip(planes_of(bt709), planes_of(bt2020), strict=True))
 
 
 @pytest.mark.filterwarnings("ignore:The _ColorRange frame property:DeprecationWarning")
@@ -142,18 +176,17 @@ def test_filters_nest(tiny: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vs_format", "name"),
+    ("arguments", "rule"),
     [
-        (vs.RGB24, "RGB24"),
-        (vs.GRAY8, "Gray8"),
-        (vs.YUV444P8, "YUV444P8"),
-        (vs.YUV422P10, "YUV422P10"),
-        (vs.YUV420PS, "YUV420PS"),
+        ((vs.GRAY, vs.INTEGER, 32), "integers of 8 to 16 bits or floats, got Gray32"),
+        ((vs.RGB, vs.INTEGER, 24), "integers of 8 to 16 bits or floats, got RGB72"),
+        ((vs.YUV, vs.INTEGER, 8, 3, 0), "chroma of a quarter of luma's sides or more, got YUVssw3ssh0P8"),
+        ((vs.YUV, vs.FLOAT, 32, 0, 3), "chroma of a quarter of luma's sides or more, got YUVssw0ssh3PS"),
     ],
 )
-def test_other_formats_are_refused(tiny: str, vs_format: int, name: str) -> None:
-    clip = core.std.BlankClip(width=32, height=16, format=vs_format, length=1)
-    assert message(clip, tiny) == f"Derain: clip must be YUV 4:2:0 of 8 to 16 bit integers, got {name}"
+def test_other_formats_are_refused(tiny: str, arguments: tuple[int, ...], rule: str) -> None:
+    clip = core.std.BlankClip(width=32, height=16, format=video_format(*arguments), length=1)
+    assert message(clip, tiny) == f"Derain: clip must have {rule}"
 
 
 def test_variable_clips_are_refused(tiny: str) -> None:

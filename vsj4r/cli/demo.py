@@ -86,7 +86,7 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
     from vsj4r.encode.sources import to_yuv420
     from vsj4r.encode.video import write_video
 
-    clip, _ = to_yuv420(array_clip(rainy, fps=FPS), full_range=False)
+    clip, _ = to_yuv420(array_clip(rainy, fps=FPS))
     encode = Encode(
         muxer="matroska",
         encoder=find_encoder("ffv1"),
@@ -104,7 +104,7 @@ def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
 
     halves = []
     for video in (rain, clean):
-        clip = to_rgb(open_source(video).clip, width=WIDTH, height=HEIGHT)
+        clip = to_rgb(open_source(video).clip)
         with clip.get_frame(len(clip) // 2) as frame:
             halves.append(rgb_array(frame))
     write_rgb(np.hstack(halves), output)

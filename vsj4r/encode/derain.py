@@ -15,7 +15,15 @@ from vsj4r.encode.encoders import find_encoder
 from vsj4r.encode.images import write_png
 from vsj4r.encode.muxing import Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_folder
-from vsj4r.encode.sources import Source, first_line, open_source, to_rgb, to_yuv420, with_known_matrix
+from vsj4r.encode.sources import (
+    Source,
+    first_line,
+    is_yuv420,
+    open_source,
+    to_rgb,
+    to_yuv420,
+    with_known_matrix,
+)
 from vsj4r.encode.video import frames_in_order, write_video
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
@@ -89,19 +97,20 @@ def derain(job: Job, listener: Listener) -> float:
         raise Vsj4rError(f"no such file or folder: {job.input}")
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)
     source = open_source(job.input)
-    clip, conversion = to_yuv420(source.clip, full_range=job.to_folder)
-    if conversion is not None:
-        listener.note(conversion)
-    if job.to_folder:
-        clip = with_known_matrix(clip)
+    clip = source.clip
+    if job.to_folder or not is_yuv420(clip):
+        clip = with_known_matrix(clip)  # before, for it reads a frame
     derained = derained_clip(clip, model=job.model, strength=job.strength, device=job.device)
     started = Started(
         frames=len(clip), width=clip.width, height=clip.height, format=clip.format.name, fps=float(clip.fps)
     )
     if job.to_folder:
-        _write_images(job, source, derained, listener, started)
+        _write_images(job, source, to_rgb(derained), listener, started)
     else:
-        _write_video(job, source, derained, listener, started)
+        encoded, conversion = to_yuv420(derained)
+        if conversion is not None:
+            listener.note(conversion)
+        _write_video(job, source, encoded, listener, started)
     return time.monotonic() - began
 
 
@@ -143,10 +152,9 @@ def _write_video(
 
 
 def _write_images(
-    job: Job, source: Source, derained: vs.VideoNode, listener: Listener, started: Started
+    job: Job, source: Source, images: vs.VideoNode, listener: Listener, started: Started
 ) -> None:
-    names = _png_names(source, len(derained))
-    images = to_rgb(derained, width=source.clip.width, height=source.clip.height)
+    names = _png_names(source, len(images))
     listener.started(started)
     with whole_folder(job.output) as temporary:
         for n, frame in enumerate(frames_in_order(images)):

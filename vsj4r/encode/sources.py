@@ -59,37 +59,44 @@ def open_source(path: Path) -> Source:
     return source
 
 
-def to_yuv420(clip: vs.VideoNode, *, full_range: bool) -> tuple[vs.VideoNode, str | None]:
+def is_yuv420(clip: vs.VideoNode) -> bool:
+    """Whether ``clip`` is what ``to_yuv420`` makes: 4:2:0, integers."""
+    kind = clip.format
+    layout = (kind.color_family, kind.subsampling_w, kind.subsampling_h)
+    return layout == (vs.YUV, 1, 1) and kind.sample_type == vs.INTEGER and kind.bits_per_sample <= 16
+
+
+def to_yuv420(clip: vs.VideoNode) -> tuple[vs.VideoNode, str | None]:
     """``clip`` as integer YUV 4:2:0 of the same depth (at most 16 bit), and one line that says what changed.
 
     An odd width or height gets its last column or row repeated, for 4:2:0 has none.
-    RGB becomes BT.709, of full range (which rounds less) or limited (which players expect).
+    RGB becomes BT.709 of limited range, which players expect.
     """
+    if is_yuv420(clip):
+        return clip, None
     source = clip.format
     depth = min(source.bits_per_sample, 16) if source.sample_type == vs.INTEGER else 16
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
     width, height = clip.width + clip.width % 2, clip.height + clip.height % 2
-    if source.id == target.id and (width, height) == (clip.width, clip.height):
-        return clip, None
     arguments: dict[str, Any] = {"format": target.id}
     if source.color_family == vs.RGB:
-        arguments |= {"matrix_s": "709", "range_s": "full" if full_range else "limited"}
-    elif source.color_family == vs.YUV:
-        clip = with_known_matrix(clip)
+        arguments |= {"matrix_s": "709", "range_s": "limited"}
     if (width, height) != (clip.width, clip.height):
         arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
     note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
     return vs.core.resize.Bicubic(clip, **arguments), note
 
 
-def to_rgb(clip: vs.VideoNode, *, width: int, height: int) -> vs.VideoNode:
-    """``clip`` as RGB24, or RGB48 above 8 bit, without the column and row that ``to_yuv420`` repeated."""
-    rgb = vs.core.resize.Bicubic(clip, format=vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48)
-    return rgb.std.Crop(right=clip.width - width, bottom=clip.height - height)
+def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
+    """``clip`` as RGB24, or RGB48 above 8 bit."""
+    target = vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48
+    return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
 
 
 def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
-    """``clip`` with a matrix, where none is tagged: BT.709 from 720 lines up, BT.601 below."""
+    """``clip`` with a matrix, where none is tagged: BT.709 from 720 lines up, else BT.601. RGB needs none."""
+    if clip.format.color_family == vs.RGB:
+        return clip
     if clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED) != vs.MATRIX_UNSPECIFIED:
         return clip
     return clip.std.SetFrameProps(_Matrix=vs.MATRIX_BT709 if clip.height >= 720 else vs.MATRIX_ST170_M)

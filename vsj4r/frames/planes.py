@@ -1,79 +1,26 @@
-"""Integer planes to float tensors and back: range, bit depth, padding. No VapourSynth, no engine.
+"""Planes of any format to float tensors, and the residual back into planes. No VapourSynth, no engine.
 
 Down: luma is normalised so that its nominal range is [0, 1] (limited range: code 16 is 0, code 235 is 1,
-at 8 bit), chroma so that it is [-0.5, 0.5] around ``1 << (bits - 1)``; excursions beyond nominal are kept.
+at 8 bit), chroma so that it is [-0.5, 0.5]; excursions beyond nominal are kept. RGB goes through the matrix,
+GRAY has neutral chroma, and chroma of a layout other than 4:2:0 comes to half of luma's resolution.
 Sides are padded at the right and the bottom, by repeating the edge, to the model's multiple.
-Up: the residual is scaled to codes and added to the *original* samples, rounded and clipped to the bit
-depth: where the residual is 0 a sample comes back bit for bit.
+Up: the residual is brought to the layout's own planes and added to the *original* samples; integers are
+rounded and clipped, floats are not. Where a plane's change is 0 a sample comes back bit for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsj4r.engine.base import Floats, StepSpec, Tensors
-
-Plane = NDArray[Any]
-"""(H, W) uint8 or uint16 samples; rows may be strided, samples in a row are not."""
+from vsj4r.frames.chroma import from_half, shrunk, to_half
+from vsj4r.frames.formats import Codes, Geometry, Plane
+from vsj4r.frames.matrix import BT709, to_rgb, to_yuv
 
 _STRIP_SAMPLES = 1 << 15
 """Samples that pass through all the arithmetic while they are in the cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Geometry:
-    """YUV 4:2:0 planes of ``width`` x ``height`` luma samples (both even), ``bits`` (8 to 16) deep."""
-
-    width: int
-    height: int
-    bits: int
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
-
-    @property
-    def peak(self) -> int:
-        """The largest code."""
-        return (1 << self.bits) - 1
-
-    def plane(self, index: int) -> tuple[int, int]:
-        """(H, W) of plane 0 (luma), 1 or 2 (chroma)."""
-        return (self.height // 2, self.width // 2) if index else (self.height, self.width)
-
-    def padded(self, multiple: int) -> tuple[int, int]:
-        """(H, W) of luma with both sides rounded up to ``multiple`` and to even numbers."""
-        step = multiple if multiple % 2 == 0 else 2 * multiple
-        return -(-self.height // step) * step, -(-self.width // step) * step
-
-    def views(self, planes: Sequence[memoryview], strides: Sequence[int]) -> list[Plane]:
-        """The planes as arrays on the same memory; ``strides`` in bytes from row to row."""
-        item = self.dtype.itemsize
-        return [
-            np.ndarray(self.plane(index), self.dtype, buffer=memory, strides=(stride, item))
-            for index, (memory, stride) in enumerate(zip(planes, strides, strict=True))
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Codes:
-    """How the codes of a plane mean light: ``value = (code - zero) / span``."""
-
-    zero: float
-    span: float
-
-    @staticmethod
-    def of(plane: int, *, bits: int, full: bool) -> Codes:
-        """H.273: full range spans 2^bits - 1; limited spans 219 (luma) or 224 (chroma) at 8 bit."""
-        unit = 1 << (bits - 8)
-        span = (1 << bits) - 1 if full else (224 if plane else 219) * unit
-        zero = 1 << (bits - 1) if plane else (0 if full else 16 * unit)
-        return Codes(float(zero), float(span))
 
 
 class Converter:
@@ -82,6 +29,7 @@ class Converter:
     def __init__(self, geometry: Geometry, spec: StepSpec) -> None:
         self.geometry = geometry
         self.padded_height, self.padded_width = geometry.padded(spec.multiple)
+        self._format = geometry.format
         self._with_chroma = spec.planes == "yuv420"
         self._work = np.empty(max(_STRIP_SAMPLES, geometry.width), np.float32)
 
@@ -91,81 +39,125 @@ class Converter:
         uv = _aligned((2, height // 2, width // 2)) if self._with_chroma else None
         return Tensors(_aligned((height, width)), uv)
 
-    def load(self, planes: Sequence[Plane], *, full: bool, into: Tensors) -> None:
-        """Write Y, U, V ``planes`` as padded floats. ``full``: full range, else limited."""
-        targets = [into.y] if into.uv is None else [into.y, into.uv[0], into.uv[1]]
-        for index, (plane, target) in enumerate(zip(planes, targets, strict=False)):
-            codes = Codes.of(index, bits=self.geometry.bits, full=full)
-            height, width = plane.shape
-            for rows in self._strips(height, width):
-                part = target[rows, :width]
-                np.subtract(plane[rows], np.float32(codes.zero), out=part, dtype=np.float32)
-                np.divide(part, np.float32(codes.span), out=part)
-            target[:height, width:] = target[:height, width - 1 : width]
-            target[height:] = target[height - 1]
+    def load(self, planes: Sequence[Plane], *, full: bool, matrix: int = BT709, into: Tensors) -> None:
+        """Write ``planes`` as padded floats. ``full``: full range, else limited; ``matrix`` is for RGB."""
+        if self._format.family == "rgb":
+            r, g, b = (self._floats(plane, index, full=full) for index, plane in enumerate(planes))
+            y, *uv = to_yuv(r, g, b, matrix)
+            _pad(y, into.y)
+        else:
+            self._normalise(planes[0], self._format.codes(0, full=full), into.y)
+            uv = []
+        if into.uv is None:
+            return
+        if self._format.family == "gray":
+            into.uv.fill(0)
+        elif (self._format.ssw, self._format.ssh) == (1, 1):
+            for index in (1, 2):
+                self._normalise(planes[index], self._format.codes(index, full=full), into.uv[index - 1])
+        else:
+            uv = uv or [self._floats(planes[index], index, full=full) for index in (1, 2)]
+            for plane, target in zip(uv, into.uv, strict=True):
+                _pad(to_half(plane, self._format.ssw, self._format.ssh), target)
+
+    def changes(self, residual: Tensors, *, matrix: int = BT709) -> list[Floats | None]:
+        """The residual on each plane at the plane's own resolution, in units of its nominal range; None where
+        the model has none. They hold as long as ``residual`` does."""
+        ssw, ssh = self._format.ssw, self._format.ssh
+        y = residual.y[: self.geometry.height, : self.geometry.width]
+        if self._format.family == "gray":
+            return [y]
+        if residual.uv is None:
+            return [y] * 3 if self._format.family == "rgb" else [y, None, None]
+        half = -(-self.geometry.height // 2), -(-self.geometry.width // 2)
+        shape = self.geometry.plane(1)
+        u, v = (from_half(plane[: half[0], : half[1]], shape, ssw, ssh) for plane in residual.uv)
+        return list(to_rgb(y, u, v, matrix)) if self._format.family == "rgb" else [y, u, v]
 
     def add(
         self,
         planes: Sequence[Plane],
-        residual: Tensors,
+        changes: Sequence[Floats | None],
         *,
         strength: float,
         full: bool,
+        weights: Floats | None = None,
         into: Sequence[Plane],
     ) -> None:
-        """``into = clip(round(planes + strength * residual))``, the residual counted in codes.
+        """``into = clip(round(planes + strength * weights * changes))``, the changes counted in codes.
+
+        ``weights``: (H, W) in [0, 1] at luma's resolution; a chroma sample takes the mean of its pixels.
 
         Raises:
-            FloatingPointError: the residual holds a NaN.
+            FloatingPointError: a change is not a finite number.
         """
-        uv = residual.uv
-        floats: list[Floats | None] = [residual.y, None, None] if uv is None else [residual.y, uv[0], uv[1]]
-        for index, (plane, change, target) in enumerate(zip(planes, floats, into, strict=True)):
+        for index, (plane, change, target) in enumerate(zip(planes, changes, into, strict=True)):
             if change is None:
                 np.copyto(target, plane)
-            else:
-                codes = Codes.of(index, bits=self.geometry.bits, full=full)
-                self._add_plane(plane, change, np.float32(strength * codes.span), target)
+                continue
+            share = None if weights is None else shrunk(weights, *self._format.subsampling(index))
+            scale = np.float32(strength * self._format.codes(index, full=full).span)
+            self._add_plane(plane, change if share is None else change * share, scale, target)
 
     def _add_plane(self, plane: Plane, change: Floats, scale: np.float32, target: Plane) -> None:
         height, width = plane.shape
-        top = np.float32((1 << self.geometry.bits) - 1)
+        top = np.float32(self._format.peak)
         with np.errstate(invalid="raise"):
-            for rows in self._strips(height, width):
+            for rows in _strips(height, width):
                 count = rows.stop - rows.start
                 work = self._work[: count * width].reshape(count, width)
-                np.multiply(change[rows, :width], scale, out=work)
+                np.multiply(change[rows], scale, out=work)
+                if self._format.sample == "float":
+                    _add_floats(plane[rows], work, target[rows])
+                    continue
                 np.add(work, plane[rows], out=work, dtype=np.float32)
                 np.rint(work, out=work)
                 np.clip(work, np.float32(0), top, out=work)
                 np.copyto(target[rows], work, casting="unsafe")
 
-    @staticmethod
-    def _strips(height: int, width: int) -> Iterator[slice]:
-        rows = max(1, _STRIP_SAMPLES // width)
-        for top in range(0, height, rows):
-            yield slice(top, min(top + rows, height))
+    def _floats(self, plane: Plane, index: int, *, full: bool) -> Floats:
+        values = np.empty(plane.shape, np.float32)
+        self._normalise(plane, self._format.codes(index, full=full), values)
+        return values
+
+    def _normalise(self, plane: Plane, codes: Codes, target: Floats) -> None:
+        """Into the top left of ``target``, the edge repeated beyond."""
+        height, width = plane.shape
+        for rows in _strips(height, width):
+            part = target[rows, :width]
+            if self._format.sample == "float":
+                np.copyto(part, plane[rows])
+                np.nan_to_num(part, copy=False, nan=0, posinf=1, neginf=0)
+                continue
+            np.subtract(plane[rows], np.float32(codes.zero), out=part, dtype=np.float32)
+            np.divide(part, np.float32(codes.span), out=part)
+        _repeat_edge(target, height, width)
 
 
-class TensorRing:
-    """The last few frames as tensors, by frame number: each is read as ``o_next`` and then as ``o_t``."""
+def _add_floats(plane: Plane, work: Floats, target: Plane) -> None:
+    """``target = plane + work``, and ``plane`` to the bit (-0.0, a NaN) where ``work`` is 0."""
+    if not np.isfinite(work).all():
+        raise FloatingPointError("the residual is not finite")
+    np.copyto(target, plane)
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.copyto(target, plane + work, where=work != 0, casting="same_kind")
 
-    def __init__(self, buffers: Sequence[Tensors]) -> None:
-        self._held: dict[int, Tensors] = {}  # least recently used first
-        self._free = list(buffers)
 
-    def get(self, n: int, load: Callable[[Tensors], None]) -> Tensors:
-        """Frame ``n``, filled by ``load`` if it is not held. The two latest are never overwritten."""
-        tensors = self._held.pop(n, None)
-        if tensors is None:
-            tensors = self._free.pop() if self._free else self._held.pop(next(iter(self._held)))
-            try:
-                load(tensors)
-            except BaseException:
-                self._free.append(tensors)
-                raise
-        self._held[n] = tensors
-        return tensors
+def _pad(plane: Floats, target: Floats) -> None:
+    height, width = plane.shape
+    target[:height, :width] = plane
+    _repeat_edge(target, height, width)
+
+
+def _repeat_edge(target: Floats, height: int, width: int) -> None:
+    target[:height, width:] = target[:height, width - 1 : width]
+    target[height:] = target[height - 1]
+
+
+def _strips(height: int, width: int) -> Iterator[slice]:
+    rows = max(1, _STRIP_SAMPLES // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def _aligned(shape: tuple[int, ...], alignment: int = 64) -> Floats:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.frames.planes import Geometry
+from vsj4r.frames.formats import Family, Format, Geometry
 from vsj4r.frames.scenes import Cuts, FoundCuts
 from vsj4r.plugin.cut_files import read_cuts
 
-_YUV, _INTEGER = 3, 0  # VSColorFamily, VSSampleType
+_FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
+_FLOAT = 1  # VSSampleType
 FRAMES_MAX = 1 << 31
 
 Given = dict[str, list[int] | list[float] | list[str]]
@@ -21,7 +22,7 @@ _LISTS = ("scenes",)
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What the filter takes: YUV 4:2:0, 8 to 16 bit integer, one format and one size throughout."""
+    """What the filter takes: one format and one size throughout."""
 
     geometry: Geometry
     frames: int
@@ -39,10 +40,21 @@ class Clip:
             raise Vsj4rError("clip must be of constant format, got a variable one")
         if not number["width"] or not number["height"]:
             raise Vsj4rError("clip must be of constant size, got a variable one")
-        kind = (number["family"], number["sample"], number["ssw"], number["ssh"])
-        if kind != (_YUV, _INTEGER, 1, 1) or not 8 <= number["bits"] <= 16:
-            raise Vsj4rError(f"clip must be YUV 4:2:0 of 8 to 16 bit integers, got {given['format']}")
-        return cls(Geometry(number["width"], number["height"], number["bits"]), number["frames"])
+        sample, bits = number["sample"], number["bits"]
+        if number["family"] not in _FAMILIES or bits > (32 if sample == _FLOAT else 16):
+            raise Vsj4rError(f"clip must have integers of 8 to 16 bits or floats, got {given['format']}")
+        if max(number["ssw"], number["ssh"]) > 2:
+            raise Vsj4rError(
+                f"clip must have chroma of a quarter of luma's sides or more, got {given['format']}"
+            )
+        kind = Format(
+            _FAMILIES[number["family"]],
+            "float" if sample == _FLOAT else "integer",
+            bits,
+            number["ssw"],
+            number["ssh"],
+        )
+        return cls(Geometry(number["width"], number["height"], kind), number["frames"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,27 +14,30 @@ from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.frames.planes import Converter, TensorRing
+from vsj4r.frames.planes import Converter
+from vsj4r.frames.ring import TensorRing
 from vsj4r.frames.scenes import FoundCuts, thumbnail
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given
 
 RANGE_FULL = 1
 
-_Planes = tuple[memoryview, memoryview, memoryview]
-_Raw = tuple[_Planes, tuple[int, int, int], int, int, int]
+_Planes = tuple[memoryview, memoryview | None, memoryview | None]
+_Raw = tuple[_Planes, tuple[int, int, int], int, int, int, int]
 
 
 class Frame(NamedTuple):
     """A frame as C hands it over, valid during the call only.
 
-    ``planes`` is the memory of Y, U, V; ``strides`` in bytes; ``range`` 1 full, 0 limited, -1 not stated;
-    ``field_based`` the frame property, 0 when absent; ``scene_change`` _SceneChangePrev, -1 when absent.
+    ``planes`` is the memory of each plane, None beyond the first of GRAY; ``strides`` in bytes; ``range`` 1
+    full, 0 limited, -1 not stated; ``matrix`` _Matrix and ``scene_change`` _SceneChangePrev, -1 when absent;
+    ``field_based`` the frame property, 0 when absent.
     """
 
     planes: _Planes
     strides: tuple[int, int, int]
     range: int
+    matrix: int
     field_based: int
     scene_change: int
 
@@ -92,9 +95,10 @@ class Host:
         with _one_line():
             if isinstance(self._cuts, FoundCuts):
                 frame = Frame(*source)
-                luma = self._geometry.views(frame.planes, frame.strides)[0]
+                planes = self._geometry.views(frame.planes, frame.strides)
+                luma = planes[1 if self._geometry.format.family == "rgb" else 0]  # green is most of it
                 told = None if frame.scene_change < 0 else frame.scene_change > 0
-                self._cuts.look(i, thumbnail(luma, peak=self._geometry.peak), told=told)
+                self._cuts.look(i, thumbnail(luma, peak=self._geometry.format.peak), told=told)
 
     def step(self, i: int, target: int, source: _Raw, after: _Raw, out: _Raw | None) -> None:
         """Feed frame ``i`` (of the run towards ``target``) and write its output, unless ``out`` is None.
@@ -125,17 +129,23 @@ class Host:
         if frame.field_based > 0:
             raise Vsj4rError(f"clip must be progressive, got _FieldBased {frame.field_based} on frame {n}")
         planes = self._geometry.views(frame.planes, frame.strides)
-        full = frame.range == RANGE_FULL
-        return self._tensors.get(n, lambda tensors: self._converter.load(planes, full=full, into=tensors))
+        full = self._is_full(frame)
+        return self._tensors.get(
+            n, lambda tensors: self._converter.load(planes, full=full, matrix=frame.matrix, into=tensors)
+        )
 
     def _write(self, source: Frame, residual: Tensors, out: Frame) -> None:
         self._converter.add(
             self._geometry.views(source.planes, source.strides),
-            residual,
+            self._converter.changes(residual, matrix=source.matrix),
             strength=self._strength,
-            full=source.range == RANGE_FULL,
+            full=self._is_full(source),
             into=self._geometry.views(out.planes, out.strides),
         )
+
+    def _is_full(self, frame: Frame) -> bool:
+        """Where a frame does not say, RGB is full and all else limited, as everywhere in VapourSynth."""
+        return frame.range == RANGE_FULL if frame.range >= 0 else self._geometry.format.family == "rgb"
 
 
 @contextmanager

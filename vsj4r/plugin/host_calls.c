@@ -160,23 +160,30 @@ static int range_of(const VSFrame *frame, const VSAPI *api)
     return range >= 0 || old < 0 ? range : !old;
 }
 
-/* One plane's memory as a memoryview. */
-static PyObject *plane_memory(const VSFrame *frame, uint8_t *writable, int plane, const VSAPI *api)
+/* One plane's memory as a memoryview; None where the format has no such plane. */
+static PyObject *plane_memory(const VSFrame *frame, VSFrame *writable, int plane, const VSAPI *api)
 {
+    if (plane >= api->getVideoFrameFormat(frame)->numPlanes)
+        return python.Py_BuildValue("");
     Py_ssize_t bytes = api->getStride(frame, plane) * api->getFrameHeight(frame, plane);
-    char *memory = writable ? (char *)writable : (char *)api->getReadPtr(frame, plane);
-    return python.PyMemoryView_FromMemory(memory, bytes, writable ? PY_WRITE : PY_READ);
+    if (writable)
+        return python.PyMemoryView_FromMemory((char *)api->getWritePtr(writable, plane), bytes, PY_WRITE);
+    return python.PyMemoryView_FromMemory((char *)api->getReadPtr(frame, plane), bytes, PY_READ);
+}
+
+static Py_ssize_t stride(const VSFrame *frame, int plane, const VSAPI *api)
+{
+    return plane < api->getVideoFrameFormat(frame)->numPlanes ? api->getStride(frame, plane) : 0;
 }
 
 /* A frame as `Frame` of vsj4r/plugin/host.py; `writable` is the same frame or NULL. */
 static PyObject *frame_tuple(const VSFrame *frame, VSFrame *writable, const VSAPI *api)
 {
-    PyObject *memory[3];
-    for (int plane = 0; plane < 3; plane++)
-        memory[plane] = plane_memory(frame, writable ? api->getWritePtr(writable, plane) : NULL, plane, api);
-    return python.Py_BuildValue("((NNN)(nnn)iii)", memory[0], memory[1], memory[2], (Py_ssize_t)api->getStride(frame, 0),
-                                (Py_ssize_t)api->getStride(frame, 1), (Py_ssize_t)api->getStride(frame, 2),
-                                range_of(frame, api), property(frame, "_FieldBased", 0, api),
+    return python.Py_BuildValue("((NNN)(nnn)iiii)", plane_memory(frame, writable, 0, api),
+                                plane_memory(frame, writable, 1, api), plane_memory(frame, writable, 2, api),
+                                stride(frame, 0, api), stride(frame, 1, api), stride(frame, 2, api),
+                                range_of(frame, api), property(frame, "_Matrix", -1, api),
+                                property(frame, "_FieldBased", 0, api),
                                 property(frame, "_SceneChangePrev", -1, api));
 }
 

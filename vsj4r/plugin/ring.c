@@ -11,7 +11,8 @@ static const int64_t RING_BYTES = 256 << 20;
 bool ring_init(Ring *ring, const VSVideoInfo *info, int threads)
 {
     int64_t luma = (int64_t)info->width * info->height * info->format.bytesPerSample;
-    int64_t bytes = luma + (luma >> (info->format.subSamplingW + info->format.subSamplingH)) * 2;
+    int64_t chroma = luma >> (info->format.subSamplingW + info->format.subSamplingH);
+    int64_t bytes = luma + chroma * (info->format.numPlanes - 1);
     int64_t frames = RING_BYTES / bytes;
     int64_t least = (int64_t)threads * 2 + 2;
     if (frames > RING_FRAMES)

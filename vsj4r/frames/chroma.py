@@ -1,0 +1,66 @@
+"""Chroma between a layout's own resolution and the network's, which is half of luma's on both axes.
+
+Down by the mean of pairs, as training subsamples; up by linear interpolation between sample centres. Both are
+linear and keep constants: 0 stays 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsj4r.engine.base import Floats
+
+
+def to_half(plane: Floats, ssw: int, ssh: int) -> Floats:
+    """(H >> ssh, W >> ssw) to (ceil(H / 2), ceil(W / 2)); ``ssw``, ``ssh`` 0 to 2."""
+    return _to_half(_to_half(plane, ssh, 0), ssw, 1)
+
+
+def from_half(half: Floats, shape: tuple[int, int], ssw: int, ssh: int) -> Floats:
+    """The way back to ``shape``, the layout's own resolution; 4:2:0 comes back as it is."""
+    return _from_half(_from_half(half, shape[0], ssh, 0), shape[1], ssw, 1)
+
+
+def shrunk(plane: Floats, ssw: int, ssh: int) -> Floats:
+    """Luma's resolution to a layout's: means of 2^ssh x 2^ssw samples, which divide the sides."""
+    height, width = plane.shape
+    if (ssw, ssh) == (0, 0):
+        return plane
+    blocks = plane.reshape(height >> ssh, 1 << ssh, width >> ssw, 1 << ssw)
+    return blocks.mean(axis=(1, 3), dtype=np.float32)
+
+
+def _to_half(plane: Floats, ss: int, axis: int) -> Floats:
+    if ss == 0:
+        return _pair_means(plane, axis)
+    return plane if ss == 1 else plane.repeat(2, axis)
+
+
+def _from_half(half: Floats, size: int, ss: int, axis: int) -> Floats:
+    if ss == 2:
+        return _pair_means(half, axis)
+    return half if ss == 1 else _doubled(half, size, axis)
+
+
+def _pair_means(plane: Floats, axis: int) -> Floats:
+    """An odd last sample stays as it is."""
+    rows = np.moveaxis(plane, axis, 0)
+    even, odd = rows[::2], rows[1::2]
+    mean = even.copy()
+    mean[: len(odd)] += odd
+    mean[: len(odd)] *= np.float32(0.5)
+    return np.moveaxis(mean, 0, axis)
+
+
+def _doubled(half: Floats, size: int, axis: int) -> Floats:
+    """Two samples for each, at a quarter left and right of its centre; the edge goes on beyond itself."""
+    rows = np.moveaxis(half, axis, 0)
+    near = rows * np.float32(0.75)
+    far = rows * np.float32(0.25)
+    doubled = np.empty((2 * len(rows), *rows.shape[1:]), np.float32)
+    doubled[::2], doubled[1::2] = near, near
+    doubled[2::2] += far[:-1]
+    doubled[0] += far[0]
+    doubled[1:-1:2] += far[1:]
+    doubled[-1] += far[-1]
+    return np.moveaxis(doubled[:size], 0, axis)
