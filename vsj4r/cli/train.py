@@ -72,11 +72,10 @@ def _log_to(console: Console) -> None:
 
 def _bar(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.5f}  {task.fields[gain]:+.2f} dB"),
-        TextColumn("{task.fields[step_s]:.2f} s a step ({task.fields[loader_s]:.2f} s waiting)"),
+        BarColumn(bar_width=8),
+        TextColumn("loss {task.fields[loss]:.4f} {task.fields[gain]:+.2f} dB"),
+        TextColumn("{task.fields[step_s]:.2f} s/step, {task.fields[loader_s]:.2f} waiting"),
         TextColumn("{task.fields[left]} left"),
         console=console,
         transient=True,
