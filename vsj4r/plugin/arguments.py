@@ -14,10 +14,16 @@ _FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
 _FLOAT = 1  # VSSampleType
 FRAMES_MAX = 1 << 31
 
+Info = dict[str, int | str]
+"""VSVideoInfo: ``format`` (its name, "" if it varies), ``family sample bits ssw ssh``, ``width height`` (0 if
+they vary), ``frames``."""
+
 Given = dict[str, list[int] | list[float] | list[str]]
 """The arguments of a call that were given, each as the list that a VSMap holds."""
 
-_LISTS = ("scenes",)
+OUTPUTS = ("derained", "rain", "occlusion")
+
+_LISTS = ("scenes", "planes", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +34,23 @@ class Clip:
     frames: int
 
     @classmethod
-    def checked(cls, given: dict[str, int | str]) -> Self:
-        """From VSVideoInfo: ``format`` (its name, "" if it varies), ``family sample bits ssw ssh``,
-        ``width height`` (0 if they vary), ``frames``.
+    def checked(cls, given: Info, name: str = "clip") -> Self:
+        """The clip that is the argument ``name``.
 
         Raises:
-            Vsj4rError: any other clip.
+            Vsj4rError: it varies, or its samples are of a kind that the filter does not take.
         """
         number = {name: value for name, value in given.items() if isinstance(value, int)}
         if not number["family"]:
-            raise Vsj4rError("clip must be of constant format, got a variable one")
+            raise Vsj4rError(f"{name} must be of constant format, got a variable one")
         if not number["width"] or not number["height"]:
-            raise Vsj4rError("clip must be of constant size, got a variable one")
+            raise Vsj4rError(f"{name} must be of constant size, got a variable one")
         sample, bits = number["sample"], number["bits"]
         if number["family"] not in _FAMILIES or bits > (32 if sample == _FLOAT else 16):
-            raise Vsj4rError(f"clip must have integers of 8 to 16 bits or floats, got {given['format']}")
+            raise Vsj4rError(f"{name} must have integers of 8 to 16 bits or floats, got {given['format']}")
         if max(number["ssw"], number["ssh"]) > 2:
             raise Vsj4rError(
-                f"clip must have chroma of a quarter of luma's sides or more, got {given['format']}"
+                f"{name} must have chroma of a quarter of luma's sides or more, got {given['format']}"
             )
         kind = Format(
             _FAMILIES[number["family"]],
@@ -56,12 +61,27 @@ class Clip:
         )
         return cls(Geometry(number["width"], number["height"], kind), number["frames"])
 
+    def mask(self, given: Info) -> Geometry:
+        """The clip that says where to derain this one.
+
+        Raises:
+            Vsj4rError: it is not GRAY, or of another size.
+        """
+        geometry = Clip.checked(given, "mask").geometry
+        if geometry.format.family != "gray":
+            raise Vsj4rError(f"mask must be GRAY, got {given['format']}")
+        wanted, got = (f"{each.width}x{each.height}" for each in (self.geometry, geometry))
+        if wanted != got:
+            raise Vsj4rError(f"mask must be {wanted} like the clip, got {got}")
+        return geometry
+
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
     """Everything beside the clip. ``device``, ``precision`` and ``threads`` are the engine's to check.
 
     ``segment``: frames between periodic anchors, 0 for none; ``warmup``: frames of run-in before an anchor.
+    ``planes``: those that are derained, all without. ``output``: at least one of ``OUTPUTS``.
     ``scenes``, or the file ``qpfile``: all cuts; without either they are found, unless ``scene_detect`` is 0.
     """
 
@@ -75,6 +95,8 @@ class Arguments:
     scene_detect: int = 1
     scenes: tuple[int, ...] | None = None
     qpfile: str | None = None
+    planes: tuple[int, ...] | None = None
+    output: tuple[str, ...] = OUTPUTS[:1]
 
     @classmethod
     def checked(cls, given: Given) -> Self:
@@ -95,7 +117,20 @@ class Arguments:
             raise Vsj4rError(f"scene_detect must be 0 or 1, got {arguments.scene_detect}")
         if arguments.scenes is not None and arguments.qpfile is not None:
             raise Vsj4rError("scenes must be given alone, got qpfile too")
+        for name in arguments.output:
+            if name not in OUTPUTS:
+                raise Vsj4rError(f"output must be one of {', '.join(OUTPUTS)}, got {name!r}")
+        _check_distinct("output", arguments.output)
+        _check_distinct("planes", arguments.planes or ())
         return arguments
+
+    def check_planes(self, kind: Format) -> None:
+        """Raises:
+        Vsj4rError: the format has no such plane.
+        """
+        for plane in self.planes or ():
+            if not 0 <= plane < kind.planes:
+                raise Vsj4rError(f"planes must be between 0 and {kind.planes - 1}, got {plane}")
 
     def cuts(self, frames: int) -> Cuts:
         """The cuts of a clip of ``frames`` frames.
@@ -112,3 +147,9 @@ class Arguments:
             if not 0 <= n < frames:
                 raise Vsj4rError(f"{name} must be frames of the clip, 0 to {frames - 1}, got {n}")
         return Cuts(given)
+
+
+def _check_distinct(name: str, values: tuple[int, ...] | tuple[str, ...]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise Vsj4rError(f"{name} must name each once, got {value!r} twice")

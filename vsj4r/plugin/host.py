@@ -8,55 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames.formats import Geometry
+from vsj4r.frames.layers import Levels
 from vsj4r.frames.planes import Converter
 from vsj4r.frames.ring import TensorRing
 from vsj4r.frames.scenes import FoundCuts, thumbnail
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
-from vsj4r.plugin.arguments import Arguments, Clip, Given
-
-RANGE_FULL = 1
-
-_Planes = tuple[memoryview, memoryview | None, memoryview | None]
-_Raw = tuple[_Planes, tuple[int, int, int], int, int, int, int]
+from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
+from vsj4r.plugin.frame import Frame, RawFrame
+from vsj4r.plugin.outputs import Outputs
 
 
-class Frame(NamedTuple):
-    """A frame as C hands it over, valid during the call only.
-
-    ``planes`` is the memory of each plane, None beyond the first of GRAY; ``strides`` in bytes; ``range`` 1
-    full, 0 limited, -1 not stated; ``matrix`` _Matrix and ``scene_change`` _SceneChangePrev, -1 when absent;
-    ``field_based`` the frame property, 0 when absent.
-    """
-
-    planes: _Planes
-    strides: tuple[int, int, int]
-    range: int
-    matrix: int
-    field_based: int
-    scene_change: int
-
-
-def open_host(clip: dict[str, int | str], arguments: Given) -> Host:
-    """Check everything, then open the engine. ``clip`` as in ``Clip``; ``arguments`` those that were given.
+def open_host(clip: Info, mask: Info | None, arguments: Given) -> Host:
+    """Check everything, then open the engine. ``arguments``: those that were given.
 
     Raises:
         Vsj4rError: what the user can mend, one line.
     """
     with _one_line():
-        return Host(Clip.checked(clip), Arguments.checked(arguments))
+        checked = Clip.checked(clip)
+        return Host(checked, checked.mask(mask) if mask else None, Arguments.checked(arguments))
 
 
 class Host:
     """One ``Derain`` in one filter graph."""
 
-    def __init__(self, clip: Clip, arguments: Arguments) -> None:
+    def __init__(self, clip: Clip, mask: Geometry | None, arguments: Arguments) -> None:
         geometry = clip.geometry
+        arguments.check_planes(geometry.format)
         cuts = arguments.cuts(clip.frames)
         spec = find_model(arguments.model).spec
         self._converter = Converter(geometry, spec)
@@ -69,7 +53,7 @@ class Host:
             threads=arguments.threads,
         )
         self._geometry = geometry
-        self._strength = arguments.strength
+        self._outputs = Outputs(self._converter, arguments, mask)
         self._lookahead = spec.lookahead
         self._cuts = cuts
         segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead, self._cuts)
@@ -90,20 +74,29 @@ class Host:
         """Request ``n`` has failed."""
         self._schedule.forget(n)
 
-    def look(self, i: int, source: _Raw) -> None:
+    def look(self, i: int, source: RawFrame) -> None:
         """Look at frame ``i`` for a cut before it."""
         with _one_line():
             if isinstance(self._cuts, FoundCuts):
                 frame = Frame(*source)
-                planes = self._geometry.views(frame.planes, frame.strides)
+                planes = frame.views(self._geometry)
                 luma = planes[1 if self._geometry.format.family == "rgb" else 0]  # green is most of it
                 told = None if frame.scene_change < 0 else frame.scene_change > 0
                 self._cuts.look(i, thumbnail(luma, peak=self._geometry.format.peak), told=told)
 
-    def step(self, i: int, target: int, source: _Raw, after: _Raw, out: _Raw | None) -> None:
-        """Feed frame ``i`` (of the run towards ``target``) and write its output, unless ``out`` is None.
+    def step(
+        self,
+        i: int,
+        target: int,
+        source: RawFrame,
+        after: RawFrame,
+        mask: RawFrame | None,
+        outs: list[RawFrame],
+    ) -> Levels:
+        """Feed frame ``i`` of the run towards ``target`` and write ``outs``, one for each output or none.
 
         ``source`` is frame ``i``, ``after`` the next one that was read (frame ``i`` again at the end).
+        Without ``outs`` the levels mean nothing.
 
         Raises:
             Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
@@ -117,35 +110,25 @@ class Host:
             try:
                 if fresh:
                     state.reset()
-                residual = self._engine.step(o_t, o_next if self._lookahead else None, state).residual
-                if out is not None:
-                    self._write(Frame(*source), residual, Frame(*out))
+                step = self._engine.step(o_t, o_next if self._lookahead else None, state)
+                levels = Levels(0, 0)
+                if outs:
+                    share = mask and Frame(*mask)
+                    levels = self._outputs.write(step, Frame(*source), share, [Frame(*out) for out in outs])
             except BaseException:
                 self._schedule.lose(slot)
                 raise
             self._schedule.advance(slot, i, target)
+            return levels
 
     def _load(self, n: int, frame: Frame) -> Tensors:
         if frame.field_based > 0:
             raise Vsj4rError(f"clip must be progressive, got _FieldBased {frame.field_based} on frame {n}")
-        planes = self._geometry.views(frame.planes, frame.strides)
-        full = self._is_full(frame)
+        planes = frame.views(self._geometry)
+        full = frame.is_full(self._geometry.format)
         return self._tensors.get(
             n, lambda tensors: self._converter.load(planes, full=full, matrix=frame.matrix, into=tensors)
         )
-
-    def _write(self, source: Frame, residual: Tensors, out: Frame) -> None:
-        self._converter.add(
-            self._geometry.views(source.planes, source.strides),
-            self._converter.changes(residual, matrix=source.matrix),
-            strength=self._strength,
-            full=self._is_full(source),
-            into=self._geometry.views(out.planes, out.strides),
-        )
-
-    def _is_full(self, frame: Frame) -> bool:
-        """Where a frame does not say, RGB is full and all else limited, as everywhere in VapourSynth."""
-        return frame.range == RANGE_FULL if frame.range >= 0 else self._geometry.format.family == "rgb"
 
 
 @contextmanager

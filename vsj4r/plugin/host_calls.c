@@ -83,13 +83,13 @@ static PyObject *map_values(const VSMap *map, const char *key, const VSAPI *api)
     return list;
 }
 
-/* The arguments that were given, without the clip, as a dict of lists. */
+/* The arguments that were given, without the clips, as a dict of lists. */
 static PyObject *arguments_dict(const VSMap *map, const VSAPI *api)
 {
     PyObject *dict = python.PyDict_New();
     for (int i = 0; dict && i < api->mapNumKeys(map); i++) {
         const char *key = api->mapGetKey(map, i);
-        if (!strcmp(key, "clip"))
+        if (api->mapGetType(map, key) == ptVideoNode)
             continue;
         PyObject *value = map_values(map, key, api);
         bool stored = value && python.PyDict_SetItemString(dict, key, value) == 0;
@@ -103,19 +103,28 @@ static PyObject *arguments_dict(const VSMap *map, const VSAPI *api)
     return dict;
 }
 
-PyObject *host_open(const VSVideoInfo *info, const VSMap *arguments, const VSAPI *api, HostError *error)
+/* What VSVideoInfo says, as `Clip` of vsj4r/plugin/arguments.py reads it; None for NULL. */
+static PyObject *info_dict(const VSVideoInfo *info, const VSAPI *api)
 {
-    const VSVideoFormat *format = &info->format;
     char name[33] = "";
+    if (!info)
+        return python.Py_BuildValue("");
+    const VSVideoFormat *format = &info->format;
     api->getVideoFormatName(format, name);
+    return python.Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "format", name, "family",
+                                format->colorFamily, "sample", format->sampleType, "bits", format->bitsPerSample,
+                                "ssw", format->subSamplingW, "ssh", format->subSamplingH, "width", info->width,
+                                "height", info->height, "frames", info->numFrames);
+}
+
+PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMap *arguments, const VSAPI *api,
+                    HostError *error)
+{
     PyObject *host = NULL;
     PyObject *module = python.PyImport_ImportModule("vsj4r.plugin.host");
     if (module)
-        host = python.PyObject_CallMethod(
-            module, "open_host", "({s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}N)", "format", name, "family",
-            format->colorFamily, "sample", format->sampleType, "bits", format->bitsPerSample, "ssw",
-            format->subSamplingW, "ssh", format->subSamplingH, "width", info->width, "height", info->height,
-            "frames", info->numFrames, arguments_dict(arguments, api));
+        host = python.PyObject_CallMethod(module, "open_host", "(NNN)", info_dict(clip, api), info_dict(mask, api),
+                                          arguments_dict(arguments, api));
     if (!host)
         take_exception(error);
     if (module)
@@ -176,15 +185,29 @@ static Py_ssize_t stride(const VSFrame *frame, int plane, const VSAPI *api)
     return plane < api->getVideoFrameFormat(frame)->numPlanes ? api->getStride(frame, plane) : 0;
 }
 
-/* A frame as `Frame` of vsj4r/plugin/host.py; `writable` is the same frame or NULL. */
+/* J4RStrength as a float, None where the frame has none. */
+static PyObject *strength_of(const VSFrame *frame, const VSAPI *api)
+{
+    const VSMap *properties = api->getFramePropertiesRO(frame);
+    switch (api->mapGetType(properties, "J4RStrength")) {
+    case ptInt:
+        return python.Py_BuildValue("d", (double)api->mapGetInt(properties, "J4RStrength", 0, NULL));
+    case ptFloat:
+        return python.Py_BuildValue("d", api->mapGetFloat(properties, "J4RStrength", 0, NULL));
+    default:
+        return python.Py_BuildValue("");
+    }
+}
+
+/* A frame as `Frame` of vsj4r/plugin/frame.py; `writable` is the same frame or NULL. */
 static PyObject *frame_tuple(const VSFrame *frame, VSFrame *writable, const VSAPI *api)
 {
-    return python.Py_BuildValue("((NNN)(nnn)iiii)", plane_memory(frame, writable, 0, api),
+    return python.Py_BuildValue("((NNN)(nnn)iiiiN)", plane_memory(frame, writable, 0, api),
                                 plane_memory(frame, writable, 1, api), plane_memory(frame, writable, 2, api),
                                 stride(frame, 0, api), stride(frame, 1, api), stride(frame, 2, api),
                                 range_of(frame, api), property(frame, "_Matrix", -1, api),
                                 property(frame, "_FieldBased", 0, api),
-                                property(frame, "_SceneChangePrev", -1, api));
+                                property(frame, "_SceneChangePrev", -1, api), strength_of(frame, api));
 }
 
 bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, HostError *error)
@@ -192,13 +215,35 @@ bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, H
     return took_effect(python.PyObject_CallMethod(host, "look", "(iN)", i, frame_tuple(source, NULL, api)), error);
 }
 
-bool host_step(PyObject *host, int i, int target, const VSFrame *source, const VSFrame *after, VSFrame *out,
-               const VSAPI *api, HostError *error)
+/* The frames to be written as a list. */
+static PyObject *outs_list(HostFrames *frames, const VSAPI *api)
 {
-    PyObject *written = out ? frame_tuple(out, out, api) : python.Py_BuildValue("");
-    return took_effect(python.PyObject_CallMethod(host, "step", "(iiNNN)", i, target, frame_tuple(source, NULL, api),
-                                                  frame_tuple(after, NULL, api), written),
-                       error);
+    PyObject *list = python.PyList_New(0);
+    for (int i = 0; list && i < frames->count; i++) {
+        PyObject *frame = frame_tuple(frames->outs[i], frames->outs[i], api);
+        bool stored = frame && python.PyList_Append(list, frame) == 0;
+        if (frame)
+            python.Py_DecRef(frame);
+        if (!stored) {
+            python.Py_DecRef(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error)
+{
+    PyObject *mask = frames->mask ? frame_tuple(frames->mask, NULL, api) : python.Py_BuildValue("");
+    PyObject *levels = python.PyObject_CallMethod(host, "step", "(iiNNNN)", i, target,
+                                                  frame_tuple(frames->source, NULL, api),
+                                                  frame_tuple(frames->after, NULL, api), mask, outs_list(frames, api));
+    bool stepped = levels && python.PyArg_ParseTuple(levels, "dd", &frames->rain, &frames->occlusion);
+    if (!stepped)
+        take_exception(error);
+    if (levels)
+        python.Py_DecRef(levels);
+    return stepped;
 }
 
 void host_forget(PyObject *host, int n)

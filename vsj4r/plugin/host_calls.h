@@ -2,6 +2,7 @@
 #ifndef VSJ4R_HOST_CALLS_H
 #define VSJ4R_HOST_CALLS_H
 
+#include "outputs.h"
 #include "python_abi.h"
 
 #include <VapourSynth4.h>
@@ -23,8 +24,9 @@ typedef struct HostRun {
 bool host_lock(int *gil, HostError *error);
 void host_unlock(int gil);
 
-/* A new reference to the host of a filter, or NULL and `error`. `arguments` is the map of the call. */
-PyObject *host_open(const VSVideoInfo *info, const VSMap *arguments, const VSAPI *api, HostError *error);
+/* A new reference to the host of a filter, or NULL and `error`. `mask` may be NULL; `arguments` is the map of the call. */
+PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMap *arguments, const VSAPI *api,
+                    HostError *error);
 
 /* Drops the reference. Takes the GIL itself; leaks when Python is on its way out. */
 void host_close(PyObject *host);
@@ -34,9 +36,16 @@ bool host_reads(PyObject *host, int n, HostRun *run, HostError *error);
 /* Look at frame `i` for a scene cut. */
 bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, HostError *error);
 
-/* Feed frame `i`: `source`, and `after`, the next one read. `out` NULL: the output is thrown away. */
-bool host_step(PyObject *host, int i, int target, const VSFrame *source, const VSFrame *after, VSFrame *out,
-               const VSAPI *api, HostError *error);
+/* The frames of one step: `source`, `after`, the next one read, `mask` or NULL, and `count` frames to be written. */
+typedef struct HostFrames {
+    const VSFrame *source, *after, *mask;
+    VSFrame *outs[OUTPUTS_MAX];
+    int count; /* 0: the output is thrown away */
+    double rain, occlusion; /* gives, unless `count` is 0: means over the frame */
+} HostFrames;
+
+/* Feed frame `i`. */
+bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error);
 
 /* Request `n` has failed. */
 void host_forget(PyObject *host, int n);

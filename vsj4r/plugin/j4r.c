@@ -4,6 +4,7 @@
  * fed, from which state, is decided in Python (host.py, ../frames/segments.py).
  */
 #include "host_calls.h"
+#include "outputs.h"
 #include "ring.h"
 
 #include <VapourSynth4.h>
@@ -11,16 +12,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A request for output n that waits: it holds the source frames first .. last (none when last < first). */
+/* Frames first .. last of a clip that a request holds; none when last < first. */
+typedef struct Held {
+    int first, last;
+} Held;
+
+static const Held NONE = {0, -1};
+
+/* A request for output n that waits. */
 typedef struct Request {
-    int n, first, last;
+    int n;
+    Held source, mask;
     const VSFrame *finished; /* output n, once somebody's run has come past it */
     struct Request *next;
 } Request;
 
 typedef struct Derain {
-    VSNode *node;
-    const VSVideoInfo *info;
+    VSNode *node, *mask; /* the mask may be NULL */
+    Outputs outputs;
     PyObject *host;
     Request *requests;
     Ring ring;
@@ -39,7 +48,7 @@ static Request *request_open(Derain *d, int n)
 {
     Request *request = malloc(sizeof *request);
     if (request) {
-        *request = (Request){.n = n, .first = 0, .last = -1, .next = d->requests};
+        *request = (Request){.n = n, .source = NONE, .mask = NONE, .next = d->requests};
         d->requests = request;
     }
     return request;
@@ -57,22 +66,42 @@ static const VSFrame *request_close(Derain *d, Request *request)
     return finished;
 }
 
-/* Hold exactly first .. last. Returns whether anything had to be asked for. */
-static bool request_hold(Request *request, int first, int last, VSNode *node, VSFrameContext *context,
-                         const VSAPI *api)
+/* Hold exactly first .. last of a clip. Returns whether anything had to be asked for. */
+static bool hold(Held *held, int first, int last, VSNode *node, VSFrameContext *context, const VSAPI *api)
 {
     bool asked = false;
-    for (int i = request->first; i <= request->last; i++)
+    for (int i = held->first; i <= held->last; i++)
         if (i < first || i > last)
             api->releaseFrameEarly(node, i, context);
     for (int i = first; i <= last; i++)
-        if (i < request->first || i > request->last) {
+        if (i < held->first || i > held->last) {
             api->requestFrameFilter(i, node, context);
             asked = true;
         }
-    request->first = first;
-    request->last = last;
+    *held = (Held){first, last};
     return asked;
+}
+
+/* Hold what a run reads: the mask only where an output is written. Returns whether anything had to be asked for. */
+static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrameContext *context, const VSAPI *api)
+{
+    bool asked = hold(&request->source, run->first, run->last, d->node, context, api);
+    if (!d->mask)
+        return asked;
+    int first = run->keep > run->first ? run->keep : run->first;
+    int last = run->look ? first - 1 : run->stop;
+    return hold(&request->mask, first, last, d->mask, context, api) || asked;
+}
+
+/* Frame i has been stepped. */
+static void derain_release(Derain *d, Request *request, int i, VSFrameContext *context, const VSAPI *api)
+{
+    api->releaseFrameEarly(d->node, i, context);
+    request->source.first = i + 1;
+    if (d->mask && i >= request->mask.first && i <= request->mask.last) {
+        api->releaseFrameEarly(d->mask, i, context);
+        request->mask.first = i + 1;
+    }
 }
 
 /* Keep output i (taking over the reference) and give it to whoever waits for it. */
@@ -88,18 +117,21 @@ static void derain_finish(Derain *d, int i, const VSFrame *out, const VSAPI *api
 static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *context, VSCore *core, const VSAPI *api,
                         HostError *error)
 {
-    const VSFrame *source = api->getFrameFilter(i, d->node, context);
-    const VSFrame *after = api->getFrameFilter(i < run->last ? i + 1 : i, d->node, context);
-    VSFrame *out = NULL;
-    if (i >= run->keep)
-        out = api->newVideoFrame(&d->info->format, d->info->width, d->info->height, source, core);
-    bool stepped = host_step(d->host, i, run->target, source, after, out, api, error);
-    if (stepped && out)
-        derain_finish(d, i, out, api);
+    HostFrames frames = {.count = i >= run->keep ? d->outputs.count : 0};
+    frames.source = api->getFrameFilter(i, d->node, context);
+    frames.after = api->getFrameFilter(i < run->last ? i + 1 : i, d->node, context);
+    if (frames.count) {
+        frames.mask = d->mask ? api->getFrameFilter(i, d->mask, context) : NULL;
+        outputs_new(&d->outputs, frames.outs, frames.source, core, api);
+    }
+    bool stepped = host_step(d->host, i, run->target, &frames, api, error);
+    if (stepped && frames.count)
+        derain_finish(d, i, outputs_join(&d->outputs, frames.outs, frames.rain, frames.occlusion, api), api);
     else
-        api->freeFrame(out);
-    api->freeFrame(after);
-    api->freeFrame(source);
+        outputs_free(&d->outputs, frames.outs, api);
+    api->freeFrame(frames.mask);
+    api->freeFrame(frames.after);
+    api->freeFrame(frames.source);
     return stepped;
 }
 
@@ -126,7 +158,7 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
         HostRun run;
         if (!host_reads(d->host, request->n, &run, error))
             return false;
-        if (request_hold(request, run.first, run.last, d->node, context, api))
+        if (derain_hold(d, request, &run, context, api))
             return true;
         if (run.look) {
             if (!derain_look(d, &run, context, api, error))
@@ -142,8 +174,7 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
                 snprintf(error->text, sizeof error->text, "frame %d: %s", i, failure.text);
                 return false;
             }
-            api->releaseFrameEarly(d->node, i, context);
-            request->first = i + 1;
+            derain_release(d, request, i, context, api);
         }
     }
     return true;
@@ -210,6 +241,7 @@ static void VS_CC derain_free(void *instance, VSCore *core, const VSAPI *api)
     Derain *d = instance;
     host_close(d->host);
     ring_free(&d->ring, api);
+    api->freeNode(d->mask);
     api->freeNode(d->node);
     free(d);
 }
@@ -225,13 +257,14 @@ static bool derain_open(Derain *d, const VSMap *in, VSCore *core, const VSAPI *a
     }
     if (!host_lock(&gil, error))
         return false;
-    d->host = host_open(d->info, in, api, error);
+    d->host = host_open(api->getVideoInfo(d->node), d->mask ? api->getVideoInfo(d->mask) : NULL, in, api, error);
     host_unlock(gil);
     if (!d->host)
         return false;
+    outputs_init(&d->outputs, api->getVideoInfo(d->node), in, core, api);
     VSCoreInfo info;
     api->getCoreInfo(core, &info);
-    if (ring_init(&d->ring, d->info, info.numThreads))
+    if (ring_init(&d->ring, outputs_bytes(&d->outputs), info.numThreads))
         return true;
     snprintf(error->text, sizeof error->text, "out of memory");
     return false;
@@ -246,7 +279,8 @@ static void VS_CC derain_create(const VSMap *in, VSMap *out, void *user_data, VS
         return;
     }
     d->node = api->mapGetNode(in, "clip", 0, NULL);
-    d->info = api->getVideoInfo(d->node);
+    int missing;
+    d->mask = api->mapGetNode(in, "mask", 0, &missing);
     HostError error;
     if (!derain_open(d, in, core, api, &error)) {
         char text[sizeof error.text + 16];
@@ -255,8 +289,9 @@ static void VS_CC derain_create(const VSMap *in, VSMap *out, void *user_data, VS
         derain_free(d, core, api);
         return;
     }
-    VSFilterDependency dependency = {d->node, rpGeneral};
-    api->createVideoFilter(out, "Derain", d->info, derain_get, derain_free, fmUnordered, &dependency, 1, d, core);
+    VSFilterDependency dependencies[] = {{d->node, rpGeneral}, {d->mask, rpGeneral}};
+    api->createVideoFilter(out, "Derain", &d->outputs.info[0], derain_get, derain_free, fmUnordered, dependencies,
+                           d->mask ? 2 : 1, d, core);
 }
 
 static void VS_CC version(const VSMap *in, VSMap *out, void *user_data, VSCore *core, const VSAPI *api)
@@ -272,7 +307,8 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
     api->registerFunction("Derain",
                           "clip:vnode;model:data:opt;strength:float:opt;device:data:opt;precision:data:opt;"
                           "threads:int:opt;segment:int:opt;warmup:int:opt;scene_detect:int:opt;"
-                          "scenes:int[]:opt:empty;qpfile:data:opt;",
+                          "scenes:int[]:opt:empty;qpfile:data:opt;mask:vnode:opt;planes:int[]:opt;"
+                          "output:data[]:opt;",
                           "clip:vnode;", derain_create, NULL, plugin);
     api->registerFunction("Version", "", "version:data;", version, NULL, plugin);
 }

@@ -8,11 +8,8 @@
 static const int64_t RING_FRAMES = 40;
 static const int64_t RING_BYTES = 256 << 20;
 
-bool ring_init(Ring *ring, const VSVideoInfo *info, int threads)
+bool ring_init(Ring *ring, int64_t bytes, int threads)
 {
-    int64_t luma = (int64_t)info->width * info->height * info->format.bytesPerSample;
-    int64_t chroma = luma >> (info->format.subSamplingW + info->format.subSamplingH);
-    int64_t bytes = luma + chroma * (info->format.numPlanes - 1);
     int64_t frames = RING_BYTES / bytes;
     int64_t least = (int64_t)threads * 2 + 2;
     if (frames > RING_FRAMES)

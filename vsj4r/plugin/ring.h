@@ -4,6 +4,7 @@
 
 #include <VapourSynth4.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct RingEntry {
     int n; /* -1: empty */
@@ -16,8 +17,8 @@ typedef struct Ring {
     int next; /* the oldest entry, to be replaced first */
 } Ring;
 
-/* Room for the frames of `info` that `threads` workers may have under way; false: no memory. */
-bool ring_init(Ring *ring, const VSVideoInfo *info, int threads);
+/* Room for the frames, of `bytes` each, that `threads` workers may have under way; false: no memory. */
+bool ring_init(Ring *ring, int64_t bytes, int threads);
 void ring_free(Ring *ring, const VSAPI *api);
 
 /* The frame, borrowed, or NULL. */

@@ -1,0 +1,242 @@
+"""What post-production asks for: strength by frame, mask, planes, layers, levels of each frame."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from tests.clips import noise_clip, planes_of
+from tests.filtering import assert_same, derain, format_of, message, reference
+from tests.tiny_model import write_tiny_model
+from vsj4r.engine.base import Step, Tensors
+from vsj4r.engine.cpu import CpuEngine
+from vsj4r.frames.formats import Format, Geometry
+from vsj4r.frames.layers import levels, weights, write_occlusion
+from vsj4r.frames.segments import Segments
+
+core = vs.core
+LENGTH = 12
+EACH_FORMAT = pytest.mark.parametrize(
+    "vs_format", [vs.YUV420P8, vs.YUV422P10, vs.YUV444P16, vs.YUV444PS, vs.GRAY8, vs.GRAYH, vs.RGB24, vs.RGBS]
+)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+def clip_of(vs_format: int = vs.YUV420P8) -> Any:
+    return noise_clip(width=38, height=22, length=LENGTH, vs_format=vs_format)
+
+
+def with_strengths(clip: Any, strengths: dict[int, Any]) -> Any:
+    def tell(n: int, f: Any) -> Any:
+        frame = f.copy()
+        if n in strengths:
+            frame.props["J4RStrength"] = strengths[n]
+        return frame
+
+    return clip.std.ModifyFrame(clip, tell)
+
+
+# ------------------------------------------------------------------------------------- how strongly and where
+
+
+def test_a_frame_may_state_its_own_strength(tiny: str) -> None:
+    clip = clip_of()
+    strengths: dict[int, Any] = {2: 0, 3: 1, 5: 0.25}
+    out = derain(with_strengths(clip, strengths), tiny, strength=0.5)
+    by_strength = {
+        x: reference(clip, tiny, Segments(LENGTH, 120, 8, 1), strength=x) for x in (0, 0.25, 0.5, 1)
+    }
+    for n in range(LENGTH):
+        assert_same(out.get_frame(n), by_strength[strengths.get(n, 0.5)][n])
+
+
+@pytest.mark.parametrize("strength", [1.5, -1, float("nan")])
+def test_a_stated_strength_out_of_range_is_that_frames_error(tiny: str, strength: float) -> None:
+    out = derain(with_strengths(clip_of(), {4: strength}), tiny)
+    with pytest.raises(vs.Error) as caught:
+        out.get_frame(4)
+    rule = f"strength must be between 0 and 1, got J4RStrength {strength:g}"
+    assert str(caught.value) == f"Derain: frame 4: {rule}"
+
+
+@EACH_FORMAT
+@pytest.mark.parametrize("mask_format", [vs.GRAY8, vs.GRAY16, vs.GRAYS])
+def test_a_mask_says_where(tiny: str, vs_format: int, mask_format: int) -> None:
+    """The left half is masked out: it comes back to the bit; the right half is as without a mask."""
+    clip = clip_of(vs_format)
+    width, height, left = clip.width, clip.height, 16
+    peak = 1.0 if mask_format == vs.GRAYS else (255 if mask_format == vs.GRAY8 else 65535)
+    black, white = (
+        core.std.BlankClip(width=side, height=height, format=mask_format, color=level, length=LENGTH)
+        for side, level in ((left, 0), (width - left, peak))
+    )
+    out = derain(clip, tiny, mask=core.std.StackHorizontal([black, white]))
+    for n in (5, 0, 11, 3):
+        pairs = zip(out.get_frame(n), clip.get_frame(n), derain(clip, tiny).get_frame(n), strict=True)
+        for got, source, whole in pairs:
+            column = left >> clip.format.subsampling_w if np.asarray(got).shape[1] != width else left
+            np.testing.assert_array_equal(np.asarray(got)[:, :column], np.asarray(source)[:, :column])
+            np.testing.assert_array_equal(np.asarray(got)[:, column:], np.asarray(whole)[:, column:])
+
+
+def test_each_frame_has_its_own_mask_in_any_order_and_the_last_goes_on(tiny: str) -> None:
+    clip = clip_of()
+    levels_of = [0, 255, 0, 0, 255]
+    frames = [core.std.BlankClip(width=38, height=22, format=vs.GRAY8, color=x, length=1) for x in levels_of]
+    plain = [planes_of(frame) for frame in derain(clip, tiny, segment=5, warmup=2).frames()]
+    out = derain(clip, tiny, mask=core.std.Splice(frames), segment=5, warmup=2)
+    order = [n for n in range(LENGTH) for _ in range(2)]
+    random.Random(1).shuffle(order)
+    for n, future in [(n, out.get_frame_async(n)) for n in order]:
+        level = levels_of[min(n, len(levels_of) - 1)]
+        assert_same(future.result(), plain[n] if level else planes_of(clip.get_frame(n)))
+
+
+@pytest.mark.parametrize(
+    ("mask", "text"),
+    [
+        ({"format": vs.RGB24}, "mask must be GRAY, got RGB24"),
+        ({"format": vs.GRAY8, "width": 40}, "mask must be 38x22 like the clip, got 40x22"),
+        ({"format": vs.GRAY32}, "mask must have integers of 8 to 16 bits or floats, got Gray32"),
+    ],
+)
+def test_other_masks_are_refused(tiny: str, mask: dict[str, Any], text: str) -> None:
+    blank = core.std.BlankClip(length=1, **{"width": 38, "height": 22, **mask})
+    assert message(clip_of(), tiny, mask=blank) == f"Derain: {text}"
+
+
+def test_a_mask_that_varies_is_refused(tiny: str) -> None:
+    small, large = (core.std.BlankClip(width=w, height=22, format=vs.GRAY8, length=1) for w in (38, 40))
+    varying = core.std.Splice([small, large], mismatch=True)
+    assert (
+        message(clip_of(), tiny, mask=varying) == "Derain: mask must be of constant size, got a variable one"
+    )
+
+
+@pytest.mark.parametrize("planes", [[0], [1, 2], [2, 0], [0, 1, 2]])
+@pytest.mark.parametrize("vs_format", [vs.YUV420P8, vs.RGBS])
+def test_only_the_planes_asked_for_change(tiny: str, vs_format: int, planes: list[int]) -> None:
+    clip = clip_of(vs_format)
+    whole, source = planes_of(derain(clip, tiny).get_frame(4)), planes_of(clip.get_frame(4))
+    expected = [whole[n] if n in planes else source[n] for n in range(3)]
+    assert_same(derain(clip, tiny, planes=planes).get_frame(4), expected)
+
+
+# --------------------------------------------------------------------------------------------------- layers
+
+
+@EACH_FORMAT
+def test_rain_is_what_was_taken_away(tiny: str, vs_format: int) -> None:
+    clip = clip_of(vs_format)
+    kind = format_of(clip.format)
+    arguments = {"strength": 0.25, "segment": 5, "warmup": 1}
+    rain, clean = derain(clip, tiny, output="rain", **arguments), derain(clip, tiny, **arguments)
+    assert rain.format == clip.format
+    for n in (7, 2, 11):
+        frames = (planes_of(each.get_frame(n)) for each in (rain, clean, clip))
+        for index, (layer, b, o) in enumerate(zip(*frames, strict=True)):
+            zero = kind.codes(index, full=kind.family == "rgb").zero
+            difference = o.astype(np.float64) - b + zero
+            if kind.sample == "integer":
+                difference = np.clip(difference, 0, kind.peak)
+            np.testing.assert_allclose(layer, difference, atol=0 if kind.sample == "integer" else 2e-3)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 16])
+def test_occlusion_is_a_grey_map_of_full_range(tiny: str, bits: int) -> None:
+    clip = clip_of(core.query_video_format(vs.YUV, vs.INTEGER, bits, 1, 1).id)
+    out = derain(clip, tiny, output="occlusion")
+    assert (out.format.name, out.width, out.height) == (f"Gray{bits}", 38, 22)
+    frame = out.get_frame(6)
+    assert frame.props["_Range"] == 1
+    assert "_Matrix" not in frame.props
+    two_before = np.asarray(clip.get_frame(4)[0]).astype(np.float64)  # the tiny model's alpha
+    unit = 1 << (bits - 8)
+    light = np.clip((two_before - 16 * unit) / (219 * unit), 0, 1)
+    middle = light.reshape(11, 2, 19, 2).mean(axis=(1, 3)).mean()
+    assert np.asarray(frame[0]).mean() / ((1 << bits) - 1) == pytest.approx(middle, abs=0.02)
+
+
+@EACH_FORMAT
+def test_several_outputs_are_the_same_as_each_alone(tiny: str, vs_format: int) -> None:
+    clip = clip_of(vs_format)
+    names = ["occlusion", "derained", "rain"]
+    alone = {name: derain(clip, tiny, output=name) for name in names}
+    together = derain(clip, tiny, output=names)
+    rides = {"derained": "J4RDerained", "rain": "J4RRainLayer"}
+    clips = {name: together.std.PropToClip(prop=prop) for name, prop in rides.items()} | {
+        "occlusion": together
+    }
+    for name, each in clips.items():
+        assert each.format == alone[name].format
+        for n in (3, 11, 0, 8):
+            assert_same(each.get_frame(n), planes_of(alone[name].get_frame(n)))
+
+
+def test_one_evaluation_serves_all_outputs(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[CpuEngine] = []
+    infer = CpuEngine._infer
+
+    def counted(engine: CpuEngine) -> None:
+        steps.append(engine)
+        infer(engine)
+
+    monkeypatch.setattr(CpuEngine, "_infer", counted)
+    together = derain(clip_of(), tiny, output=["derained", "rain", "occlusion"])
+    layers = [together.std.PropToClip(prop=prop) for prop in ("J4RRainLayer", "J4ROcclusionMap")]
+    for n in range(LENGTH):
+        for each in (together, *layers):
+            each.get_frame(n)
+    assert len(steps) == LENGTH
+
+
+# --------------------------------------------------------------------------------------------------- levels
+
+
+def test_every_frame_tells_how_much_rain_there_is(tiny: str) -> None:
+    """Whatever is written of it: strength, mask and planes change nothing."""
+    clip = clip_of()
+    black = core.std.BlankClip(width=38, height=22, format=vs.GRAY8, length=1)
+    expected = derain(clip, tiny).get_frame(5).props
+    assert 0 < expected["J4RRain"] < 1
+    assert 0 < expected["J4ROcclusion"] < 1
+    for arguments in ({"strength": 0.0}, {"mask": black}, {"output": "rain"}, {"output": "occlusion"}):
+        props = derain(clip, tiny, **arguments).get_frame(5).props
+        assert (props["J4RRain"], props["J4ROcclusion"]) == (expected["J4RRain"], expected["J4ROcclusion"])
+    still = core.std.BlankClip(width=38, height=22, format=vs.YUV420P8, length=3, color=[90, 128, 128])
+    assert derain(still, tiny).get_frame(0).props["J4RRain"] == 0
+
+
+def test_levels_do_not_count_the_padding() -> None:
+    y, alpha = np.full((32, 32), 9.0, np.float32), np.full((16, 16), 9.0, np.float32)
+    y[:5, :7], alpha[:3, :4] = -0.5, 0.25
+    y[0, 0] = 0.5
+    geometry = Geometry(7, 5, Format("gray", "integer", 8))
+    assert levels(Step(Tensors(y, None), alpha), geometry) == (0.5, 0.25)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_an_occlusion_map_comes_to_full_resolution(scale: int) -> None:
+    alpha = np.zeros((4, 6), np.float32)
+    alpha[:, 3:] = 2.0  # beyond certain
+    step = Step(Tensors(np.zeros((4 * scale, 6 * scale), np.float32), None), alpha)
+    into = np.full((4 * scale - 1, 6 * scale - 1), 77, np.uint8)
+    write_occlusion(step, Format("gray", "integer", 8), into)
+    assert (into[:, : 2 * scale] == 0).all()
+    assert (into[:, 4 * scale :] == 255).all()
+
+
+def test_a_mask_is_a_share() -> None:
+    assert weights(np.array([[0, 51, 255]], np.uint8), Format("gray", "integer", 8)).tolist() == [
+        [0, pytest.approx(0.2), 1]
+    ]
+    broken = np.array([[np.nan, np.inf, -np.inf, -1, 2, 0.5]], np.float16)
+    assert weights(broken, Format("gray", "float", 16)).tolist() == [[0, 1, 0, 0, 1, 0.5]]

@@ -1,0 +1,73 @@
+"""What is written of an evaluated frame: which outputs, on which planes, how strongly and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vsj4r.engine.base import Step
+from vsj4r.errors import Vsj4rError
+from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.frames.layers import Levels, levels, weights, write_occlusion, write_rain
+from vsj4r.frames.planes import Converter
+from vsj4r.plugin.arguments import Arguments
+from vsj4r.plugin.frame import Frame
+
+
+class Outputs:
+    """The outputs of one filter, in the order in which they were asked for."""
+
+    def __init__(self, converter: Converter, arguments: Arguments, mask: Geometry | None) -> None:
+        self._converter = converter
+        self._geometry = converter.geometry
+        self._names = arguments.output
+        self._strength = arguments.strength
+        self._planes = arguments.planes
+        self._mask = mask
+
+    def write(self, step: Step, source: Frame, mask: Frame | None, outs: Sequence[Frame]) -> Levels:
+        """Write ``outs``, a frame for each output.
+
+        Raises:
+            Vsj4rError: the frame states a strength that is none.
+        """
+        planes = source.views(self._geometry)
+        written = {}
+        for name, out in zip(self._names, outs, strict=True):
+            if name == "occlusion":
+                kind = Format("gray", self._geometry.format.sample, self._geometry.format.bits)
+                grey = Geometry(self._geometry.width, self._geometry.height, kind)
+                write_occlusion(step, kind, out.views(grey)[0])
+            else:
+                written[name] = out.views(self._geometry)
+        if written:
+            derained = written.get("derained") or written["rain"]  # rain alone: its own planes serve
+            self._derain(step, source, planes, mask, derained)
+        if "rain" in written:
+            full = source.is_full(self._geometry.format)
+            write_rain(planes, derained, self._geometry.format, full=full, into=written["rain"])
+        return levels(step, self._geometry)
+
+    def _derain(
+        self, step: Step, source: Frame, planes: list[Plane], mask: Frame | None, into: list[Plane]
+    ) -> None:
+        changes = self._converter.changes(step.residual, matrix=source.matrix)
+        if self._planes is not None:
+            changes = [change if n in self._planes else None for n, change in enumerate(changes)]
+        shares = None
+        if mask is not None and self._mask is not None:
+            shares = weights(mask.views(self._mask)[0], self._mask.format)
+        self._converter.add(
+            planes,
+            changes,
+            strength=self._strength_of(source),
+            full=source.is_full(self._geometry.format),
+            weights=shares,
+            into=into,
+        )
+
+    def _strength_of(self, source: Frame) -> float:
+        if source.strength is None:
+            return self._strength
+        if not 0 <= source.strength <= 1:
+            raise Vsj4rError(f"strength must be between 0 and 1, got J4RStrength {source.strength:g}")
+        return source.strength
