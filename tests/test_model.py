@@ -176,7 +176,8 @@ def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: in
 
     def rainy(frame: Tensor) -> Tensor:
         streaks = (torch.rand(1, 1, frame.shape[2] // 16, frame.shape[3], generator=generator) < 0.1).float()
-        return (frame + 0.5 * streaks.repeat_interleave(16, 2)).clamp(max=1)
+        wet: Tensor = (frame + 0.5 * streaks.repeat_interleave(16, 2)).clamp(max=1)
+        return wet
 
     def luma(frame: Tensor) -> Tensor:
         half: Tensor = F.avg_pool2d(matching_luma(rainy(frame)), scale // 2)

@@ -11,7 +11,6 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli import demo, evaluate, rain, run, train
-from vsj4r.cli.memory import give_frames_back
 from vsj4r.cli.run import UsageError
 from vsj4r.errors import Vsj4rError
 
@@ -54,7 +53,6 @@ def main() -> NoReturn:
     """
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
-    give_frames_back()
     try:
         code = app(standalone_mode=False) or 0
     except typer.Abort:

@@ -13,6 +13,7 @@ import vapoursynth as vs
 from vsj4r.encode.command import Encode
 from vsj4r.encode.encoders import find_encoder
 from vsj4r.encode.images import write_png
+from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_folder
 from vsj4r.encode.sources import (
@@ -93,6 +94,7 @@ def derain(job: Job, listener: Listener) -> float:
     """
     began = time.monotonic()
     check_job(job)
+    give_frames_back()
     if not job.input.exists():
         raise Vsj4rError(f"no such file or folder: {job.input}")
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)

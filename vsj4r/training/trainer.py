@@ -124,6 +124,9 @@ class Trainer:
         if saved is None:
             if self.recipe.start:
                 self._take(checkpoint.starting_weights(self.recipe.start), self.recipe.start)
+            elif self.net.config.output == "residual":
+                for parameter in self.net.jrc_net[-1].parameters():
+                    torch.nn.init.zeros_(parameter)  # begin with the frame as it is
             self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
             return
         before, now = saved["recipe"], asdict(self.recipe)
