@@ -100,6 +100,21 @@ def test_each_frame_has_its_own_mask_in_any_order_and_the_last_goes_on(tiny: str
         assert_same(future.result(), plain[n] if level else planes_of(clip.get_frame(n)))
 
 
+@pytest.mark.parametrize("length", [1, 2, 4, LENGTH])
+def test_a_long_run_keeps_the_mask_that_it_needs(tiny: str, length: int) -> None:
+    """One request steps over many frames that are kept, most of them under the last frame of the mask."""
+    clip = clip_of()
+    mask = core.std.BlankClip(width=38, height=22, format=vs.GRAY8, color=99, length=length)
+    out, expected = (derain(clip, tiny, segment=0, mask=mask) for _ in range(2))
+    out.get_frame(LENGTH - 1)
+    whole = [planes_of(expected.get_frame(n)) for n in range(LENGTH)]
+    plain = [planes_of(frame) for frame in derain(clip, tiny, segment=0).frames()]
+    for n, source in enumerate(clip.frames()):
+        assert_same(out.get_frame(n), whole[n])
+        change, full = (planes[0].astype(int) - np.asarray(source[0]) for planes in (whole[n], plain[n]))
+        assert abs(change).sum() < 0.6 * abs(full).sum()
+
+
 @pytest.mark.parametrize(
     ("mask", "text"),
     [

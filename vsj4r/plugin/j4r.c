@@ -3,6 +3,7 @@
  * This is the mechanism: frame requests, references, the GIL, the ring of finished frames. Which frames are
  * fed, from which state, is decided in Python (host.py, ../frames/segments.py).
  */
+#include "held.h"
 #include "host_calls.h"
 #include "outputs.h"
 #include "ring.h"
@@ -11,13 +12,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* Frames first .. last of a clip that a request holds; none when last < first. */
-typedef struct Held {
-    int first, last;
-} Held;
-
-static const Held NONE = {0, -1};
 
 /* A request for output n that waits. */
 typedef struct Request {
@@ -48,7 +42,7 @@ static Request *request_open(Derain *d, int n)
 {
     Request *request = malloc(sizeof *request);
     if (request) {
-        *request = (Request){.n = n, .source = NONE, .mask = NONE, .next = d->requests};
+        *request = (Request){.n = n, .source = HELD_NONE, .mask = HELD_NONE, .next = d->requests};
         d->requests = request;
     }
     return request;
@@ -66,31 +60,24 @@ static const VSFrame *request_close(Derain *d, Request *request)
     return finished;
 }
 
-/* Hold exactly first .. last of a clip. Returns whether anything had to be asked for. */
-static bool hold(Held *held, int first, int last, VSNode *node, VSFrameContext *context, const VSAPI *api)
+/* Number of the mask's frame for frame i: a shorter mask's last frame goes on. */
+static int derain_mask_frame(const Derain *d, int i, const VSAPI *api)
 {
-    bool asked = false;
-    for (int i = held->first; i <= held->last; i++)
-        if (i < first || i > last)
-            api->releaseFrameEarly(node, i, context);
-    for (int i = first; i <= last; i++)
-        if (i < held->first || i > held->last) {
-            api->requestFrameFilter(i, node, context);
-            asked = true;
-        }
-    *held = (Held){first, last};
-    return asked;
+    int last = api->getVideoInfo(d->mask)->numFrames - 1;
+    return i < last ? i : last;
 }
 
 /* Hold what a run reads: the mask only where an output is written. Returns whether anything had to be asked for. */
 static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrameContext *context, const VSAPI *api)
 {
-    bool asked = hold(&request->source, run->first, run->last, d->node, context, api);
+    bool asked = held_move(&request->source, run->first, run->last, d->node, context, api);
     if (!d->mask)
         return asked;
-    int first = run->keep > run->first ? run->keep : run->first;
-    int last = run->look ? first - 1 : run->stop;
-    return hold(&request->mask, first, last, d->mask, context, api) || asked;
+    if (run->look)
+        return held_move(&request->mask, HELD_NONE.first, HELD_NONE.last, d->mask, context, api) || asked;
+    int first = derain_mask_frame(d, run->keep > run->first ? run->keep : run->first, api);
+    int last = derain_mask_frame(d, run->stop, api);
+    return held_move(&request->mask, first, last, d->mask, context, api) || asked;
 }
 
 /* Frame i has been stepped. */
@@ -98,7 +85,7 @@ static void derain_release(Derain *d, Request *request, int i, VSFrameContext *c
 {
     api->releaseFrameEarly(d->node, i, context);
     request->source.first = i + 1;
-    if (d->mask && i >= request->mask.first && i <= request->mask.last) {
+    if (d->mask && i >= request->mask.first && i < request->mask.last) { /* the last may serve again */
         api->releaseFrameEarly(d->mask, i, context);
         request->mask.first = i + 1;
     }
@@ -121,7 +108,7 @@ static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *co
     frames.source = api->getFrameFilter(i, d->node, context);
     frames.after = api->getFrameFilter(i < run->last ? i + 1 : i, d->node, context);
     if (frames.count) {
-        frames.mask = d->mask ? api->getFrameFilter(i, d->mask, context) : NULL;
+        frames.mask = d->mask ? api->getFrameFilter(derain_mask_frame(d, i, api), d->mask, context) : NULL;
         outputs_new(&d->outputs, frames.outs, frames.source, core, api);
     }
     bool stepped = host_step(d->host, i, run->target, &frames, api, error);
