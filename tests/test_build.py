@@ -42,6 +42,7 @@ def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
     assert manifest == f"[VapourSynth Manifest V1]\n{Path(library).stem}\n"
     assert not [name for name in names if name.endswith((".c", ".h")) or "native" in name]
     weights = [path for path in (ROOT / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES]
+    assert "vsj4r/py.typed" in names
     assert {f"vsj4r/weights/{path.name}" for path in weights} <= set(names)
 
 

@@ -1,0 +1,69 @@
+"""``vsj4r.derain``: the filter's arguments, types and defaults, and nothing of its own."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import vapoursynth as vs
+
+import vsj4r
+from tests.clips import noise_clip, planes_of
+from tests.filtering import assert_same
+from tests.tiny_model import write_tiny_model
+from vsj4r.plugin.arguments import Arguments
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+def test_arguments_and_defaults_are_the_filters() -> None:
+    parameters = inspect.signature(vsj4r.derain).parameters
+    native = [entry.split(":")[0] for entry in vs.core.j4r.Derain.signature.split(";") if entry]
+    assert sorted(parameters) == sorted(native)
+    assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in native if name != "clip")
+    for field in fields(Arguments):
+        default = parameters[field.name].default
+        assert (default,) == field.default if field.name == "output" else default == field.default
+
+
+def test_it_is_the_filter(tiny: str, tmp_path: Path) -> None:
+    clip = noise_clip(width=38, height=22, length=6)
+    mask = vs.core.std.BlankClip(width=38, height=22, format=vs.GRAY8, color=99, length=1)
+    cuts = tmp_path / "cuts"
+    cuts.write_text("3 K\n")
+    out = vsj4r.derain(clip, model=tiny, precision="f32", threads=1, qpfile=cuts, mask=mask, planes=(0,))
+    same = vs.core.j4r.Derain(
+        clip, model=tiny, precision="f32", threads=1, scenes=[3], mask=mask, planes=[0], strength=1.0
+    )
+    for got, expected in zip(out.frames(), same.frames(), strict=True):
+        assert_same(got, planes_of(expected))
+
+
+def test_several_outputs_are_as_many_clips(tiny: str) -> None:
+    clip = noise_clip(width=38, height=22, length=4)
+    clips = vsj4r.derain(clip, model=tiny, precision="f32", output=["rain", "occlusion", "derained"])
+    assert [each.format.name for each in clips] == ["YUV420P8", "Gray8", "YUV420P8"]
+    (alone,) = vsj4r.derain(clip, model=tiny, precision="f32", output=("derained",))
+    assert_same(clips[2].get_frame(2), planes_of(alone.get_frame(2)))
+
+
+def test_the_filters_errors_come_through(tiny: str) -> None:
+    with pytest.raises(vs.Error, match=r"^Derain: strength must be between 0 and 1, got 2$"):
+        vsj4r.derain(noise_clip(width=32, height=16, length=1), model=tiny, strength=2)
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    script = "import sys, vsj4r; print([m for m in ('vapoursynth', 'numpy', 'openvino') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert Path(vsj4r.__file__).with_name("py.typed").is_file()
