@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -158,8 +159,8 @@ def _write_images(
 ) -> None:
     names = _png_names(source, len(images))
     listener.started(started)
-    with whole_folder(job.output) as temporary:
-        for n, frame in enumerate(frames_in_order(images)):
+    with whole_folder(job.output) as temporary, closing(frames_in_order(images)) as frames:
+        for n, frame in enumerate(frames):
             write_png(frame, temporary / names[n])
             listener.frame_done(n + 1)
 

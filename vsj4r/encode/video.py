@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +20,7 @@ from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.sources import first_line
 from vsj4r.errors import Vsj4rError
 
-_FRAMES_ASKED_AHEAD = 2  # the network works on one frame at a time: more would only take memory
-_FRAMES_WAITING = 4
+_FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory
 
 
 def write_video(
@@ -36,9 +38,10 @@ def write_video(
         for cover in encode.extras.covers:
             (covers / cover.filename).write_bytes(cover.content)
         writer = NutWriter(clip, time_base=encode.time_base)
-        frames = frames_in_order(clip)
-        first = next(frames)
-        with FFmpeg(encode_command(temporary, first, encode, covers=covers)) as process:
+        with (
+            closing(frames_in_order(clip)) as frames,
+            FFmpeg(encode_command(temporary, first := next(frames), encode, covers=covers)) as process,
+        ):
             for n, frame in enumerate(chain([first], frames)):
                 process.put(writer.frame(frame, encode.timestamps[n]))
                 on_frame(n + 1)
@@ -49,13 +52,27 @@ def write_video(
             raise Vsj4rError(f"{written} of {len(clip)} frames arrived in {output}: it is not kept")
 
 
-def frames_in_order(clip: vs.VideoNode) -> Iterator[vs.VideoFrame]:
+def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
     """All frames, each closed when the next one is asked for.
+
+    However it ends, no frame is under way afterwards: a process may end then, threads and all.
 
     Raises:
         Vsj4rError: the filter's or the source's own words.
     """
+    waiting: deque[Future[vs.VideoFrame]] = deque()
+    asked = 0
     try:
-        yield from clip.frames(prefetch=_FRAMES_ASKED_AHEAD, backlog=_FRAMES_WAITING, close=True)
+        for _ in range(len(clip)):
+            while asked < len(clip) and len(waiting) < _FRAMES_ASKED_FOR:
+                waiting.append(clip.get_frame_async(asked))
+                asked += 1
+            with waiting[0].result() as frame:
+                waiting.popleft()
+                yield frame
     except vs.Error as error:
         raise Vsj4rError(first_line(error)) from error
+    finally:
+        for future in waiting:
+            if future.exception() is None:
+                future.result().close()

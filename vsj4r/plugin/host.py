@@ -6,8 +6,12 @@ becomes the error of the frame, its text prefixed with ``Derain: frame N: ``.
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
@@ -22,6 +26,21 @@ from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
 from vsj4r.plugin.frame import Frame, RawFrame
 from vsj4r.plugin.outputs import Outputs
+
+
+@cache
+def before_the_end(quit_address: int) -> None:
+    """Have Python, before it ends, shut the door of the filter and wait until nobody is inside.
+
+    ``quit_address``: a C function that does the first and gives how many are inside.
+    """
+    shut = ctypes.CFUNCTYPE(ctypes.c_int)(quit_address)
+
+    def wait() -> None:
+        while shut():
+            time.sleep(0.001)
+
+    atexit.register(wait)
 
 
 def open_host(clip: Info, mask: Info | None, arguments: Given) -> Host:

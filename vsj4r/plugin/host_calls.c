@@ -1,5 +1,6 @@
 #include "host_calls.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,9 +38,29 @@ static bool took_effect(PyObject *result, HostError *error)
     return true;
 }
 
+/* A thread that waits for the GIL when Python ends never returns, and its core waits for it for ever. So Python calls
+ * host_quit before it ends: from then on nobody enters, and it goes on when nobody is inside. */
+static atomic_int inside;
+static atomic_bool quitting;
+
+static int host_quit(void)
+{
+    atomic_store(&quitting, true);
+    return atomic_load(&inside);
+}
+
+static bool enter(void)
+{
+    atomic_fetch_add(&inside, 1);
+    if (!atomic_load(&quitting) && python_usable())
+        return true;
+    atomic_fetch_sub(&inside, 1);
+    return false;
+}
+
 bool host_lock(int *gil, HostError *error)
 {
-    if (!python_usable()) {
+    if (!enter()) {
         snprintf(error->text, sizeof error->text, "Python is shutting down");
         return false;
     }
@@ -50,6 +71,7 @@ bool host_lock(int *gil, HostError *error)
 void host_unlock(int gil)
 {
     python.PyGILState_Release(gil);
+    atomic_fetch_sub(&inside, 1);
 }
 
 /* One value of a map as a new Python object, NULL with an exception on failure. */
@@ -122,6 +144,10 @@ PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMa
 {
     PyObject *host = NULL;
     PyObject *module = python.PyImport_ImportModule("vsj4r.plugin.host");
+    if (module && !took_effect(python.PyObject_CallMethod(module, "before_the_end", "(n)", (Py_ssize_t)host_quit), error)) {
+        python.Py_DecRef(module);
+        return NULL;
+    }
     if (module)
         host = python.PyObject_CallMethod(module, "open_host", "(NNN)", info_dict(clip, api), info_dict(mask, api),
                                           arguments_dict(arguments, api));
@@ -134,11 +160,12 @@ PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMa
 
 void host_close(PyObject *host)
 {
-    if (!host || !python_usable())
+    HostError ignored;
+    int gil;
+    if (!host || !host_lock(&gil, &ignored))
         return;
-    int gil = python.PyGILState_Ensure();
     python.Py_DecRef(host);
-    python.PyGILState_Release(gil);
+    host_unlock(gil);
 }
 
 bool host_reads(PyObject *host, int n, HostRun *run, HostError *error)
