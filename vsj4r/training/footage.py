@@ -132,11 +132,11 @@ def _decode(path: Path, frames: int, highest: int | None) -> Iterator[Pixels]:
         for count, frame in enumerate(container.decode(video=0)):
             if count == frames:
                 return
-            if highest is None or frame.height <= highest:
-                yield _rgb(frame)
-            else:
+            quarters = round(frame.rotation / 90)  # a phone held upright: rain must not fall sideways
+            if highest is not None and frame.height > highest:
                 width = round(frame.width * highest / frame.height / 2) * 2
-                yield _rgb(frame.reformat(width=width, height=highest, interpolation="AREA"))
+                frame = frame.reformat(width=width, height=highest, interpolation="AREA")  # noqa: PLW2901
+            yield np.rot90(_rgb(frame), quarters)
 
 
 def _rgb(frame: av.VideoFrame) -> Pixels:
