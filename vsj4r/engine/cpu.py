@@ -193,8 +193,9 @@ def _shared(plane: Floats, shape: tuple[int, ...], as_shape: tuple[int, ...]) ->
 
 
 def _shared_zeros(shapes: dict[str, tuple[int, ...]]) -> dict[str, ov.Tensor]:
+    """Written, not only reserved: what a filter needs is taken when it is created, not in mid-clip."""
     return {
-        name: ov.Tensor(np.zeros(shape, np.float32), shared_memory=True) for name, shape in shapes.items()
+        name: ov.Tensor(np.full(shape, 0, np.float32), shared_memory=True) for name, shape in shapes.items()
     }
 
 
