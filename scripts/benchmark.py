@@ -26,6 +26,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from scripts.revision import commit
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
@@ -34,7 +35,6 @@ SCRIPT = """import vapoursynth as vs
 core = vs.core
 core.j4r.Derain(core.bs.VideoSource({source!r}), model={model!r}, threads={threads}).set_output()
 """
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def make_clip(path: Path, size: str, frames: int) -> None:
@@ -107,7 +107,7 @@ def benchmark(
         "ratio": round(ratio, 4),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
-        "commit": _commit(),
+        "commit": commit(),
     }
     table = Table("figure", "value")
     for name, value in figures.items():
@@ -115,12 +115,6 @@ def benchmark(
     Console().print(table)
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

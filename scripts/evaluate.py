@@ -17,6 +17,8 @@ from typing import Annotated, Any
 
 import typer
 
+from scripts.revision import commit
+
 ROOT = Path(__file__).resolve().parent.parent
 CARD, METRICS = ROOT / "weights" / "MODEL_CARD.md", ROOT / "weights" / "metrics.json"
 BEGIN, END = "<!-- metrics: written by scripts/evaluate.py -->", "<!-- end of metrics -->"
@@ -43,7 +45,7 @@ def evaluate(
 
 def _tables(measured: dict[str, Any]) -> str:
     date = datetime.now(UTC).date().isoformat()
-    lines = [f"\nMeasured {date}, commit {_commit()}, by `python scripts/evaluate.py DATA`."]
+    lines = [f"\nMeasured {date}, commit {commit()}, by `python scripts/evaluate.py DATA`."]
     for name, result in measured.items():
         if name == "static":
             lines += ["", "Real rain, static camera: squared error to the temporal median taken away", ""]
@@ -58,12 +60,6 @@ def _tables(measured: dict[str, Any]) -> str:
             for method, s in result["mean"].items()
         ]
     return "\n".join(lines)
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ship trained weights: python scripts/export.py RUN/best.pt j4r  ->  weights/j4r.safetensors, .onnx, .json
+"""Ship trained weights: python scripts/export.py j4r --from RUN/best.pt  ->  weights/j4r.*
 
 Weights of one's own take any name: python scripts/export.py mine --from RUN/best.pt --folder .
 Without a checkpoint, the shipped safetensors are exported and checked again.
@@ -7,13 +7,13 @@ Without a checkpoint, the shipped safetensors are exported and checked again.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from scripts.revision import commit
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.publish import load_network, network_from_checkpoint, parameters_by_box, publish
@@ -46,7 +46,7 @@ def export(
                 f"{trained} does not say its model: name one of {', '.join(CONFIGS)}, got {name!r}"
             )
         net = network_from_checkpoint(model, saved.get("ema", saved["net"]))
-        training = {"steps": saved["step"], "commit": _commit()}
+        training = {"steps": saved["step"], "commit": commit()}
         training |= {key: round(float(saved[key]), 3) for key in ("hours", "psnr") if key in saved}
     difference = publish(net, name, folder, training)
     typer.echo(f"{folder / name}: ONNX and torch differ by {difference:.1e} at most")
@@ -56,13 +56,6 @@ def export(
     typer.echo(
         f"{sum(boxes.values()):,} parameters in training, {sum(boxes.values()) - shaping:,} in the graph"
     )
-
-
-def _commit() -> str:
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
