@@ -18,10 +18,14 @@ from vsj4r.model.config import J4RConfig
 from vsj4r.model.d_net import DNet
 from vsj4r.model.f_net import FNet
 
+CHROMA_GAIN = 8.0
+"""Chroma on the network's grid, against the plane's: chroma varies so much less than luma that it is not
+learned at its own scale (docs/log.md)."""
+
 
 class Observation(NamedTuple):
-    """A frame on the network's grid: ``o`` (N, frame_channels, h, w), and ``l``, the luma that
-    motion is found in (N, 1, h, w)."""
+    """A frame on the network's grid: ``o`` (N, frame_channels, h, w), chroma times ``CHROMA_GAIN``, and
+    ``l``, the luma that motion is found in (N, 1, h, w)."""
 
     o: Tensor
     l: Tensor  # noqa: E741
@@ -69,7 +73,7 @@ class J4RNet(nn.Module):
         scale = self.config.scale
         o = F.pixel_unshuffle(y, scale)
         if uv is not None:
-            o = torch.cat((o, F.pixel_unshuffle(uv, scale // 2)), 1)
+            o = torch.cat((o, CHROMA_GAIN * F.pixel_unshuffle(uv, scale // 2)), 1)
         l_t = matching_luma(y) if self.config.align == "motion" else y
         return Observation(o, F.avg_pool2d(l_t, 2) if scale == 4 else l_t)
 
@@ -79,7 +83,7 @@ class J4RNet(nn.Module):
         y = F.pixel_shuffle(image[:, : scale**2], scale)
         if self.config.planes == "y":
             return y, None
-        return y, F.pixel_shuffle(image[:, scale**2 :], scale // 2)
+        return y, F.pixel_shuffle(image[:, scale**2 :], scale // 2) / CHROMA_GAIN
 
     # The boxes of Figure 4
 
