@@ -41,6 +41,14 @@ class State(NamedTuple):
     seen: Tensor
 
 
+class Aligned(NamedTuple):
+    """What a step takes from other frames, moved to frame t: ``h_prev`` (N, gru_layers * C, h, w) and
+    ``neighbours`` (N, n * frame_channels, h, w), frame t + 1 before t - 1, None where there are none."""
+
+    h_prev: Tensor
+    neighbours: Tensor | None
+
+
 class Estimate(NamedTuple):
     """What the network says of frames: ``residual`` (N, frame_channels, h, w), b = o + residual, and
     the ``logits`` (N, 2, h, w) of D-Net. ``s_hat`` of R-Net and ``e_hat`` of C-Net only where asked for."""
@@ -118,21 +126,32 @@ class J4RNet(nn.Module):
     ) -> tuple[Estimate, State]:
         """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state."""
         state = self.new_state(now) if state is None else state
-        h_prev, shown = state.h, [now.o]
-        if self.config.align == "motion":
-            l_prev = torch.where(state.seen > 0, state.l_prev, now.l)
-            o_prev = torch.where(state.seen > 0, state.o_prev, now.o)
-            back = displacement(now.l, l_prev, self.config.scale)
-            past = warp(torch.cat((o_prev, h_prev), 1), back)
-            o_prev, h_prev = past[:, : o_prev.shape[1]], past[:, o_prev.shape[1] :]
-            if following is not None:
-                shown.append(self._align(following.o, now.l, following.l))
-            if self.config.lookback:
-                shown.append(o_prev)
-        f_t = self.extractor(torch.cat(shown, 1))
-        h_t, logits = self._fuse(f_t, h_prev)
-        estimate = Estimate(self._residual(self._top(h_t), now.o), logits)
+        estimate, h_t = self.reconstruct(now.o, self.align(now, following, state))
         return estimate, State(h_t, now.o, now.l, torch.ones_like(state.seen))
+
+    def align(self, now: Observation, following: Observation | None, state: State) -> Aligned:
+        """What the step looks at beside frame t, moved to where it is in frame t, by the whole frame."""
+        if self.config.align == "none":
+            return Aligned(state.h, None)
+        l_prev = torch.where(state.seen > 0, state.l_prev, now.l)
+        o_prev = torch.where(state.seen > 0, state.o_prev, now.o)
+        past = warp(torch.cat((o_prev, state.h), 1), displacement(now.l, l_prev, self.config.scale))
+        o_prev, h_prev = past[:, : o_prev.shape[1]], past[:, o_prev.shape[1] :]
+        neighbours = []
+        if following is not None:
+            neighbours.append(self._align(following.o, now.l, following.l))
+        if self.config.lookback:
+            neighbours.append(o_prev)
+        return Aligned(h_prev, torch.cat(neighbours, 1) if neighbours else None)
+
+    def reconstruct(self, o: Tensor, aligned: Aligned) -> tuple[Estimate, Tensor]:
+        """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t.
+
+        A pixel depends on its surroundings alone, so a frame may be taken in overlapping tiles.
+        """
+        shown = o if aligned.neighbours is None else torch.cat((o, aligned.neighbours), 1)
+        h_t, logits = self._fuse(self.extractor(shown), aligned.h_prev)
+        return Estimate(self._residual(self._top(h_t), o), logits), h_t
 
     # A clip
 
