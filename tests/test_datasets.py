@@ -87,6 +87,7 @@ def test_rain_fell_in_rgb_before_yuv(dataset: RainyClips, monkeypatch: pytest.Mo
         return rgb_to_yuv420(rgb, matrix)  # type: ignore[arg-type]
 
     monkeypatch.setattr("vsj4r.training.datasets.rgb_to_yuv420", watching)
+    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
     rainy_chroma = 0
     for n in INDICES:
         seen.clear()
@@ -103,6 +104,24 @@ def test_rain_fell_in_rgb_before_yuv(dataset: RainyClips, monkeypatch: pytest.Mo
             )
         rainy_chroma += bool((clip.o_uv - clip.b_uv).abs().max() > 0.02)
     assert rainy_chroma > len(INDICES) / 2, "rain shows in chroma too"
+
+
+def test_compression_comes_after_the_rain_and_where_there_is_none_not_at_all(
+    bank: StreakBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = RainyClips(stills(), videos(), bank, CLIPS)
+    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
+    plain_clips = [clips[n] for n in range(60)]
+    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 1)
+    for n, before in enumerate(plain_clips):
+        after = clips[n]
+        assert torch.equal(after.b_y, before.b_y)
+        assert torch.equal(after.b_uv, before.b_uv)
+        dry = torch.equal(before.o_y, before.b_y)
+        assert torch.equal(after.o_y, before.o_y) == dry
+        change = (after.o_y - before.o_y).square().mean().sqrt()
+        assert change < 0.08, "the same picture, coded"
+    assert any(torch.equal(clip.o_y, clip.b_y) for clip in plain_clips), "some clips are dry"
 
 
 def test_stills_or_videos_alone(bank: StreakBank) -> None:

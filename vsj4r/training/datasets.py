@@ -11,13 +11,15 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from vsj4r.rain import StreakBank
-from vsj4r.rain.colour import Matrix, rgb_to_yuv420
+from vsj4r.rain.colour import Matrix, Yuv, rgb_to_yuv420
+from vsj4r.training.compression import compress, draw_compression
 from vsj4r.training.footage import Pixels
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips
 
 STILL_SHARE = 0.5
 OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
+COMPRESSED_SHARE = 0.3  # of the rainy clips: dry ones stay as they are, for there is nothing to be taken away
 
 
 class TrainingClip(NamedTuple):
@@ -51,10 +53,11 @@ class RainyClips(Dataset[TrainingClip]):
             clean = _exposed(clean, rng)
         rain = self.bank.clip(np.ascontiguousarray(clean), self.clips.seed, index)
         matrix: Matrix = "bt709" if rng.random() < 0.5 else "bt601"
-        o_y, o_uv = _tensors(rain.rainy, matrix)
-        b_y, b_uv = _tensors(rain.background, matrix)
+        o, b = rgb_to_yuv420(rain.rainy, matrix), rgb_to_yuv420(rain.background, matrix)
+        if rng.random() < COMPRESSED_SHARE and not np.array_equal(rain.rainy, rain.background):
+            o = compress(o, draw_compression(rng))
         alpha = torch.from_numpy(rain.alpha.astype(np.float32))[:, None]
-        return TrainingClip(o_y, o_uv, b_y, b_uv, alpha)
+        return TrainingClip(*_tensors(o), *_tensors(b), alpha)
 
     def _from_still(self, rng: np.random.Generator) -> Pixels:
         image = self.stills[int(rng.integers(len(self.stills)))]
@@ -88,9 +91,8 @@ def _exposed(clean: Pixels, rng: np.random.Generator) -> Pixels:
     return table[clean]
 
 
-def _tensors(rgb: Pixels, matrix: Matrix) -> tuple[Tensor, Tensor]:
-    y, u, v = rgb_to_yuv420(rgb, matrix)
-    return torch.from_numpy(y)[:, None], torch.from_numpy(np.stack((u, v), 1))
+def _tensors(planes: Yuv) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(planes.y)[:, None], torch.from_numpy(np.stack((planes.u, planes.v), 1))
 
 
 def batched(clips: list[TrainingClip]) -> TrainingClip:
