@@ -3,6 +3,7 @@
 avg.next  = (0.5 * avg + 0.25 * y) * seen + y * (1 - seen)      order-sensitive memory of luma
 back.next = y;  older.next = back                               a queue, shape of one state from another
 y_residual  = gain * (avg.next + y_next - 2 y) * 0.25           look-ahead
+            + slant * (the sample above - y)                    tells up from down, where slant is not 0
 uv_residual = gain * (uv_next - uv)
 alpha       = mean of older over 2 x 2 (so it tells frame t - 2)
 """
@@ -18,10 +19,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def write_tiny_model(folder: Path, *, name: str = "tiny", multiple: int = 16, gain: float = 0.5) -> Path:
+def write_tiny_model(
+    folder: Path, *, name: str = "tiny", multiple: int = 16, gain: float = 0.5, slant: float = 0.0
+) -> Path:
     """Write NAME.onnx and NAME.json into ``folder``; gives the path of the .onnx."""
     path = folder / f"{name}.onnx"
-    onnx.save(_graph(gain), str(path))
+    onnx.save(_graph(gain, slant), str(path))
     sidecar = {
         "name": name,
         "multiple": multiple,
@@ -33,7 +36,7 @@ def write_tiny_model(folder: Path, *, name: str = "tiny", multiple: int = 16, ga
     return path
 
 
-def _graph(gain: float) -> onnx.ModelProto:
+def _graph(gain: float, slant: float) -> onnx.ModelProto:
     luma: list[int | str] = [1, 1, "H", "W"]
     chroma: list[int | str] = [1, 2, "H2", "W2"]
     memory: list[int | str] = [1, 1, "Hm", "Wm"]
@@ -60,7 +63,9 @@ def _graph(gain: float) -> onnx.ModelProto:
         node("Add", ["y", "y"], ["twice"]),
         node("Sub", ["around", "twice"], ["change"]),
         node("Mul", ["change", "quarter"], ["change_quarter"]),
-        node("Mul", ["change_quarter", "gain"], ["y_residual"]),
+        node("Mul", ["change_quarter", "gain"], ["y_change"]),
+        node("Conv", ["y", "slant"], ["y_above"], pads=[1, 0, 1, 0]),
+        node("Add", ["y_change", "y_above"], ["y_residual"]),
         node("Sub", ["uv_next", "uv"], ["uv_change"]),
         node("Mul", ["uv_change", "gain"], ["uv_residual"]),
         node("AveragePool", ["state.older"], ["alpha"], kernel_shape=[2, 2], strides=[2, 2]),
@@ -92,6 +97,7 @@ def _graph(gain: float) -> onnx.ModelProto:
             constant("quarter", 0.25),
             constant("one", 1.0),
             constant("gain", gain),
+            numpy_helper.from_array(np.float32([slant, -slant, 0]).reshape(1, 1, 3, 1), "slant"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -11,6 +11,7 @@ import vapoursynth as vs
 
 from vsj4r.encode.encoders import Encoder, ffmpeg_executable
 from vsj4r.encode.muxing import Extras
+from vsj4r.encode.rotation import rotation_of
 
 _UNSPECIFIED = 2  # H.273
 
@@ -36,12 +37,12 @@ class Encode:
 def encode_command(output: Path, first: vs.VideoFrame, encode: Encode, *, covers: Path) -> list[str]:
     """Arguments as a list, for no shell: NUT on stdin becomes ``output``.
 
-    Depth and colours are those of ``first``; ``covers`` is the folder that holds the cover pictures.
-    The user's own arguments come last, so they win.
+    Depth, colours and rotation are those of ``first``; ``covers`` is the folder that holds the cover
+    pictures. The user's own arguments come last, so they win.
     """
     offset = encode.extras.start_seconds
     shift = {"itsoffset": f"{-offset:.6f}"} if offset else {}
-    streams = [ffmpeg.input("pipe:0", format="nut", **shift)["v:0"]]
+    streams = [ffmpeg.input("pipe:0", format="nut", **shift, **rotation_of(first).ffmpeg_options())["v:0"]]
     encoder = encode.encoder
     options: dict[str, str | int] = {
         "format": encode.muxer,

@@ -17,6 +17,7 @@ from vsj4r.encode.images import write_png
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_folder
+from vsj4r.encode.rotation import MUXERS, done_upright, is_turned, upright
 from vsj4r.encode.sources import (
     Source,
     first_line,
@@ -108,7 +109,7 @@ def derain(job: Job, listener: Listener) -> float:
         frames=len(clip), width=clip.width, height=clip.height, format=clip.format.name, fps=float(clip.fps)
     )
     if job.to_folder:
-        _write_images(job, source, to_rgb(derained), listener, started)
+        _write_images(job, source, upright(to_rgb(derained), source=clip), listener, started)
     else:
         encoded, conversion = to_yuv420(derained)
         if conversion is not None:
@@ -118,14 +119,15 @@ def derain(job: Job, listener: Listener) -> float:
 
 
 def derained_clip(clip: vs.VideoNode, *, model: str, strength: float, device: str) -> vs.VideoNode:
-    """``core.j4r.Derain`` with its errors as ours."""
+    """``core.j4r.Derain``, for footage that a player turns too, with its errors as ours."""
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
     try:
-        derained: vs.VideoNode = vs.core.j4r.Derain(clip, model=model, strength=strength, device=device)
+        return done_upright(
+            clip, lambda shown: vs.core.j4r.Derain(shown, model=model, strength=strength, device=device)
+        )
     except vs.Error as error:
         raise Vsj4rError(first_line(error)) from error
-    return derained
 
 
 def _write_video(
@@ -136,6 +138,9 @@ def _write_video(
     if encoder.depth_for(depth) < depth:
         listener.note(f"{job.encoder} has no {depth} bit: the output has {encoder.depth_for(depth)} bit")
     muxer = container_for(job.output)
+    if muxer not in MUXERS and is_turned(source.clip):
+        listener.note(f"{job.output.suffix} cannot say how to turn the picture: it is written upright")
+        derained = upright(derained, source=source.clip)
     is_video = source.image_names is None
     extras = find_extras(source.path, muxer) if is_video else Extras()
     for stream in extras.dropped:

@@ -22,7 +22,7 @@ IMAGES_FPS = 25  # a folder of images has no rate of its own
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``clip`` as the input has it, and when each frame is shown.
+    """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
     are the file names of a folder's images; None for a video.
@@ -132,7 +132,9 @@ def _video_index(path: Path) -> int:
 def _open_video(path: Path, track: int) -> Source:
     with _undeclared_returns_ignored():
         try:
-            opened: Any = vs.core.bs.VideoSource(str(path.absolute()), track=track, exporttimestamps=1)
+            opened: Any = vs.core.bs.VideoSource(
+                str(path.absolute()), track=track, exporttimestamps=1, apply_rotation=0
+            )
         except vs.Error as error:
             raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
     time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
