@@ -21,7 +21,7 @@ from PIL import Image
 
 from tests.tiny_footage import Pixels, picture, write_frames, write_picture
 from tests.tiny_model import write_tiny_model
-from vsj4r.training import evaluation, metrics
+from vsj4r.training import benchmark, evaluation, metrics
 from vsj4r.training.benchmark import clean_clips, dry_clips
 from vsj4r.training.evaluation import Measured
 from vsj4r.training.footage import read_frames
@@ -117,6 +117,23 @@ def test_benchmarks_and_damage_without_rain(model: Path, tmp_path: Path) -> None
     assert found["clean"]["mean"]["median 3"]["psnr"] < 60, "a median harms what moves"
 
 
+def test_a_long_clip_tells_early_from_late(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_picture(tmp_path / "stills" / "tall.png", picture(1, 400, 100))
+    write_picture(tmp_path / "stills" / "wide.png", picture(2, 250, 360))
+    monkeypatch.setattr("vsj4r.training.benchmark.LONG_FRAMES", 3)
+    clean, rainy = benchmark.long_clip(tmp_path)
+    assert np.array_equal(clean, picture(2, 250, 360)[5:245, 4:356])
+    assert rainy.shape == (3, *clean.shape)
+    assert not np.array_equal(rainy[0], rainy[1])
+    ramp = [np.full((4, 4, 3), 100 + (t >= 900), np.uint8) for t in range(1000)]
+    found = evaluation.drift(ramp, np.full((4, 4, 3), 102, np.uint8))
+    assert found.late - found.early == pytest.approx(20 * np.log10(2), abs=1e-3), "half the error"
+    done = eval_(tmp_path / "stills", "--benchmark", "long", "--model", model)
+    assert "must hold a picture of 352x240 px or more in stills/" in done.stderr
+
+
 def test_static_takes_the_median_for_truth(model: Path, tmp_path: Path) -> None:
     """A still scene with sparse flashes, and a corner in which something moves."""
     clip = np.repeat(picture(3, 48, 64)[None], 31, 0)
@@ -149,7 +166,10 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
         ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
         ((tmp_path / "none",), "none does not exist"),
         ((tmp_path / "empty",), "empty must hold video/ (folders of frames) or stills/, got neither"),
-        ((tmp_path, "--benchmark", "heavy"), "benchmark must be one of light, complex, clean, got 'heavy'"),
+        (
+            (tmp_path, "--benchmark", "heavy"),
+            "benchmark must be one of light, complex, clean, long, got 'heavy'",
+        ),
         ((*both, "--benchmark", "light"), "--benchmark needs a validation folder"),
         (("--gt", pairs / "gt"), "--gt and --rain go together"),
         (("--gt", pairs / "gt", "--rain", tmp_path / "none"), "none does not exist"),

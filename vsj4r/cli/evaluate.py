@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Sets = Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]
 
 SHEET_WIDTH = 240
-BENCHMARKS = ("light", "complex", "clean")
+BENCHMARKS = ("light", "complex", "clean", "long")
 SMALLEST_PX = 11  # the window of SSIM
 
 
@@ -36,7 +36,8 @@ def evaluate(
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
-            help="light, complex, or clean: the damage without rain; may be repeated [default: all]"
+            help="light, complex, clean: the damage without rain, or long: drift over 1,000 frames; "
+            "may be repeated [default: all]"
         ),
     ] = None,
     gt: Annotated[Path | None, typer.Option(help="ground truth: a folder of clips, or one clip")] = None,
@@ -75,6 +76,8 @@ def evaluate(
                 status.update(f"{name}: {row.clip}, {row.method}")
         console.print(_table(name, measured))
         results |= evaluation.as_json({name: measured})
+    if folder is not None and "long" in (benchmark or BENCHMARKS):
+        results["long"] = _measure_drift(console, folder, methods)
     if static is not None:
         results["static"] = _measure_static(console, static, frames, methods)
     if json_file is not None:
@@ -163,6 +166,27 @@ def _table(name: str, measured: list[Measured]) -> Table:
     for method, s in means(measured).items():
         table.add_row(method, f"{s.psnr:.2f}", f"{s.ssim:.4f}", f"{s.chroma_psnr:.2f}", f"{s.flicker:.2f}")
     return table
+
+
+def _measure_drift(console: Console, folder: Path, methods: dict[str, Method]) -> dict[str, dict[str, float]]:
+    """PSNR early and late in a long clip that stands still."""
+    from vsj4r.training.benchmark import long_clip
+    from vsj4r.training.evaluation import drift
+
+    with console.status("long: letting it rain"):
+        clean, rainy = long_clip(folder)
+    table = Table(title=f"long: a still scene, {len(rainy):,} frames", title_justify="left")
+    table.add_column("method")
+    for column in ("frames 50 to 149, dB", "last 100, dB"):
+        table.add_column(column, justify="right")
+    results: dict[str, dict[str, float]] = {}
+    for method, run in methods.items():
+        with console.status(f"long: {method}"):
+            measured = drift(run(rainy), clean)
+        results[method] = measured._asdict()
+        table.add_row(method, f"{measured.early:.2f}", f"{measured.late:.2f}")
+    console.print(table)
+    return results
 
 
 def _measure_static(

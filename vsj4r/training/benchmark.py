@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.rain.presets import draw_style
-from vsj4r.rain.synthesis import Renderer, render
+from vsj4r.rain.synthesis import Renderer, rain_on, render
 from vsj4r.training.footage import IMAGES, read_frames, read_image
 from vsj4r.training.motion import CameraPath, simulate_motion
 
@@ -24,6 +24,7 @@ FRAMES = 25
 STILLS = 8
 STILL_SIZE = (240, 352)
 SEED = 2018
+LONG_FRAMES = 1000
 
 
 class Level(NamedTuple):
@@ -60,6 +61,28 @@ def dry_clips(folder: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
     nothing to do."""
     for name, clean in clean_clips(folder):
         yield name, clean, clean
+
+
+def long_clip(folder: Path) -> tuple[Pixels, Pixels]:
+    """(clean (H, W, 3), rainy (1000, H, W, 3)), uint8 RGB: the middle of the first wide picture of
+    ``folder``/stills, standing still in complex rain, to see whether a memory drifts.
+
+    Raises:
+        Vsj4rError: there is no such picture.
+    """
+    for path in _listed(folder / "stills", folders=False):
+        image = read_image(path)
+        top, left = (np.array(image.shape[:2]) - STILL_SIZE) // 2
+        if min(top, left) >= 0:
+            clean = image[top : top + STILL_SIZE[0], left : left + STILL_SIZE[1]]
+            rng = np.random.default_rng([SEED, LONG_FRAMES])
+            style, source = draw_style(rng, "complex", STILL_SIZE[0]), Renderer()
+            rainy = np.empty((LONG_FRAMES, *clean.shape), np.uint8)
+            for t in range(LONG_FRAMES):
+                rainy[t] = rain_on(clean, style, t, rng, source)[0]
+            return clean, rainy
+    wanted = f"a picture of {STILL_SIZE[1]}x{STILL_SIZE[0]} px or more in stills/"
+    raise Vsj4rError(f"benchmark folder {folder} must hold {wanted}")
 
 
 def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:

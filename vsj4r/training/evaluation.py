@@ -15,7 +15,7 @@ from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.rain.colour import Yuv, halve, rgb_to_yuv444, yuv_to_rgb
-from vsj4r.training.metrics import Scores, score
+from vsj4r.training.metrics import Scores, luma_psnr, score
 
 Pixels = NDArray[np.uint8]
 Method = Callable[[Pixels], Iterator[Pixels]]
@@ -121,6 +121,19 @@ def as_json(benchmarks: dict[str, list[Measured]]) -> dict[str, Any]:
         }
         for name, rows in benchmarks.items()
     }
+
+
+class Drift(NamedTuple):
+    """Mean luma PSNR in dB of frames 50 to 149 of a long clip, and of its last hundred."""
+
+    early: float
+    late: float
+
+
+def drift(frames: Iterable[Pixels], clean: Pixels) -> Drift:
+    """``frames`` (H, W, 3) of a scene that stands still, ``clean`` (H, W, 3) the scene without rain."""
+    decibels = [luma_psnr(frame, clean) for frame in frames]
+    return Drift(float(np.mean(decibels[50:150])), float(np.mean(decibels[-100:])))
 
 
 class StaticTruth(NamedTuple):
