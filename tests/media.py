@@ -90,3 +90,26 @@ def planes(path: Path) -> list[list[NDArray[np.uint16]]]:
         [np.array(frame[plane], np.uint16) for plane in range(clip.format.num_planes)]
         for frame in clip.frames(close=True)
     ]
+
+
+MASTERING = "G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,50)"
+LIGHT = "1000,400"
+
+
+def hdr10(path: Path, *, seconds: float = 0.5) -> Path:
+    """10 bit BT.2020 PQ with mastering display and light levels."""
+    raw = path.with_suffix(".nut")
+    ffmpeg(*picture(seconds=seconds), "-pix_fmt", "yuv420p10le", "-c:v", "rawvideo", f"file:{raw}")
+    tags = "setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+    hdr = ["-mastering_display:v:0", MASTERING, "-content_light:v:0", LIGHT]
+    encoder = ["-vf", tags, "-c:v", "libx265", "-x265-params", "log-level=error"]
+    ffmpeg(*hdr, "-i", f"file:{raw}", *encoder, f"file:{path}")
+    raw.unlink()
+    return path
+
+
+def hdr_props(path: Path) -> dict[str, object]:
+    """What a file says of its colours and of HDR10."""
+    props = vs.core.bs.VideoSource(str(path), cachemode=0).get_frame(0).props
+    words = ("Mastering", "ContentLight", "_Matrix", "_Primaries", "_Transfer", "_Range")
+    return {name: value for name, value in props.items() if name.startswith(words)}

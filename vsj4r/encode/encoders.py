@@ -14,12 +14,18 @@ from vsj4r.errors import Vsj4rError
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """``pixel_formats``: bit depth to ffmpeg's name. ``crf``: the default, None where it means nothing."""
+    """``pixel_formats``: bit depth to ffmpeg's name. ``crf``: the default, None where it means nothing.
+
+    ``bits_per_pixel``: what to expect at most of rainless footage, to see whether a disk will do.
+    ``packet_muxer``: a streamable format that carries its packets.
+    """
 
     codec: str
     crf: int | None
     pixel_formats: dict[int, str]
+    bits_per_pixel: float
     options: dict[str, str] = field(default_factory=dict)
+    packet_muxer: str = "nut"
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
@@ -31,14 +37,16 @@ def _yuv420(*depths: int) -> dict[int, str]:
 
 
 ENCODERS = {
-    "x264": Encoder("libx264", 17, _yuv420(8, 10), {"preset": "medium"}),
+    "x264": Encoder("libx264", 17, _yuv420(8, 10), 0.3, {"preset": "medium"}),
     "x265": Encoder(
-        "libx265", 19, _yuv420(8, 10, 12), {"preset": "medium", "x265-params": "log-level=error"}
+        "libx265", 19, _yuv420(8, 10, 12), 0.2, {"preset": "medium", "x265-params": "log-level=error"}
     ),
-    "svtav1": Encoder("libsvtav1", 24, _yuv420(8, 10), {"preset": "6"}),
-    "vp9": Encoder("libvpx-vp9", 24, _yuv420(8, 10, 12), {"b:v": "0", "row-mt": "1"}),
-    "ffv1": Encoder("ffv1", None, _yuv420(8, 9, 10, 12, 14, 16), {"level": "3", "slicecrc": "1"}),
-    "prores": Encoder("prores_ks", None, {10: "yuv422p10le"}, {"profile:v": "hq", "vendor": "apl0"}),
+    "svtav1": Encoder("libsvtav1", 24, _yuv420(8, 10), 0.2, {"preset": "6"}),
+    "vp9": Encoder("libvpx-vp9", 24, _yuv420(8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
+    "ffv1": Encoder("ffv1", None, _yuv420(8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}),
+    "prores": Encoder(
+        "prores_ks", None, {10: "yuv422p10le"}, 5, {"profile:v": "hq", "vendor": "apl0"}, packet_muxer="mov"
+    ),
 }
 
 

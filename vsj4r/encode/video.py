@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,43 +13,67 @@ from tempfile import TemporaryDirectory
 import vapoursynth as vs
 
 from vsj4r.encode.command import Encode, encode_command
-from vsj4r.encode.muxing import count_video_packets
+from vsj4r.encode.muxing import Extras, count_video_packets
 from vsj4r.encode.nut import NutWriter
 from vsj4r.encode.outputs import whole_file
 from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.sources import first_line
+from vsj4r.encode.tags import Tags
 from vsj4r.errors import Vsj4rError
 
 _FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory
 
 
 def write_video(
-    clip: vs.VideoNode, output: Path, encode: Encode, *, on_frame: Callable[[int], None] = lambda done: None
+    clip: vs.VideoNode,
+    output: Path,
+    encode: Encode,
+    *,
+    on_frame: Callable[[int], None] = lambda done: None,
+    on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> None:
-    """Write ``clip`` (integer YUV 4:2:0, 8 to 16 bit), whole or not at all; colours as its first frame says.
+    """Write ``clip`` (integer YUV 4:2:0, 8 to 16 bit), whole or not at all; tagged as its first frame is.
 
-    ``on_frame`` is told how many frames are done.
+    ``on_frame`` is told how many frames are done, ``on_command`` what is run.
 
     Raises:
         Vsj4rError: a frame or ffmpeg fails, or not every frame arrived in the file.
     """
-    with whole_file(output) as temporary, TemporaryDirectory(prefix="vsj4r-") as folder:
-        covers = Path(folder)
-        for cover in encode.extras.covers:
-            (covers / cover.filename).write_bytes(cover.content)
+    bits = clip.format.bits_per_sample
+    with whole_file(output) as temporary, cover_files(encode.extras) as covers:
         writer = NutWriter(clip, time_base=encode.time_base)
-        with (
-            closing(frames_in_order(clip)) as frames,
-            FFmpeg(encode_command(temporary, first := next(frames), encode, covers=covers)) as process,
-        ):
-            for n, frame in enumerate(chain([first], frames)):
-                process.put(writer.frame(frame, encode.timestamps[n]))
-                on_frame(n + 1)
-            process.put(writer.end)
-            process.finish()
-        written = count_video_packets(temporary)
-        if written != len(clip):
-            raise Vsj4rError(f"{written} of {len(clip)} frames arrived in {output}: it is not kept")
+        with closing(frames_in_order(clip)) as frames:
+            first = next(frames)
+            command = encode_command(temporary, Tags.of(first), encode, bits=bits, covers=covers)
+            on_command(command)
+            with FFmpeg(command) as process:
+                for n, frame in enumerate(chain([first], frames)):
+                    process.put(writer.frame(frame, encode.timestamps[n]))
+                    on_frame(n + 1)
+                process.put(writer.end)
+                process.finish()
+        check_frame_count(temporary, len(clip), output)
+
+
+def check_frame_count(written: Path, frames: int, output: Path) -> None:
+    """Raises:
+    Vsj4rError: ``written``, which is to become ``output``, does not hold as many frames.
+    """
+    arrived = count_video_packets(written)
+    if arrived != frames:
+        raise Vsj4rError(f"{arrived} of {frames} frames arrived in {output}: it is not kept")
+
+
+@contextmanager
+def cover_files(extras: Extras) -> Iterator[Path]:
+    """A folder that holds the cover pictures; none is made where there are none."""
+    if not extras.covers:
+        yield Path()
+        return
+    with TemporaryDirectory(prefix="vsj4r-") as folder:
+        for cover in extras.covers:
+            (Path(folder) / cover.filename).write_bytes(cover.content)
+        yield Path(folder)
 
 
 def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
