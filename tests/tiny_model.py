@@ -97,7 +97,7 @@ def _graph(gain: float, slant: float) -> onnx.ModelProto:
             constant("quarter", 0.25),
             constant("one", 1.0),
             constant("gain", gain),
-            numpy_helper.from_array(np.float32([slant, -slant, 0]).reshape(1, 1, 3, 1), "slant"),
+            numpy_helper.from_array(np.array([slant, -slant, 0], np.float32).reshape(1, 1, 3, 1), "slant"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

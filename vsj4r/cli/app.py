@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import demo, evaluate, rain, run, train
+from vsj4r.cli import compare, demo, evaluate, rain, run, train
 from vsj4r.cli.run import UsageError
 from vsj4r.errors import Vsj4rError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("rain")(rain.rain)
 app.command("train")(train.train)

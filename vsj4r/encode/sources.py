@@ -137,6 +137,8 @@ def _open_video(path: Path, track: int) -> Source:
             )
         except vs.Error as error:
             raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
+        except UnicodeEncodeError as error:
+            raise Vsj4rError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
     time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
     stamps = opened["timestamps"]
     timestamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]

@@ -1,0 +1,221 @@
+"""``vsj4r compare``: what it measures, what it chooses, what it writes and what it refuses."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from tests import media
+from tests.cli import Done, assert_refused, leftovers, vsj4r
+from vsj4r.encode.compare.choice import SHOWN, choose_frames
+from vsj4r.encode.compare.comparison import Comparison
+from vsj4r.encode.compare.comparison import compare as write_comparison
+from vsj4r.encode.compare.graphs import HEIGHT, Line, draw
+from vsj4r.encode.compare.measures import Measures, measure
+from vsj4r.encode.compare.quality import measure_quality
+from vsj4r.encode.compare.sides import open_sides
+from vsj4r.encode.images import write_rgb
+from vsj4r.errors import Vsj4rError
+
+SOFT = "lutyuv=y=val*0.5+64"  # leaves room for a change
+LIGHTER = f"{SOFT},lutyuv=y=val+5"
+
+
+def nothing(*_: object) -> None:
+    """For those who want no progress."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same clip three times: with luma 5 higher, as it is, and as it is."""
+    folder = tmp_path_factory.mktemp("clips")
+    media.plain(folder / "before.mkv", "-vf", LIGHTER)
+    media.plain(folder / "after.mkv", "-vf", SOFT)
+    media.plain(folder / "truth.mkv", "-vf", SOFT)
+    return folder
+
+
+def compare(*arguments: object, cwd: Path | None = None) -> Done:
+    done = vsj4r("compare", *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_figures_are_right(folder: Path) -> None:
+    sides = open_sides(folder / "before.mkv", folder / "after.mkv", folder / "truth.mkv")
+    before, after = measure_quality(sides[:2], sides[2], nothing)
+    assert before.psnr == pytest.approx([20 * math.log10(255 / 5)] * 24, abs=0.01)
+    assert after.psnr == [math.inf] * 24
+    assert after.ssim == [1.0] * 24
+    assert 0.9 < max(before.ssim) < 1
+    assert len(after.vmaf) == len(before.vmaf) == 24
+    assert min(after.vmaf) > 95
+    measures = measure(sides[0], sides[1], nothing)
+    assert measures.removed == pytest.approx([100 * 5 / 219] * 24, abs=0.01)
+    luma = media.planes(folder / "before.mkv")[7][0]
+    assert measures.brightness[7] == pytest.approx(100 * (luma.mean() - 16) / 219, abs=0.01)
+
+
+def test_no_timestamp_pairs_the_wrong_frames(tmp_path: Path) -> None:
+    source, copy = media.rich(tmp_path), tmp_path / "copy.mp4"
+    media.ffmpeg("-i", f"file:{source}", "-map", "0:v", "-c:v", "libx264", "-qp", "0", f"file:{copy}")
+    sides = open_sides(copy, copy, source)
+    assert measure_quality(sides[:2], sides[2], nothing)[0].psnr == [math.inf] * 41
+
+
+def test_deeper_clips_are_measured_deeper(tmp_path: Path) -> None:
+    deep = ("-pix_fmt", "yuv420p10le")
+    before = media.plain(tmp_path / "before.mkv", *deep, "-vf", f"{SOFT},format=yuv420p10le,lutyuv=y=val+1")
+    truth = media.plain(tmp_path / "truth.mkv", *deep, "-vf", f"{SOFT},format=yuv420p10le")
+    sides = open_sides(before, truth, truth)
+    one_of_1023 = measure_quality(sides[:2], sides[2], nothing)[0].psnr
+    assert one_of_1023 == pytest.approx([20 * math.log10(1023)] * 24, abs=0.01)
+
+
+def test_rotated_footage_is_compared_upright(tmp_path: Path) -> None:
+    lying, turned, shown = (tmp_path / name for name in ("lying.mp4", "turned.mp4", "shown.mkv"))
+    media.ffmpeg(*media.picture(seconds=0.5), "-c:v", "libx264", "-qp", "0", f"file:{lying}")
+    media.ffmpeg("-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{turned}")
+    media.ffmpeg("-i", f"file:{turned}", "-c:v", "ffv1", f"file:{shown}")
+    sides = open_sides(turned, shown, None)
+    assert (sides[0].clip.width, sides[0].clip.height) == (64, 96)
+    assert measure(sides[0], sides[1], nothing).removed == [0.0] * 12
+
+
+def test_chosen_are_the_frames_that_tell() -> None:
+    length = 1000
+    removed, brightness, motion, psnr = ([10.0] * length for _ in range(4))
+    removed[123], brightness[400], brightness[600], motion[800], psnr[950] = 30, 90, 1, 70, 2
+    reasons = {c.frame: c.reasons for c in choose_frames(Measures(removed, brightness, motion), psnr)}
+    for frame, reason in (
+        (123, "most rain removed"),
+        (400, "brightest"),
+        (600, "darkest"),
+        (800, "most motion"),
+        (950, "lowest PSNR"),
+    ):
+        assert reasons[frame] == [reason]
+    assert len(reasons) == SHOWN
+    motion[125] = 80
+    assert choose_frames(Measures(removed, brightness, motion))[0].reasons == [
+        "most rain removed",
+        "most motion",
+    ]
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6, 50])
+def test_a_clip_in_which_nothing_stands_out(length: int) -> None:
+    same = [1.0] * length
+    chosen = choose_frames(Measures(same, same, same))
+    assert [choice.frame for choice in chosen] == sorted({choice.frame for choice in chosen})
+    assert len(chosen) == min(length, SHOWN)
+    assert all(0 <= choice.frame < length and not choice.reasons for choice in chosen)
+
+
+def test_a_cut_is_no_motion(tmp_path: Path) -> None:
+    frames = [(50, 50)] * 6 + [(200, 200)] * 2 + [(200, 120), (200, 40)] + [(200, 40)] * 3
+    for n, halves in enumerate(frames):
+        picture = np.repeat(np.array(halves, np.uint8), 16)[None, :, None] * np.ones((16, 1, 3), np.uint8)
+        write_rgb(picture, tmp_path / f"{n:02}.png")
+    sides = open_sides(tmp_path, tmp_path, None)
+    motion = measure(sides[0], sides[1], nothing).motion
+    assert motion.index(max(motion)) == 8
+    assert motion[6] == 0, "the cut"
+
+
+def test_graphs_keep_their_spikes_and_leave_gaps() -> None:
+    spiky = [1.0] * 100_000
+    spiky[54_321] = 9.0
+    graph = draw("spikes", [Line("after", spiky)], from_zero=True)
+    heights = [float(y) for y in re.findall(r"[ML]\S+ ([\d.]+)", graph.paths[0][1])]
+    assert len(heights) < 2100
+    assert [text for _, text in graph.ticks] == ["0", "5", "10"]
+    assert min(heights) == pytest.approx(HEIGHT / 10)
+    assert draw("gap", [Line("after", [1.0, math.inf, 2.0])]).paths[0][1].count("M") == 2
+    for numbers in ([math.inf] * 3, [0.0, 0.0], [100.0], [1e-9, 2e-9]):
+        graph = draw("hardly anything", [Line("after", numbers)])
+        assert all(0 <= y <= HEIGHT for y, _ in graph.ticks)
+
+
+def test_page_and_video(folder: Path, tmp_path: Path) -> None:
+    source = media.rich(tmp_path)
+    lighter = tmp_path / "lighter.mkv"
+    media.ffmpeg(
+        "-i", f"file:{source}", "-vf", "lutyuv=y=val+20", "-fps_mode", "passthrough", f"file:{lighter}"
+    )
+    page, video = tmp_path / "page.html", tmp_path / "both.mkv"
+    done = compare(source, lighter, "--output", page, "--video", video)
+    assert done.stdout.startswith(f"{page}, {video}: ")
+    assert done.stderr == ""
+    assert media.seconds_of_frames(video) == media.seconds_of_frames(source)
+    assert media.audio_packets(video) == media.audio_packets(source)
+    clip = vs.core.bs.VideoSource(str(video), cachemode=0)
+    assert (clip.width, clip.height) == (192, 64)
+    left, right = (media.planes(video)[30][0][40:, at : at + 96] for at in (0, 96))
+    assert np.abs(left.astype(float) - media.planes(source)[30][0][40:]).mean() < 3
+    assert 10 < np.mean(right.astype(float) - left) < 22
+    assert not leftovers(tmp_path)
+    text = page.read_text("utf-8")
+    assert not re.search(r"https?://|//", re.sub(r"base64,[^\"]*", "", text)), "nothing from outside"
+    summary = compare(folder / "before.mkv", folder / "after.mkv", "--gt", folder / "truth.mkv", cwd=tmp_path)
+    assert "PSNR 34.15 dB -> identical" in summary.stdout
+    assert (tmp_path / "compare.html").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names that Windows has not")
+def test_names_of_any_kind(folder: Path, tmp_path: Path) -> None:
+    names = ["-50% 'of' \"it\"\n雨.mkv", "%03d <b>&amp;.mkv"]
+    for name in names:
+        (tmp_path / name).write_bytes((folder / "after.mkv").read_bytes())
+    raw = os.fsdecode(b"not \xff UTF-8")
+    (tmp_path / raw).mkdir()
+    write_rgb(np.zeros((32, 32, 3), np.uint8), tmp_path / raw / os.fsdecode(b"\xff.png"))
+    compare("-o", "-page %d\n.html", "--video", "-v %d:|.mp4", "--", *names, cwd=tmp_path)
+    compare("--gt", raw, "-o", os.fsdecode(b"\xfe.html"), raw, raw, cwd=tmp_path)
+    made = {"-page %d\n.html", "-v %d:|.mp4", os.fsdecode(b"\xfe.html")}
+    assert {entry.name for entry in tmp_path.iterdir()} == {*names, raw} | made
+    text = (tmp_path / "-page %d\n.html").read_text("utf-8")
+    assert "%03d &lt;b&gt;&amp;amp;.mkv" in text
+    assert "<b>&amp;.mkv" not in text
+
+
+def test_refusals(folder: Path, tmp_path: Path) -> None:
+    before, after, page = folder / "before.mkv", folder / "after.mkv", tmp_path / "page.html"
+
+    def refused(text: str, *clips: Path, page: Path = page, video: Path | None = None) -> None:
+        comparison = Comparison(clips[0], clips[1], clips[2] if len(clips) > 2 else None, page, video)
+        with pytest.raises(Vsj4rError, match=re.escape(text)):
+            write_comparison(comparison, nothing, version="")
+        assert not page.exists()
+        assert not leftovers(tmp_path)
+
+    small = media.plain(tmp_path / "small.mkv", size="64x64")
+    short = media.plain(tmp_path / "short.mkv", seconds=0.5)
+    quick = tmp_path / "quick.mkv"
+    media.ffmpeg(*media.picture(seconds=0.8, rate=30), "-c:v", "ffv1", f"file:{quick}")
+    unnamed = tmp_path / os.fsdecode(b"\xff.mkv")
+    unnamed.write_bytes(before.read_bytes())
+    has = f"must have the same frames: {before} has 24 frames of 96x64"
+    refused(f"{has}, {small} has 24 frames of 64x64", before, small)
+    refused(f"{has}, {short} has 12 frames of 96x64", before, after, short)
+    refused(f"24 frames a second, {quick} has 30", before, quick)
+    refused("no such file or folder", before, tmp_path / "absent.mkv")
+    refused("must have different names", before, after, page=tmp_path / "x.mkv", video=tmp_path / "x.mkv")
+    refused("unknown type of output 'page.html'", before, after, video=page)
+    refused("cannot be read as a video", before, Path(__file__))
+    refused("needs a name in UTF-8", unnamed, after)
+    refused("no folder", before, after, video=tmp_path / "absent" / "x.mkv")
+    done = vsj4r("compare", small, small, "-o", page, "--video", small)
+    assert_refused(done, 1, "is the input itself", tmp_path)
+    page.write_text("earlier")
+    assert_refused(vsj4r("compare", "-o", page, before, after), 1, "--overwrite replaces it", tmp_path)
+    failed = vsj4r("compare", "-o", page, before, after, "--overwrite", "--video", tmp_path / "x.webm")
+    assert_refused(failed, 1, "ffmpeg: ", tmp_path)
+    assert page.read_text() == "earlier"
+    assert not (tmp_path / "x.webm").exists()

@@ -1,0 +1,86 @@
+"""The clips that are compared, opened and checked: they may differ in nothing but what they show."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsj4r.encode.rotation import upright
+from vsj4r.encode.sources import Source, open_source, to_yuv420, with_known_matrix
+from vsj4r.errors import Vsj4rError
+
+LABELS = ("before", "after", "ground truth")
+_RATES_DIFFER = Fraction(1, 100)  # 25 and 24 do; 24 and 23.976, which containers confuse, do not
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the clips: ``label`` is one of ``LABELS``, ``clip`` stands upright and has a matrix."""
+
+    label: str
+    source: Source
+    clip: vs.VideoNode
+
+    @property
+    def name(self) -> str:
+        return shown_name(self.source.path)
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second; None where there is none: images, and a varying rate."""
+        clip = self.source.clip
+        return clip.fps if self.source.image_names is None and clip.fps else None
+
+
+def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:
+    """The two clips, or three with a ground truth, in the order of ``LABELS``.
+
+    Raises:
+        Vsj4rError: one cannot be opened, or differs in its size, its length or its rate from the first.
+    """
+    paths = [before, after, *([truth] if truth is not None else [])]
+    sides = [_open(label, path) for label, path in zip(LABELS, paths, strict=False)]
+    first = sides[0]
+    for other in sides[1:]:
+        if _shape(first) != _shape(other):
+            raise Vsj4rError(
+                f"what is compared must have the same frames: {first.source.path} has {_shape(first)}, "
+                f"{other.source.path} has {_shape(other)}"
+            )
+        if first.rate and other.rate and abs(other.rate / first.rate - 1) > _RATES_DIFFER:
+            raise Vsj4rError(
+                f"what is compared must have the same rate: {first.source.path} has "
+                f"{float(first.rate):g} frames a second, {other.source.path} has {float(other.rate):g}"
+            )
+    return sides
+
+
+def shown_name(path: Path) -> str:
+    """The path as it was given, fit to be written: what is not UTF-8 in it is replaced."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def timed(sides: list[Side]) -> Side:
+    """The one whose timestamps count: the first video, for images have none of their own."""
+    return next((side for side in sides if side.source.image_names is None), sides[0])
+
+
+def in_yuv420(sides: list[Side], depth: int) -> list[vs.VideoNode]:
+    """All in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
+    target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
+    clips = [to_yuv420(side.clip)[0] for side in sides]
+    return [clip if clip.format.id == target.id else clip.resize.Bicubic(format=target.id) for clip in clips]
+
+
+def _open(label: str, path: Path) -> Side:
+    source = open_source(path)
+    return Side(label, source, with_known_matrix(upright(source.clip, source=source.clip)))
+
+
+def _shape(side: Side) -> str:
+    clip = side.clip
+    return f"{len(clip)} frame{'s' * (len(clip) != 1)} of {clip.width}x{clip.height}"
