@@ -216,7 +216,7 @@ def test_variable_clips_are_refused(tiny: str) -> None:
         ({"planes": [1, 0, 1]}, "planes must name each once, got 1 twice"),
         ({"output": "snow"}, "output must be one of derained, rain, occlusion, got 'snow'"),
         ({"output": ["rain", "rain"]}, "output must name each once, got 'rain' twice"),
-        ({"device": "tpu"}, "device must be one of auto, cpu, got 'tpu'"),
+        ({"device": "tpu"}, "device must be one of auto, cpu, cuda or cuda:N, got 'tpu'"),
         ({"precision": "f8"}, "precision must be one of auto, f32, got 'f8'"),
     ],
 )

@@ -5,36 +5,102 @@ from __future__ import annotations
 import os
 
 from vsj4r.engine.base import Engine
-from vsj4r.engine.weights import find_model
+from vsj4r.engine.cuda.layout import FrameEngine, FrameLayout
+from vsj4r.engine.devices import on_device
+from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 
-DEVICES = ("auto", "cpu")
 PRECISIONS = ("auto", "f32")
 
 
 def open_engine(
-    model: str, *, height: int, width: int, device: str = "auto", precision: str = "auto", threads: int = 0
+    model: str,
+    *,
+    height: int,
+    width: int,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    num_streams: int = 1,
+    tile: tuple[int, int] | None = None,
 ) -> Engine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples (multiples of ``spec.multiple``).
 
     ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision.
-    ``threads``: 0 is all cores less one where there are more than two, otherwise all.
+    ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
+    ``num_streams``: frames in flight on a CUDA device. ``tile``: (width, height) in luma samples that the CPU
+    gives at a time, overlap not counted; None: as much as memory allows.
 
     Raises:
         Vsj4rError: unknown model, device or precision, a damaged file, or a graph that will not compile.
         ValueError: sides that are not multiples of ``spec.multiple``.
     """
-    if device not in DEVICES:
-        raise Vsj4rError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
     if precision not in PRECISIONS:
         raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if threads < 0:
         raise Vsj4rError(f"threads must be 0 (automatic) or more, got {threads}")
     found = find_model(model)
-    from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
 
-    return CpuEngine(
-        found, height=height, width=width, precision=precision, threads=threads or _cores_to_use()
+    def cpu() -> Engine:
+        from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
+
+        return CpuEngine(
+            found,
+            height=height,
+            width=width,
+            precision=precision,
+            threads=threads or _cores_to_use(),
+            tile=tile,
+        )
+
+    def cuda(index: int) -> Engine:
+        return _open_cuda(found, index, height, width, precision, num_streams, None)
+
+    return on_device(device, cuda=cuda, cpu=cpu)
+
+
+def open_frame_engine(
+    model: str,
+    frames: FrameLayout,
+    *,
+    height: int,
+    width: int,
+    device: str,
+    precision: str,
+    num_streams: int,
+) -> FrameEngine | None:
+    """An engine that takes ``frames`` as they are; None where ``device`` is, or falls back to, the CPU.
+
+    Raises:
+        Vsj4rError: as ``open_engine``.
+    """
+    found = find_model(model)
+
+    def cuda(index: int) -> FrameEngine | None:
+        return _open_cuda(found, index, height, width, precision, num_streams, frames)
+
+    return on_device(device, cuda=cuda, cpu=lambda: None)
+
+
+def _open_cuda(
+    found: Model,
+    index: int,
+    height: int,
+    width: int,
+    precision: str,
+    num_streams: int,
+    frames: FrameLayout | None,
+) -> FrameEngine:
+    from vsj4r.engine.cuda.opening import open_cuda  # torch and CuPy
+
+    return open_cuda(
+        found,
+        index=index,
+        height=height,
+        width=width,
+        precision="f16" if precision == "auto" else precision,
+        num_streams=num_streams,
+        frames=frames,
     )
 
 

@@ -1,0 +1,115 @@
+"""Whether the CUDA engine can run here, found out without importing torch or CuPy, and what mends it if
+not."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from vsj4r.errors import Vsj4rError
+
+CUDA_NEEDED = 13
+"""Major version of CUDA that the packages of the extra ``cuda`` are built for."""
+DRIVER_NEEDED = "580"
+"""The first NVIDIA driver for it."""
+INSTALL = "pip install 'vsj4r[cuda]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """``cuda``: the newest CUDA it serves, (major, minor); ``devices``: how many it shows."""
+
+    cuda: tuple[int, int]
+    devices: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why there is no CUDA: one line, what mends it included. ``expected``: there is an NVIDIA driver, so
+    whoever asks for "auto" would wonder."""
+
+    text: str
+    expected: bool
+
+
+def device_index(device: str) -> int:
+    """The number in "cuda" (0) or "cuda:N".
+
+    Raises:
+        Vsj4rError: it is neither.
+    """
+    name, colon, number = device.partition(":")
+    if name != "cuda" or (colon and not (number.isascii() and number.isdigit())):
+        raise Vsj4rError(f"device must be one of auto, cpu, cuda or cuda:N, got {device!r}")
+    return int(number or 0)
+
+
+def find_driver() -> Driver | None:
+    """What the NVIDIA driver says; None where there is none."""
+    try:
+        library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    version, count = ctypes.c_int(0), ctypes.c_int(0)
+    library.cuDriverGetVersion(ctypes.byref(version))
+    if library.cuInit(0) != 0 or library.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        count.value = 0
+    return Driver((version.value // 1000, version.value % 1000 // 10), count.value)
+
+
+def find_trouble(index: int = 0) -> Trouble | None:
+    """What stands against the CUDA engine on device ``index``, the first thing first; None: nothing."""
+    driver = find_driver()
+    if driver is None:
+        return Trouble(
+            f"no NVIDIA driver was found: install driver {DRIVER_NEEDED} or later, then {INSTALL}", False
+        )
+    if driver.cuda[0] < CUDA_NEEDED:
+        major, minor = driver.cuda
+        return Trouble(
+            f"the NVIDIA driver serves CUDA {major}.{minor}, {CUDA_NEEDED} is needed: install driver "
+            f"{DRIVER_NEEDED} or later, then {INSTALL}",
+            True,
+        )
+    if driver.devices == 0:
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+        why = "" if hidden is None else f", CUDA_VISIBLE_DEVICES being {hidden!r}"
+        return Trouble(f"the NVIDIA driver shows no device{why}", True)
+    if index >= driver.devices:
+        return Trouble(f"the NVIDIA driver shows {driver.devices} device(s), 0 to {driver.devices - 1}", True)
+    return _missing_package()
+
+
+def _missing_package() -> Trouble | None:
+    if importlib.util.find_spec("torch") is None:
+        return Trouble(f"PyTorch is not installed: {INSTALL}", True)
+    if _torch_cuda() == "":
+        return Trouble(
+            f"the installed PyTorch {metadata.version('torch')} is built without CUDA: "
+            f"pip uninstall torch, then {INSTALL}",
+            True,
+        )
+    if importlib.util.find_spec("cupy") is None:
+        return Trouble(f"CuPy is not installed: pip install 'cupy-cuda{CUDA_NEEDED}x[ctk]'", True)
+    if importlib.util.find_spec("safetensors") is None:
+        return Trouble("safetensors is not installed: pip install safetensors", True)
+    return None
+
+
+def _torch_cuda() -> str:
+    """The CUDA that the installed PyTorch is built for, "" for none, by its file torch/version.py."""
+    spec = importlib.util.find_spec("torch")
+    folder = next(iter(spec.submodule_search_locations or []), None) if spec else None
+    if folder is None:
+        return ""
+    version = importlib.util.spec_from_file_location("_torch_version", Path(folder, "version.py"))
+    if version is None or version.loader is None:
+        return ""
+    module = importlib.util.module_from_spec(version)
+    version.loader.exec_module(module)
+    return getattr(module, "cuda", None) or ""

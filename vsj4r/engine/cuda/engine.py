@@ -1,0 +1,252 @@
+"""The CUDA engine: a step of J4R-Net on frames as they are, or on float planes as ``Engine`` has them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from vsj4r.engine.base import State, Tensors
+from vsj4r.engine.base import Step as Evaluated
+from vsj4r.engine.cuda.device import Device, OutOfMemory
+from vsj4r.engine.cuda.graphs import captured
+from vsj4r.engine.cuda.lane import Lane, Output, Plan, Streams
+from vsj4r.engine.cuda.layout import Codes, FrameLayout, Grid, Plane, Scales, Source
+from vsj4r.engine.cuda.network import Fused, Step, check_channels, relu_after
+from vsj4r.engine.cuda.tiles import smaller, working_bytes
+from vsj4r.engine.weights import Model
+from vsj4r.errors import Vsj4rError
+from vsj4r.model.config import J4RConfig
+from vsj4r.model.j4rnet import CHROMA_GAIN, J4RNet
+
+LOG = logging.getLogger("vsj4r")
+CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``depth``: frames in flight. ``graphs``: capture the step. ``nhwc``: channels lie side by side, which
+    is what tensor cores like. ``fused``: how a convolution with a ReLU is computed."""
+
+    depth: int = 1
+    graphs: bool = True
+    nhwc: bool = True
+    fused: Fused = relu_after
+
+
+class CudaEngine:
+    """For one frame size: ``height`` and ``width`` in luma samples, multiples of ``spec.multiple``.
+
+    ``frames``: the planes that ``derain`` takes, which may be smaller: the rest repeats their edge. Without
+    it the engine is an ``Engine`` and has ``step``.
+
+    Raises:
+        Vsj4rError: weights that are missing or damaged, or no room on the device.
+        ValueError: a side is not a multiple of ``spec.multiple``.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        height: int,
+        width: int,
+        device: Device,
+        precision: str = "f16",
+        frames: FrameLayout | None = None,
+        options: Options | None = None,
+    ) -> None:
+        self.spec = model.spec
+        multiple = self.spec.multiple
+        if height < 1 or width < 1 or height % multiple or width % multiple:
+            raise ValueError(f"sides must be multiples of {multiple}, got {height = }, {width = }")
+        self.device, self.precision, self._options = device, precision, options or Options()
+        self._net = load_net(model)
+        config = self._net.config
+        shift = config.scale.bit_length() - 1
+        chroma = config.planes == "yuv420"
+        cell = CELLS[precision]
+        self.grid = Grid(
+            height >> shift, width >> shift, shift, chroma, CHROMA_GAIN, cell, self._options.nhwc
+        )
+        layout = frames or FrameLayout(height, width, np.dtype(np.float32), chroma)
+        memory = config.gru_layers * config.channels
+        self.plan = Plan(layout, self.grid, self._options.depth, memory, residual=frames is None)
+        self._lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
+        self._tile = self.grid.height, self.grid.width
+        with device.active():
+            self._streams = Streams(*(device.stream(name) for name in Streams._fields))
+        self._luma = self._with_room(lambda: device.block(4 * height * width))
+        self._step = self._with_room(self._new_step)
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Cells of a tile of the convolutions; at first the whole grid."""
+        return self._tile
+
+    def new_state(self) -> Lane:
+        """A lane of this engine.
+
+        Raises:
+            Vsj4rError: there is no room for it, tiles as small as they may be.
+        """
+        lane = self._with_room(self._new_lane)
+        self._lanes.add(lane)
+        return lane
+
+    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Evaluated:
+        """See ``Engine.step``."""
+        if not self.plan.residual:
+            raise ValueError("this engine was opened for frames: derain is the way in")
+        now = self._source(o_t)
+        if self.spec.lookahead and o_next is None:
+            raise ValueError(f"model {self.spec.name} looks ahead: o_next must not be None")
+        following = self._source(o_next) if self.spec.lookahead and o_next is not None else None
+        lane = self._lane(state)
+        self.submit(now, following, lane, Scales())
+        output = self.collect(lane)
+        y, *uv = self.plan.frames.views(output.frame)
+        residual = Tensors(np.ascontiguousarray(y), np.stack(uv) if uv else None)
+        return Evaluated(residual=residual, alpha=output.alpha)
+
+    def derain(
+        self, now: Source, following: Source | None, state: State, scales: Scales | None
+    ) -> tuple[list[Plane], float, float] | None:
+        """See ``FrameEngine.derain``."""
+        lane = self._lane(state)
+        self.submit(now, following if self.spec.lookahead else None, lane, scales)
+        if scales is None:
+            return None
+        output = self.collect(lane)
+        return self.plan.frames.views(output.frame), float(output.figures[0]), float(output.figures[1])
+
+    def submit(self, now: Source, following: Source | None, lane: Lane, scales: Scales | None) -> None:
+        """``Lane.submit``, in smaller tiles where memory has become scarce."""
+        self._with_room(lambda: lane.submit(now, following, scales))
+
+    def collect(self, lane: Lane) -> Output:
+        """``Lane.collect``.
+
+        Raises:
+            Vsj4rError: the residual is no number; with one output in flight the lane is as it was before.
+        """
+        output = lane.collect()
+        if not math.isfinite(output.figures[2]):
+            lane.undo()
+            hint = ": precision='f32' reaches further" if self.precision == "f16" else ""
+            raise Vsj4rError(f"model {self.spec.name}: the residual must be finite, got what is not{hint}")
+        return output
+
+    def _source(self, frame: Tensors) -> Source:
+        planes = [frame.y]
+        if self.grid.chroma:
+            if frame.uv is None:
+                raise ValueError(f"model {self.spec.name} needs chroma: uv must not be None")
+            planes += [frame.uv[0], frame.uv[1]]
+        for plane, view in zip(planes, self._shapes, strict=True):
+            if plane.shape != view or plane.dtype != np.float32:
+                raise ValueError(f"a plane must be float32 {view}, got {plane.dtype} {plane.shape}")
+        return Source(None, planes, Codes())
+
+    @property
+    def _shapes(self) -> list[tuple[int, int]]:
+        layout = self.plan.frames
+        return [(layout.height, layout.width)] + [layout.half] * (2 if layout.chroma else 0)
+
+    def _lane(self, state: State) -> Lane:
+        if not isinstance(state, Lane) or state not in self._lanes:
+            raise ValueError("the state belongs to another model or frame size")
+        return state
+
+    def _new_step(self) -> Step:
+        with self.device.active():
+            layout = self.plan.frames
+            return Step(
+                self._net,
+                self.grid,
+                (layout.height, layout.width),
+                device=self.device.torch_device,
+                kernels=self.device.kernels,
+                tile=self._tile,
+                fused=self._options.fused,
+            )
+
+    def _new_lane(self) -> Lane:
+        with self.device.active():
+            lane = Lane(self.device, self._streams, self.plan, self._step, self._luma)
+            if self._options.graphs:
+                lane.captured = captured(self.device, self._streams.compute, lane)
+            return lane
+
+    def _with_room[T](self, work: Callable[[], T]) -> T:
+        while True:
+            try:
+                with self.device.active():
+                    return work()
+            except OutOfMemory as error:
+                self._shrink(error)
+
+    def _shrink(self, error: OutOfMemory) -> None:
+        """Smaller tiles.
+
+        Raises:
+            Vsj4rError: they are as small as they may be.
+        """
+        with self.device.active():
+            self.device.release_unused()
+            free = self.device.free_bytes()
+        tile = smaller(self._tile)
+        if tile is None or not hasattr(self, "_step"):
+            needed = self._needed() >> 20
+            raise Vsj4rError(
+                f"memory of {self.device.name} must be about {needed} MiB for a state of "
+                f"{self.plan.frames.width}x{self.plan.frames.height}, got {free >> 20} MiB free"
+            ) from error
+        self._tile = tile
+        LOG.warning("%s: out of memory, going on in tiles of %dx%d cells", self.device.name, tile[1], tile[0])
+        self._step = self._new_step()
+        for lane in self._lanes:
+            lane.use(self._step)
+
+    def _needed(self) -> int:
+        """What one state and the steps on it take, about."""
+        grid, plan = self.grid, self.plan
+        cells = grid.height * grid.width
+        memory = 2 * cells * (grid.cell.itemsize * (plan.memory_channels + 2 * grid.channels) + 8)
+        found = cells * (grid.channels * grid.cell.itemsize + 4)
+        rings = (plan.depth + 1) * plan.frames.nbytes + plan.depth * plan.out_bytes
+        luma = 4 * cells << (2 * grid.shift)
+        return memory + found + rings + luma + working_bytes(self._net.config, grid, self._tile)
+
+
+def load_net(model: Model) -> J4RNet:
+    """The network of a model, by the safetensors and the JSON beside its ONNX.
+
+    Raises:
+        Vsj4rError: there are none, or they have another sha256.
+    """
+    weights, described = model.onnx.with_suffix(".safetensors"), model.onnx.with_suffix(".json")
+    if not weights.is_file():
+        raise Vsj4rError(f"model {model.name}: device 'cuda' needs {weights.name} beside {model.onnx.name}")
+    fields = json.loads(described.read_text("utf-8"))
+    try:
+        config, sha256 = J4RConfig(**fields["config"]), fields["sha256"]["safetensors"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Vsj4rError(
+            f"{described} does not describe a network: {type(error).__name__}: {error}"
+        ) from error
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if found != sha256:
+        raise Vsj4rError(f"{weights} is damaged: its sha256 is {found}, {described.name} says {sha256}")
+    net = J4RNet(config)
+    check_channels(net)
+    net.load_state_dict(load_file(weights))
+    return net.eval().requires_grad_(False)

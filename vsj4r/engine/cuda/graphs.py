@@ -1,0 +1,83 @@
+"""The step as two CUDA graphs, believed only after they have given what the eager step gives."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from vsj4r.engine.cuda.device import Device, OutOfMemory, Stream, Work
+
+if TYPE_CHECKING:
+    from vsj4r.engine.cuda.lane import Lane
+
+LOG = logging.getLogger("vsj4r")
+TOLERANCE = 1 / 256
+"""Largest difference between graph and eager, as a share of the largest number: a kernel that is missing
+from a graph, or reads what is no longer there, is far beyond it."""
+
+
+class Captured(NamedTuple):
+    works: tuple[Work, Work]
+
+
+def captured(device: Device, stream: Stream, lane: Lane) -> Captured | None:
+    """The lane's two steps as graphs, or None, with one line in the log, where they cannot be had or differ.
+
+    The lane's memory is that of a new one afterwards.
+
+    Raises:
+        OutOfMemory: there is no room for them.
+    """
+    try:
+        with device.active():
+            return _captured(device, stream, lane)
+    except OutOfMemory:
+        raise
+    except RuntimeError as error:
+        LOG.warning("%s: no CUDA graphs, eager it is: %s", device.name, " ".join(str(error).split()))
+        return None
+    finally:
+        lane.forget()
+
+
+def _captured(device: Device, stream: Stream, lane: Lane) -> Captured | None:
+    graphs: list[Work] = []
+    for parity, eager in enumerate(lane.works()):
+        first = _results(device, stream, lane, eager, parity, seed=1)
+        graph = device.capture(stream, eager)
+        second = _results(device, stream, lane, eager, parity, seed=2)
+        for seed, expected in ((2, second), (1, first)):
+            got = _results(device, stream, lane, graph, parity, seed=seed)
+            if not all(_agree(a, b) for a, b in zip(got, expected, strict=True)):
+                LOG.warning("%s: a CUDA graph does not give what eager gives: eager it is", device.name)
+                return None
+        graphs.append(graph)
+    return Captured((graphs[0], graphs[1]))
+
+
+def _results(
+    device: Device, stream: Stream, lane: Lane, work: Work, parity: int, *, seed: int
+) -> list[Tensor]:
+    """What ``work`` makes of an input that is the same for the same seed."""
+    results: list[Tensor] = []
+
+    def fill() -> None:
+        generator = torch.Generator().manual_seed(seed)
+        for tensor in lane.inputs(parity):
+            tensor.copy_(torch.rand(tensor.shape, generator=generator))
+        for tensor in lane.results(parity):
+            tensor.fill_(float("nan"))  # what a graph forgets to write shows
+
+    blocks = lane.blocks()
+    stream.run(fill, reads=[], writes=blocks)
+    stream.run(work, reads=blocks, writes=blocks)
+    stream.run(lambda: results.extend(x.float().cpu() for x in lane.results(parity)), reads=blocks, writes=[])
+    stream.synchronize()
+    return results
+
+
+def _agree(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).abs().max() <= TOLERANCE * b.abs().max())

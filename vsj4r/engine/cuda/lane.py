@@ -1,0 +1,287 @@
+"""One recurrence on the device: its memory, its rings of frames, and the order of its work on three streams.
+
+Frame t + 1 is uploaded and packed before step t, which looks ahead at it; what a step needs is kept in
+slots by turns, so that step k reads cells k % 2 and (k + 1) % 2 and memory k % 2, and writes memory (k + 1)
+% 2. A step that fails has moved nothing on.
+
+    host      write in[s]                                                     read out[j]
+    upload      . copy in[s] -> raw[s]
+    compute          . pack raw[s] -> cells . step . unpack + raw[s] -> out[j]
+    download                                            . copy out[j] -> host
+
+Events: ``uploaded[s]`` before pack, and before the host writes in[s] again; ``released[s]`` before raw[s] is
+overwritten; ``computed[j]`` before the copy back; ``downloaded[j]`` before the host reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vsj4r.engine.cuda import kernels
+from vsj4r.engine.cuda.device import Block, Device, Stream, Work
+from vsj4r.engine.cuda.graphs import Captured
+from vsj4r.engine.cuda.layout import Bytes, FrameLayout, Grid, Scales, Source
+from vsj4r.engine.cuda.network import Found, Step
+from vsj4r.model.j4rnet import Observation, State
+
+FIGURES = 4
+
+
+class Output(NamedTuple):
+    """``frame``: a block of the layout, which holds until the lane's next call; ``alpha`` (h, w), empty
+    unless asked for; ``figures`` as in ``Found``."""
+
+    frame: Bytes
+    alpha: NDArray[np.float32]
+    figures: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a lane is made for. ``depth``: frames in flight. ``residual``: give the residual (float planes)
+    and alpha, instead of the frame with the residual added."""
+
+    frames: FrameLayout
+    grid: Grid
+    depth: int
+    memory_channels: int
+    residual: bool
+
+    @property
+    def out_bytes(self) -> int:
+        alpha = 4 * self.grid.height * self.grid.width if self.residual else 0
+        return self.tail + 4 * FIGURES + alpha
+
+    @property
+    def tail(self) -> int:
+        """Where figures and alpha begin in what comes back."""
+        return -(-self.frames.nbytes // 64) * 64
+
+
+class Streams(NamedTuple):
+    upload: Stream
+    compute: Stream
+    download: Stream
+
+
+class _Cells:
+    """A packed frame: ``observation`` on ``blocks``, and the slot of the ring where its samples lie."""
+
+    def __init__(self, device: Device, grid: Grid, matching: tuple[int, int]) -> None:
+        o, self.o_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
+        l, self.l_block = _plane(device, (1, 1, *matching))  # noqa: E741
+        self.observation = Observation(o, l)
+        self.blocks = [self.o_block, self.l_block]
+        self.key: int | None = None
+        self.slot = -1
+
+
+class _Memory:
+    def __init__(self, device: Device, plan: Plan, matching: tuple[int, int]) -> None:
+        grid = plan.grid
+        h, h_block = _tensor(device, (1, plan.memory_channels, grid.height, grid.width), grid)
+        o_prev, o_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
+        l_prev, l_block = _plane(device, (1, 1, *matching))
+        seen, seen_block = _plane(device, (1, 1, 1, 1))
+        self.state = State(h, o_prev, l_prev, seen)
+        self.blocks = [h_block, o_block, l_block, seen_block]
+
+    def clear(self) -> None:
+        for tensor in self.state:
+            tensor.zero_()
+
+
+class Lane:
+    """``State`` of the engine. ``captured``: the two steps, even and odd; eager ones where it is None.
+
+    Raises:
+        OutOfMemory: nothing is held afterwards.
+    """
+
+    def __init__(self, device: Device, streams: Streams, plan: Plan, step: Step, luma: Block) -> None:
+        self.plan, self._device, self._streams, self._step, self._luma = plan, device, streams, step, luma
+        grid = plan.grid
+        matching = step.matching(torch.zeros(grid.luma_shape)).shape[2:]
+        ring, outs = range(plan.depth + 1), range(plan.depth)
+        self._cells = [_Cells(device, grid, (matching[0], matching[1])) for _ in range(2)]
+        self._memory = [_Memory(device, plan, (matching[0], matching[1])) for _ in range(2)]
+        residual, residual_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
+        alpha, alpha_block = _plane(device, (grid.height, grid.width))
+        figures, figures_block = _plane(device, (FIGURES,))
+        self._found = Found(residual, alpha, figures)
+        self._found_blocks = [residual_block, alpha_block, figures_block]
+        self._raw = [device.block(plan.frames.nbytes) for _ in ring]
+        self._in = [device.host(plan.frames.nbytes) for _ in ring]
+        self._out = [device.block(plan.out_bytes) for _ in outs]
+        self._back = [device.host(plan.out_bytes) for _ in outs]
+        self._uploaded, self._released = ([device.event() for _ in ring] for _ in range(2))
+        self._computed, self._downloaded = ([device.event() for _ in outs] for _ in range(2))
+        self._steps, self._uploads, self._submitted, self._collected = 0, 0, 0, 0
+        self.captured: Captured | None = None
+        self.reset()
+
+    @property
+    def nbytes(self) -> int:
+        """Of the device, without what the network needs in passing."""
+        held = [*self._raw, *self._out]
+        held += self.blocks()
+        return sum(block.tensor.numel() for block in held)
+
+    def reset(self) -> None:
+        memory = self._memory[self._steps % 2]
+        with self._device.active():
+            self._streams.compute.run(memory.clear, reads=[], writes=memory.blocks)
+
+    def submit(self, now: Source, following: Source | None, scales: Scales | None) -> None:
+        """Put a step on the streams. With ``scales`` its output is to be collected, in order; None: nobody
+        wants it. ``following``: None for a model without look-ahead.
+
+        Raises:
+            OutOfMemory: nothing has moved on.
+            RuntimeError: ``depth`` outputs wait to be collected.
+        """
+        if self._submitted - self._collected >= self.plan.depth:
+            raise RuntimeError(f"{self.plan.depth} outputs wait to be collected")
+        parity = self._steps % 2
+        with self._device.active():
+            self._bring(now, self._cells[parity])
+            if following is not None:
+                self._bring(following, self._cells[1 - parity])
+            self._compute(parity, following is not None)
+            if scales is not None:
+                self._give(self._cells[parity], scales)
+        self._steps += 1
+
+    def collect(self) -> Output:
+        """Wait for the oldest output that was submitted."""
+        j = self._collected % self.plan.depth
+        with self._device.active():
+            self._downloaded[j].synchronize()
+            block = self._back[j].read()
+        self._collected += 1
+        tail = block[self.plan.tail :].view(np.float32)
+        alpha = tail[FIGURES:].reshape(-1, self.plan.grid.width)
+        return Output(block[: self.plan.frames.nbytes], alpha, tail[:3])
+
+    def undo(self) -> None:
+        """Before the last step again, its output collected: its memory is still there."""
+        self._steps -= 1
+
+    def use(self, step: Step) -> None:
+        """Compute as ``step`` does from now on, no longer by graphs."""
+        self._step, self.captured = step, None
+
+    def works(self) -> tuple[Work, Work]:
+        """The even and the odd step on this lane's memory, as the network computes them."""
+
+        def work(parity: int) -> Work:
+            now, following = self._cells[parity].observation, self._cells[1 - parity].observation
+            before, after = self._memory[parity].state, self._memory[1 - parity].state
+            ahead = following if self._step.net.config.lookahead else None
+            return lambda: self._step.run(now, ahead, before, after, self._found)
+
+        return work(0), work(1)
+
+    def inputs(self, parity: int) -> list[Tensor]:
+        """What step ``parity`` reads, for who checks it."""
+        cells = [tensor for each in self._cells for tensor in each.observation]
+        return [*cells, *self._memory[parity].state]
+
+    def results(self, parity: int) -> list[Tensor]:
+        """What step ``parity`` writes."""
+        return [*self._memory[1 - parity].state[:3], self._found.residual, self._found.alpha]
+
+    def blocks(self) -> list[Block]:
+        """All memory that ``works`` touch."""
+        packed = [block for cells in self._cells for block in cells.blocks]
+        remembered = [block for memory in self._memory for block in memory.blocks]
+        return packed + remembered + self._found_blocks
+
+    def forget(self) -> None:
+        """No frame is packed here any more, and no memory either."""
+        for cells in self._cells:
+            cells.key = None
+        self.reset()
+
+    def _bring(self, source: Source, cells: _Cells) -> None:
+        """Upload and pack, unless it is there."""
+        if source.key is not None and source.key == cells.key:
+            return
+        cells.key = None
+        s = self._uploads % len(self._raw)
+        self._uploads += 1
+        upload, compute = self._streams.upload, self._streams.compute
+        self._uploaded[s].synchronize()
+        views = self.plan.frames.views(self._in[s].write())
+        for plane, view in zip(source.planes, views, strict=True):
+            np.copyto(view, plane)
+        upload.wait(self._released[s])
+        upload.upload(self._in[s], self._raw[s])
+        upload.record(self._uploaded[s])
+        compute.wait(self._uploaded[s])
+        raw, plan = self._raw[s], self.plan
+        observation, o_block, luma = cells.observation, cells.o_block, self._luma
+
+        def pack() -> None:
+            kernels.pack(
+                self._device.kernels, plan.frames, plan.grid, source.codes,
+                frame=raw.address, cells=o_block.address, luma=luma.address,
+            )  # fmt: skip
+            plane = luma.tensor.view(torch.float32).view(plan.grid.luma_shape)
+            observation.l.copy_(self._step.matching(plane))
+
+        compute.run(pack, reads=[raw], writes=[*cells.blocks, luma])
+        compute.record(self._released[s])
+        cells.key, cells.slot = source.key, s
+
+    def _compute(self, parity: int, ahead: bool) -> None:
+        works = self.captured.works if self.captured else self.works()
+        read = [*self._cells[parity].blocks, *self._memory[parity].blocks]
+        read += self._cells[1 - parity].blocks if ahead else []
+        written = [*self._memory[1 - parity].blocks, *self._found_blocks]
+        self._streams.compute.run(works[parity], reads=read, writes=written)
+
+    def _give(self, cells: _Cells, scales: Scales) -> None:
+        """Unpack onto the frame's own samples and send it back."""
+        j, plan = self._submitted % self.plan.depth, self.plan
+        raw, out, residual = self._raw[cells.slot], self._out[j], self._found_blocks[0]
+        compute, download = self._streams.compute, self._streams.download
+
+        def unpack() -> None:
+            kernels.unpack(
+                self._device.kernels, plan.frames, plan.grid, scales,
+                cells=residual.address, before=0 if plan.residual else raw.address, after=out.address,
+            )  # fmt: skip
+            tail = out.tensor[plan.tail :].view(torch.float32)
+            tail[:FIGURES].copy_(self._found.figures)
+            if plan.residual:
+                tail[FIGURES:].copy_(self._found.alpha.view(-1))
+
+        compute.run(unpack, reads=[raw, *self._found_blocks], writes=[out])
+        compute.record(self._released[cells.slot])
+        compute.record(self._computed[j])
+        download.wait(self._computed[j])
+        download.download(out, self._back[j])
+        download.record(self._downloaded[j])
+        self._submitted += 1
+
+
+def _tensor(device: Device, shape: tuple[int, int, int, int], grid: Grid) -> tuple[Tensor, Block]:
+    """A tensor of cells, (1, C, h, w), as the grid lays them out."""
+    _, channels, height, width = shape
+    block = device.block(channels * height * width * grid.cell.itemsize)
+    flat = block.tensor.view(torch.float16 if grid.cell == np.float16 else torch.float32)
+    if grid.nhwc:
+        return flat.view(1, height, width, channels).permute(0, 3, 1, 2), block
+    return flat.view(shape), block
+
+
+def _plane(device: Device, shape: tuple[int, ...]) -> tuple[Tensor, Block]:
+    block = device.block(4 * int(np.prod(shape)))
+    return block.tensor.view(torch.float32).view(shape), block

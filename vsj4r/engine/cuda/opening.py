@@ -1,0 +1,29 @@
+"""The CUDA engine on a real card."""
+
+from __future__ import annotations
+
+import torch
+
+from vsj4r.engine.cuda.cupy_device import CupyDevice, fused_or_not
+from vsj4r.engine.cuda.engine import CudaEngine, Options
+from vsj4r.engine.cuda.layout import FrameLayout
+from vsj4r.engine.weights import Model
+
+
+def open_cuda(
+    model: Model,
+    *,
+    index: int,
+    height: int,
+    width: int,
+    precision: str = "f16",
+    num_streams: int = 1,
+    frames: FrameLayout | None = None,
+) -> CudaEngine:
+    """``CudaEngine`` on device ``index``; ``num_streams``: frames in flight."""
+    device = CupyDevice(index)
+    dtype = torch.float16 if precision == "f16" else torch.float32
+    options = Options(depth=num_streams, fused=fused_or_not(device, dtype))
+    return CudaEngine(
+        model, height=height, width=width, device=device, precision=precision, frames=frames, options=options
+    )
