@@ -26,6 +26,7 @@ def derain(
     device: str = ...,
     precision: str = ...,
     threads: int = ...,
+    num_streams: int = ...,
     segment: int = ...,
     warmup: int = ...,
     scene_detect: bool = ...,
@@ -34,6 +35,7 @@ def derain(
     mask: vs.VideoNode | None = ...,
     planes: Sequence[int] | None = ...,
     output: Output = ...,
+    tile: int | Sequence[int] = ...,
 ) -> vs.VideoNode: ...
 
 
@@ -46,6 +48,7 @@ def derain(
     device: str = ...,
     precision: str = ...,
     threads: int = ...,
+    num_streams: int = ...,
     segment: int = ...,
     warmup: int = ...,
     scene_detect: bool = ...,
@@ -54,6 +57,7 @@ def derain(
     mask: vs.VideoNode | None = ...,
     planes: Sequence[int] | None = ...,
     output: Sequence[Output],
+    tile: int | Sequence[int] = ...,
 ) -> tuple[vs.VideoNode, ...]: ...
 
 
@@ -65,6 +69,7 @@ def derain(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 0,
+    num_streams: int = 1,
     segment: int = 120,
     warmup: int = 8,
     scene_detect: bool = True,
@@ -73,15 +78,17 @@ def derain(
     mask: vs.VideoNode | None = None,
     planes: Sequence[int] | None = None,
     output: Output | Sequence[Output] = "derained",
+    tile: int | Sequence[int] = 0,
 ) -> vs.VideoNode | tuple[vs.VideoNode, ...]:
     """Take the rain out of ``clip``: GRAY, RGB or YUV, of one format and size, progressive.
 
     Args:
         model: a shipped name, or the path of an exported .onnx.
         strength: share of the rain that is taken away, 0 to 1; ``J4RStrength`` of a frame goes first.
-        device: "auto" or "cpu".
+        device: "cpu", "cuda" or "cuda:N"; "auto" is CUDA where it works, otherwise the CPU.
         precision: "auto", the fastest that the device computes natively, or "f32".
         threads: of inference; 0 is all cores, less one where there are more than two.
+        num_streams: frames in flight on a CUDA device, 1 to 8; more overlap copies with computing.
         segment: frames from one beginning of the memory to the next; 0 is none but the first.
         warmup: frames run in before each of them, their output thrown away.
         scene_detect: find scene cuts, and read ``_SceneChangePrev``.
@@ -91,6 +98,7 @@ def derain(
         planes: numbers of the planes to derain, all without.
         output: "derained", "rain" (what was taken away, on black) or "occlusion" (a GRAY map); of several
             names a tuple of as many clips, which share each evaluation.
+        tile: side, or width and height, in pixels to evaluate at a time; 0 is as much as memory allows.
 
     Raises:
         vapoursynth.Error: ``Derain: <what> must be <rule>, got <value>``.
@@ -114,10 +122,12 @@ def derain(
         device=device,
         precision=precision,
         threads=threads,
+        num_streams=num_streams,
         segment=segment,
         warmup=warmup,
         scene_detect=scene_detect,
         output=names,
+        tile=[tile] if isinstance(tile, int) else list(tile),
         **{name: value for name, value in optional.items() if value is not None},
     )
     if isinstance(output, str):

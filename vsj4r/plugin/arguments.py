@@ -13,6 +13,7 @@ from vsj4r.plugin.cut_files import read_cuts
 _FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
 _FLOAT = 1  # VSSampleType
 FRAMES_MAX = 1 << 31
+NUM_STREAMS_MAX = 8
 
 Info = dict[str, int | str]
 """VSVideoInfo: ``format`` (its name, "" if it varies), ``family sample bits ssw ssh``, ``width height`` (0 if
@@ -23,7 +24,7 @@ Given = dict[str, list[int] | list[float] | list[str]]
 
 OUTPUTS = ("derained", "rain", "occlusion")
 
-_LISTS = ("scenes", "planes", "output")
+_LISTS = ("scenes", "planes", "output", "tile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,11 @@ class Clip:
 class Arguments:
     """Everything beside the clip. ``device``, ``precision`` and ``threads`` are the engine's to check.
 
-    ``segment``: frames between periodic anchors, 0 for none; ``warmup``: frames of run-in before an anchor.
-    ``planes``: those that are derained, all without. ``output``: at least one of ``OUTPUTS``.
-    ``scenes``, or the file ``qpfile``: all cuts; without either they are found, unless ``scene_detect`` is 0.
+    ``num_streams``: frames in flight on a CUDA device. ``segment``: frames between periodic anchors, 0 for
+    none; ``warmup``: frames of run-in before an anchor. ``planes``: those that are derained, all without.
+    ``output``: at least one of ``OUTPUTS``. ``tile``: side or width and height in pixels, 0 for what memory
+    allows; see ``tile_px``. ``scenes``, or the file ``qpfile``: all cuts; without either they are found,
+    unless ``scene_detect`` is 0.
     """
 
     model: str = "j4r"
@@ -90,6 +93,7 @@ class Arguments:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    num_streams: int = 1
     segment: int = 120
     warmup: int = 8
     scene_detect: int = 1
@@ -97,6 +101,7 @@ class Arguments:
     qpfile: str | None = None
     planes: tuple[int, ...] | None = None
     output: tuple[str, ...] = OUTPUTS[:1]
+    tile: tuple[int, ...] = (0,)
 
     @classmethod
     def checked(cls, given: Given) -> Self:
@@ -109,6 +114,10 @@ class Arguments:
         arguments = cls(**values)  # type: ignore[arg-type]
         if not 0 <= arguments.strength <= 1:
             raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength:g}")
+        if not 1 <= arguments.num_streams <= NUM_STREAMS_MAX:
+            raise Vsj4rError(
+                f"num_streams must be between 1 and {NUM_STREAMS_MAX}, got {arguments.num_streams}"
+            )
         if not 0 <= arguments.segment < FRAMES_MAX:
             raise Vsj4rError(f"segment must be 0 (none) or more, got {arguments.segment}")
         if not 0 <= arguments.warmup < FRAMES_MAX:
@@ -120,9 +129,18 @@ class Arguments:
         for name in arguments.output:
             if name not in OUTPUTS:
                 raise Vsj4rError(f"output must be one of {', '.join(OUTPUTS)}, got {name!r}")
+        if not 1 <= len(arguments.tile) <= 2:
+            raise Vsj4rError(f"tile must be one number or two, got {len(arguments.tile)}")
+        if min(arguments.tile) < 0 or (min(arguments.tile) == 0 and len(arguments.tile) == 2):
+            raise Vsj4rError(f"tile must be 0 (automatic) or more pixels, got {list(arguments.tile)}")
         _check_distinct("output", arguments.output)
         _check_distinct("planes", arguments.planes or ())
         return arguments
+
+    @property
+    def tile_px(self) -> tuple[int, int] | None:
+        """Width and height; None where the engine is to choose."""
+        return (self.tile[0], self.tile[-1]) if self.tile[0] else None
 
     def check_planes(self, kind: Format) -> None:
         """Raises:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import atexit
 import ctypes
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Tensors
+from vsj4r.engine.base import State, Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
@@ -24,8 +24,11 @@ from vsj4r.frames.ring import TensorRing
 from vsj4r.frames.scenes import FoundCuts, thumbnail
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
+from vsj4r.plugin.direct import Direct, open_direct
 from vsj4r.plugin.frame import Frame, RawFrame
 from vsj4r.plugin.outputs import Outputs
+
+Numbered = tuple[int, Frame]
 
 
 @cache
@@ -63,13 +66,20 @@ class Host:
         cuts = arguments.cuts(clip.frames)
         spec = find_model(arguments.model).spec
         self._converter = Converter(geometry, spec)
-        self._engine = open_engine(
-            arguments.model,
-            height=self._converter.padded_height,
-            width=self._converter.padded_width,
-            device=arguments.device,
-            precision=arguments.precision,
-            threads=arguments.threads,
+        self._direct = open_direct(geometry, spec, arguments, masked=mask is not None)
+        self._engine = (
+            self._direct.engine
+            if self._direct
+            else open_engine(
+                arguments.model,
+                height=self._converter.padded_height,
+                width=self._converter.padded_width,
+                device=arguments.device,
+                precision=arguments.precision,
+                threads=arguments.threads,
+                tile=arguments.tile_px,
+                num_streams=arguments.num_streams,
+            )
         )
         self._geometry = geometry
         self._outputs = Outputs(self._converter, arguments, mask)
@@ -78,7 +88,8 @@ class Host:
         segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead, self._cuts)
         self._schedule = Schedule(segments)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
-        self._tensors = TensorRing([self._converter.new_tensors() for _ in range(1 + LIVE_STATES)])
+        held = 0 if self._direct else 1 + LIVE_STATES
+        self._tensors = TensorRing([self._converter.new_tensors() for _ in range(held)])
 
     def reads(self, n: int) -> tuple[bool, Run]:
         """What to do now on the way to output ``n``: True to ``look`` at the frames of the run, False to
@@ -121,33 +132,73 @@ class Host:
             Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
         """
         with _one_line():
-            o_t = self._load(i, Frame(*source))
+            now = i, Frame(*source)
             neighbour = self._schedule.segments.neighbour(i)
-            o_next = o_t if neighbour == i else self._load(neighbour, Frame(*after))
+            following = now if neighbour == i else (neighbour, Frame(*after))
+            for n, frame in (now, following):
+                _check_progressive(n, frame)
+            written = [Frame(*out) for out in outs]
+            if self._direct is None:
+                evaluate = self._by_tensors(now, following, mask and Frame(*mask), written)
+            else:
+                evaluate = self._by_planes(self._direct, now, following, written)
             slot, fresh = self._schedule.claim(i, target)
             state = self._states[slot]
             try:
                 if fresh:
                     state.reset()
-                step = self._engine.step(o_t, o_next if self._lookahead else None, state)
-                levels = Levels(0, 0)
-                if outs:
-                    share = mask and Frame(*mask)
-                    levels = self._outputs.write(step, Frame(*source), share, [Frame(*out) for out in outs])
+                levels = evaluate(state)
             except BaseException:
                 self._schedule.lose(slot)
                 raise
             self._schedule.advance(slot, i, target)
             return levels
 
+    def _by_tensors(
+        self, now: Numbered, following: Numbered, mask: Frame | None, outs: list[Frame]
+    ) -> Callable[[State], Levels]:
+        o_t = self._load(*now)
+        o_next = o_t if following is now else self._load(*following)
+
+        def evaluate(state: State) -> Levels:
+            step = self._engine.step(o_t, o_next if self._lookahead else None, state)
+            return self._outputs.write(step, now[1], mask, outs) if outs else Levels(0, 0)
+
+        return evaluate
+
+    def _by_planes(
+        self, direct: Direct, now: Numbered, following: Numbered, outs: list[Frame]
+    ) -> Callable[[State], Levels]:
+        kind, frame = self._geometry.format, now[1]
+        o_t, o_next = (
+            direct.source(n, each.views(self._geometry), full=each.is_full(kind))
+            for n, each in (now, following)
+        )
+
+        def evaluate(state: State) -> Levels:
+            return direct.step(
+                o_t,
+                o_next,
+                state,
+                strength=self._outputs.strength_of(frame),
+                full=frame.is_full(kind),
+                planes=frame.views(self._geometry),
+                into=outs[0].views(self._geometry) if outs else None,
+            )
+
+        return evaluate
+
     def _load(self, n: int, frame: Frame) -> Tensors:
-        if frame.field_based > 0:
-            raise Vsj4rError(f"clip must be progressive, got _FieldBased {frame.field_based} on frame {n}")
         planes = frame.views(self._geometry)
         full = frame.is_full(self._geometry.format)
         return self._tensors.get(
             n, lambda tensors: self._converter.load(planes, full=full, matrix=frame.matrix, into=tensors)
         )
+
+
+def _check_progressive(n: int, frame: Frame) -> None:
+    if frame.field_based > 0:
+        raise Vsj4rError(f"clip must be progressive, got _FieldBased {frame.field_based} on frame {n}")
 
 
 @contextmanager

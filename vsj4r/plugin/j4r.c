@@ -293,9 +293,9 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
                       VAPOURSYNTH_API_VERSION, 0, plugin);
     api->registerFunction("Derain",
                           "clip:vnode;model:data:opt;strength:float:opt;device:data:opt;precision:data:opt;"
-                          "threads:int:opt;segment:int:opt;warmup:int:opt;scene_detect:int:opt;"
+                          "threads:int:opt;num_streams:int:opt;segment:int:opt;warmup:int:opt;scene_detect:int:opt;"
                           "scenes:int[]:opt:empty;qpfile:data:opt;mask:vnode:opt;planes:int[]:opt;"
-                          "output:data[]:opt;",
+                          "output:data[]:opt;tile:int[]:opt;",
                           "clip:vnode;", derain_create, NULL, plugin);
     api->registerFunction("Version", "", "version:data;", version, NULL, plugin);
 }

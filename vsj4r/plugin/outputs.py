@@ -59,13 +59,18 @@ class Outputs:
         self._converter.add(
             planes,
             changes,
-            strength=self._strength_of(source),
+            strength=self.strength_of(source),
             full=source.is_full(self._geometry.format),
             weights=shares,
             into=into,
         )
 
-    def _strength_of(self, source: Frame) -> float:
+    def strength_of(self, source: Frame) -> float:
+        """Its own strength, or that of the filter.
+
+        Raises:
+            Vsj4rError: the frame states a strength that is none.
+        """
         if source.strength is None:
             return self._strength
         if not 0 <= source.strength <= 1:

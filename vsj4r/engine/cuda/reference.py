@@ -66,15 +66,17 @@ def bayer(shape: tuple[int, int]) -> Floats:
     for _ in range(3):
         matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
     rows, columns = np.mgrid[: shape[0], : shape[1]] % 8
-    return ((matrix[rows, columns] + 0.5) / 64 - 0.5).astype(np.float32)
+    offsets: Floats = ((matrix[rows, columns] + 0.5) / 64 - 0.5).astype(np.float32)
+    return offsets
 
 
 def _light(plane: Plane, zero: float, span: float) -> Floats:
     if plane.dtype.kind == "f":
-        light: Floats = np.nan_to_num(plane.astype(np.float32), nan=0, posinf=1, neginf=0)
-        return light
+        return np.nan_to_num(plane.astype(np.float32), nan=0, posinf=1, neginf=0)
     codes: Floats = plane.astype(np.float32)
-    return np.divide(codes - np.float32(zero), np.float32(span), dtype=np.float32)
+    codes -= np.float32(zero)
+    codes /= np.float32(span)
+    return codes
 
 
 def _extended(plane: Floats, shape: tuple[int, int]) -> Floats:
