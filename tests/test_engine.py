@@ -13,7 +13,7 @@ import pytest
 from tests.tiny_model import write_tiny_model
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Floats, Tensors
-from vsj4r.engine.cpu import CpuEngine, CpuState
+from vsj4r.engine.cpu import Arrays, CpuEngine, CpuState
 from vsj4r.engine.weights import find_model, models
 from vsj4r.errors import Vsj4rError
 
@@ -59,7 +59,7 @@ def new_state(engine: CpuEngine) -> CpuState:
 
 
 def contents(state: CpuState) -> dict[str, Floats]:
-    return {name: tensor.data.copy() for name, tensor in state.current.items()}
+    return {name: array.copy() for name, array in state.current.items()}
 
 
 def test_step_computes_the_graph_and_carries_its_state(engine: CpuEngine) -> None:
@@ -115,8 +115,8 @@ def test_double_buffer_swaps_without_copying(engine: CpuEngine) -> None:
     engine.step(clip[0], clip[1], state)
     assert state.current is written
     assert state.spare is read
-    assert all(not tensor.data.any() for tensor in read.values()), "a step must not write what it reads"
-    np.testing.assert_array_equal(written["state.back"].data[0, 0], clip[0].y)
+    assert all(not array.any() for array in read.values()), "a step must not write what it reads"
+    np.testing.assert_array_equal(written["state.back"][0, 0], clip[0].y)
 
 
 def test_a_failed_step_leaves_the_state(engine: CpuEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +126,8 @@ def test_a_failed_step_leaves_the_state(engine: CpuEngine, monkeypatch: pytest.M
     before = contents(state)
     infer = engine._infer
 
-    def fail_after_writing() -> None:
-        infer()
+    def fail_after_writing(arrays: Arrays) -> None:
+        infer(arrays)
         raise RuntimeError("Exception from src/graph.cpp:1:\nout of memory")
 
     monkeypatch.setattr(engine, "_infer", fail_after_writing)
@@ -187,7 +187,7 @@ def test_precision_is_always_chosen(onnx: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "gpu9"}, "device must be one of auto, cpu, got 'gpu9'"),
+        ({"device": "gpu9"}, "device must be one of auto, cpu, cuda or cuda:N, got 'gpu9'"),
         ({"precision": "f16"}, "precision must be one of auto, f32, got 'f16'"),
         ({"threads": -1}, "threads must be 0 .automatic. or more, got -1"),
     ],

@@ -30,7 +30,7 @@ def test_arguments_and_defaults_are_the_filters() -> None:
     assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in native if name != "clip")
     for field in fields(Arguments):
         default = parameters[field.name].default
-        assert (default,) == field.default if field.name == "output" else default == field.default
+        assert (default,) == field.default if field.name in ("output", "tile") else default == field.default
 
 
 def test_it_is_the_filter(tiny: str, tmp_path: Path) -> None:

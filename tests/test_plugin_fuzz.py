@@ -68,6 +68,7 @@ def random_arguments(rng: random.Random, model: str, folder: Path) -> dict[str, 
         "mask": random_clip(rng, rng.choice([vs.GRAY8, vs.GRAYS, random_format(rng)])),
         "planes": several(NUMBERS),
         "output": several(WORDS[4:]),
+        "tile": several(NUMBERS),
     }
     return good | {name: every[name] for name in rng.sample(sorted(every), rng.randrange(4))}
 

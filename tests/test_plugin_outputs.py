@@ -13,7 +13,7 @@ from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, format_of, message, reference
 from tests.tiny_model import write_tiny_model
 from vsj4r.engine.base import Step, Tensors
-from vsj4r.engine.cpu import CpuEngine
+from vsj4r.engine.cpu import Arrays, CpuEngine
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.layers import levels, weights, write_occlusion
 from vsj4r.frames.segments import Segments
@@ -200,9 +200,9 @@ def test_one_evaluation_serves_all_outputs(tiny: str, monkeypatch: pytest.Monkey
     steps: list[CpuEngine] = []
     infer = CpuEngine._infer
 
-    def counted(engine: CpuEngine) -> None:
+    def counted(engine: CpuEngine, arrays: Arrays) -> None:
         steps.append(engine)
-        infer(engine)
+        infer(engine, arrays)
 
     monkeypatch.setattr(CpuEngine, "_infer", counted)
     together = derain(clip_of(), tiny, output=["derained", "rain", "occlusion"])

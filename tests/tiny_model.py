@@ -30,6 +30,8 @@ def write_tiny_model(
         "multiple": multiple,
         "lookahead": 1,
         "planes": "yuv420",
+        "halo_px": 0,
+        "whole_frame": [],
         "sha256": {"onnx": hashlib.sha256(path.read_bytes()).hexdigest()},
     }
     path.with_suffix(".json").write_text(json.dumps(sidecar))

@@ -22,13 +22,17 @@ class StepSpec:
     """What a model's step needs, read from the JSON beside its weights.
 
     ``multiple``: luma sides must be multiples of it. ``lookahead``: 0, or 1 when the step
-    also reads frame t + 1. ``planes``: "y" (luma only) or "yuv420".
+    also reads frame t + 1. ``planes``: "y" (luma only) or "yuv420". ``whole_frame``: names of tensors inside
+    the step that take the whole frame (motion). Where they are given, a result depends on what lies up to
+    ``halo_px`` luma pixels around it, and on nothing else.
     """
 
     name: str
     multiple: int
     lookahead: Literal[0, 1]
     planes: Literal["y", "yuv420"]
+    halo_px: int = 0
+    whole_frame: tuple[str, ...] = ()
 
 
 class Tensors(NamedTuple):

@@ -1,36 +1,44 @@
-"""The CPU engine: an exported step run by OpenVINO, its state in double buffers."""
+"""The CPU engine: an exported step run by OpenVINO, states in double buffers, large frames in tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsj4r.engine.base import Floats, State, Step, StepSpec, Tensors
+from vsj4r.engine.graph import NEXT_SUFFIX, STATE_PREFIX, Shapes, frame_shapes, inputs_of, outputs_of, stages
 from vsj4r.engine.runtime import ov
+from vsj4r.engine.tiles import Span, tiles_of_size, tiles_within
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 
-STATE_PREFIX = "state."
-NEXT_SUFFIX = ".next"
-FRAME_INPUTS = ("y", "uv", "y_next", "uv_next")
+Arrays = Mapping[str, NDArray[Any]]
+Tile = tuple[Span, Span]
+
+TILE_BYTES = 1 << 30
+"""What evaluating one tile may take where nobody has chosen a tile size."""
+LIVE_TENSORS = 5
+"""How many times the largest tensor of the graph (as float32) that is: measured, 4 to 5."""
 
 
 class CpuState:
     """Two sets of buffers: a step reads ``current`` and writes ``spare``; then they change places."""
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+    def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
-        self.current = _shared_zeros(shapes)
-        self.spare = _shared_zeros(shapes)
+        self.current = _zeros(shapes)
+        self.spare = _zeros(shapes)
 
     @property
     def nbytes(self) -> int:
-        return sum(tensor.byte_size for buffers in (self.current, self.spare) for tensor in buffers.values())
+        return sum(array.nbytes for buffers in (self.current, self.spare) for array in buffers.values())
 
     def reset(self) -> None:
-        for tensor in self.current.values():
-            tensor.data.fill(0)
+        for array in self.current.values():
+            array.fill(0)
 
     def advance(self) -> None:
         """What the last step wrote becomes what the next one reads."""
@@ -40,8 +48,10 @@ class CpuState:
 class CpuEngine:
     """``Engine`` for one frame size. ``height`` and ``width`` in luma samples, ``threads`` at least 1.
 
-    Frames and states go in and out without a copy. ``precision`` "auto" is bf16 where the CPU
-    has it natively, otherwise f32; ``self.precision`` tells which one it became.
+    Frames and states go in and out without a copy where there is one tile. ``precision`` "auto" is bf16 where
+    the CPU has it natively, otherwise f32; ``self.precision`` tells which one it became. What takes the whole
+    frame (motion) is always f32: in bf16 too many displacements would be equally good. ``tile``: (width,
+    height) to keep from one tile, None for as few tiles as ``TILE_BYTES`` allow.
 
     Raises:
         Vsj4rError: OpenVINO cannot read or compile the graph, or the graph breaks the contract.
@@ -50,7 +60,16 @@ class CpuEngine:
 
     spec: StepSpec
 
-    def __init__(self, model: Model, *, height: int, width: int, precision: str, threads: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        height: int,
+        width: int,
+        precision: str,
+        threads: int,
+        tile: tuple[int, int] | None = None,
+    ) -> None:
         self.spec = model.spec
         multiple = self.spec.multiple
         if height < 1 or width < 1 or height % multiple or width % multiple:
@@ -60,32 +79,33 @@ class CpuEngine:
         native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if precision == "auto" and native_bf16 else "f32"
         try:
-            graph = core.read_model(model.onnx)
-            self._state_shapes = self._reshape(graph)
-            compiled = core.compile_model(
-                graph,
-                "CPU",
-                {
-                    "INFERENCE_PRECISION_HINT": self.precision,
-                    "INFERENCE_NUM_THREADS": threads,
-                    "NUM_STREAMS": 1,
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "ENABLE_CPU_PINNING": False,  # the source filter and the encoder share these cores
-                },
-            )
-            self._request = compiled.create_infer_request()
+            self._shapes = frame_shapes(core, model, height, width)
+            head, tail = stages(core, model)
+            if tile is None:
+                most_px = TILE_BYTES // _bytes_per_px(tail, self._tile_shapes(multiple, multiple))
+                self.tiles = tiles_within(height, width, self.spec, most_px)
+            else:
+                self.tiles = tiles_of_size(height, width, self.spec, tile)
+            self._head = None if head is None else _Stage(core, head, self._shapes, "f32", threads)
+            tile_shapes = self._tile_shapes(self.tiles.height, self.tiles.width)
+            self._tail = _Stage(core, tail, tile_shapes, self.precision, threads)
         except RuntimeError as error:
             raise Vsj4rError(
                 f"model {model.name}: OpenVINO rejects {model.onnx}: {_last_line(error)}"
             ) from error
-        # by index: a graph may give one tensor several names (an output that is an input too)
-        self._input_index = {_input_name(port): index for index, port in enumerate(compiled.inputs)}
-        self._output_index = {_output_name(port): index for index, port in enumerate(compiled.outputs)}
-        self._outputs: dict[str, Floats] = {}
-        for name, index in self._output_index.items():
-            if not name.startswith(STATE_PREFIX):
-                self._outputs[name] = np.zeros(tuple(compiled.outputs[index].shape), np.float32)
-                self._request.set_output_tensor(index, ov.Tensor(self._outputs[name], shared_memory=True))
+        self._state_shapes = {
+            name: shape
+            for name, shape in self._shapes.items()
+            if name.startswith(STATE_PREFIX) and not name.endswith(NEXT_SUFFIX)
+        }
+        given = set(self._state_shapes) | {name + NEXT_SUFFIX for name in self._state_shapes}
+        computed = {**(self._head.outputs if self._head else {}), **self._tail.outputs}
+        self._computed = {
+            name: np.zeros(self._shapes[name], dtype)
+            for name, (_, dtype) in computed.items()
+            if name not in given
+        }
+        self._buffers = {} if len(self.tiles) == 1 else self._tail.new_arrays(tile_shapes)
 
     def new_state(self) -> State:
         return CpuState(self._state_shapes)
@@ -99,123 +119,143 @@ class CpuEngine:
         """
         if not isinstance(state, CpuState) or state.shapes != self._state_shapes:
             raise ValueError("the state belongs to another model or frame size")
-        frames = {"": o_t}
+        arrays: dict[str, NDArray[Any]] = self._inputs(o_t, "")
         if self.spec.lookahead:
             if o_next is None:
                 raise ValueError(f"model {self.spec.name} looks ahead: o_next must not be None")
-            frames["_next"] = o_next
-        for suffix, frame in frames.items():
-            for name, tensor in self._inputs(frame).items():
-                self._request.set_input_tensor(self._input_index[name + suffix], tensor)
-        for name, tensor in state.current.items():
-            self._request.set_input_tensor(self._input_index[name], tensor)
-        for name, tensor in state.spare.items():
-            self._request.set_output_tensor(self._output_index[name + NEXT_SUFFIX], tensor)
+            arrays |= self._inputs(o_next, "_next")
+        arrays |= self._computed | state.current
+        arrays |= {name + NEXT_SUFFIX: array for name, array in state.spare.items()}
         try:
-            self._infer()
+            self._infer(arrays)
         except RuntimeError as error:
             raise Vsj4rError(f"model {self.spec.name}: OpenVINO failed: {_last_line(error)}") from error
         state.advance()
-        uv = self._outputs["uv_residual"][0] if "uv_residual" in self._outputs else None
-        residual = Tensors(y=self._outputs["y_residual"][0, 0], uv=uv)
-        return Step(residual=residual, alpha=self._outputs["alpha"][0, 0])
+        uv = arrays["uv_residual"][0] if self.spec.planes == "yuv420" else None
+        return Step(residual=Tensors(y=arrays["y_residual"][0, 0], uv=uv), alpha=arrays["alpha"][0, 0])
 
-    def _infer(self) -> None:
-        self._request.infer(share_inputs=True, share_outputs=True)
+    def _infer(self, arrays: Arrays) -> None:
+        """From the inputs and the current state among ``arrays`` to all the others."""
+        if self._head is not None:
+            self._head.run(arrays)
+        if not self._buffers:
+            self._tail.run(arrays)
+            return
+        for tile in self.tiles:
+            for name in self._tail.inputs:
+                np.copyto(self._buffers[name], self._evaluated(arrays[name], tile))
+            self._tail.run(self._buffers)
+            for name in self._tail.outputs:
+                self._keep(self._buffers[name], arrays[name], tile)
 
-    def _inputs(self, frame: Tensors) -> dict[str, ov.Tensor]:
+    def _evaluated(self, array: NDArray[Any], tile: Tile) -> NDArray[Any]:
+        factor = self._factor(array.shape)
+        return array[..., tile[0].evaluated(factor), tile[1].evaluated(factor)] if factor else array
+
+    def _keep(self, part: NDArray[Any], array: NDArray[Any], tile: Tile) -> None:
+        rows, columns = tile
+        factor = self._factor(array.shape)
+        if factor:
+            array[..., rows.kept(factor), columns.kept(factor)] = part[
+                ..., rows.kept_inside(factor), columns.kept_inside(factor)
+            ]
+        else:
+            np.copyto(array, part)
+
+    def _factor(self, shape: tuple[int, ...]) -> int:
+        """Luma pixels to one sample of a tensor, along each side; 0 where it is no picture (a flag)."""
+        for factor in range(1, self.spec.multiple + 1):
+            if (
+                shape[-2:] == (self._height // factor, self._width // factor)
+                and not self.spec.multiple % factor
+            ):
+                return factor
+        return 0
+
+    def _tile_shapes(self, height: int, width: int) -> Shapes:
+        shapes = {}
+        for name, shape in self._shapes.items():
+            factor = self._factor(shape)
+            shapes[name] = (*shape[:-2], height // factor, width // factor) if factor else shape
+        return shapes
+
+    def _inputs(self, frame: Tensors, suffix: str) -> dict[str, NDArray[Any]]:
         """The planes of ``frame`` as tensors of the graph, over the same memory."""
         height, width = self._height, self._width
-        inputs = {"y": _shared(frame.y, (height, width), (1, 1, height, width))}
+        inputs: dict[str, NDArray[Any]] = {"y" + suffix: _checked(frame.y, (height, width))[None, None]}
         if self.spec.planes == "yuv420":
             if frame.uv is None:
                 raise ValueError(f"model {self.spec.name} needs chroma: uv must not be None")
-            chroma = (2, height // 2, width // 2)
-            inputs["uv"] = _shared(frame.uv, chroma, (1, *chroma))
+            inputs["uv" + suffix] = _checked(frame.uv, (2, height // 2, width // 2))[None]
         return inputs
 
-    def _reshape(self, graph: ov.Model) -> dict[str, tuple[int, ...]]:
-        """Fix the graph's frame size; gives the shape of each state.
 
-        A state has the shape of its ``.next`` output, which may itself follow from another
-        state (a queue of earlier frames): hence one round per state at most.
-        """
-        height, width = self._height, self._width
-        inputs = {_input_name(port): port for port in graph.inputs}
-        outputs = {_output_name(port): port for port in graph.outputs}
-        states = [name for name in inputs if name.startswith(STATE_PREFIX)]
-        self._check_names(inputs.keys() - set(states), set(states), set(outputs))
-        fixed: dict[str, ov.PartialShape] = {}
-        for name in inputs.keys() - set(states):
-            luma = name.removesuffix("_next") == "y"
-            shape = [1, 1, height, width] if luma else [1, 2, height // 2, width // 2]
-            fixed[name] = ov.PartialShape(shape)
-        for _ in range(len(states) + 1):
-            graph.reshape(fixed)
-            dynamic = [name for name in states if inputs[name].partial_shape.is_dynamic]
-            if not dynamic:
-                break
-            for name in dynamic:
-                fixed[name] = outputs[name + NEXT_SUFFIX].partial_shape
-        else:
-            raise Vsj4rError(
-                f"model {self.spec.name}: the shape of {dynamic[0]!r} does not follow from the frame size"
-            )
-        for name in states:
-            before, after = inputs[name].partial_shape, outputs[name + NEXT_SUFFIX].partial_shape
-            if before != after:
-                raise Vsj4rError(f"model {self.spec.name}: {name!r} is {before} but its .next is {after}")
-        return {name: tuple(inputs[name].shape) for name in states}
+class _Stage:
+    """A graph compiled for one size. ``inputs`` and ``outputs``: index and type of each by name."""
 
-    def _check_names(self, frames: set[str], states: set[str], outputs: set[str]) -> None:
-        planes = {"y", "uv"} if self.spec.planes == "yuv420" else {"y"}
-        suffixes = ["", "_next"] if self.spec.lookahead else [""]
-        wanted_inputs = {plane + suffix for plane in planes for suffix in suffixes}
-        wanted_outputs = (
-            {plane + "_residual" for plane in planes} | {"alpha"} | {s + NEXT_SUFFIX for s in states}
+    def __init__(self, core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int) -> None:
+        graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
+        compiled = core.compile_model(
+            graph,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": precision,
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                "PERFORMANCE_HINT": "LATENCY",
+                "ENABLE_CPU_PINNING": False,  # the source filter and the encoder share these cores
+            },
         )
-        for kind, wanted, got in (("inputs", wanted_inputs, frames), ("outputs", wanted_outputs, outputs)):
-            if wanted != got:
-                raise Vsj4rError(
-                    f"model {self.spec.name}: its {kind} must be {', '.join(sorted(wanted))}, "
-                    f"got {', '.join(sorted(got))}"
-                )
+        # by index: a graph may give one tensor several names (an output that is an input too)
+        self.inputs, self.outputs = (
+            {
+                name: (index, port.get_element_type().to_dtype())
+                for index, (name, port) in enumerate(ports.items())
+            }
+            for ports in (inputs_of(compiled), outputs_of(compiled))
+        )
+        self._request = compiled.create_infer_request()
+
+    def new_arrays(self, shapes: Shapes) -> dict[str, NDArray[Any]]:
+        both = self.inputs | self.outputs
+        return {name: np.zeros(shapes[name], dtype) for name, (_, dtype) in both.items()}
+
+    def run(self, arrays: Arrays) -> None:
+        """Read the inputs and write the outputs among ``arrays``."""
+        for name, (index, _) in self.inputs.items():
+            self._request.set_input_tensor(index, ov.Tensor(arrays[name], shared_memory=True))
+        for name, (index, _) in self.outputs.items():
+            self._request.set_output_tensor(index, ov.Tensor(arrays[name], shared_memory=True))
+        self._request.infer(share_inputs=True, share_outputs=True)
 
 
-def _shared(plane: Floats, shape: tuple[int, ...], as_shape: tuple[int, ...]) -> ov.Tensor:
+def _bytes_per_px(graph: ov.Model, shapes: Shapes) -> int:
+    """About what a graph takes while it runs, for each luma pixel. ``shapes``: of a frame of one multiple."""
+    sized = graph.clone()
+    sized.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(sized).items()})
+    largest = max(
+        int(np.prod(port.get_shape()))
+        for node in sized.get_ops()
+        if node.get_type_name() != "Constant"
+        for port in node.outputs()
+    )
+    height, width = shapes["y"][-2:]
+    return -(-LIVE_TENSORS * 4 * largest // (height * width))
+
+
+def _checked(plane: Floats, shape: tuple[int, ...]) -> Floats:
     flags = plane.flags
     if plane.shape != shape or plane.dtype != np.float32 or not (flags.c_contiguous and flags.writeable):
         raise ValueError(
             f"a plane must be a writable C-contiguous float32 array {shape}, "
             f"got {plane.dtype} {plane.shape}, {flags.c_contiguous = }, {flags.writeable = }"
         )
-    return ov.Tensor(plane.reshape(as_shape), shared_memory=True)
+    return plane
 
 
-def _shared_zeros(shapes: dict[str, tuple[int, ...]]) -> dict[str, ov.Tensor]:
+def _zeros(shapes: Shapes) -> dict[str, Floats]:
     """Written, not only reserved: what a filter needs is taken when it is created, not in mid-clip."""
-    return {
-        name: ov.Tensor(np.full(shape, 0, np.float32), shared_memory=True) for name, shape in shapes.items()
-    }
-
-
-def _input_name(port: ov.Output) -> str:
-    return _contract_name(port, lambda name: name in FRAME_INPUTS or _is_state(name))
-
-
-def _output_name(port: ov.Output) -> str:
-    return _contract_name(port, lambda name: name == "alpha" or name.endswith((NEXT_SUFFIX, "_residual")))
-
-
-def _contract_name(port: ov.Output, known: Callable[[str], bool]) -> str:
-    """The name by which the contract knows a tensor, which may have others: where an output is an input too,
-    or a node that changes nothing has been taken out. Any name where none is known."""
-    names: list[str] = sorted(port.names)
-    return next(filter(known, names), names[0])
-
-
-def _is_state(name: str) -> bool:
-    return name.startswith(STATE_PREFIX) and not name.endswith(NEXT_SUFFIX)
+    return {name: np.full(shape, 0, np.float32) for name, shape in shapes.items()}
 
 
 def _last_line(error: Exception) -> str:

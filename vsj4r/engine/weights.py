@@ -70,5 +70,17 @@ def _read_sidecar(path: Path) -> tuple[StepSpec, str]:
         raise ValueError(f"lookahead must be 0 or 1, got {lookahead!r}")
     if planes not in ("y", "yuv420"):
         raise ValueError(f"planes must be 'y' or 'yuv420', got {planes!r}")
-    spec = StepSpec(name=str(fields["name"]), multiple=multiple, lookahead=lookahead, planes=planes)
+    halo_px, whole_frame = fields["halo_px"], fields["whole_frame"]
+    if not isinstance(halo_px, int) or halo_px < 0:
+        raise ValueError(f"halo_px must be an integer of at least 0, got {halo_px!r}")
+    if not isinstance(whole_frame, list) or not all(isinstance(name, str) for name in whole_frame):
+        raise ValueError(f"whole_frame must be a list of names, got {whole_frame!r}")
+    spec = StepSpec(
+        name=str(fields["name"]),
+        multiple=multiple,
+        lookahead=lookahead,
+        planes=planes,
+        halo_px=halo_px,
+        whole_frame=tuple(whole_frame),
+    )
     return spec, str(fields["sha256"]["onnx"])

@@ -39,6 +39,14 @@ def matching_luma(y: Tensor) -> Tensor:
     return _worn(F.avg_pool2d(y, 2))
 
 
+def reach(scale: int) -> int:
+    """The largest displacement that ``displacement`` gives, in pixels of its grid."""
+    radius = COARSEST_RADIUS
+    while scale < COARSEST:
+        radius, scale = 2 * radius + 1, 2 * scale
+    return radius
+
+
 def _worn(l_t: Tensor) -> Tensor:
     """The minimum of each pixel and its two neighbours in the row."""
     return -F.max_pool2d(-F.pad(l_t, (1, 1, 0, 0), mode="replicate"), (1, 3), 1)

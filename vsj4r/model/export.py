@@ -1,20 +1,40 @@
-"""J4RNet to the step that engines run: an ONNX graph with explicit states, after docs/architecture.md."""
+"""J4RNet to the step that engines run: an ONNX graph with explicit states, after docs/architecture.md.
+
+The graph is one, but engines may cut it where motion is known: that takes the whole frame, what follows
+takes tiles with ``halo_px`` of overlap.
+"""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
+from vsj4r.model.alignment import reach
+from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import J4RNet, State
 
 OPSET = 18
 
 
+def halo_px(config: J4RConfig) -> int:
+    """Luma pixels around a tile that what comes out of it depends on: 3x3 convolutions in sequence, and the
+    largest displacement where frames are aligned."""
+    extractor = 1 + 2 * config.extractor_blocks
+    d_net, f_net = 4, 2 * config.gru_layers
+    jrc_net = 2 + 2 * config.head_blocks
+    moved = reach(config.scale) if config.align == "motion" else 0
+    return config.scale * (extractor + d_net + f_net + jrc_net + moved)
+
+
 class ExportedStep(nn.Module):
-    """``J4RNet.step`` on planes, with only the states that the configuration uses."""
+    """``J4RNet.step`` on planes, with only the states that the configuration uses.
+
+    ``motion_names``: its displacements, given last, which are no outputs but names in the finished graph.
+    """
 
     def __init__(self, net: J4RNet) -> None:
         super().__init__()
@@ -26,16 +46,21 @@ class ExportedStep(nn.Module):
         self.input_names = frame + following + [f"state.{name}" for name in self.states]
         self.output_names = [f"{plane}_residual" for plane in frame] + ["alpha"]
         self.output_names += [f"state.{name}.next" for name in self.states]
+        self.motion_names = [] if config.align == "none" else ["motion.back"]
+        self.motion_names += ["motion.ahead"] if config.lookahead else []
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         given = dict(zip(self.input_names, inputs, strict=True))
         now = self.net.observe(given["y"], given.get("uv"))
         following = self.net.observe(given["y_next"], given.get("uv_next")) if "y_next" in given else None
         state = self.net.new_state(now)._replace(**{name: given[f"state.{name}"] for name in self.states})
-        estimate, after = self.net.step(now, following, state)
+        motion = self.net.motion(now, following, state)
+        estimate, h_t = self.net.reconstruct(now.o, self.net.align(now, following, state, motion))
+        after = State(h_t, now.o, now.l, torch.ones_like(state.seen))
         planes = [plane for plane in self.net.planes(estimate.residual) if plane is not None]
         alpha = estimate.logits.softmax(1)[:, 1:]
-        return (*planes, alpha, *(getattr(after, name) for name in self.states))
+        states = (getattr(after, name) for name in self.states)
+        return (*planes, alpha, *states, *(flow for flow in motion if flow is not None))
 
     def example(self, height: int, width: int) -> tuple[Tensor, ...]:
         """Zero inputs of a frame of ``height`` x ``width`` luma pixels."""
@@ -56,7 +81,7 @@ def export_onnx(net: J4RNet, path: Path) -> None:
     """Write ``net``'s step to ``path``: float32, batch 1, sides free (multiples of ``config.multiple``)."""
     step = ExportedStep(net).eval()
     inputs = step.example(64, 96)
-    names = step.input_names + step.output_names
+    names = step.input_names + step.output_names + step.motion_names
     dynamic = {name: {2: f"{name}.height", 3: f"{name}.width"} for name in names if "seen" not in name}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracer notes about shapes that are free on purpose
@@ -65,8 +90,11 @@ def export_onnx(net: J4RNet, path: Path) -> None:
             inputs,
             str(path),
             input_names=step.input_names,
-            output_names=step.output_names,
+            output_names=step.output_names + step.motion_names,
             dynamic_axes=dynamic,
             opset_version=OPSET,
             dynamo=False,
         )
+    model = onnx.load(path)
+    del model.graph.output[len(step.output_names) :]  # their names stay with the tensors
+    onnx.save(model, path)

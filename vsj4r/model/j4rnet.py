@@ -41,6 +41,14 @@ class State(NamedTuple):
     seen: Tensor
 
 
+class Motion(NamedTuple):
+    """Where each pixel of frame t lies in frame t - 1 and in frame t + 1: ``displacement``, None where the
+    step does not look there."""
+
+    back: Tensor | None
+    ahead: Tensor | None
+
+
 class Aligned(NamedTuple):
     """What a step takes from other frames, moved to frame t: ``h_prev`` (N, gru_layers * C, h, w) and
     ``neighbours`` (N, n * frame_channels, h, w), frame t + 1 before t - 1, None where there are none."""
@@ -126,29 +134,39 @@ class J4RNet(nn.Module):
     ) -> tuple[Estimate, State]:
         """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state."""
         state = self.new_state(now) if state is None else state
-        estimate, h_t = self.reconstruct(now.o, self.align(now, following, state))
+        motion = self.motion(now, following, state)
+        estimate, h_t = self.reconstruct(now.o, self.align(now, following, state, motion))
         return estimate, State(h_t, now.o, now.l, torch.ones_like(state.seen))
 
-    def align(self, now: Observation, following: Observation | None, state: State) -> Aligned:
-        """What the step looks at beside frame t, moved to where it is in frame t, by the whole frame."""
+    def motion(self, now: Observation, following: Observation | None, state: State) -> Motion:
+        """How frames t - 1 and t + 1 are displaced; it takes the whole frame, for the camera's sake."""
         if self.config.align == "none":
-            return Aligned(state.h, None)
+            return Motion(None, None)
         l_prev = torch.where(state.seen > 0, state.l_prev, now.l)
+        back = displacement(now.l, l_prev, self.config.scale)
+        return Motion(
+            back, None if following is None else displacement(now.l, following.l, self.config.scale)
+        )
+
+    def align(self, now: Observation, following: Observation | None, state: State, motion: Motion) -> Aligned:
+        """What the step looks at beside frame t, moved to where it is in frame t.
+
+        From here on a pixel depends on its surroundings alone, so a frame may be taken in overlapping tiles.
+        """
+        if motion.back is None:
+            return Aligned(state.h, None)
         o_prev = torch.where(state.seen > 0, state.o_prev, now.o)
-        past = warp(torch.cat((o_prev, state.h), 1), displacement(now.l, l_prev, self.config.scale))
+        past = warp(torch.cat((o_prev, state.h), 1), motion.back)
         o_prev, h_prev = past[:, : o_prev.shape[1]], past[:, o_prev.shape[1] :]
         neighbours = []
-        if following is not None:
-            neighbours.append(self._align(following.o, now.l, following.l))
+        if following is not None and motion.ahead is not None:
+            neighbours.append(warp(following.o, motion.ahead))
         if self.config.lookback:
             neighbours.append(o_prev)
         return Aligned(h_prev, torch.cat(neighbours, 1) if neighbours else None)
 
     def reconstruct(self, o: Tensor, aligned: Aligned) -> tuple[Estimate, Tensor]:
-        """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t.
-
-        A pixel depends on its surroundings alone, so a frame may be taken in overlapping tiles.
-        """
+        """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t."""
         shown = o if aligned.neighbours is None else torch.cat((o, aligned.neighbours), 1)
         h_t, logits = self._fuse(self.extractor(shown), aligned.h_prev)
         return Estimate(self._residual(self._top(h_t), o), logits), h_t

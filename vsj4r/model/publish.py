@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from vsj4r.engine.runtime import ov
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS, J4RConfig
-from vsj4r.model.export import ExportedStep, export_onnx
+from vsj4r.model.export import ExportedStep, export_onnx, halo_px
 from vsj4r.model.j4rnet import J4RNet
 
 CHECKED_FRAMES = 6
@@ -64,6 +64,8 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
         "multiple": config.multiple,
         "lookahead": config.lookahead,
         "planes": config.planes,
+        "halo_px": halo_px(config),
+        "whole_frame": ExportedStep(net).motion_names,
         "config": config.to_json(),
         "parameters": parameters(net, exported=True),
         "parameters_in_training": parameters(net),
@@ -95,7 +97,7 @@ def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
     for _ in range(CHECKED_FRAMES):
         planes = [torch.rand(tensor.shape, generator=generator) for tensor in example[:frames]]
         with torch.no_grad():
-            expected = step(*planes, *torch_state)
+            expected = step(*planes, *torch_state)[: len(step.output_names)]
         outputs = list(run.infer([plane.numpy() for plane in planes] + onnx_state).values())
         torch_state, onnx_state = (
             list(expected[-len(step.states) :]),

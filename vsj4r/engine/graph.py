@@ -1,0 +1,160 @@
+"""An exported step as OpenVINO reads it: its tensors by name, checked, and cut where the whole frame ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vsj4r.engine.base import StepSpec
+from vsj4r.engine.runtime import ov
+from vsj4r.engine.weights import Model
+from vsj4r.errors import Vsj4rError
+
+STATE_PREFIX = "state."
+NEXT_SUFFIX = ".next"
+FRAME_INPUTS = ("y", "uv", "y_next", "uv_next")
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def frame_shapes(core: ov.Core, model: Model, height: int, width: int) -> Shapes:
+    """Every input, output and whole-frame tensor of the step for frames of ``height`` x ``width``, by name.
+
+    A state has the shape of its ``.next`` output, which may itself follow from another state (a queue of
+    earlier frames): hence one round per state at most.
+
+    Raises:
+        Vsj4rError: the graph breaks the contract.
+    """
+    graph = core.read_model(model.onnx)
+    inputs, outputs = inputs_of(graph), outputs_of(graph)
+    states = [name for name in inputs if name.startswith(STATE_PREFIX)]
+    _check_names(model.spec, inputs.keys() - set(states), set(states), set(outputs))
+    within = {name: _inside(graph, name, model) for name in model.spec.whole_frame}
+    fixed: dict[str, ov.PartialShape] = {}
+    for name in inputs.keys() - set(states):
+        luma = name.removesuffix("_next") == "y"
+        fixed[name] = ov.PartialShape([1, 1, height, width] if luma else [1, 2, height // 2, width // 2])
+    for _ in range(len(states) + 1):
+        graph.reshape(fixed)
+        dynamic = [name for name in states if inputs[name].partial_shape.is_dynamic]
+        if not dynamic:
+            break
+        for name in dynamic:
+            fixed[name] = outputs[name + NEXT_SUFFIX].partial_shape
+    else:
+        raise Vsj4rError(
+            f"model {model.name}: the shape of {dynamic[0]!r} does not follow from the frame size"
+        )
+    for name in states:
+        before, after = inputs[name].partial_shape, outputs[name + NEXT_SUFFIX].partial_shape
+        if before != after:
+            raise Vsj4rError(f"model {model.name}: {name!r} is {before} but its .next is {after}")
+    return {name: tuple(port.shape) for name, port in (inputs | outputs | within).items()}
+
+
+def stages(core: ov.Core, model: Model) -> tuple[ov.Model | None, ov.Model]:
+    """The step in two graphs: what takes the whole frame (None where the model has none of that), and what
+    takes tiles of it. ``whole_frame`` tensors are int32 outputs of the first and inputs of the second."""
+    graph = core.read_model(model.onnx)
+    if not model.spec.whole_frame:
+        return None, graph
+    return _head(core.read_model(model.onnx), model), _tail(graph, model)
+
+
+def inputs_of(graph: ov.Model | ov.CompiledModel) -> dict[str, ov.Output]:
+    """Its inputs by the names of the contract."""
+    return {
+        _known_name(port, lambda name: name in FRAME_INPUTS or _is_state(name)): port for port in graph.inputs
+    }
+
+
+def outputs_of(graph: ov.Model | ov.CompiledModel) -> dict[str, ov.Output]:
+    def known(name: str) -> bool:
+        return name == "alpha" or name.endswith((NEXT_SUFFIX, "_residual"))
+
+    return {_known_name(port, known): port for port in graph.outputs}
+
+
+def _head(graph: ov.Model, model: Model) -> ov.Model:
+    cuts = [_inside(graph, name, model) for name in model.spec.whole_frame]
+    later = _reached_from(cuts)
+    results = [result for result in graph.get_results() if result.get_friendly_name() not in later]
+    for name, port in zip(model.spec.whole_frame, cuts, strict=True):
+        port.get_tensor().set_names(set())
+        converted = ov.opset13.convert(port, "i32")
+        converted.output(0).get_tensor().set_names({name})
+        results.append(ov.op.Result(converted.output(0)))
+    return ov.Model(results, _parameters_of(results), "whole frame")
+
+
+def _tail(graph: ov.Model, model: Model) -> ov.Model:
+    cuts = [_inside(graph, name, model) for name in model.spec.whole_frame]
+    later = _reached_from(cuts)
+    results = [result for result in graph.get_results() if result.get_friendly_name() in later]
+    for name, port in zip(model.spec.whole_frame, cuts, strict=True):
+        readers = port.get_target_inputs()
+        port.get_tensor().set_names(set())
+        parameter = ov.op.Parameter(ov.Type.i32, port.get_partial_shape())
+        parameter.output(0).get_tensor().set_names({name})
+        restored = ov.opset13.convert(parameter, port.get_element_type())
+        for reader in readers:
+            reader.replace_source_output(restored.output(0))
+    return ov.Model(results, _parameters_of(results), "tile")
+
+
+def _inside(graph: ov.Model, name: str, model: Model) -> ov.Output:
+    for node in graph.get_ops():
+        for port in node.outputs():
+            if name in port.get_names():
+                return port
+    raise Vsj4rError(f"model {model.name}: it must have a tensor {name!r}, which its JSON names")
+
+
+def _reached_from(ports: list[ov.Output]) -> set[str]:
+    """Names of all nodes that depend on ``ports``."""
+    reached: set[str] = set()
+    waiting = list(ports)
+    while waiting:
+        for reader in waiting.pop().get_target_inputs():
+            node = reader.get_node()
+            if node.get_friendly_name() not in reached:
+                reached.add(node.get_friendly_name())
+                waiting += node.outputs()
+    return reached
+
+
+def _parameters_of(results: list[ov.Node]) -> list[ov.Node]:
+    """The inputs that ``results`` depend on."""
+    nodes: dict[str, ov.Node] = {}
+    waiting = list(results)
+    while waiting:
+        for value in waiting.pop().input_values():
+            node = value.get_node()
+            if node.get_friendly_name() not in nodes:
+                nodes[node.get_friendly_name()] = node
+                waiting.append(node)
+    return [node for node in nodes.values() if node.get_type_name() == "Parameter"]
+
+
+def _check_names(spec: StepSpec, frames: set[str], states: set[str], outputs: set[str]) -> None:
+    planes = {"y", "uv"} if spec.planes == "yuv420" else {"y"}
+    suffixes = ["", "_next"] if spec.lookahead else [""]
+    wanted_inputs = {plane + suffix for plane in planes for suffix in suffixes}
+    wanted_outputs = {plane + "_residual" for plane in planes} | {"alpha"} | {s + NEXT_SUFFIX for s in states}
+    for kind, wanted, got in (("inputs", wanted_inputs, frames), ("outputs", wanted_outputs, outputs)):
+        if wanted != got:
+            raise Vsj4rError(
+                f"model {spec.name}: its {kind} must be {', '.join(sorted(wanted))}, "
+                f"got {', '.join(sorted(got))}"
+            )
+
+
+def _known_name(port: ov.Output, known: Callable[[str], bool]) -> str:
+    """The name by which the contract knows a tensor, which may have others: where an output is an input too,
+    or a node that changes nothing has been taken out. Any name where none is known."""
+    names: list[str] = sorted(port.names)
+    return next(filter(known, names), names[0])
+
+
+def _is_state(name: str) -> bool:
+    return name.startswith(STATE_PREFIX) and not name.endswith(NEXT_SUFFIX)
