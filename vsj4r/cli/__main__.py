@@ -2,4 +2,5 @@
 
 from vsj4r.cli.app import main
 
-main()
+if __name__ == "__main__":  # the workers of a batch import this file again
+    main()

@@ -10,8 +10,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import compare, demo, evaluate, rain, run, train
+from vsj4r.cli import batch, compare, demo, evaluate, rain, run, status, train
 from vsj4r.cli.run import UsageError
+from vsj4r.cli.text import shown
 from vsj4r.errors import Vsj4rError
 
 FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -24,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run.run)
+app.command("batch")(batch.batch)
+app.command("status")(status.status)
 app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
 app.command("rain")(rain.rain)
@@ -71,7 +74,7 @@ def main() -> NoReturn:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"vsj4r: {text}", file=sys.stderr)
+    print(f"vsj4r: {shown(text)}", file=sys.stderr)
     return code
 
 

@@ -21,7 +21,8 @@ class Encode:
     """How to write a video. ``timestamps``: one per frame, in units of ``time_base`` seconds.
 
     ``source``: the file whose metadata, chapters and ``extras`` go along. ``options``: of the encoder, over
-    its own. ``arguments``: more output options for ffmpeg. ``crf`` None is the encoder's default.
+    its own. ``arguments``: more output options for ffmpeg, which runs in ``folder``. ``crf`` None is
+    the encoder's default, ``depth`` None the depth of the frames where the encoder has it.
     """
 
     muxer: str
@@ -29,10 +30,12 @@ class Encode:
     time_base: Fraction
     timestamps: list[int]
     crf: int | None = None
+    depth: int | None = None
     source: Path | None = None
     extras: Extras = field(default_factory=Extras)
     options: tuple[tuple[str, str], ...] = ()
     arguments: tuple[str, ...] = ()
+    folder: Path | None = None
 
 
 def encode_command(output: Path, tags: Tags, encode: Encode, *, bits: int, covers: Path) -> list[str]:
@@ -43,7 +46,7 @@ def encode_command(output: Path, tags: Tags, encode: Encode, *, bits: int, cover
     encoder = encode.encoder
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
-        "pix_fmt:v:0": encoder.pixel_formats[encoder.depth_for(bits)],
+        "pix_fmt:v:0": encoder.pixel_formats[encode.depth or encoder.depth_for(bits)],
         "filter:v:0": tags.filters(),
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
@@ -76,6 +79,8 @@ def _command(
         common["itsoffset"] = f"{-extras.start_seconds:.6f}"
     streams = [ffmpeg.input("pipe:0", format=pipe_format, **common, **tags.input_options())["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
+    if extras.length_seconds is not None:
+        options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
         source = ffmpeg.input(f"file:{encode.source.absolute()}", **common)
         for position, (index, codec) in enumerate(extras.streams, start=1):

@@ -15,7 +15,7 @@ from vsj4r.encode.command import Encode
 from vsj4r.encode.encoders import find_encoder
 from vsj4r.encode.images import write_png
 from vsj4r.encode.memory import give_frames_back
-from vsj4r.encode.muxing import Extras, container_for, find_extras
+from vsj4r.encode.muxing import CONTAINERS, Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_folder
 from vsj4r.encode.rotation import MUXERS, done_upright, is_turned, upright
 from vsj4r.encode.sources import (
@@ -111,36 +111,53 @@ def derain(job: Job, listener: Listener) -> float:
     if job.to_folder:
         _write_images(job, source, upright(to_rgb(derained), source=clip), listener, started)
     else:
-        encoded, conversion = to_yuv420(derained)
-        if conversion is not None:
-            listener.note(conversion)
-        _write_video(job, source, encoded, listener, started)
+        _write_video(job, source, derained, listener, started)
     return time.monotonic() - began
 
 
-def derained_clip(clip: vs.VideoNode, *, model: str, strength: float, device: str) -> vs.VideoNode:
+def derained_clip(
+    clip: vs.VideoNode,
+    *,
+    model: str,
+    strength: float,
+    device: str,
+    precision: str = "auto",
+    threads: int = 0,
+) -> vs.VideoNode:
     """``core.j4r.Derain``, for footage that a player turns too, with its errors as ours."""
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
+    options = {"model": model, "strength": strength, "device": device}
     try:
         return done_upright(
-            clip, lambda shown: vs.core.j4r.Derain(shown, model=model, strength=strength, device=device)
+            clip,
+            lambda shown: vs.core.j4r.Derain(shown, **options, precision=precision, threads=threads),
         )
     except vs.Error as error:
         raise Vsj4rError(first_line(error)) from error
 
 
+def encodable(clip: vs.VideoNode, source: Source, suffix: str) -> tuple[vs.VideoNode, list[str]]:
+    """``clip``, lying as ``source`` does, as an output with ``suffix`` takes it; and what that changed."""
+    encoded, conversion = to_yuv420(clip)
+    notes = [] if conversion is None else [conversion]
+    if CONTAINERS[suffix.lower()] not in MUXERS and is_turned(source.clip):
+        notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
+        encoded = upright(encoded, source=source.clip)
+    return encoded, notes
+
+
 def _write_video(
     job: Job, source: Source, derained: vs.VideoNode, listener: Listener, started: Started
 ) -> None:
+    encoded, notes = encodable(derained, source, job.output.suffix)
+    for note in notes:
+        listener.note(note)
     encoder = find_encoder(job.encoder)
-    depth = derained.format.bits_per_sample
+    depth = encoded.format.bits_per_sample
     if encoder.depth_for(depth) < depth:
         listener.note(f"{job.encoder} has no {depth} bit: the output has {encoder.depth_for(depth)} bit")
     muxer = container_for(job.output)
-    if muxer not in MUXERS and is_turned(source.clip):
-        listener.note(f"{job.output.suffix} cannot say how to turn the picture: it is written upright")
-        derained = upright(derained, source=source.clip)
     is_video = source.image_names is None
     extras = find_extras(source.path, muxer) if is_video else Extras()
     for stream in extras.dropped:
@@ -156,7 +173,7 @@ def _write_video(
         extras=extras,
         arguments=job.ffmpeg,
     )
-    write_video(derained, job.output, encode, on_frame=listener.frame_done)
+    write_video(encoded, job.output, encode, on_frame=listener.frame_done)
 
 
 def _write_images(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -53,13 +54,15 @@ class Extras:
     """What goes along. ``streams``: (index in the source, ffmpeg codec), in the source's order.
 
     ``covers``: pictures to attach. ``start_seconds``: what is taken off all timestamps (transport
-    streams start anywhere). ``video_metadata``: language and title of the video stream.
+    streams start anywhere); ``length_seconds``: if not None, what is before and after that is cut off.
+    ``video_metadata``: language and title of the video stream.
     ``dropped``: one phrase for each stream that the container cannot hold.
     """
 
     streams: list[tuple[int, str]] = field(default_factory=list)
     covers: list[Cover] = field(default_factory=list)
     start_seconds: float = 0.0
+    length_seconds: float | None = None
     video_metadata: dict[str, str] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
 
@@ -108,10 +111,22 @@ def find_extras(source: Path, muxer: str) -> Extras:
     return extras
 
 
-def count_video_packets(path: Path) -> int:
-    """How many packets the first video stream of ``path`` holds: one a frame."""
+def video_times(path: Path) -> list[Fraction]:
+    """When each frame of the first video stream of ``path`` is shown, in seconds, sorted.
+
+    A packet is a frame; without a time it counts as 0.
+    """
     with av.open(str(path.absolute())) as container:
-        return sum(1 for packet in container.demux(main_video(container)) if packet.size)
+        video = main_video(container)
+        if video is None:
+            return []
+        base = Fraction(video.time_base.numerator, video.time_base.denominator)
+        times = (
+            packet.dts if packet.pts is None else packet.pts
+            for packet in container.demux(video)
+            if packet.size
+        )
+        return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
 
 
 def _codec_in(muxer: str, stream: av.stream.Stream) -> str:

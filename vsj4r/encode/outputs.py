@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -40,6 +41,8 @@ def whole_file(output: Path) -> Iterator[Path]:
     temporary = _temporary_name(output, output.suffix)
     try:
         yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())  # a name never stands for less than the whole, power cuts included
         temporary.replace(output)
     except OSError as error:
         raise Vsj4rError(f"{output} cannot be written: {error.strerror}") from error
@@ -65,6 +68,19 @@ def whole_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_leftovers(output: Path) -> None:
+    """Remove what killed processes have left of ``output``; only when none is at work on it any more."""
+    for left in output.absolute().parent.glob(f"{_prefix(output)}*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 def _temporary_name(output: Path, suffix: str) -> Path:
     """Short, so that a name of the greatest length still has one."""
-    return output.absolute().parent / f".vsj4r-{secrets.token_hex(4)}{suffix}"
+    return output.absolute().parent / f"{_prefix(output)}{secrets.token_hex(4)}{suffix}"
+
+
+def _prefix(output: Path) -> str:
+    return f".vsj4r-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:8]}-"

@@ -8,9 +8,11 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
@@ -20,9 +22,22 @@ _KEPT_LINES = 50
 _HARMLESS = ("codec frame size is not set", "Consider increasing the value")
 _WAITING_WRITES = 2  # frames between the one that makes them and the one that writes them
 
+# A killed parent takes ffmpeg with it. Between fork and exec of a process with threads no Python may run
+# (preexec_fn), so a small process of its own asks the kernel for that and then becomes ffmpeg.
+_DIES_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("its parent is gone")
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]} does not start: {error.strerror}")
+"""
+
 
 class FFmpeg:
-    """``with FFmpeg(command) as process: ... process.put(job) ... process.finish()``.
+    """``with FFmpeg(command) as process: ... process.put(job) ... process.finish()``; it runs in ``folder``.
 
     Jobs are called with ffmpeg's stdin, in order, in a thread of their own: Ctrl-C then never
     arrives inside libav. Leaving the block early kills ffmpeg; either way it is waited for.
@@ -31,8 +46,9 @@ class FFmpeg:
         Vsj4rError: ffmpeg cannot be started or fails; the text is what it said first.
     """
 
-    def __init__(self, command: list[str]) -> None:
-        self._command = command
+    def __init__(self, command: list[str], *, folder: Path | None = None) -> None:
+        self._command = _bound_to_us(command)
+        self._folder = folder
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._jobs: queue.Queue[Callable[[IO[bytes]], None] | None] = queue.Queue(maxsize=_WAITING_WRITES)
         self._failure: BaseException | None = None
@@ -41,6 +57,7 @@ class FFmpeg:
         try:
             self._process = subprocess.Popen(
                 self._command,
+                cwd=self._folder,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -123,6 +140,13 @@ class FFmpeg:
         lines = [line for line in self._said if line and not any(known in line for known in _HARMLESS)]
         said = re.sub(r"^(\[[^]]*\] )+", "", lines[0]) if lines else f"it ended with code {code}"
         return Vsj4rError(f"ffmpeg: {said}")
+
+
+def _bound_to_us(command: list[str]) -> list[str]:
+    """Linux; elsewhere ffmpeg ends when its input does."""
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _DIES_WITH_PARENT, str(os.getpid()), *command]
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -35,8 +35,8 @@ class Source:
     image_names: list[str] | None
 
 
-def open_source(path: Path) -> Source:
-    """Open a video file, or a folder of images sorted by name.
+def open_source(path: Path, *, index: Path | None = None) -> Source:
+    """Open a video file, or a folder of images sorted by name. BestSource's index is kept in ``index``.
 
     Raises:
         Vsj4rError: nothing there, not a video, no video stream, damaged, or interlaced.
@@ -47,7 +47,7 @@ def open_source(path: Path) -> Source:
         return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
     if not path.is_file():
         raise Vsj4rError(f"no such file or folder: {path}")
-    source = _open_video(path, _video_index(path))
+    source = _open_video(path, _video_index(path), index)
     try:
         first = source.clip.get_frame(0)
     except vs.Error as error:
@@ -129,11 +129,12 @@ def _video_index(path: Path) -> int:
     return index
 
 
-def _open_video(path: Path, track: int) -> Source:
+def _open_video(path: Path, track: int, index: Path | None) -> Source:
+    cache = {} if index is None else {"cachepath": str(index)}
     with _undeclared_returns_ignored():
         try:
             opened: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=track, exporttimestamps=1, apply_rotation=0
+                str(path.absolute()), track=track, exporttimestamps=1, apply_rotation=0, **cache
             )
         except vs.Error as error:
             raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from tempfile import TemporaryDirectory
 import vapoursynth as vs
 
 from vsj4r.encode.command import Encode, encode_command
-from vsj4r.encode.muxing import Extras, count_video_packets
+from vsj4r.encode.muxing import Extras, video_times
 from vsj4r.encode.nut import NutWriter
 from vsj4r.encode.outputs import whole_file
 from vsj4r.encode.process import FFmpeg
@@ -21,6 +22,7 @@ from vsj4r.encode.sources import first_line
 from vsj4r.encode.tags import Tags
 from vsj4r.errors import Vsj4rError
 
+_CONTAINER_TICK_SECONDS = Fraction(1, 500)
 _FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory
 
 
@@ -46,22 +48,29 @@ def write_video(
             first = next(frames)
             command = encode_command(temporary, Tags.of(first), encode, bits=bits, covers=covers)
             on_command(command)
-            with FFmpeg(command) as process:
+            with FFmpeg(command, folder=encode.folder) as process:
                 for n, frame in enumerate(chain([first], frames)):
                     process.put(writer.frame(frame, encode.timestamps[n]))
                     on_frame(n + 1)
                 process.put(writer.end)
                 process.finish()
-        check_frame_count(temporary, len(clip), output)
+        check_video(temporary, encode, output)
 
 
-def check_frame_count(written: Path, frames: int, output: Path) -> None:
-    """Raises:
-    Vsj4rError: ``written``, which is to become ``output``, does not hold as many frames.
+def check_video(written: Path, encode: Encode, output: Path) -> None:
+    """See whether all frames of ``encode`` are in ``written``, which is to become ``output``.
+
+    Raises:
+        Vsj4rError: another number of frames, or they last longer or shorter.
     """
-    arrived = count_video_packets(written)
-    if arrived != frames:
-        raise Vsj4rError(f"{arrived} of {frames} frames arrived in {output}: it is not kept")
+    stamps = video_times(written)
+    frames = len(encode.timestamps)
+    if len(stamps) != frames:
+        raise Vsj4rError(f"{len(stamps)} of {frames} frames arrived in {output}: it is not kept")
+    lasts = stamps[-1] - stamps[0]
+    wanted = (encode.timestamps[-1] - encode.timestamps[0]) * encode.time_base
+    if abs(lasts - wanted) > max(wanted / frames, _CONTAINER_TICK_SECONDS):
+        raise Vsj4rError(f"{output} lasts {float(lasts):.3f} s, not {float(wanted):.3f} s: it is not kept")
 
 
 @contextmanager

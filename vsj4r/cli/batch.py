@@ -1,0 +1,181 @@
+"""``vsj4r batch``: a shelf of files, unattended."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vsj4r import __version__
+from vsj4r.cli.run import UsageError
+from vsj4r.cli.stops import Stops, counted_stops
+from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:
+    from vsj4r.cli.batch_progress import BatchReport
+    from vsj4r.encode.batch.jobfile import JobFile
+    from vsj4r.encode.batch.pool import Messages, OnDask, Pool
+    from vsj4r.encode.batch.work import Work
+
+DONE, FAILED, BAD_USAGE = 0, 1, 2
+
+
+def batch(
+    job_file: Annotated[Path, typer.Argument(metavar="JOBS.TOML", help="What is to be done.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and begin nothing.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes on this machine. [default: this one]")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://HOST:8786 or tls://HOST:8786."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON lines on stdout.")] = False,
+) -> int:
+    """Derain all files that JOBS.TOML names, in chunks; the same command goes on where it was stopped.
+
+    The first Ctrl-C finishes the chunks under way, the second stops at once.
+    """
+    from vsj4r.cli.batch_plan import show_plan
+    from vsj4r.cli.batch_progress import BarReport, JsonReport
+
+    if workers is not None and cluster is not None:
+        raise UsageError("--workers and --cluster exclude each other")
+    report: BatchReport = JsonReport() if as_json else BarReport()
+    with report:
+        works = _read(job_file, report)
+        if works is None:
+            return BAD_USAGE
+        jobs, todo = works
+        if dry_run:
+            return show_plan(todo, jobs.state, report, as_json=as_json)
+        return _run(jobs, todo, report, workers=workers, cluster=cluster)
+
+
+def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | None:
+    """The work of ``job_file``; None after all that is wrong with it has been said."""
+    from vsj4r.encode.batch.checks import check_batch
+    from vsj4r.encode.batch.jobfile import JobFile, read_jobs
+    from vsj4r.encode.batch.manifest import Manifest
+    from vsj4r.encode.batch.work import work_for
+
+    records = Manifest.records_in(JobFile(job_file.absolute()).state)
+    try:
+        jobs = read_jobs(job_file, written={record.output for record in records})
+    except Vsj4rError as error:
+        raise UsageError(str(error)) from error
+    check_batch(jobs, owned={record.output for record in records if record.owns_output()})
+    for problem in sorted(jobs.problems, key=lambda each: each.line):
+        report.problem(job_file, problem.line, problem.text)
+    if jobs.problems:
+        return None
+    return jobs, [work_for(file, jobs.state) for file in jobs.files]
+
+
+def _run(
+    jobs: JobFile, works: list[Work], report: BatchReport, *, workers: int | None, cluster: str | None
+) -> int:
+    from vsj4r.encode.batch.drive import Batch
+    from vsj4r.encode.batch.logs import Logs
+    from vsj4r.encode.batch.manifest import Manifest
+    from vsj4r.encode.batch.pool import Messages
+
+    began = time.monotonic()
+    with Manifest.writing(jobs.state) as manifest, counted_stops(report.note) as stops:
+        driven = Batch(
+            works,
+            jobs.state / "parts",
+            manifest,
+            Logs(works, jobs.state / "logs", report),
+            drained=stops.drained,
+            stopped=stops.stopped,
+        )
+        ready = driven.take_up()
+        endings: dict[int, str] = {}
+        outputs, messages = [work.output for work in works], Messages()
+        if ready == len(works):
+            report.began(outputs, ready, 0)
+        else:
+            for output in outputs:
+                output.parent.mkdir(parents=True, exist_ok=True)
+            with _pool(jobs, works, messages, report, stops, workers, cluster) as pool:
+                report.began(outputs, ready, pool.slots)
+                endings = dict(driven.run(pool, messages))
+    failed = list(endings.values()).count("failed")
+    done = ready if not endings else list(endings.values()).count("done")
+    left = len(works) - done - failed
+    report.ended(done, failed, left, time.monotonic() - began)
+    if left:
+        return stops.code
+    return FAILED if failed else DONE
+
+
+@contextmanager
+def _pool(
+    jobs: JobFile,
+    works: list[Work],
+    messages: Messages,
+    report: BatchReport,
+    stops: Stops,
+    workers: int | None,
+    cluster: str | None,
+) -> Iterator[Pool]:
+    from vsj4r.encode.batch.pool import InProcess, on_cluster, on_this_machine
+
+    scratch = jobs.state / "dask"
+    shutil.rmtree(scratch, ignore_errors=True)
+    if cluster is not None:
+        with closing(on_cluster(cluster, messages)) as remote:
+            _await_workers(remote, cluster, report, stops)
+            _check_workers(remote, jobs, works)
+            yield remote
+    elif workers is not None:
+        try:
+            with closing(on_this_machine(workers, messages, scratch)) as local:
+                yield local
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    else:
+        with closing(InProcess(messages)) as pool:
+            yield pool
+
+
+def _await_workers(pool: OnDask, address: str, report: BatchReport, stops: Stops) -> None:
+    from vsj4r.encode.batch.pool import RESOURCE
+
+    if not pool.slots:
+        report.note(f"waiting for a worker of {address} that was started with --resources {RESOURCE}=1")
+    while not pool.slots and not stops.drained():
+        time.sleep(0.2)
+
+
+def _check_workers(pool: OnDask, jobs: JobFile, works: list[Work]) -> None:
+    """Raises:
+    UsageError: a worker lacks something, or sees other files than we do.
+    """
+    from vsj4r.encode.batch.pool import Wanted
+    from vsj4r.encode.batch.work import model_key
+
+    token = jobs.state / "token"
+    text = secrets.token_hex(16)
+    token.write_text(text)
+    wanted = Wanted(
+        version=__version__,
+        models=tuple(sorted({(name, model_key(name)) for name in {work.settings.model for work in works}})),
+        token=(token, text),
+        inputs=tuple(work.input for work in works),
+        folders=tuple(sorted({work.output.parent for work in works})),
+    )
+    try:
+        problems = pool.check(wanted)
+    finally:
+        token.unlink()
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UsageError(problems[0] + more)

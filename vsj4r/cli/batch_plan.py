@@ -1,0 +1,52 @@
+"""``vsj4r batch --dry-run``: files, chunks, frames, settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+
+from vsj4r.cli.batch_progress import BatchReport
+from vsj4r.cli.text import shown
+from vsj4r.encode.batch.manifest import Manifest
+from vsj4r.encode.batch.tasks import Task, Worker, perform
+from vsj4r.encode.batch.work import Plan, Work
+from vsj4r.errors import Vsj4rError
+
+_NOTHING = (None, (), (None, None), False)
+
+
+def show_plan(works: list[Work], state: Path, report: BatchReport, *, as_json: bool) -> int:
+    """Open every file and say what would be done to it; gives the exit code."""
+    ready = {record.key for record in Manifest.records_in(state) if record.owns_output()}
+    report.began([work.output for work in works], sum(work.key in ready for work in works), 0)
+    worker = Worker(threads=0, tell=lambda event: None, stopped=lambda: False)
+    code = 0
+    for index, work in enumerate(works):
+        with TemporaryDirectory(prefix="vsj4r-") as folder:
+            try:
+                plan = perform(Task("plan", replace(work, folder=Path(folder))), worker)
+            except Vsj4rError as error:
+                code = 1
+                report.file_failed(index, str(error))
+                continue
+        if not isinstance(plan, Plan):
+            continue
+        if as_json:
+            report.planned(index, plan, plan.frames if work.key in ready else 0)
+        else:
+            _print_plan(work, plan, done=work.key in ready)
+    return code
+
+
+def _print_plan(work: Work, plan: Plan, *, done: bool) -> None:
+    settings = work.settings.named().items()
+    size = f"{plan.width}x{plan.height} {plan.format}, {plan.fps:.3f} fps"
+    typer.echo(f"{shown(work.input)} -> {shown(work.output)}{' (done)' if done else ''}")
+    typer.echo(f"  {plan.frames} frames, {size}")
+    typer.echo(f"  chunks from {' '.join(map(str, plan.starts))}")
+    typer.echo("  " + ", ".join(f"{name} {value}" for name, value in settings if value not in _NOTHING))
+    for note in plan.notes:
+        typer.echo(f"  {shown(note)}")

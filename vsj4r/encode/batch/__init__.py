@@ -1,0 +1,1 @@
+"""Many files: cut into chunks, encoded by one process or many machines, joined, resumed."""

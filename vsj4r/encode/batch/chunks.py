@@ -1,0 +1,50 @@
+"""Where a file is cut: at anchors of the filter, so that no frame is derained twice for the sake of a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import vapoursynth as vs
+
+from vsj4r.encode.batch.settings import SEGMENT_FRAMES
+from vsj4r.frames.formats import Format
+from vsj4r.frames.scenes import FoundCuts, thumbnail
+
+LOOK_BACK_FRAMES = 48
+"""How far before the end of a chunk a scene cut is looked for."""
+
+
+def chunk_starts(frames: int, chunk: int, last_cut: Callable[[int, int], int | None]) -> list[int]:
+    """First frames of the chunks of a clip, none longer than ``chunk`` (a multiple of the segment).
+
+    A chunk ends at the last scene cut near its longest end: there the encoder wants a key frame anyway.
+    ``last_cut(first, last)`` gives the last one in ``first .. last``. Without one it ends at the last
+    multiple of the segment.
+    """
+    starts = [0]
+    while (end := (starts[-1] + chunk) // SEGMENT_FRAMES * SEGMENT_FRAMES) < frames:
+        cut = last_cut(max(starts[-1] + 1, end - LOOK_BACK_FRAMES), end)
+        starts.append(end if cut is None else cut)
+    return starts
+
+
+def cut_finder(clip: vs.VideoNode) -> Callable[[int, int], int | None]:
+    """``last_cut`` of ``clip``, by the filter's own measure; it decodes only the frames it is asked about."""
+    cuts = FoundCuts(len(clip))
+    kind = clip.format
+    is_float = kind.sample_type == vs.FLOAT
+    peak = Format("gray", "float" if is_float else "integer", kind.bits_per_sample).peak
+    plane = 1 if kind.color_family == vs.RGB else 0
+
+    def last_cut(first: int, last: int) -> int | None:
+        while (missing := cuts.missing(first, last)) is not None:
+            for n in range(missing[0], missing[1] + 1):
+                with clip.get_frame(n) as frame:
+                    said = frame.props.get("_SceneChangePrev")
+                    told = None if said is None else bool(said)
+                    cuts.look(n, thumbnail(np.asarray(frame[plane]), peak=peak), told=told)
+        cut = cuts.last(last, since=first - 1)
+        return cut if cut >= first else None
+
+    return last_cut

@@ -1,0 +1,205 @@
+"""The three things that are done to a file, each in one call on one worker: plan, encode a chunk, join."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from vsj4r.encode.batch.chunks import chunk_starts, cut_finder
+from vsj4r.encode.batch.opened import derained, opened
+from vsj4r.encode.batch.work import Plan, Work, identify
+from vsj4r.encode.command import Encode
+from vsj4r.encode.derain import encodable
+from vsj4r.encode.encoders import ENCODERS
+from vsj4r.encode.join import join_video
+from vsj4r.encode.memory import give_frames_back
+from vsj4r.encode.muxing import CONTAINERS, Extras, find_extras
+from vsj4r.encode.sources import Source
+from vsj4r.encode.tags import Tags
+from vsj4r.encode.video import write_video
+from vsj4r.errors import Vsj4rError
+
+TRIES = 3
+"""How often a task is begun. The last is said of a chunk that kills its worker each time."""
+
+_TELL_EVERY_SECONDS = 0.5
+
+Event = dict[str, object]
+Result = Plan | tuple[int, int]
+
+
+class StoppedError(Exception):
+    """Nobody wants the result any more."""
+
+
+class GivenUpError(Vsj4rError):
+    """No further try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """``number`` is the chunk's; ``plan`` is None where it is what is to be found out."""
+
+    kind: Literal["plan", "encode", "join"]
+    work: Work
+    plan: Plan | None = None
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.work.key}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Where a task runs: ``threads`` of the engine (0 is the engine's own choice), and its line to whoever
+    has sent it. ``stopped`` tells whether to give up."""
+
+    threads: int
+    tell: Callable[[Event], None]
+    stopped: Callable[[], bool]
+
+
+def perform(task: Task, worker: Worker) -> Result:
+    """Do ``task``: a plan gives a ``Plan``, a chunk (its bytes, 0), a join (bytes, mtime_ns) of the output.
+
+    Raises:
+        Vsj4rError: what the user can mend.
+        StoppedError: it was given up; nothing is left of it.
+    """
+    give_frames_back()
+    work = task.work
+    try:
+        work.folder.mkdir(parents=True, exist_ok=True)
+        if identify(work.input) != work.identity:
+            raise Vsj4rError(f"{work.input} has changed since the batch began: start it again")
+        match task.kind, task.plan:
+            case "encode", Plan() as plan:
+                return _encode(work, plan, task.number, worker)
+            case "join", Plan() as plan:
+                return _join(work, plan, worker)
+        return _plan(work)
+    except OSError as error:
+        raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
+
+
+def _plan(work: Work) -> Plan:
+    clip, source = opened(work)
+    encoder = ENCODERS[work.settings.encoder]
+    encoded, notes = encodable(clip, source, work.output.suffix)
+    bits = encoded.format.bits_per_sample
+    if work.settings.depth is None and encoder.depth_for(bits) < bits:
+        notes.append(
+            f"{work.settings.encoder} has no {bits} bit: the output has {encoder.depth_for(bits)} bit"
+        )
+    suffix = work.output.suffix
+    notes += [f"{suffix} cannot hold {stream}: left out" for stream in _extras(work, source).dropped]
+    starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
+    kind = source.clip.format.name
+    return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
+
+
+def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
+    _count_try(work.folder / f"{number:05d}.tries", number)
+    first, stop = plan.chunk(number)
+    worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
+    clip, source = derained(work, worker.threads)
+    encoded, _ = encodable(clip, source, work.output.suffix)
+    encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
+    part = work.part(number)
+    write_video(
+        encoded[first:stop],
+        part,
+        replace(encode, timestamps=source.timestamps[first:stop]),
+        on_frame=_progress(worker, "frames", number, stop - first),
+        on_command=lambda command: worker.tell({"kind": "command", "command": command}),
+    )
+    return part.stat().st_size, 0
+
+
+def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
+    clip, source = opened(work)
+    encoded, _ = encodable(clip, source, work.output.suffix)
+    with encoded.get_frame(0) as first:
+        tags = Tags.of(first)
+    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    is_video = source.image_names is None
+    work.output.parent.mkdir(parents=True, exist_ok=True)
+    join_video(
+        [work.part(number) for number in range(len(plan.starts))],
+        work.output,
+        tags,
+        replace(encode, source=work.input if is_video else None, extras=_extras(work, source)),
+        on_packet=_progress(worker, "joined", 0, plan.frames),
+        on_command=lambda command: worker.tell({"kind": "command", "command": command}),
+    )
+    written = work.output.stat()
+    return written.st_size, written.st_mtime_ns
+
+
+def _encode_of(work: Work, source: Source, muxer: str) -> Encode:
+    settings = work.settings
+    return Encode(
+        muxer=muxer,
+        encoder=ENCODERS[settings.encoder],
+        time_base=source.time_base,
+        timestamps=source.timestamps,
+        crf=settings.crf,
+        depth=settings.depth,
+        options=settings.options,
+        folder=work.folder,
+    )
+
+
+def _extras(work: Work, source: Source) -> Extras:
+    """What goes along, cut as the picture is."""
+    if source.image_names is not None:
+        return Extras()
+    extras = find_extras(work.input, CONTAINERS[work.output.suffix.lower()])
+    if work.settings.trim == (None, None):
+        return extras
+    stamps, base = source.timestamps, source.time_base
+    frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
+    length = float((stamps[-1] - stamps[0]) * base) + float(frame * base)
+    return replace(extras, start_seconds=float(stamps[0] * base), length_seconds=length)
+
+
+def _progress(worker: Worker, kind: str, number: int, last: int) -> Callable[[int], None]:
+    told = 0.0
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if worker.stopped():
+            raise StoppedError
+        now = time.monotonic()
+        if done == 1 or done == last or now - told >= _TELL_EVERY_SECONDS:
+            told = now
+            worker.tell({"kind": kind, "chunk": number, "done": done})
+
+    return tell
+
+
+def _count_try(tries: Path, number: int) -> None:
+    """One byte for each beginning, kept where a killed worker cannot take it along."""
+    with tries.open("ab") as file:
+        if file.tell() >= TRIES:
+            raise GivenUpError(f"chunk {number} has killed its worker, or failed, {TRIES} times")
+        file.write(b".")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def forget_tries(work: Work) -> None:
+    """A new run of the batch may try again."""
+    for tries in work.folder.glob("*.tries"):
+        tries.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

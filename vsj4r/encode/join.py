@@ -1,0 +1,121 @@
+"""Encoded parts of one video made one file, without encoding again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import av
+
+from vsj4r.encode.command import Encode, copy_command
+from vsj4r.encode.nut import BUFFER_BYTES
+from vsj4r.encode.outputs import whole_file
+from vsj4r.encode.process import FFmpeg
+from vsj4r.encode.tags import Tags
+from vsj4r.encode.video import check_video, cover_files
+from vsj4r.errors import Vsj4rError
+
+
+def join_video(
+    parts: Sequence[Path],
+    output: Path,
+    tags: Tags,
+    encode: Encode,
+    *,
+    on_packet: Callable[[int], None] = lambda done: None,
+    on_command: Callable[[list[str]], None] = lambda command: None,
+) -> None:
+    """Write the frames of ``parts`` into ``output``, whole or not at all.
+
+    ``encode.timestamps`` are those of all frames; what the parts say of time matters for their order alone.
+    ``on_packet`` is told how many packets have been read.
+
+    Raises:
+        Vsj4rError: the parts do not fit together, ffmpeg fails, or not every frame arrived.
+    """
+    order = _shown_order(parts)
+    if len(order) != len(encode.timestamps):
+        raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
+    with whole_file(output) as temporary, cover_files(encode.extras) as covers:
+        command = copy_command(temporary, tags, encode, covers=covers)
+        on_command(command)
+        with FFmpeg(command, folder=encode.folder) as process, av.open(str(parts[0])) as template:
+            writer = _PacketWriter(template, encode)
+            for done, (packet, (pts, dts)) in enumerate(
+                zip(_packets(parts), _times(order, encode.timestamps), strict=True), 1
+            ):
+                process.put(writer.packet(packet, pts, dts))
+                on_packet(done)
+            process.put(writer.end)
+            process.finish()
+        check_video(temporary, encode, output)
+
+
+class _PacketWriter:
+    """Gives jobs that write packets to a stream, as a stream like the first of ``template``."""
+
+    def __init__(self, template: av.container.InputContainer, encode: Encode) -> None:
+        self._template = template.streams.video[0]
+        self._format = encode.encoder.packet_muxer
+        self._time_base = encode.time_base
+        self._container: av.container.OutputContainer | None = None
+
+    def packet(self, packet: Any, pts: int, dts: int) -> Callable[[IO[bytes]], None]:
+        def write(stream: IO[bytes]) -> None:
+            container = self._container = self._container or self._open(stream)
+            packet.stream = container.streams.video[0]
+            packet.time_base = self._time_base
+            packet.pts, packet.dts, packet.duration = pts, dts, 0
+            container.mux_one(packet)
+
+        return write
+
+    def end(self, stream: IO[bytes]) -> None:
+        """The last job."""
+        if self._container is not None:
+            self._container.close()
+
+    def _open(self, stream: IO[bytes]) -> av.container.OutputContainer:
+        options = {"avoid_negative_ts": "disabled"}  # the first frame is at its own time, B-frames or not
+        if self._format == "mov":
+            options["movflags"] = "empty_moov+frag_keyframe+default_base_moof"  # a pipe cannot go back
+        container = av.open(stream, "w", format=self._format, options=options, buffer_size=BUFFER_BYTES)
+        video = container.add_stream_from_template(self._template, opaque=True)
+        video.time_base = self._time_base
+        return container
+
+
+def _shown_order(parts: Sequence[Path]) -> list[int]:
+    """For each packet, in the order of the file, the number of the frame that it shows."""
+    order: list[int] = []
+    head: bytes | None = None
+    for part in parts:
+        with av.open(str(part)) as container:
+            video = container.streams.video[0]
+            extradata = bytes(video.codec_context.extradata or b"")
+            if head is not None and extradata != head:
+                raise Vsj4rError(f"{part} was encoded in another way than the parts before it")
+            head = extradata
+            stamps = [packet.pts or 0 for packet in container.demux(video) if packet.size]
+        rank = {stamp: n for n, stamp in enumerate(sorted(stamps), len(order))}
+        if len(rank) != len(stamps):
+            raise Vsj4rError(f"{part} has frames without a time of their own")
+        order += [rank[stamp] for stamp in stamps]
+    return order
+
+
+def _times(order: list[int], timestamps: list[int]) -> Iterator[tuple[int, int]]:
+    """(pts, dts) of each packet: decoded as early as the deepest reordering needs, and not earlier."""
+    delay = max((place - shown for place, shown in enumerate(order)), default=0)
+    for place, shown in enumerate(order):
+        early = place - delay
+        yield timestamps[shown], timestamps[early] if early >= 0 else timestamps[0] + early
+
+
+def _packets(parts: Sequence[Path]) -> Iterator[Any]:
+    for part in parts:
+        with av.open(str(part)) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.size:
+                    yield packet
