@@ -48,11 +48,11 @@ def _folders(name: str) -> Sequence[str]:
     return list(spec.submodule_search_locations or []) if spec else []
 
 
-def compile_kernels(folder: Path, source: Path = SOURCE, optimisation: str = "-O1") -> Path:
-    """The library of ``source``."""
+def compile_kernels(folder: Path, source: Path = SOURCE, *flags: str) -> Path:
+    """The library of ``source``. ``flags``: of the compiler."""
     library = folder / f"{source.stem}.so"
     extra = shlex.split(os.environ.get("KERNEL_FLAGS", ""))
-    command = [*compiler(), *FLAGS, optimisation, *extra, f'-DKERNELS="{source}"', *cuda_headers()]
+    command = [*compiler(), *FLAGS, *(flags or ["-O1"]), *extra, f'-DKERNELS="{source}"', *cuda_headers()]
     done = subprocess.run(
         [*command, str(HERE / "entry.cpp"), "-o", str(library)], capture_output=True, text=True, check=False
     )

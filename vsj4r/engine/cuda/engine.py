@@ -81,16 +81,16 @@ class CudaEngine:
         memory = config.gru_layers * config.channels
         self.plan = Plan(layout, self.grid, self._options.depth, memory, residual=frames is None)
         self._lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
-        self._tile = self.grid.height, self.grid.width
+        self._opened: Step | None = None
         with device.active():
             self._streams = Streams(*(device.stream(name) for name in Streams._fields))
+        self._step = self._opened = self._with_room(self._new_step)
         self._luma = self._with_room(lambda: device.block(4 * height * width))
-        self._step = self._with_room(self._new_step)
 
     @property
     def tile(self) -> tuple[int, int]:
         """Cells of a tile of the convolutions; at first the whole grid."""
-        return self._tile
+        return self._opened.tile if self._opened else (self.grid.height, self.grid.width)
 
     def new_state(self) -> Lane:
         """A lane of this engine.
@@ -167,24 +167,21 @@ class CudaEngine:
         return state
 
     def _new_step(self) -> Step:
-        with self.device.active():
-            layout = self.plan.frames
-            return Step(
-                self._net,
-                self.grid,
-                (layout.height, layout.width),
-                device=self.device.torch_device,
-                kernels=self.device.kernels,
-                tile=self._tile,
-                fused=self._options.fused,
-            )
+        layout = self.plan.frames
+        return Step(
+            self._net,
+            self.grid,
+            (layout.height, layout.width),
+            device=self.device.torch_device,
+            kernels=self.device.kernels,
+            fused=self._options.fused,
+        )
 
     def _new_lane(self) -> Lane:
-        with self.device.active():
-            lane = Lane(self.device, self._streams, self.plan, self._step, self._luma)
-            if self._options.graphs:
-                lane.captured = captured(self.device, self._streams.compute, lane)
-            return lane
+        lane = Lane(self.device, self._streams, self.plan, self._step, self._luma)
+        if self._options.graphs:
+            lane.captured = captured(self.device, self._streams.compute, lane)
+        return lane
 
     def _with_room[T](self, work: Callable[[], T]) -> T:
         while True:
@@ -203,18 +200,17 @@ class CudaEngine:
         with self.device.active():
             self.device.release_unused()
             free = self.device.free_bytes()
-        tile = smaller(self._tile)
-        if tile is None or not hasattr(self, "_step"):
+        tile = smaller(self.tile)
+        if self._opened is None or tile is None:
             needed = self._needed() >> 20
             raise Vsj4rError(
                 f"memory of {self.device.name} must be about {needed} MiB for a state of "
                 f"{self.plan.frames.width}x{self.plan.frames.height}, got {free >> 20} MiB free"
             ) from error
-        self._tile = tile
+        self._opened.tile = tile
         LOG.warning("%s: out of memory, going on in tiles of %dx%d cells", self.device.name, tile[1], tile[0])
-        self._step = self._new_step()
         for lane in self._lanes:
-            lane.use(self._step)
+            lane.captured = None
 
     def _needed(self) -> int:
         """What one state and the steps on it take, about."""
@@ -224,7 +220,7 @@ class CudaEngine:
         found = cells * (grid.channels * grid.cell.itemsize + 4)
         rings = (plan.depth + 1) * plan.frames.nbytes + plan.depth * plan.out_bytes
         luma = 4 * cells << (2 * grid.shift)
-        return memory + found + rings + luma + working_bytes(self._net.config, grid, self._tile)
+        return memory + found + rings + luma + working_bytes(self._net.config, grid, self.tile)
 
 
 def load_net(model: Model) -> J4RNet:

@@ -173,10 +173,6 @@ class Lane:
         """Before the last step again, its output collected: its memory is still there."""
         self._steps -= 1
 
-    def use(self, step: Step) -> None:
-        """Compute as ``step`` does from now on, no longer by graphs."""
-        self._step, self.captured = step, None
-
     def works(self) -> tuple[Work, Work]:
         """The even and the odd step on this lane's memory, as the network computes them."""
 

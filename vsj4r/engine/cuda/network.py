@@ -48,9 +48,9 @@ def relu_after(conv: Convolution, x: Tensor, z: Tensor | None) -> Tensor:
 
 
 class Step:
-    """One recurrent step of ``net`` on a grid. ``tile``: cells of a tile of the convolutions, (height,
-    width). ``picture``: visible luma samples (height, width). ``fused``: how a convolution with a ReLU is
-    computed."""
+    """One recurrent step of ``net`` on a grid. ``picture``: visible luma samples (height, width). ``fused``:
+    how a convolution with a ReLU is computed. ``tile``, which may be set: cells of a tile of the convolutions,
+    (height, width), at first the whole grid."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class Step:
         *,
         device: torch.device,
         kernels: Kernels,
-        tile: tuple[int, int],
         fused: Fused = relu_after,
     ) -> None:
-        self.net, self.grid, self.tile = net, grid, tile
+        self.net, self.grid = net, grid
+        self.tile = grid.height, grid.width
         self.dtype = torch.float16 if grid.cell == np.float16 else torch.float32
         self._kernels, self._fused, self._device = kernels, fused, device
         self._margin = radius(net.config)
@@ -74,7 +74,7 @@ class Step:
         self._d_net = [self._conv(getattr(net.d_net, f"w_{i}")) for i in (1, 2, 3, 4)]
         self._gates = [self._gate(layer) for layer in net.f_net if isinstance(layer, FNet)]
         self._head = [self._conv(head), *self._blocks(rest)]
-        self._last = self._conv(rest[-1], outputs=True)
+        self._last = self._conv(rest[-1], outputs=frames)
         self._visible = self._visible_mask(picture)
         scale = 1 << grid.shift
         self._cells = tuple(-(-side // scale) for side in picture)
@@ -93,16 +93,16 @@ class Step:
         shown = now.o if aligned.neighbours is None else torch.cat((now.o, aligned.neighbours), 1)
         for rows in spans(now.o.shape[2], self.tile[0], self._margin):
             for columns in spans(now.o.shape[3], self.tile[1], self._margin):
-                self._tile((now.o, shown, aligned.h_prev), (rows, columns), after.h, found)
+                self._tile((shown, aligned.h_prev), (rows, columns), after.h, found)
         for kept, new in ((after.o_prev, now.o), (after.l_prev, now.l)):
             kept.copy_(new)
         after.seen.fill_(1)
         self._measure(found)
 
     def _tile(
-        self, whole: tuple[Tensor, Tensor, Tensor], place: tuple[Span, Span], h: Tensor, found: Found
+        self, whole: tuple[Tensor, Tensor], place: tuple[Span, Span], h: Tensor, found: Found
     ) -> None:
-        """``whole``: the frame, all that is shown of it, and the aligned memory."""
+        """``whole``: the frame beside its neighbours, and the aligned memory."""
         (top, bottom, row, rows), (left, right, column, columns) = place
         cut = (..., slice(top, bottom), slice(left, right))
         inner = (..., slice(row - top, row - top + rows), slice(column - left, column - left + columns))
@@ -113,7 +113,7 @@ class Step:
         h[outer] = h_t[inner]
         found.alpha[outer] = logits[inner].float().softmax(1)[0, 1]
 
-    def _reconstruct(self, o: Tensor, shown: Tensor, h_prev: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _reconstruct(self, shown: Tensor, h_prev: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         f_t = self._chain(self._extractor, shown)
         layers = [x.contiguous(memory_format=self._format) for x in h_prev.chunk(len(self._gates), 1)]
         w_1, w_2, w_3, w_4 = self._d_net
@@ -122,9 +122,7 @@ class Step:
         memory: list[Tensor] = []
         for gate, h_layer in zip(self._gates, layers, strict=True):
             memory.append(self._gru(gate, memory[-1] if memory else f_t, h_layer, f_4))
-        residual = self._last.plain(self._chain(self._head, memory[-1]))
-        if self.net.config.output == "background":
-            residual = residual - o
+        residual = self.net.residual(self._last.plain(self._chain(self._head, memory[-1])), shown)
         return residual, logits, torch.cat(memory, 1)
 
     def _chain(self, convolutions: list[Convolution], x: Tensor) -> Tensor:
@@ -160,17 +158,19 @@ class Step:
     def _format(self) -> torch.memory_format:
         return torch.channels_last if self.grid.nhwc else torch.contiguous_format
 
-    def _conv(self, conv: nn.Module, *, inputs: int = 0, outputs: bool = False) -> Convolution:
-        """``inputs``: how many frames it reads, whose cells have channels that mean nothing; ``outputs``: it
-        writes such cells."""
+    def _conv(self, conv: nn.Module, *, inputs: int = 0, outputs: int = 0) -> Convolution:
+        """``inputs``: how many frames it reads, whose cells have channels that mean nothing; ``outputs``: how
+        many such cells it writes."""
         weight: Tensor = conv.get_parameter("weight")
         bias: Tensor | None = conv.get_parameter("bias") if conv.bias is not None else None
         if inputs:
             frames = weight.view(weight.shape[0], inputs, self.grid.used, 3, 3)
             weight = F.pad(frames, (0, 0, 0, 0, 0, self._spare)).flatten(1, 2)
         if outputs:
-            weight = F.pad(weight, (0, 0, 0, 0, 0, 0, 0, self._spare))
-            bias = None if bias is None else F.pad(bias, (0, self._spare))
+            cells = weight.view(outputs, self.grid.used, *weight.shape[1:])
+            weight = F.pad(cells, (0, 0, 0, 0, 0, 0, 0, self._spare)).flatten(0, 1)
+            if bias is not None:
+                bias = F.pad(bias.view(outputs, self.grid.used), (0, self._spare)).flatten()
         return self._convolution(weight, bias)
 
     def _convolution(self, weight: Tensor, bias: Tensor | None) -> Convolution:
