@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import batch, compare, demo, evaluate, rain, run, status, train
+from vsj4r.cli import batch, compare, demo, doctor, evaluate, rain, run, status, train
 from vsj4r.cli.run import UsageError
 from vsj4r.cli.text import shown
 from vsj4r.errors import Vsj4rError
@@ -29,6 +29,7 @@ app.command("batch")(batch.batch)
 app.command("status")(status.status)
 app.command("compare")(compare.compare)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("rain")(rain.rain)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)

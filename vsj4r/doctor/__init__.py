@@ -1,0 +1,1 @@
+"""What is installed, whether it works, and what to do about what does not: ``vsj4r doctor``."""

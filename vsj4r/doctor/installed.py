@@ -1,0 +1,200 @@
+"""What is installed and found: every check gives its findings and changes nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+from vsj4r import __version__
+from vsj4r.doctor.findings import Finding, pip_install
+from vsj4r.errors import Vsj4rError
+
+BESTSOURCE_NEEDED = 22
+"""Gives the timestamps, and leaves rotated footage as it is stored."""
+
+_PACKAGES = {"av": "av", "ffmpeg": "ffmpeg-python", "imageio_ffmpeg": "imageio-ffmpeg", "jinja2": "jinja2"}
+_FILTERS = ("libvmaf", "psnr", "ssim")
+
+
+def check_python() -> Iterator[Finding]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    system = f"{platform.system()} {platform.machine()}"
+    what = f"{platform.python_version()} at {sys.executable}, {system}, {cores} cores"
+    yield Finding("Python", "good", what, figures={"cores": cores})
+
+
+def check_packages() -> Iterator[Finding]:
+    """What reading and writing videos is built on can be imported."""
+    versions = []
+    for module, name in _PACKAGES.items():
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            why = " ".join(str(error).split())
+            yield Finding(name, "bad", f"cannot be imported: {why}", pip_install(name, again=True))
+        else:
+            versions.append(f"{name} {metadata.version(name)}")
+    if versions:
+        yield Finding("packages", "good", ", ".join(versions))
+
+
+def check_vapoursynth() -> Iterator[Finding]:
+    import vapoursynth as vs
+
+    yield Finding("VapourSynth", "good", f"{vs.__version__}, API {vs.__api_version__}")
+    if shutil.which("vspipe") is None:
+        what = "not on PATH: only scripts of your own need it"
+        yield Finding("vspipe", "absent", what, f"add {Path(sys.executable).parent} to PATH", needed=False)
+    else:
+        yield Finding("vspipe", "good", str(shutil.which("vspipe")), needed=False)
+
+
+def check_filter() -> Iterator[Finding]:
+    """The plugin is there, and of this version."""
+    import vapoursynth as vs
+
+    remedy = pip_install("vsj4r", again=True)
+    if not hasattr(vs.core, "j4r"):
+        yield Finding("core.j4r", "bad", "VapourSynth has not loaded the filter", remedy)
+        return
+    version = vs.core.j4r.Version()
+    version = version.decode() if isinstance(version, bytes) else str(version)
+    if version != __version__:
+        yield Finding("core.j4r", "bad", f"is version {version}, the package {__version__}", remedy)
+        return
+    yield Finding("core.j4r", "good", f"{version} at {vs.core.j4r.plugin_path}")
+
+
+def check_deraining() -> Iterator[Finding]:
+    """All of it together: a grey clip goes through the filter, and comes back as it was with strength 0."""
+    import vapoursynth as vs
+
+    clip = vs.core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=3, color=[90, 70, 200])
+    derained = vs.core.j4r.Derain(clip, strength=0)
+    same = all(bytes(a[0]) == bytes(b[0]) for a, b in zip(clip.frames(), derained.frames(), strict=True))
+    if not same:
+        remedy = pip_install("vsj4r", again=True)
+        yield Finding("deraining", "bad", "strength 0 does not give the input back", remedy)
+        return
+    yield Finding("deraining", "good", "a clip goes through the filter, and unchanged with strength 0")
+
+
+def check_source_filter() -> Iterator[Finding]:
+    import vapoursynth as vs
+
+    remedy = pip_install(f"vapoursynth-bestsource>={BESTSOURCE_NEEDED}")
+    if not hasattr(vs.core, "bs"):
+        yield Finding("BestSource", "bad", "VapourSynth has not loaded it: no video can be read", remedy)
+        return
+    found = vs.core.bs.version.major
+    if found < BESTSOURCE_NEEDED:
+        yield Finding("BestSource", "bad", f"is R{found}, R{BESTSOURCE_NEEDED} is needed", remedy)
+        return
+    yield Finding("BestSource", "good", f"R{found} at {vs.core.bs.plugin_path}")
+
+
+def check_ffmpeg() -> Iterator[Finding]:
+    """It runs, and has what ``vsj4r run`` and ``vsj4r compare`` ask of it."""
+    from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder
+
+    executable = ffmpeg_executable()
+    version = _said(executable, "-version").splitlines()[0]
+    number = re.sub(r"^ffmpeg version (\S+).*", r"\1", version)
+    yield Finding("ffmpeg", "good", f"{number} at {executable}")
+    remedy = ffmpeg_remedy()
+    missing = []
+    for name in ENCODERS:
+        try:
+            find_encoder(name)
+        except Vsj4rError:
+            missing.append(name)
+    present = [name for name in ENCODERS if name not in missing]
+    figures: dict[str, object] = {"present": present, "missing": missing}
+    if "x264" in missing:
+        yield Finding("encoders", "bad", f"{', '.join(missing)} missing", remedy, figures=figures)
+    elif missing:
+        what = f"{', '.join(present)}; {', '.join(missing)} missing"
+        yield Finding("encoders", "absent", what, remedy, needed=False, figures=figures)
+    else:
+        yield Finding("encoders", "good", ", ".join(present), figures=figures)
+    listed = _said(executable, "-hide_banner", "-filters")
+    lacking = [name for name in _FILTERS if not re.search(rf"^ \S+ {name} ", listed, re.MULTILINE)]
+    if lacking:
+        what = f"{', '.join(lacking)} missing, which vsj4r compare measures with"
+        yield Finding("ffmpeg filters", "absent", what, remedy, needed=False)
+
+
+def check_weights() -> Iterator[Finding]:
+    """Each model that is shipped has the checksums that its JSON states."""
+    from vsj4r.engine.weights import find_model, models
+
+    remedy = pip_install("vsj4r", again=True)
+    names = models()
+    if "j4r" not in names:
+        found = ", ".join(names) or "none at all"
+        yield Finding("weights j4r", "bad", f"not installed, found: {found}", remedy)
+    for name in names:
+        title, needed = f"weights {name}", name == "j4r"
+        try:
+            model = find_model(name)
+            _check_safetensors(model.onnx)
+        except Vsj4rError as error:
+            yield Finding(title, "bad", str(error), remedy, needed)
+        else:
+            size = model.onnx.stat().st_size / 1e6
+            yield Finding(title, "good", f"{model.onnx}, {size:.1f} MB, sha256 as stated", needed=needed)
+
+
+def check_extras() -> Iterator[Finding]:
+    """What only some commands need."""
+    for package, name, extra, use in (
+        ("skimage", "scikit-image", "demo", "vsj4r demo and eval need it"),
+        ("torch", "PyTorch", "train", "vsj4r train and eval need it, and CUDA"),
+    ):
+        if importlib.util.find_spec(package) is None:
+            what = f"not installed: {use}"
+            yield Finding(name, "absent", what, pip_install(f"vsj4r[{extra}]"), needed=False)
+        else:
+            yield Finding(name, "good", "installed", needed=False)
+
+
+def _check_safetensors(onnx: Path) -> None:
+    """The weights beside ``onnx``, which CUDA and training read.
+
+    Raises:
+        Vsj4rError: they have another sha256 than the JSON states, or are missing though it states one.
+    """
+    file, sidecar = onnx.with_suffix(".safetensors"), onnx.with_suffix(".json")
+    stated = json.loads(sidecar.read_text("utf-8"))["sha256"].get("safetensors")
+    if stated is None:
+        return
+    if not file.is_file():
+        raise Vsj4rError(f"{file} is missing")
+    found = sha256(file.read_bytes()).hexdigest()
+    if found != stated:
+        raise Vsj4rError(f"{file} is damaged: its sha256 is {found}, {sidecar.name} says {stated}")
+
+
+def ffmpeg_remedy() -> str:
+    if "IMAGEIO_FFMPEG_EXE" in os.environ:
+        return f"unset IMAGEIO_FFMPEG_EXE, which is {os.environ['IMAGEIO_FFMPEG_EXE']!r}"
+    return pip_install("imageio-ffmpeg", again=True)
+
+
+def _said(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Vsj4rError(f"{command[0]} does not run: {error}") from error
+    return done.stdout
