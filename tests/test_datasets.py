@@ -17,6 +17,7 @@ from vsj4r.rain import StreakBank  # noqa: E402
 from vsj4r.rain.colour import WEIGHTS, Yuv, rgb_to_yuv420  # noqa: E402
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched  # noqa: E402
 from vsj4r.training.footage import load_stills, load_videos, read_clip  # noqa: E402
+from vsj4r.training.grain import draw_grain  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
 
 CLIPS = Clips(frames=3, patch_px=32, batch=2, seed=4)
@@ -87,6 +88,7 @@ def test_rain_fell_in_rgb_before_yuv(dataset: RainyClips, monkeypatch: pytest.Mo
         return rgb_to_yuv420(rgb, matrix)  # type: ignore[arg-type]
 
     monkeypatch.setattr("vsj4r.training.datasets.rgb_to_yuv420", watching)
+    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 0)
     monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
     rainy_chroma = 0
     for n in INDICES:
@@ -110,6 +112,7 @@ def test_compression_comes_after_the_rain_and_where_there_is_none_not_at_all(
     bank: StreakBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = RainyClips(stills(), videos(), bank, CLIPS)
+    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 0)
     monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
     plain_clips = [clips[n] for n in range(60)]
     monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 1)
@@ -122,6 +125,37 @@ def test_compression_comes_after_the_rain_and_where_there_is_none_not_at_all(
         change = (after.o_y - before.o_y).square().mean().sqrt()
         assert change < 0.08, "the same picture, coded"
     assert any(torch.equal(clip.o_y, clip.b_y) for clip in plain_clips), "some clips are dry"
+
+
+def test_grain_stays_in_dry_clips_and_goes_from_rainy_ones(
+    bank: StreakBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = RainyClips(stills(), videos(), bank, CLIPS)
+    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
+    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 0)
+    smooth = [clips[n] for n in range(60)]
+    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 1)
+    dry_clips = 0
+    for n, before in enumerate(smooth):
+        after = clips[n]
+        dry = torch.equal(before.o_y, before.b_y)
+        dry_clips += dry
+        assert not torch.equal(after.o_y, before.o_y)
+        assert torch.equal(after.b_y, after.o_y) == dry
+        assert torch.equal(after.b_y, before.b_y) != dry
+        assert torch.equal(after.b_uv, before.b_uv) != dry
+    assert dry_clips
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_grain_has_its_level_in_every_plane_and_is_new_in_every_frame(seed: int) -> None:
+    grain = draw_grain(np.random.default_rng(seed), (3, 64, 80))
+    level = 255 * float(grain.y.std())
+    assert 0.45 < level < 6.5
+    assert 255 * grain.u.std() == pytest.approx(0.4 * level, rel=0.1)
+    assert 255 * grain.v.std() == pytest.approx(0.4 * level, rel=0.1)
+    assert abs(np.corrcoef(grain.y[0].ravel(), grain.y[1].ravel())[0, 1]) < 0.1
+    assert grain.y.dtype == grain.u.dtype == np.float32
 
 
 def test_stills_or_videos_alone(bank: StreakBank) -> None:

@@ -201,6 +201,24 @@ def test_warp_takes_whole_pixels_and_clamps() -> None:
     assert torch.equal(out[1, :, :, 0], x[1, :, :, 0])
 
 
+@pytest.mark.parametrize("name", ["j4r", "j4r-lite"])
+def test_a_share_of_one_takes_the_neighbour_over(name: str) -> None:
+    """Output channels: the residual, then the shares of frame t + 1 and of frame t - 1."""
+    net = network(name)
+    o, following, before = torch.rand(3, 1, net.config.frame_channels, 5, 6)
+    shown = torch.cat((o, following, before), 1)
+    nothing, everything = torch.zeros_like(o), torch.ones_like(o)
+    for out, expected in (
+        ((o / 2, nothing, nothing), 1.5 * o),
+        ((nothing, everything, nothing), following),
+        ((nothing, nothing, everything), before),
+        ((o, everything / 2, everything / 2), o + (following + before) / 2),
+    ):
+        torch.testing.assert_close(o + net.residual(torch.cat(out, 1), shown), expected)
+    paper = network("j4r-paper")
+    assert torch.equal(o[:, :1] + paper.residual(everything[:, :1], o[:, :1]), everything[:, :1])
+
+
 def test_planes_invert_observe() -> None:
     for name in NAMES:
         net = network(name)

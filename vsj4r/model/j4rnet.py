@@ -78,7 +78,7 @@ class J4RNet(nn.Module):
         self.f_net = nn.ModuleList(
             FNet(c, config.detector_channels, config.gru_bias) for _ in range(config.gru_layers)
         )
-        self.jrc_net = SingleFrameCNN(c, c, config.head_blocks, image)
+        self.jrc_net = SingleFrameCNN(c, c, config.head_blocks, seen)
         self.r_net = SingleFrameCNN(c, c, config.head_blocks, image)
         self.c_net = SingleFrameCNN(c, c, config.head_blocks, image)
 
@@ -118,9 +118,19 @@ class J4RNet(nn.Module):
     def _top(self, h: Tensor) -> Tensor:
         return h[:, -self.config.channels :]
 
-    def _residual(self, h_top: Tensor, o: Tensor) -> Tensor:
-        out: Tensor = self.jrc_net(h_top)
-        return out if self.config.output == "residual" else out - o
+    def residual(self, out: Tensor, shown: Tensor) -> Tensor:
+        """B_t - O_t of JRC-Net's output. ``shown``: O_t and the neighbours moved to it, side by side.
+
+        What rain hides in O_t a neighbour may show: beside the residual itself, JRC-Net says how much of the
+        difference to each neighbour is to be taken over.
+        """
+        frames = 1 + self.config.lookback + self.config.lookahead
+        (o, *neighbours), (residual, *shares) = shown.chunk(frames, 1), out.chunk(frames, 1)
+        if self.config.output == "background":
+            residual = residual - o
+        for share, neighbour in zip(shares, neighbours, strict=True):
+            residual = residual + share * (neighbour - o)
+        return residual
 
     # One frame
 
@@ -169,7 +179,7 @@ class J4RNet(nn.Module):
         """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t."""
         shown = o if aligned.neighbours is None else torch.cat((o, aligned.neighbours), 1)
         h_t, logits = self._fuse(self.extractor(shown), aligned.h_prev)
-        return Estimate(self._residual(self._top(h_t), o), logits), h_t
+        return Estimate(self.residual(self.jrc_net(self._top(h_t)), shown), logits), h_t
 
     # A clip
 
@@ -196,7 +206,8 @@ class J4RNet(nn.Module):
             if self.config.lookback:
                 shown.append(warp(earlier(clip.o), back))
             flow = frames(back)
-        f = self.extractor(torch.cat(shown, 1))
+        side_by_side = torch.cat(shown, 1)
+        f = self.extractor(side_by_side)
         h = f.new_zeros(f.shape[0] // length, self.config.gru_layers * self.config.channels, *f.shape[2:])
         tops, seen, logits = [], [], []
         for t, f_t in enumerate(frames(f)):
@@ -205,7 +216,7 @@ class J4RNet(nn.Module):
             tops.append(self._top(h))
             seen.append(self._top(h_prev))
             logits.append(logits_t)
-        residual = self._residual(torch.cat(tops), clip.o)
+        residual = self.residual(self.jrc_net(torch.cat(tops)), side_by_side)
         if not shaping:
             return Estimate(residual, torch.cat(logits))
         return Estimate(residual, torch.cat(logits), self.r_net(f), self.c_net(torch.cat(seen)))

@@ -14,11 +14,15 @@ from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Matrix, Yuv, rgb_to_yuv420
 from vsj4r.training.compression import compress, draw_compression
 from vsj4r.training.footage import Pixels
+from vsj4r.training.grain import draw_grain
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips
 
 STILL_SHARE = 0.5
 OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
+GRAINY_SHARE = (
+    0.3  # the truth of a rainy clip has none of it, that of a dry one all: dry film keeps its grain
+)
 COMPRESSED_SHARE = 0.3  # of the rainy clips: dry ones stay as they are, for there is nothing to be taken away
 
 
@@ -54,7 +58,12 @@ class RainyClips(Dataset[TrainingClip]):
         rain = self.bank.clip(np.ascontiguousarray(clean), self.clips.seed, index)
         matrix: Matrix = "bt709" if rng.random() < 0.5 else "bt601"
         o, b = rgb_to_yuv420(rain.rainy, matrix), rgb_to_yuv420(rain.background, matrix)
-        if rng.random() < COMPRESSED_SHARE and not np.array_equal(rain.rainy, rain.background):
+        dry = np.array_equal(rain.rainy, rain.background)
+        if rng.random() < GRAINY_SHARE:
+            grain = draw_grain(rng, o.y.shape)
+            o = _plus(o, grain)
+            b = o if dry else b
+        if rng.random() < COMPRESSED_SHARE and not dry:
             o = compress(o, draw_compression(rng))
         alpha = torch.from_numpy(rain.alpha.astype(np.float32))[:, None]
         return TrainingClip(*_tensors(o), *_tensors(b), alpha)
@@ -89,6 +98,11 @@ def _exposed(clean: Pixels, rng: np.random.Generator) -> Pixels:
     levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.25)) * rng.uniform(0.6, 1.15)
     table: Pixels = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
     return table[clean]
+
+
+def _plus(planes: Yuv, grain: Yuv) -> Yuv:
+    y, u, v = (plane + noise for plane, noise in zip(planes, grain, strict=True))
+    return Yuv(y.clip(0, 1), u.clip(-0.5, 0.5), v.clip(-0.5, 0.5))
 
 
 def _tensors(planes: Yuv) -> tuple[Tensor, Tensor]:
