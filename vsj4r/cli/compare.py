@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from vsj4r.cli.text import shown
+
 
 def compare(
     before: Annotated[
@@ -31,7 +33,6 @@ def compare(
     from vsj4r import __version__
     from vsj4r.encode.compare.comparison import Comparison
     from vsj4r.encode.compare.comparison import compare as write_comparison
-    from vsj4r.encode.compare.sides import shown_name
 
     console = Console(stderr=True)
     bar = Progress(
@@ -53,5 +54,5 @@ def compare(
         compared = write_comparison(comparison, on_step, version=__version__)
     for note in compared.notes:
         typer.echo(f"vsj4r: {note}", err=True)
-    written = ", ".join(shown_name(path) for path in (page, video) if path is not None)
+    written = ", ".join(shown(path) for path in (page, video) if path is not None)
     typer.echo(f"{written}: {compared.summary}")

@@ -27,7 +27,8 @@ class Side:
 
     @property
     def name(self) -> str:
-        return shown_name(self.source.path)
+        """The path as it was given, fit to be written: what is not UTF-8 in it is replaced."""
+        return os.fsencode(self.source.path).decode("utf-8", "replace")
 
     @property
     def rate(self) -> Fraction | None:
@@ -57,11 +58,6 @@ def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:
                 f"{float(first.rate):g} frames a second, {other.source.path} has {float(other.rate):g}"
             )
     return sides
-
-
-def shown_name(path: Path) -> str:
-    """The path as it was given, fit to be written: what is not UTF-8 in it is replaced."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def timed(sides: list[Side]) -> Side:
