@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 Done = subprocess.CompletedProcess[str]
 
@@ -59,3 +61,32 @@ def alive(pid: int) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def running(pid: int) -> bool:
+    """Whether a process still does anything (Linux): one that only waits to be reaped does not."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state in "ZX":
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def batch(folder: Path, *options: object, code: int = 0) -> list[dict[str, Any]]:
+    """The events of `vsj4r batch jobs.toml` in ``folder``."""
+    done = vsj4r("batch", "jobs.toml", "--json", *options, cwd=folder)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def parts(folder: Path) -> list[str]:
+    """What a batch in ``folder`` has not cleared away, beside its manifest and its logs."""
+    state = folder / "jobs.toml.vsj4r"
+    left = [str(path.relative_to(folder)) for path in state.rglob("*")]
+    kept = ("manifest.sqlite", "lock", "logs", "parts")
+    return leftovers(folder) + [name for name in left if not name.endswith((*kept, ".log"))]

@@ -34,8 +34,8 @@ def plain(path: Path, *options: str, seconds: float = 1, size: str = "96x64") ->
     return path
 
 
-def rich(folder: Path) -> Path:
-    """41 frames at a variable rate, with French sound, subtitles, two chapters, an attachment and a title."""
+def rich(folder: Path, *, seconds: float = 2) -> Path:
+    """At a variable rate (41 frames of two seconds), with French sound, subtitles, chapters, a font."""
     subtitles, chapters, font = folder / "s.srt", folder / "chapters.txt", folder / "font.ttf"
     subtitles.write_text("1\n00:00:00,100 --> 00:00:01,000\nhello\n")
     chapters.write_text(
@@ -45,7 +45,17 @@ def rich(folder: Path) -> Path:
     )
     font.write_bytes(ATTACHMENT)
     path = folder / "rich.mkv"
-    inputs = [*picture(), "-f", "lavfi", "-i", "sine=d=2", "-i", str(subtitles), "-i", str(chapters)]
+    inputs = [
+        *picture(seconds=seconds),
+        "-f",
+        "lavfi",
+        "-i",
+        f"sine=d={seconds}",
+        "-i",
+        str(subtitles),
+        "-i",
+        str(chapters),
+    ]
     video = ["-vf", f"{VARIABLE_RATE},{TAGS}", "-fps_mode", "vfr", *QUICK]
     others = [
         "-c:a",

@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import av
+import vapoursynth as vs
+
 from vsj4r.encode.batch.chunks import chunk_starts, cut_finder
 from vsj4r.encode.batch.opened import derained, opened
 from vsj4r.encode.batch.work import Plan, Work, identify
@@ -29,6 +32,7 @@ TRIES = 3
 """How often a task is begun. The last is said of a chunk that kills its worker each time."""
 
 _TELL_EVERY_SECONDS = 0.5
+_TRIAL_SECONDS = 0.5
 
 Event = dict[str, object]
 Result = Plan | tuple[int, int]
@@ -98,11 +102,30 @@ def _plan(work: Work) -> Plan:
         notes.append(
             f"{work.settings.encoder} has no {bits} bit: the output has {encoder.depth_for(bits)} bit"
         )
+    _try_out(work, encoded, source)
     suffix = work.output.suffix
     notes += [f"{suffix} cannot hold {stream}: left out" for stream in _extras(work, source).dropped]
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
+
+
+def _try_out(work: Work, encoded: vs.VideoNode, source: Source) -> None:
+    """The first frame, with the sound, all the way into the output's format: what does not fit together is
+    known now and not after a night's work."""
+    trial = work.folder / f"trial{work.output.suffix}"
+    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    if source.image_names is None:
+        with av.open(str(work.input)) as container:
+            sound = {stream.index for stream in container.streams.audio}
+        extras = _extras(work, source)
+        streams = [each for each in extras.streams if each[0] in sound]  # sparse ones are read to the end
+        extras = replace(extras, streams=streams, covers=[], length_seconds=_TRIAL_SECONDS)
+        encode = replace(encode, source=work.input, extras=extras)
+    try:
+        write_video(encoded[:1], trial, replace(encode, timestamps=source.timestamps[:1]))
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:

@@ -1,0 +1,233 @@
+"""`vsj4r batch` as its users run it: whole files out, done once, and again when they must be."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests import media
+from tests.cli import batch, parts, run, vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r.encode.images import write_rgb
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """370 frames at a variable rate, and every other kind of stream."""
+    return media.rich(tmp_path_factory.mktemp("rich"), seconds=18)
+
+
+def jobs(folder: Path, model: Path, *bodies: str, defaults: str = "chunk = 120") -> None:
+    head = f"[defaults]\nmodel = {json.dumps(str(model))}\n{defaults}\n"
+    (folder / "jobs.toml").write_text(head + "".join(f"[[job]]\n{body}\n" for body in bodies))
+
+
+def body(source: Path, output: str, more: str = "") -> str:
+    return f"input = {json.dumps(str(source))}\noutput = {json.dumps(output)}\n{more}"
+
+
+def assert_same_frames(one: Path, other: Path) -> None:
+    for before, after in zip(media.planes(one), media.planes(other), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_chunks_joined_are_the_sequential_run(rich: Path, model: Path, tmp_path: Path) -> None:
+    output, sequential = tmp_path / "out.mkv", tmp_path / "sequential.mkv"
+    jobs(tmp_path, model, body(rich, "out.mkv", 'encoder = "ffv1"'))
+    events = batch(tmp_path)
+    assert next(e["chunks"] for e in events if e["event"] == "plan") >= 3
+    run(rich, sequential, "--model", model, "--encoder", "ffv1")
+    assert_same_frames(output, sequential)
+    assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
+    assert media.audio_packets(output) == media.audio_packets(rich)
+    with av.open(str(rich)) as before, av.open(str(output)) as after:
+        assert [s.type for s in after.streams] == ["video", "audio", "subtitle", "attachment"]
+        assert after.metadata["title"] == "A title"
+        assert after.chapters() == before.chapters()
+        assert [s.metadata.get("language") for s in after.streams][:2] == ["deu", "fra"]
+        assert after.streams.attachments[0].data == media.ATTACHMENT
+        old, new = before.streams.video[0].codec_context, after.streams.video[0].codec_context
+        tags = ("color_primaries", "color_trc", "colorspace", "color_range")
+        assert {tag: getattr(new, tag) for tag in tags} == {tag: getattr(old, tag) for tag in tags}
+    assert not parts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "suffix"),
+    [("x264", ".mp4"), ("x265", ".mkv"), ("svtav1", ".webm"), ("vp9", ".webm"), ("prores", ".mkv")],
+)
+def test_every_encoder_is_joined_to_the_tick(
+    rich: Path, model: Path, tmp_path: Path, encoder: str, suffix: str
+) -> None:
+    quick = {"x264": "veryfast", "x265": "ultrafast", "svtav1": "12"}.get(encoder)
+    options = f"options = {{preset = '{quick}'}}" if quick else ""
+    jobs(tmp_path, model, body(rich, f"out{suffix}", f"encoder = '{encoder}'\n{options}"))
+    batch(tmp_path)
+    output = tmp_path / f"out{suffix}"
+    assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
+    assert [packet for _, packet in media.audio_packets(output)] == [p for _, p in media.audio_packets(rich)]
+    assert len(media.planes(output)) == 370  # every one decodes, across the joints
+
+
+@pytest.mark.parametrize(
+    ("preset", "suffix"), [("archive", ".mkv"), ("archive", ".mp4"), ("mezzanine", ".mkv")]
+)
+def test_hdr10_survives_the_joints(model: Path, tmp_path: Path, preset: str, suffix: str) -> None:
+    source = media.hdr10(tmp_path / "hdr.mkv", seconds=6)
+    jobs(tmp_path, model, body(source, f"out{suffix}", f"preset = '{preset}'\noptions = {{}}"))
+    batch(tmp_path)
+    output = tmp_path / f"out{suffix}"
+    assert media.hdr_props(source)["MasteringDisplayMinLuminance"] == 0.005
+    assert media.hdr_props(output) == media.hdr_props(source)
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
+
+
+def test_turned_footage_and_image_folders(model: Path, tmp_path: Path) -> None:
+    lying, source = tmp_path / "lying.mkv", tmp_path / "phone.mp4"
+    media.plain(lying, "-vf", "setsar=4/3", *media.QUICK)
+    turn = ["-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{source}"]
+    media.ffmpeg(*turn)
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for n in range(3):
+        write_rgb(np.full((32, 48, 3), 40 * n, np.uint8), folder / f"{n}.png")
+    jobs(tmp_path, model, body(source, "phone out.mp4"), body(folder, "shots.mkv"))
+    batch(tmp_path)
+    run(source, tmp_path / "sequential.mp4", "--model", model)
+    with (
+        av.open(str(tmp_path / "phone out.mp4")) as ours,
+        av.open(str(tmp_path / "sequential.mp4")) as theirs,
+    ):
+        for container in (ours, theirs):
+            assert next(container.decode(video=0)).rotation == 90
+            assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+    assert media.seconds_of_frames(tmp_path / "shots.mkv") == [Fraction(n, 25) for n in range(3)]
+
+
+def test_trims_cut_all_streams(rich: Path, model: Path, tmp_path: Path) -> None:
+    mezzanine = 'encoder = "ffv1"\ntrim = ["0:00.5", "0:01.5"]'
+    jobs(tmp_path, model, body(rich, "cut.mkv", mezzanine), body(rich, "first.mkv", "trim = [0, 10]"))
+    batch(tmp_path)
+    stamps = media.seconds_of_frames(rich)
+    begin = next(stamp for stamp in stamps if stamp >= Fraction(1, 2))
+    wanted = [stamp - begin for stamp in stamps if Fraction(1, 2) <= stamp < Fraction(3, 2)]
+    assert media.seconds_of_frames(tmp_path / "cut.mkv") == wanted
+    kept = {packet for _, packet in media.audio_packets(rich)}
+    sound = media.audio_packets(tmp_path / "cut.mkv")
+    assert 48 <= len(sound) <= 51  # a second of packets of 20 ms
+    assert all(packet in kept for _, packet in sound)
+    with av.open(str(tmp_path / "cut.mkv")) as container:
+        assert [round(float(c["end"] * c["time_base"]), 2) for c in container.chapters()] == [0.5, 1.01]
+    assert media.seconds_of_frames(tmp_path / "first.mkv") == stamps[:10]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-leading dash",
+        "50% of 'it' \"quoted\" %03d",
+        "a;b $HOME `x`|y",
+        "pluie é 雨 [0] #1? {stem}",
+        "two\nlines\t",
+        "c:o",
+    ],
+)
+def test_names_of_any_kind(model: Path, tmp_path: Path, name: str) -> None:
+    source = media.plain(tmp_path / "plain.mkv", seconds=0.3)
+    odd = tmp_path / f"{name}.mkv"
+    source.rename(odd)
+    jobs(tmp_path, model, body(Path(odd.name), "out {job}/{stem} clean.mkv", f"name = {json.dumps(name)}"))
+    done = vsj4r("batch", "jobs.toml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 2
+    output = tmp_path / f"out {name}" / f"{name} clean.mkv"
+    assert len(media.seconds_of_frames(output)) == 8
+    (log,) = (tmp_path / "jobs.toml.vsj4r" / "logs").iterdir()
+    commands = [shlex.split(entry) for entry in log.read_text().split("\n20") if "-loglevel" in entry]
+    assert [command[2:][0].rpartition("/")[2][:6] for command in commands] == ["ffmpeg", "ffmpeg"]
+    assert f"file:{odd}" in commands[1]
+    states = [
+        json.loads(line) for line in vsj4r("status", "jobs.toml", "--json", cwd=tmp_path).stdout.splitlines()
+    ]
+    assert [(each["output"], each["state"]) for each in states] == [(str(output), "done")]
+
+
+def test_only_what_has_changed_is_done_again(model: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        media.plain(tmp_path / f"{name}.mkv", seconds=0.3)
+
+    def done(*options: str) -> list[str]:
+        return [Path(e["output"]).name for e in batch(tmp_path, *options) if e["event"] == "done"]
+
+    both = [body(Path(f"{name}.mkv"), f"out/{name}.mkv") for name in ("a", "b")]
+    jobs(tmp_path, model, *both)
+    assert done() == ["a.mkv", "b.mkv"]
+    assert done() == []
+    assert done("--workers", "2") == []
+    jobs(tmp_path, model, both[0] + "crf = 30\n", both[1])
+    assert done() == ["a.mkv"]
+    media.plain(tmp_path / "b.mkv", seconds=0.5)
+    assert done() == ["b.mkv"]
+    (tmp_path / "out" / "a.mkv").unlink()
+    assert done() == ["a.mkv"]
+    write_tiny_model(tmp_path, gain=0.4)
+    jobs(tmp_path, tmp_path / "tiny.onnx", *both)
+    assert done() == ["a.mkv", "b.mkv"]
+    (tmp_path / "out" / "a.mkv").write_text("somebody else's")
+    (problem,) = batch(tmp_path, code=2)
+    assert "exists already" in problem["text"]
+    assert (tmp_path / "out" / "a.mkv").read_text() == "somebody else's"
+
+
+def test_a_failed_file_lets_the_others_be(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "good.mkv", seconds=0.3)
+    interlaced = ["-vf", "setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme"]
+    media.plain(tmp_path / "bad.mkv", *interlaced, seconds=0.3)
+    jobs(tmp_path, model, 'input = ["bad.mkv", "good.mkv"]\noutput = "out/{stem}.mkv"')
+    events = batch(tmp_path, code=1)
+    failed = [e["message"] for e in events if e["event"] == "failed"]
+    assert len(failed) == 1
+    assert "is interlaced" in failed[0]
+    assert events[-1] | {"seconds": 0} == {"event": "end", "done": 1, "failed": 1, "left": 0, "seconds": 0}
+    told = vsj4r("status", "jobs.toml", cwd=tmp_path)
+    assert told.returncode == 1
+    assert [line.split()[0] for line in told.stdout.splitlines()] == ["failed", "done"]
+    assert not [left for left in parts(tmp_path) if left.endswith(".nut")]
+
+
+def test_what_the_container_cannot_hold_is_known_before_the_work(
+    rich: Path, model: Path, tmp_path: Path
+) -> None:
+    jobs(tmp_path, model, body(rich, "out.mov"))
+    events = batch(tmp_path, code=1)
+    assert [e["message"] for e in events if e["event"] == "failed"] == ["ffmpeg: opus only supported in MP4."]
+    assert "begun" not in {e["event"] for e in events}
+
+
+def test_a_dry_run_writes_nothing(rich: Path, model: Path, tmp_path: Path) -> None:
+    jobs(tmp_path, model, body(rich, "out.mkv", 'preset = "archive"'))
+    done = vsj4r("batch", "jobs.toml", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0
+    for said in ("370 frames, 96x64", "chunks from 0 120 240 360", "encoder x265", "crf 18", "depth 10"):
+        assert said in done.stdout
+    assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.toml"]
+
+
+def test_a_playlist_reaches_no_network(model: Path, tmp_path: Path) -> None:
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"
+    (tmp_path / "list.m3u8").write_text(playlist)
+    jobs(tmp_path, model, body(Path("list.m3u8"), "out.mkv"))
+    (problem,) = batch(tmp_path, code=2)
+    assert "cannot be read as a video" in problem["text"]

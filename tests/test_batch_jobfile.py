@@ -1,0 +1,187 @@
+"""jobs.toml: every mistake is found before anything is begun, and named with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests import media
+from tests.cli import vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r.encode.batch.checks import check_batch
+from vsj4r.encode.batch.chunks import chunk_starts, cut_finder
+from vsj4r.encode.batch.jobfile import JobFile, read_jobs
+from vsj4r.encode.batch.settings import Settings
+from vsj4r.encode.batch.toml_lines import Lines
+from vsj4r.encode.sources import open_source
+from vsj4r.errors import Vsj4rError
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shelf")
+    write_tiny_model(folder)
+    media.plain(folder / "a.mkv", seconds=0.2)
+    media.plain(folder / "b.mkv", seconds=0.2)
+    return folder
+
+
+def read(shelf: Path, text: str) -> JobFile:
+    path = shelf / "jobs.toml"
+    path.write_text(text)
+    jobs = read_jobs(path)
+    check_batch(jobs, owned=set())
+    return jobs
+
+
+def refused(shelf: Path, text: str) -> list[tuple[int, str]]:
+    return [(problem.line, problem.text) for problem in read(shelf, text).problems]
+
+
+def job(body: str = 'input = "a.mkv"\noutput = "out/{stem}.mkv"', model: str = "tiny.onnx") -> str:
+    return f'[[job]]\nmodel = "{model}"\n{body}\n'
+
+
+def test_lines_of_every_key() -> None:
+    lines = Lines(
+        'folders = [ # "x]"\n "a",\n]\ntext = """\n[job]\nb = 1\n"""\n[defaults]\n"odd key" = 1\n'
+        "[[job]]\nmodel = 'm'\n[[job]]\n  [job.options]\n  preset = 3\n"
+    )
+    found = [
+        lines.of(key)
+        for key in (
+            ("folders",),
+            ("text",),
+            ("defaults", "odd key"),
+            ("job", 0, "model"),
+            ("job", 1),
+            ("job", 1, "options", "preset"),
+            ("job", 0, "absent"),
+            ("absent",),
+        )
+    ]
+    assert found == [1, 4, 9, 11, 12, 14, 10, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "text"),
+    [
+        ('input = "a.mkv"\noutput = "o.mkv"\nmodle = "j4r"', 5, "unknown key 'modle' in [job]"),
+        ('input = "absent*.mkv"\noutput = "o.mkv"', 3, "no such file or folder: absent*.mkv"),
+        ('input = "a.mkv"', 1, "job 1 needs an output"),
+        ('output = "o.mkv"', 1, "job 1 needs an input"),
+        ('input = "a.mkv"\noutput = "{stm}.mkv"', 4, "unknown field {stm}"),
+        ('input = "a.mkv"\noutput = "o.xyz"', 4, "unknown type of output 'o.xyz'"),
+        ('input = "a.mkv"\noutput = "../o.mkv"', 4, "outside the folders of this batch"),
+        ('input = "a.mkv"\noutput = "/etc/o.mkv"', 4, "outside the folders of this batch"),
+        ('input = "a.mkv"\noutput = "a.mkv"', 1, "would overwrite an input"),
+        ('input = "a.mkv"\noutput = "b.mkv"', 1, "exists already: overwrite = true"),
+        ('input = ["a.mkv", "b.mkv"]\noutput = "o.mkv"', 1, "would both become"),
+        ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "x266"', 5, "encoder must be one of x264, x265"),
+        ('input = "a.mkv"\noutput = "o.mkv"\npreset = "tv"', 5, "unknown preset 'tv': known are mezzanine"),
+        ('input = "a.mkv"\noutput = "o.mkv"\nstrength = 2', 5, "strength must be between 0 and 1, got 2"),
+        ('input = "a.mkv"\noutput = "o.mkv"\nchunk = 100', 5, "chunk must be a multiple of 120"),
+        ('input = "a.mkv"\noutput = "o.mkv"\ntrim = ["1:00", "0:10"]', 5, "trim must end after it begins"),
+        ('input = "a.mkv"\noutput = "o.mkv"\noptions = {preset = "x"}', 1, "encoder x264 preset=x does not"),
+        ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
+        ('input = "a.mkv"\noutput = "o.webm"', 1, "encoder x264  does not write webm"),
+        ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),
+        ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 12', 5, "depth of x264 must be one of 8, 10, got 12"),
+    ],
+)
+def test_each_mistake_is_named_with_its_line(shelf: Path, body: str, line: int, text: str) -> None:
+    ((found, said),) = refused(shelf, job(body))
+    assert (found, text in said) == (line, True), said
+
+
+def test_an_unknown_model_and_broken_toml(shelf: Path) -> None:
+    ((line, text),) = refused(shelf, job(model="j5r"))
+    assert (line, "unknown model 'j5r'" in text) == (2, True)
+    with pytest.raises(Vsj4rError, match=r"jobs\.toml:5: Cannot overwrite a value"):
+        read(shelf, job() + 'model = "j4r"\n')
+
+
+def test_all_mistakes_are_told_at_once_and_nothing_is_begun(shelf: Path) -> None:
+    (shelf / "jobs.toml").write_text("nonsense = 1\n[defaults]\nstrngth = 1\n" + job('input = "x.mkv"'))
+    done = vsj4r("batch", "jobs.toml", cwd=shelf)
+    assert done.returncode == 2
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
+        "jobs.toml:1",
+        "jobs.toml:3",
+        "jobs.toml:4",
+    ]
+    assert not (shelf / "jobs.toml.vsj4r").exists()
+    broken = vsj4r("batch", "absent.toml", cwd=shelf)
+    assert (broken.returncode, "absent.toml cannot be read" in broken.stderr) == (2, True)
+
+
+def test_a_link_does_not_lead_out_of_the_folders(shelf: Path, tmp_path: Path) -> None:
+    (shelf / "elsewhere").symlink_to(tmp_path)
+    ((line, text),) = refused(shelf, job('input = "a.mkv"\noutput = "elsewhere/o.mkv"'))
+    assert (line, "outside the folders" in text) == (4, True)
+    assert not refused(
+        shelf, f'folders = ["{tmp_path}"]\n' + job('input = "a.mkv"\noutput = "elsewhere/o.mkv"')
+    )
+
+
+def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    ((_, text),) = refused(shelf, job())
+    assert "GiB free, the outputs may take" in text
+
+
+def test_settings_are_layered(shelf: Path) -> None:
+    jobs = read(
+        shelf,
+        '[defaults]\nmodel = "tiny.onnx"\npreset = "archive"\nstrength = 0.5\n'
+        'output = "out/{job}/{stem}.mkv"\n'
+        '[[job]]\nname = "kept"\ninput = "a.mkv"\ncrf = 20\n'
+        '[[job]]\nname = "web"\ninput = "*.mkv"\npreset = "web"\ntrim = ["0:00.1", ""]\n',
+    )
+    assert not jobs.problems
+    assert [str(file.output.relative_to(shelf)) for file in jobs.files] == [
+        "out/kept/a.mkv",
+        "out/web/a.mkv",
+        "out/web/b.mkv",
+    ]
+    model = str(shelf / "tiny.onnx")
+    options = (("preset", "slow"),)
+    kept = Settings(model, 0.5, encoder="x265", crf=20, depth=10, options=options)
+    assert jobs.files[0].settings == kept
+    assert jobs.files[1].settings == Settings(model, 0.5, encoder="x264", crf=20, depth=8, trim=(0.1, None))
+
+
+def test_a_pattern_matches_no_output_and_a_name_is_itself(shelf: Path) -> None:
+    odd = shelf / "[a]*.mkv"
+    odd.write_bytes((shelf / "a.mkv").read_bytes())
+    jobs = read(shelf, job('input = "[a]*.mkv"\noutput = "out/{stem}.mkv"'))
+    assert [file.input.name for file in jobs.files] == ["[a]*.mkv"]
+    odd.unlink()
+    again = read_jobs(jobs.path, written={shelf / "a.mkv"})
+    assert [problem.text for problem in again.problems] == ["no such file or folder: [a]*.mkv"]
+
+
+def test_chunks_begin_at_anchors() -> None:
+    def never(first: int, last: int) -> None:
+        return None
+
+    assert chunk_starts(1, 120, never) == [0]
+    assert chunk_starts(120, 120, never) == [0]
+    assert chunk_starts(121, 120, never) == [0, 120]
+    assert chunk_starts(1000, 480, never) == [0, 480, 960]
+    cuts = [450, 931]
+    found = chunk_starts(
+        1500, 480, lambda first, last: max((c for c in cuts if first <= c <= last), default=None)
+    )
+    assert found == [0, 450, 840, 1320]
+
+
+def test_a_chunk_ends_at_a_scene_cut(tmp_path: Path) -> None:
+    path = tmp_path / "scenes.mkv"
+    scenes = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=24:d=4.5"]
+    scenes += ["-f", "lavfi", "-i", "smptebars=s=96x64:r=24:d=4"]
+    media.ffmpeg(*scenes, "-filter_complex", "[0][1]concat", "-c:v", "ffv1", f"file:{path}")
+    clip = open_source(path).clip
+    assert chunk_starts(len(clip), 120, cut_finder(clip)) == [0, 108, 120]
