@@ -102,6 +102,7 @@ def test_chosen_are_the_frames_that_tell() -> None:
     ):
         assert reasons[frame] == [reason]
     assert len(reasons) == SHOWN
+    assert reasons[250] == [], "the widest gap"
     motion[125] = 80
     assert choose_frames(Measures(removed, brightness, motion))[0].reasons == [
         "most rain removed",
@@ -208,6 +209,8 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     refused("no such file or folder", before, tmp_path / "absent.mkv")
     refused("must have different names", before, after, page=tmp_path / "x.mkv", video=tmp_path / "x.mkv")
     refused("unknown type of output 'page.html'", before, after, video=page)
+    tiny = media.plain(tmp_path / "tiny.mkv", size="64x16")
+    refused("a ground truth must have 32 px a side or more, got 64x16", tiny, tiny, tiny)
     refused("cannot be read as a video", before, Path(__file__))
     refused("needs a name in UTF-8", unnamed, after)
     refused("no folder", before, after, video=tmp_path / "absent" / "x.mkv")

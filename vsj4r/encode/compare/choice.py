@@ -36,11 +36,12 @@ def choose_frames(measures: Measures, psnr: list[float] | None = None) -> list[C
     near = frames // _NEAR
     for reason, frame in wanted:
         chosen.setdefault(_nearest(frame, chosen, near), []).append(reason)
-    for k in range(SHOWN):
-        if len(chosen) >= SHOWN:
-            break
-        frame = (2 * k + 1) * frames // (2 * SHOWN)
-        chosen.setdefault(_nearest(frame, chosen, near), [])
+    even = [(2 * k + 1) * frames // (2 * SHOWN) for k in range(SHOWN)]
+    while len(chosen) < SHOWN:
+        frame = max(even, key=lambda frame: min((abs(frame - other) for other in chosen), default=0))
+        if frame in chosen:
+            break  # there are no more
+        chosen[frame] = []
     return [Choice(frame, chosen[frame]) for frame in sorted(chosen)]
 
 

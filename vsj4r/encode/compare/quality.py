@@ -24,6 +24,9 @@ from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.video import frames_in_order
 from vsj4r.errors import Vsj4rError
 
+SMALLEST_PX = 32
+"""libvmaf crashes on 16."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -41,9 +44,12 @@ def measure_quality(tested: list[Side], truth: Side, on_frame: Callable[[int], N
     All go to ffmpeg as one picture, stacked, so that no timestamp can pair the wrong frames.
 
     Raises:
-        Vsj4rError: a frame or ffmpeg fails.
+        Vsj4rError: a frame or ffmpeg fails, or the frames are smaller than ``SMALLEST_PX``.
     """
     sides = [*tested, truth]
+    width, height = truth.clip.width, truth.clip.height
+    if min(width, height) < SMALLEST_PX:
+        raise Vsj4rError(f"a ground truth must have {SMALLEST_PX} px a side or more, got {width}x{height}")
     depth = 10 if any(side.clip.format.bits_per_sample > 8 for side in sides) else 8
     clips = in_yuv420(sides, depth)
     stacked = vs.core.std.StackVertical(clips)
