@@ -4,14 +4,16 @@
 
 /* A request under way is handed its frame when a run comes past it; the ring serves those who come later, or again:
  * a player that steps back, a filter that reads neighbours. 40 frames are 124 MB of 1080p at 8 bit; 256 MiB hold
- * fewer than 40 from 1440p at 10 bit on. The floor covers every worker being a frame or two behind the newest. */
+ * fewer than 40 from 1440p at 10 bit on. The floor lets every worker be a frame behind the newest, and a player go
+ * 10 frames back at any size without a replay. */
 static const int64_t RING_FRAMES = 40;
 static const int64_t RING_BYTES = 256 << 20;
+static const int64_t STEP_BACK_FRAMES = 10;
 
 bool ring_init(Ring *ring, int64_t bytes, int threads)
 {
     int64_t frames = RING_BYTES / bytes;
-    int64_t least = (int64_t)threads * 2 + 2;
+    int64_t least = threads + STEP_BACK_FRAMES + 2;
     if (frames > RING_FRAMES)
         frames = RING_FRAMES;
     ring->capacity = (int)(frames < least ? least : frames);

@@ -1,0 +1,190 @@
+"""What goes wrong in mid-clip is that frame's error; filters come and go; Python ends when it likes."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import vapoursynth as vs
+
+from tests.clips import noise_clip, planes_of
+from tests.filtering import assert_same, derain, reference
+from tests.tiny_model import write_tiny_model
+from vsj4r.engine import open_engine
+from vsj4r.engine.base import Engine, State, Step, Tensors
+from vsj4r.errors import Vsj4rError
+from vsj4r.frames.segments import Segments
+from vsj4r.plugin import host
+
+core = vs.core
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(autouse=True)
+def _restore_threads() -> Iterator[None]:
+    threads = core.num_threads
+    yield
+    core.num_threads = threads
+
+
+class FaultyEngine:
+    """The real engine, until ``fault`` is set: then the step of that number (from 0) does what it says."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.spec = engine.spec
+        self.steps = 0
+        self.fault: tuple[int, Exception | float] | None = None
+        self._engine = engine
+
+    def new_state(self) -> State:
+        return self._engine.new_state()
+
+    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
+        step = self._engine.step(o_t, o_next, state)
+        self.steps += 1
+        if self.fault is not None and self.steps > self.fault[0]:
+            fault, self.fault = self.fault[1], None
+            if isinstance(fault, Exception):
+                raise fault
+            step.residual.y[0, 0] = fault
+        return step
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[FaultyEngine]:
+    opened: list[FaultyEngine] = []
+
+    def open_faulty(model: str, **arguments: Any) -> FaultyEngine:
+        opened.append(FaultyEngine(open_engine(model, **arguments)))
+        return opened[-1]
+
+    monkeypatch.setattr(host, "open_engine", open_faulty)
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (Vsj4rError("the clouds have won"), "the clouds have won"),
+        (RuntimeError("two\n  lines"), "RuntimeError: two lines"),
+        (float("nan"), "FloatingPointError: invalid value encountered in cast"),
+        (Vsj4rError("ü" * 3000), "ü" * 100),
+    ],
+)
+def test_a_failed_step_is_that_frames_error_and_the_next_request_works(
+    tiny: str, engines: list[FaultyEngine], fault: Exception | float, text: str
+) -> None:
+    clip = noise_clip(width=32, height=16, length=20)
+    expected = reference(clip, tiny, Segments(20, 0, 0, 1))
+    out = derain(clip, tiny, segment=0)
+    assert_same(out.get_frame(3), expected[3])
+    engines[0].fault = (6, fault)
+    with pytest.raises(vs.Error) as caught:
+        out.get_frame(9)
+    assert str(caught.value).startswith(f"Derain: frame 6: {text}")
+    for n in (9, 6, 19):
+        assert_same(out.get_frame(n), expected[n])
+
+
+def test_a_failure_among_many_requests_fails_no_other_segment(tiny: str, engines: list[FaultyEngine]) -> None:
+    core.num_threads = 8
+    clip = noise_clip(width=32, height=16, length=120)
+    expected = [planes_of(frame) for frame in derain(clip, tiny, segment=40, warmup=0).frames(prefetch=1)]
+    out = derain(clip, tiny, segment=40, warmup=0)
+    engines[1].fault = (50, RuntimeError("once"))
+    futures = [(n, out.get_frame_async(n)) for n in (39, 79, 119, 38, 78, 118)]
+    errors = {n: future.exception() for n, future in futures}
+    assert sum(error is not None for error in errors.values()) <= 1
+    for n, future in futures:
+        frame = out.get_frame(n) if errors[n] else future.result()
+        assert_same(frame, expected[n])
+
+
+def test_a_source_error_passes_through_and_leaves_the_filter_well(tiny: str) -> None:
+    clip = noise_clip(width=32, height=16, length=20)
+    broken = {"now": True}
+
+    def read(n: int, f: Any) -> Any:
+        if n == 10 and broken["now"]:
+            raise ValueError("the disk is wet")
+        return f
+
+    out = derain(clip.std.ModifyFrame(clip, read), tiny, segment=0)
+    expected = reference(clip, tiny, Segments(20, 0, 0, 1))
+    assert_same(out.get_frame(8), expected[8])
+    with pytest.raises(vs.Error, match="the disk is wet"):
+        out.get_frame(9)  # looks ahead at 10
+    broken["now"] = False
+    assert_same(out.get_frame(15), expected[15])
+
+
+def test_interlaced_frames_are_refused_one_by_one(tiny: str) -> None:
+    clip = noise_clip(width=32, height=16, length=30)
+    fields = clip.std.SetFieldBased(2)
+    mixed = clip[:10] + fields[10] + clip[11:]
+    out = derain(mixed, tiny, segment=12, warmup=1)
+    out.get_frame(8)
+    for n in (9, 10, 11):
+        with pytest.raises(vs.Error, match=r"clip must be progressive, got _FieldBased 2 on frame 10"):
+            out.get_frame(n)
+    out.get_frame(12)
+
+
+# ------------------------------------------------------------------------------------------ life and death
+
+
+def living_hosts() -> int:
+    gc.collect()
+    return sum(isinstance(thing, host.Host) for thing in gc.get_objects())
+
+
+def test_filters_come_and_go(tiny: str) -> None:
+    before = living_hosts()
+    clip = noise_clip(width=32, height=16, length=40)
+    for n in range(40):
+        out = derain(clip, tiny, segment=8)
+        out.get_frame(n)
+        with pytest.raises(vs.Error):
+            derain(clip, tiny, strength=2)
+    del out
+    assert living_hosts() <= before
+
+
+def run_python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "faulthandler", "-c", script, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "",
+        "import sys; sys.exit(0)",
+        "import atexit; atexit.register(lambda: out.get_frame(3))",
+        "import threading; threading.Thread(target=lambda: list(out.frames())).start()",
+    ],
+    ids=["falling off the end", "sys.exit", "a frame at exit", "a thread that reads on"],
+)
+def test_the_interpreter_ends_with_work_under_way(tiny: str, ending: str) -> None:
+    script = f"""
+import sys
+import vapoursynth as vs
+from tests.clips import noise_clip
+vs.core.num_threads = 4
+clip = noise_clip(width=320, height=176, length=200)
+out = vs.core.j4r.Derain(clip, model=sys.argv[1], threads=1)
+out.get_frame(0)
+futures = [out.get_frame_async(n) for n in range(0, 200, 7)]
+{ending}
+"""
+    ended = run_python(script, tiny)
+    assert ended.returncode == 0, ended.stderr
+    assert "Fatal" not in ended.stderr
