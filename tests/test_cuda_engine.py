@@ -21,6 +21,8 @@ from vsj4r.errors import Vsj4rError
 
 torch = pytest.importorskip("torch")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
 from vsj4r.engine.cuda.device import Stream, Work  # noqa: E402
@@ -356,6 +358,34 @@ def test_graphs_that_agree_are_used_and_the_state_is_new(compiled: CpuKernels, t
     state = engine.new_state()
     assert state.captured is not None
     assert worst(residuals(engine, clip, state), expected) == 0
+
+
+class Recorded(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The operations that torch is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket._qualified_op_name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_a_step_can_be_captured(compiled: CpuKernels, tmp_path: Path, name: str) -> None:
+    """Once it has run, it neither waits for the device nor brings anything from the host."""
+    device = FakeDevice(compiled)
+    lane = small_engine(device, write_small_model(tmp_path, small_config(name))).new_state()
+    with device.active(), Recorded() as recorded:
+        for work in lane.works():
+            work()
+            recorded.names.clear()
+            work()
+    assert "aten::convolution" in recorded.names or "aten::conv2d" in recorded.names
+    waiting = {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "unique"}
+    from_host = {"lift_fresh", "_to_copy.host", "tensor", "from_file", "pin_memory"}
+    assert not recorded.names & {f"aten::{op}" for op in waiting | from_host}
 
 
 # The rest of the protocol

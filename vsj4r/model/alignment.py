@@ -14,6 +14,8 @@ chosen on rainy clips (docs/log.md).
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -87,8 +89,14 @@ def _overall(difference: Tensor) -> Tensor:
 
 def _away(radius: int, like: Tensor) -> Tensor:
     """The penalty of each candidate: (1, side^2, 1, 1)."""
+    return _penalties(radius, like.dtype, like.device)
+
+
+@cache
+def _penalties(radius: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Made once: a CUDA graph must not copy from the host."""
     steps = [abs(dy) + abs(dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
-    return PENALTY * torch.tensor(steps, dtype=like.dtype, device=like.device).view(1, -1, 1, 1)
+    return PENALTY * torch.tensor(steps, dtype=dtype, device=device).view(1, -1, 1, 1)
 
 
 def _offset(candidate: Tensor, radius: int) -> Tensor:
