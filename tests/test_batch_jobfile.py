@@ -89,6 +89,16 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.webm"', 1, "encoder x264  does not write webm"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),
         ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 12', 5, "depth of x264 must be one of 8, 10, got 12"),
+        (
+            'input = "a.mkv"\noutput = "o.mkv"\nchroma = "440"',
+            5,
+            "chroma must be one of 420, 422, 444, got '440'",
+        ),
+        (
+            'input = "a.mkv"\noutput = "o.mkv"\nencoder = "svtav1"\nchroma = "422"',
+            6,
+            "chroma of svtav1 must be one of 420, got 422",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_its_line(shelf: Path, body: str, line: int, text: str) -> None:
@@ -150,7 +160,9 @@ def test_settings_are_layered(shelf: Path) -> None:
     options = (("preset", "slow"),)
     kept = Settings(model, 0.5, encoder="x265", crf=20, depth=10, options=options)
     assert jobs.files[0].settings == kept
-    assert jobs.files[1].settings == Settings(model, 0.5, encoder="x264", crf=20, depth=8, trim=(0.1, None))
+    assert jobs.files[1].settings == Settings(
+        model, 0.5, encoder="x264", crf=20, depth=8, chroma="420", trim=(0.1, None)
+    )
 
 
 def test_a_pattern_matches_no_output_and_a_name_is_itself(shelf: Path) -> None:

@@ -134,13 +134,49 @@ def test_depth_is_kept(model: Path, tmp_path: Path, pixels: str) -> None:
         assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_other_formats_are_converted_and_said_so(model: Path, tmp_path: Path) -> None:
-    source = media.plain(tmp_path / "444.mkv", "-vf", "scale=97:65", "-pix_fmt", "yuv444p10le")
+@pytest.mark.parametrize(
+    ("encoder", "pixels", "written", "said"),
+    [
+        ("x264", "yuv422p10le", "yuv422p10le", ""),
+        ("x265", "yuv422p12le", "yuv422p12le", ""),
+        ("ffv1", "yuv444p16le", "yuv444p16le", ""),
+        ("prores", "yuv444p10le", "yuv444p12le", ""),  # what ProRes 4444 is read as
+        ("prores", "yuv420p", "yuv422p10le", "YUV420P8 98x66 is converted to YUV422P8 98x66"),
+        ("vp9", "yuv422p10le", "yuv422p10le", ""),
+        ("svtav1", "yuv422p10le", "yuv420p10le", "YUV422P10 98x66 is converted to YUV420P10 98x66"),
+        ("x264", "yuv440p", "yuv444p", "YUV440P8 98x66 is converted to YUV444P8 98x66"),
+        ("x264", "gbrp", "yuv420p", "RGB24 98x66 is converted to YUV420P8 98x66"),
+    ],
+)
+def test_chroma_is_kept_where_the_encoder_has_it(
+    model: Path, tmp_path: Path, encoder: str, pixels: str, written: str, said: str
+) -> None:
+    source = media.plain(tmp_path / "source.mkv", "-pix_fmt", pixels, seconds=0.2, size="98x66")
     output = tmp_path / "clean.mkv"
-    done = run(source, output, "--model", model)
-    assert done.stderr.splitlines()[0] == "vsj4r: YUV444P10 97x65 is converted to YUV420P10 98x66"
+    done = run(source, output, "--model", model, "--encoder", encoder, "--strength", 0)
+    assert said in done.stderr.splitlines()[0]
+    assert ("converted" in done.stderr) == bool(said)
     with av.open(str(output)) as container:
-        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
+        assert container.streams.video[0].codec_context.pix_fmt == written
+    if encoder == "ffv1" and not said:
+        for before, after in zip(media.planes(source), media.planes(output), strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_odd_sizes_are_even_where_chroma_has_half_of_them(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "444.mkv", "-vf", "scale=97:65", "-pix_fmt", "yuv444p10le", seconds=0.2)
+    assert "converted" not in run(source, tmp_path / "kept.mkv", "--model", model).stderr
+    done = run(source, tmp_path / "420.mkv", "--model", model, "--encoder", "svtav1")
+    assert done.stderr.splitlines()[0] == "vsj4r: YUV444P10 97x65 is converted to YUV420P10 98x66"
+    sizes = [media.planes(tmp_path / name)[0][0].shape for name in ("kept.mkv", "420.mkv")]
+    assert sizes == [(65, 97), (66, 98)]
+
+
+def test_players_can_be_served(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "422.mkv", "-pix_fmt", "yuv422p10le", seconds=0.2)
+    run(source, tmp_path / "out.mp4", "--model", model, "--ffmpeg", "-pix_fmt yuv420p")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)

@@ -83,10 +83,10 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
     from vsj4r.encode.command import Encode
     from vsj4r.encode.encoders import find_encoder
     from vsj4r.encode.images import array_clip
-    from vsj4r.encode.sources import to_yuv420
+    from vsj4r.encode.pixels import to_yuv
     from vsj4r.encode.video import write_video
 
-    clip, _ = to_yuv420(array_clip(rainy, fps=FPS))
+    clip, _ = to_yuv(array_clip(rainy, fps=FPS), "420")
     encode = Encode(
         muxer="matroska",
         encoder=find_encoder("ffv1"),

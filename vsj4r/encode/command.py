@@ -11,6 +11,7 @@ import ffmpeg
 
 from vsj4r.encode.encoders import Encoder, ffmpeg_executable
 from vsj4r.encode.muxing import Extras
+from vsj4r.encode.pixels import pixel_format
 from vsj4r.encode.tags import Tags
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
@@ -38,7 +39,9 @@ class Encode:
     folder: Path | None = None
 
 
-def encode_command(output: Path, tags: Tags, encode: Encode, *, bits: int, covers: Path) -> list[str]:
+def encode_command(
+    output: Path, tags: Tags, encode: Encode, *, bits: int, chroma: str, covers: Path
+) -> list[str]:
     """Arguments as a list, for no shell: frames of ``bits`` bits as NUT on stdin become ``output``.
 
     ``covers`` is the folder that holds the cover pictures. The user's own arguments come last, so they win.
@@ -46,7 +49,7 @@ def encode_command(output: Path, tags: Tags, encode: Encode, *, bits: int, cover
     encoder = encode.encoder
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
-        "pix_fmt:v:0": encoder.pixel_formats[encode.depth or encoder.depth_for(bits)],
+        "pix_fmt:v:0": pixel_format(chroma, encode.depth or encoder.depth_for(bits)),
         "filter:v:0": tags.filters(),
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",

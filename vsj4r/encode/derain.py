@@ -12,19 +12,18 @@ from typing import Protocol
 import vapoursynth as vs
 
 from vsj4r.encode.command import Encode
-from vsj4r.encode.encoders import find_encoder
+from vsj4r.encode.encoders import Encoder, find_encoder
 from vsj4r.encode.images import write_png
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_folder
+from vsj4r.encode.pixels import chroma_for, chroma_of, to_yuv
 from vsj4r.encode.rotation import MUXERS, done_upright, is_turned, upright
 from vsj4r.encode.sources import (
     Source,
     first_line,
-    is_yuv420,
     open_source,
     to_rgb,
-    to_yuv420,
     with_known_matrix,
 )
 from vsj4r.encode.video import frames_in_order, write_video
@@ -102,7 +101,7 @@ def derain(job: Job, listener: Listener) -> float:
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)
     source = open_source(job.input)
     clip = source.clip
-    if job.to_folder or not is_yuv420(clip):
+    if job.to_folder or chroma_of(clip) is None:
         clip = with_known_matrix(clip)  # before, for it reads a frame
     derained = derained_clip(clip, model=job.model, strength=job.strength, device=job.device)
     started = Started(
@@ -137,23 +136,26 @@ def derained_clip(
         raise Vsj4rError(first_line(error)) from error
 
 
-def encodable(clip: vs.VideoNode, source: Source, suffix: str) -> tuple[vs.VideoNode, list[str]]:
-    """``clip``, lying as ``source`` does, as an output with ``suffix`` takes it; and what that changed."""
-    encoded, conversion = to_yuv420(clip)
-    notes = [] if conversion is None else [conversion]
+def encodable(
+    clip: vs.VideoNode, source: Source, suffix: str, encoder: Encoder, chroma: str | None = None
+) -> tuple[vs.VideoNode, list[str]]:
+    """``clip``, lying as ``source`` does, as ``encoder`` and an output with ``suffix`` take it; and what that
+    changed. ``chroma`` None is as much as there is, where the encoder takes it."""
+    notes = []
     if CONTAINERS[suffix.lower()] not in MUXERS and is_turned(source.clip):
         notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
-        encoded = upright(encoded, source=source.clip)
-    return encoded, notes
+        clip = upright(clip, source=source.clip)
+    encoded, conversion = to_yuv(clip, chroma or chroma_for(clip, encoder.chroma))
+    return encoded, notes if conversion is None else [*notes, conversion]
 
 
 def _write_video(
     job: Job, source: Source, derained: vs.VideoNode, listener: Listener, started: Started
 ) -> None:
-    encoded, notes = encodable(derained, source, job.output.suffix)
+    encoder = find_encoder(job.encoder)
+    encoded, notes = encodable(derained, source, job.output.suffix, encoder)
     for note in notes:
         listener.note(note)
-    encoder = find_encoder(job.encoder)
     depth = encoded.format.bits_per_sample
     if encoder.depth_for(depth) < depth:
         listener.note(f"{job.encoder} has no {depth} bit: the output has {encoder.depth_for(depth)} bit")

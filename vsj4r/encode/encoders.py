@@ -14,38 +14,33 @@ from vsj4r.errors import Vsj4rError
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """``pixel_formats``: bit depth to ffmpeg's name. ``crf``: the default, None where it means nothing.
+    """``depths`` and ``chroma``: what it takes. ``crf``: the default, None where it means nothing.
 
-    ``bits_per_pixel``: what to expect at most of rainless footage, to see whether a disk will do.
+    ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
     ``packet_muxer``: a streamable format that carries its packets.
     """
 
     codec: str
     crf: int | None
-    pixel_formats: dict[int, str]
+    depths: tuple[int, ...]
     bits_per_pixel: float
     options: dict[str, str] = field(default_factory=dict)
     packet_muxer: str = "nut"
+    chroma: tuple[str, ...] = ("420", "422", "444")
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
-        return min((d for d in self.pixel_formats if d >= depth), default=max(self.pixel_formats))
-
-
-def _yuv420(*depths: int) -> dict[int, str]:
-    return {depth: "yuv420p" if depth == 8 else f"yuv420p{depth}le" for depth in depths}
+        return min((d for d in self.depths if d >= depth), default=max(self.depths))
 
 
 ENCODERS = {
-    "x264": Encoder("libx264", 17, _yuv420(8, 10), 0.3, {"preset": "medium"}),
-    "x265": Encoder(
-        "libx265", 19, _yuv420(8, 10, 12), 0.2, {"preset": "medium", "x265-params": "log-level=error"}
-    ),
-    "svtav1": Encoder("libsvtav1", 24, _yuv420(8, 10), 0.2, {"preset": "6"}),
-    "vp9": Encoder("libvpx-vp9", 24, _yuv420(8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
-    "ffv1": Encoder("ffv1", None, _yuv420(8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}),
+    "x264": Encoder("libx264", 17, (8, 10), 0.3, {"preset": "medium"}),
+    "x265": Encoder("libx265", 19, (8, 10, 12), 0.2, {"preset": "medium", "x265-params": "log-level=error"}),
+    "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",)),
+    "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
+    "ffv1": Encoder("ffv1", None, (8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}),
     "prores": Encoder(
-        "prores_ks", None, {10: "yuv422p10le"}, 5, {"profile:v": "hq", "vendor": "apl0"}, packet_muxer="mov"
+        "prores_ks", None, (10,), 5, {"vendor": "apl0"}, packet_muxer="mov", chroma=("422", "444")
     ),
 }
 

@@ -10,15 +10,16 @@ import av
 import numpy as np
 import vapoursynth as vs
 
+from vsj4r.encode.pixels import chroma_of, pixel_format
+
 BUFFER_BYTES = 1 << 20
 
 
 class NutWriter:
-    """Gives jobs that write frames of ``clip`` (integer YUV 4:2:0, 8 to 16 bit) to a stream."""
+    """Gives jobs that write frames of ``clip`` (such as ``pixels.to_yuv`` gives) to a stream."""
 
     def __init__(self, clip: vs.VideoNode, *, time_base: Fraction) -> None:
-        bits = clip.format.bits_per_sample
-        self._pixel_format = "yuv420p" if bits == 8 else f"yuv420p{bits}le"
+        self._pixel_format = pixel_format(str(chroma_of(clip)), clip.format.bits_per_sample)
         self._size = clip.width, clip.height
         self._rate = Fraction(clip.fps) if clip.fps else None
         self._time_base = time_base

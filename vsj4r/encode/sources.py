@@ -59,34 +59,6 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
     return source
 
 
-def is_yuv420(clip: vs.VideoNode) -> bool:
-    """Whether ``clip`` is what ``to_yuv420`` makes: 4:2:0, integers."""
-    kind = clip.format
-    layout = (kind.color_family, kind.subsampling_w, kind.subsampling_h)
-    return layout == (vs.YUV, 1, 1) and kind.sample_type == vs.INTEGER and kind.bits_per_sample <= 16
-
-
-def to_yuv420(clip: vs.VideoNode) -> tuple[vs.VideoNode, str | None]:
-    """``clip`` as integer YUV 4:2:0 of the same depth (at most 16 bit), and one line that says what changed.
-
-    An odd width or height gets its last column or row repeated, for 4:2:0 has none.
-    RGB becomes BT.709 of limited range, which players expect.
-    """
-    if is_yuv420(clip):
-        return clip, None
-    source = clip.format
-    depth = min(source.bits_per_sample, 16) if source.sample_type == vs.INTEGER else 16
-    target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
-    width, height = clip.width + clip.width % 2, clip.height + clip.height % 2
-    arguments: dict[str, Any] = {"format": target.id}
-    if source.color_family == vs.RGB:
-        arguments |= {"matrix_s": "709", "range_s": "limited"}
-    if (width, height) != (clip.width, clip.height):
-        arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
-    note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
-    return vs.core.resize.Bicubic(clip, **arguments), note
-
-
 def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
     """``clip`` as RGB24, or RGB48 above 8 bit."""
     target = vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48

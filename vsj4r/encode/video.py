@@ -17,6 +17,7 @@ from vsj4r.encode.command import Encode, encode_command
 from vsj4r.encode.muxing import Extras, video_times
 from vsj4r.encode.nut import NutWriter
 from vsj4r.encode.outputs import whole_file
+from vsj4r.encode.pixels import chroma_of
 from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.sources import first_line
 from vsj4r.encode.tags import Tags
@@ -34,19 +35,21 @@ def write_video(
     on_frame: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> None:
-    """Write ``clip`` (integer YUV 4:2:0, 8 to 16 bit), whole or not at all; tagged as its first frame is.
+    """Write ``clip`` (such as ``pixels.to_yuv`` gives), whole or not at all; tagged as its first frame is.
 
     ``on_frame`` is told how many frames are done, ``on_command`` what is run.
 
     Raises:
         Vsj4rError: a frame or ffmpeg fails, or not every frame arrived in the file.
     """
-    bits = clip.format.bits_per_sample
+    bits, chroma = clip.format.bits_per_sample, str(chroma_of(clip))
     with whole_file(output) as temporary, cover_files(encode.extras) as covers:
         writer = NutWriter(clip, time_base=encode.time_base)
         with closing(frames_in_order(clip)) as frames:
             first = next(frames)
-            command = encode_command(temporary, Tags.of(first), encode, bits=bits, covers=covers)
+            command = encode_command(
+                temporary, Tags.of(first), encode, bits=bits, chroma=chroma, covers=covers
+            )
             on_command(command)
             with FFmpeg(command, folder=encode.folder) as process:
                 for n, frame in enumerate(chain([first], frames)):

@@ -19,6 +19,7 @@ from vsj4r.encode.batch.settings import Settings
 from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder
 from vsj4r.encode.images import image_names, read_image
 from vsj4r.encode.muxing import CONTAINERS
+from vsj4r.encode.pixels import pixel_format
 from vsj4r.encode.sources import main_video
 from vsj4r.errors import Vsj4rError
 
@@ -105,23 +106,22 @@ def _expected_bytes(file: FileJob) -> int:
 
 
 def _try_encoder(settings: Settings, muxer: str) -> None:
-    said = _trial(settings.encoder, settings.crf, settings.depth, settings.options, muxer)
+    encoder = ENCODERS[settings.encoder]
+    pixels = pixel_format(settings.chroma or encoder.chroma[0], settings.depth or min(encoder.depths))
+    said = _trial(settings.encoder, settings.crf, pixels, settings.options, muxer)
     if said:
         options = " ".join(f"{name}={value}" for name, value in settings.options)
         raise Vsj4rError(f"encoder {settings.encoder} {options} does not write {muxer}: {said}")
 
 
 @cache
-def _trial(
-    name: str, crf: int | None, depth: int | None, options: tuple[tuple[str, str], ...], muxer: str
-) -> str:
+def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, str], ...], muxer: str) -> str:
     """What ffmpeg says against these settings, found out on a few black frames; "" when it takes them."""
     encoder = ENCODERS[name]
     given = {**encoder.options, **dict(options)}
     crf = encoder.crf if crf is None else crf
     if crf is not None:
         given["crf"] = str(crf)
-    pixels = encoder.pixel_formats[depth or min(encoder.pixel_formats)]
     with TemporaryDirectory(prefix="vsj4r-") as folder:
         source = ["-f", "lavfi", "-i", "color=size=256x144:duration=0.2"]
         command = [ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", *source]

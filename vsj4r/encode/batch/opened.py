@@ -10,7 +10,8 @@ import vapoursynth as vs
 from vsj4r.encode.batch.settings import Settings
 from vsj4r.encode.batch.work import Work
 from vsj4r.encode.derain import derained_clip
-from vsj4r.encode.sources import Source, is_yuv420, open_source, with_known_matrix
+from vsj4r.encode.pixels import chroma_of
+from vsj4r.encode.sources import Source, open_source, with_known_matrix
 from vsj4r.errors import Vsj4rError
 
 _Opened = tuple[vs.VideoNode, Source]
@@ -24,7 +25,7 @@ def opened(work: Work) -> _Opened:
         _last.clear()
         source = _trimmed(open_source(work.input, index=work.folder / "index"), work.settings)
         clip = _with_depth(source.clip, work.settings.depth)
-        _last[name] = (clip if is_yuv420(clip) else with_known_matrix(clip)), source
+        _last[name] = (with_known_matrix(clip) if chroma_of(clip) is None else clip), source
     return _last[name]
 
 

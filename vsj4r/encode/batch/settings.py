@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vsj4r.encode.encoders import ENCODERS
+from vsj4r.encode.pixels import SUBSAMPLING
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
@@ -20,7 +21,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mezzanine": {"": {"encoder": "ffv1"}, ".mov": {"encoder": "prores"}},
     "archive": {"": {"encoder": "x265", "crf": 18, "depth": 10, "options": {"preset": "slow"}}},
     "web": {
-        "": {"encoder": "x264", "crf": 20, "depth": 8},
+        "": {"encoder": "x264", "crf": 20, "depth": 8, "chroma": "420"},
         ".webm": {"encoder": "svtav1", "crf": 30, "depth": 10},
     },
 }
@@ -29,15 +30,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_ENCODER = ("encoder", "preset")
-_ENCODER_KEYS = ("crf", "depth", "options", "preset", "encoder")
+_ENCODER_KEYS = ("crf", "depth", "chroma", "options", "preset", "encoder")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``trim``: first frame and the one after the last, each a frame number, seconds or None.
 
-    ``depth``: bits of the output, None as the input; ``options``: of the encoder, by ffmpeg's names;
-    ``chunk``: frames in a chunk at most.
+    ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
+    ``options``: of the encoder, by ffmpeg's names; ``chunk``: frames in a chunk at most.
     """
 
     model: str = "j4r"
@@ -47,6 +48,7 @@ class Settings:
     encoder: str = "x264"
     crf: int | None = None
     depth: int | None = None
+    chroma: str | None = None
     options: tuple[tuple[str, str], ...] = ()
     trim: tuple[int | float | None, int | float | None] = (None, None)
     chunk: int = CHUNK_FRAMES
@@ -97,10 +99,15 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     encoder = ENCODERS[settings.encoder]
     if settings.crf is not None and encoder.crf is None:
         raise BadSettingError("crf", f"encoder {settings.encoder} has no crf")
-    if settings.depth is not None and settings.depth not in encoder.pixel_formats:
-        depths = ", ".join(map(str, encoder.pixel_formats))
+    if settings.depth is not None and settings.depth not in encoder.depths:
+        depths = ", ".join(map(str, encoder.depths))
         raise BadSettingError(
             "depth", f"depth of {settings.encoder} must be one of {depths}, got {settings.depth}"
+        )
+    if settings.chroma is not None and settings.chroma not in encoder.chroma:
+        known = ", ".join(encoder.chroma)
+        raise BadSettingError(
+            "chroma", f"chroma of {settings.encoder} must be one of {known}, got {settings.chroma}"
         )
     return settings
 
@@ -202,6 +209,7 @@ _CHECKS: dict[str, Any] = {
     "encoder": _one_of("encoder", tuple(ENCODERS)),
     "crf": _between("crf", 0, 63),
     "depth": _between("depth", 8, 16),
+    "chroma": _one_of("chroma", tuple(SUBSAMPLING)),
     "options": _options,
     "trim": _trim,
     "chunk": _chunk,

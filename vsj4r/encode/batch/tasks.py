@@ -96,7 +96,7 @@ def perform(task: Task, worker: Worker) -> Result:
 def _plan(work: Work) -> Plan:
     clip, source = opened(work)
     encoder = ENCODERS[work.settings.encoder]
-    encoded, notes = encodable(clip, source, work.output.suffix)
+    encoded, notes = _encodable(work, clip, source)
     bits = encoded.format.bits_per_sample
     if work.settings.depth is None and encoder.depth_for(bits) < bits:
         notes.append(
@@ -133,7 +133,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clip, source = derained(work, worker.threads)
-    encoded, _ = encodable(clip, source, work.output.suffix)
+    encoded, _ = _encodable(work, clip, source)
     encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
     part = work.part(number)
     write_video(
@@ -148,7 +148,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     clip, source = opened(work)
-    encoded, _ = encodable(clip, source, work.output.suffix)
+    encoded, _ = _encodable(work, clip, source)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
     encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
@@ -164,6 +164,11 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     )
     written = work.output.stat()
     return written.st_size, written.st_mtime_ns
+
+
+def _encodable(work: Work, clip: vs.VideoNode, source: Source) -> tuple[vs.VideoNode, list[str]]:
+    settings = work.settings
+    return encodable(clip, source, work.output.suffix, ENCODERS[settings.encoder], settings.chroma)
 
 
 def _encode_of(work: Work, source: Source, muxer: str) -> Encode:

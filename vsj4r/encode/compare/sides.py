@@ -9,8 +9,9 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from vsj4r.encode.pixels import to_yuv
 from vsj4r.encode.rotation import upright
-from vsj4r.encode.sources import Source, open_source, to_yuv420, with_known_matrix
+from vsj4r.encode.sources import Source, open_source, with_known_matrix
 from vsj4r.errors import Vsj4rError
 
 LABELS = ("before", "after", "ground truth")
@@ -68,7 +69,7 @@ def timed(sides: list[Side]) -> Side:
 def in_yuv420(sides: list[Side], depth: int) -> list[vs.VideoNode]:
     """All in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
-    clips = [to_yuv420(side.clip)[0] for side in sides]
+    clips = [to_yuv(side.clip, "420")[0] for side in sides]
     return [clip if clip.format.id == target.id else clip.resize.Bicubic(format=target.id) for clip in clips]
 
 
