@@ -123,7 +123,7 @@ class OnDask:
     def check(self, wanted: Wanted) -> list[str]:
         """What is wrong with the workers that are there, one line each."""
         try:
-            found = self._client.run(_problems, wanted, workers=list(self.workers()))
+            found = self._client.run(problems_here, wanted, workers=list(self.workers()))
         except ImportError as error:
             return [f"a worker cannot import vsj4r: {error}"]
         return sorted(f"worker {name}: {text}" for name, texts in found.items() for text in texts)
@@ -180,6 +180,7 @@ def on_this_machine(workers: int, messages: Messages, scratch: Path) -> OnDask:
         silence_logs=logging.CRITICAL,
         local_directory=str(scratch),
         resources={RESOURCE: 1},
+        preload=["vsj4r.encode.batch.worker_process"],
     )
     return OnDask(_client(cluster), messages, cluster)
 
@@ -233,7 +234,7 @@ class Wanted:
     folders: tuple[Path, ...]
 
 
-def _problems(wanted: Wanted) -> list[str]:
+def problems_here(wanted: Wanted) -> list[str]:
     """Run on each worker: what is wrong with it."""
     if wanted.version != __version__:
         return [f"it has vsj4r {__version__}, here is {wanted.version}"]

@@ -59,6 +59,9 @@ class Task:
     def name(self) -> str:
         return f"{self.kind}-{self.work.key}-{self.number}"
 
+    def __str__(self) -> str:
+        return {"plan": "planning it", "encode": f"chunk {self.number}", "join": "joining it"}[self.kind]
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -83,6 +86,7 @@ def perform(task: Task, worker: Worker) -> Result:
         work.folder.mkdir(parents=True, exist_ok=True)
         if identify(work.input) != work.identity:
             raise Vsj4rError(f"{work.input} has changed since the batch began: start it again")
+        _count_try(task)
         match task.kind, task.plan:
             case "encode", Plan() as plan:
                 return _encode(work, plan, task.number, worker)
@@ -129,7 +133,6 @@ def _try_out(work: Work, encoded: vs.VideoNode, source: Source) -> None:
 
 
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
-    _count_try(work.folder / f"{number:05d}.tries", number)
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clip, source = derained(work, worker.threads)
@@ -213,11 +216,11 @@ def _progress(worker: Worker, kind: str, number: int, last: int) -> Callable[[in
     return tell
 
 
-def _count_try(tries: Path, number: int) -> None:
+def _count_try(task: Task) -> None:
     """One byte for each beginning, kept where a killed worker cannot take it along."""
-    with tries.open("ab") as file:
+    with (task.work.folder / f"{task.kind}-{task.number}.tries").open("ab") as file:
         if file.tell() >= TRIES:
-            raise GivenUpError(f"chunk {number} has killed its worker, or failed, {TRIES} times")
+            raise GivenUpError(f"{task} has killed its worker, or failed, {TRIES} times")
         file.write(b".")
         file.flush()
         os.fsync(file.fileno())

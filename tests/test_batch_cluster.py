@@ -1,0 +1,79 @@
+"""`vsj4r batch --cluster`: a scheduler and workers that were there before."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import media
+from tests.cli import batch, parts, vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r import __version__
+from vsj4r.encode.batch.pool import Wanted, problems_here
+from vsj4r.encode.batch.work import model_key
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """A scheduler with one worker that takes our tasks and one that does not."""
+    scheduler_file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    scheduler = [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    worker = [*dask, "worker", "--no-nanny", "--no-dashboard", "--nthreads", "1"]
+    there = ["--scheduler-file", str(scheduler_file)]
+    processes = [
+        subprocess.Popen([*scheduler, *there], **quiet),  # type: ignore[call-overload]
+        subprocess.Popen([*worker, *there, "--resources", "vsj4r=1"], **quiet),  # type: ignore[call-overload]
+        subprocess.Popen([*worker, *there], **quiet),  # type: ignore[call-overload]
+    ]
+    try:
+        while not scheduler_file.exists() or not scheduler_file.read_text():
+            assert processes[0].poll() is None
+        yield json.loads(scheduler_file.read_text())["address"]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_that_is_there_already(address: str, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    write_tiny_model(folder)
+    media.plain(folder / "a.mkv", seconds=6)
+    (folder / "jobs.toml").write_text(
+        '[[job]]\ninput = "a.mkv"\nmodel = "tiny.onnx"\noutput = "out/{stem}.mkv"\nchunk = 120\n'
+    )
+    events = batch(folder, "--cluster", address)
+    assert [event["workers"] for event in events if event["event"] == "batch"] == [1]
+    assert len({event["worker"] for event in events if event["event"] == "begun"}) == 1
+    assert media.seconds_of_frames(folder / "out" / "a.mkv") == media.seconds_of_frames(folder / "a.mkv")
+    assert not parts(folder)
+    done = vsj4r("batch", "jobs.toml", "--cluster", "tcp://127.0.0.1:1", cwd=folder)
+    assert done.returncode in (0, 1)
+
+
+def test_what_a_worker_lacks_is_named(tmp_path: Path) -> None:
+    model = str(write_tiny_model(tmp_path))
+    token = tmp_path / "token"
+    token.write_text("x")
+    good = Wanted(__version__, ((model, model_key(model)),), (token, "x"), (token,), (tmp_path,))
+    assert problems_here(good) == []
+    absent = tmp_path / "absent"
+    for wrong, text in (
+        (replace(good, version="0"), f"it has vsj4r {__version__}, here is 0"),
+        (replace(good, models=((model, "0"),)), "is another one there"),
+        (Wanted(__version__, (), (token, "y"), (), ()), "workers share a file system"),
+        (Wanted(__version__, (), (absent, "x"), (), ()), "cannot see"),
+        (Wanted(__version__, (), (token, "x"), (absent,), ()), f"cannot read {absent}"),
+        (Wanted(__version__, (), (token, "x"), (), (absent,)), f"cannot write into {absent}"),
+    ):
+        (problem,) = problems_here(wrong)
+        assert text in problem

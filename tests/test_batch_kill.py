@@ -1,0 +1,203 @@
+"""`vsj4r batch` killed and stopped: nothing is lost, nothing is left, nothing goes on in the dark."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import media
+from tests.cli import batch, children_of, command, parts, run, running, vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r.encode.encoders import ffmpeg_executable
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+Events = Iterator[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """960 frames, eight chunks, and what `vsj4r run` makes of them."""
+    folder = tmp_path_factory.mktemp("shelf")
+    model = write_tiny_model(folder)
+    media.plain(folder / "long.mkv", *media.QUICK, seconds=40, size="320x192")
+    run(folder / "long.mkv", folder / "sequential.mkv", "--model", model, "--encoder", "ffv1")
+    return folder
+
+
+def write_job(folder: Path, shelf: Path, more: str = "") -> None:
+    source, model = json.dumps(str(shelf / "long.mkv")), json.dumps(str(shelf / "tiny.onnx"))
+    text = f'[[job]]\ninput = {source}\nmodel = {model}\noutput = "out.mkv"\nencoder = "ffv1"\nchunk = 120\n'
+    (folder / "jobs.toml").write_text(text + more)
+
+
+def started(folder: Path, *options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("batch", "jobs.toml", "--json", *options),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def events_of(process: subprocess.Popen[str]) -> Events:
+    return map(json.loads, process.stdout or ())
+
+
+def until(events: Events, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    seen = []
+    for event in events:
+        seen.append(event)
+        if wanted(event):
+            return seen
+    raise AssertionError(f"never came: {seen[-3:]}")
+
+
+def descendants(pid: int) -> list[int]:
+    children = children_of(pid)
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def frames_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for frame in media.planes(path):
+        for plane in frame:
+            digest.update(plane.tobytes())
+    return digest.hexdigest()
+
+
+def test_killed_worker_killed_scheduler_same_frames(shelf: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, shelf)
+    process = started(tmp_path, "--workers", 2)
+    events = events_of(process)
+    seen = until(events, lambda event: event["event"] == "progress")  # a first frame: the rest is to come
+    begun = [event for event in seen if event["event"] == "begun"]
+    victim = int(begun[0]["worker"].split(":")[1])
+    mine = {event["chunk"] for event in begun if event["worker"] == begun[0]["worker"]}
+    orphans = children_of(victim)
+    os.kill(victim, signal.SIGKILL)
+    seen = until(events, lambda event: event["event"] == "begun" and event["chunk"] in mine)
+    assert not [event for event in seen if event["event"] == "chunk" and event["chunk"] in mine]
+    seen += until(events, lambda event: event["event"] == "chunk")
+    family = descendants(process.pid)
+    process.kill()
+    process.wait()
+    seen += events  # what it has said before it died
+    assert not [pid for pid in {*orphans, *family} if running(pid)]
+    finished = {event["chunk"] for event in seen if event["event"] == "chunk"}
+    assert 0 < len(finished) < 8
+
+    after = batch(tmp_path, "--workers", 2)
+    again = {event["chunk"] for event in after if event["event"] == "begun"}
+    assert not again & finished
+    assert len(again | finished) == 8
+    assert frames_hash(tmp_path / "out.mkv") == frames_hash(shelf / "sequential.mkv")
+    assert media.seconds_of_frames(tmp_path / "out.mkv") == media.seconds_of_frames(shelf / "sequential.mkv")
+    assert not parts(tmp_path)
+    assert [event["event"] for event in batch(tmp_path, "--workers", 2)] == ["batch", "end"]
+
+
+def test_the_only_process_killed_at_any_moment(shelf: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, shelf)
+    output = tmp_path / "out.mkv"
+    for moment in ("plan", "progress"):
+        process = started(tmp_path)
+        until(events_of(process), lambda event, moment=moment: event["event"] == moment)  # type: ignore[misc]
+        family = descendants(process.pid)
+        process.kill()
+        process.wait()
+        assert not [pid for pid in family if running(pid)]
+        assert not output.exists()
+    process = started(tmp_path)
+    seen = until(events_of(process), lambda event: event["event"] == "chunk" and event["chunk"] == 7)
+    process.kill()  # about to join
+    process.wait()
+    assert sum(event["event"] == "begun" for event in seen) < 8
+    batch(tmp_path)
+    assert frames_hash(output) == frames_hash(shelf / "sequential.mkv")
+    assert not parts(tmp_path)
+
+
+def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) -> None:
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text(
+        '#!/bin/sh\ncase "$*" in *pipe:0*slices?12*.nut) kill -9 $PPID; sleep 60;; esac\n'
+        f"exec '{ffmpeg_executable()}' \"$@\"\n"
+    )
+    ffmpeg.chmod(0o755)
+    for name in ("bad", "good"):
+        media.plain(tmp_path / f"{name}.mkv", seconds=0.3)
+    model = json.dumps(str(shelf / "tiny.onnx"))
+    (tmp_path / "jobs.toml").write_text(
+        f'[defaults]\nmodel = {model}\noutput = "out/{{stem}}.mkv"\n'
+        '[[job]]\ninput = "bad.mkv"\nencoder = "ffv1"\noptions = {slices = 12}\n'
+        '[[job]]\ninput = "good.mkv"\n'
+    )
+    done = subprocess.run(
+        command("batch", "jobs.toml", "--json", "--workers", 2),
+        cwd=tmp_path,
+        env={**os.environ, "IMAGEIO_FFMPEG_EXE": str(ffmpeg)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1, done.stderr
+    assert [Path(e["output"]).name for e in events if e["event"] == "done"] == ["good.mkv"]
+    failed = [e["message"] for e in events if e["event"] == "failed"]
+    assert failed == ["chunk 0 has killed its worker, or failed, 3 times"]
+    assert not (tmp_path / "out" / "bad.mkv").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_ctrl_c_drains_and_twice_stops(shelf: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    write_job(tmp_path, shelf)
+    process = started(tmp_path, *options)
+    events = events_of(process)
+    until(events, lambda event: event["event"] == "begun")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: all of them hear it
+    seen = list(events)
+    assert process.wait() == 130
+    begun, ended = ({e["chunk"] for e in seen if e["event"] == kind} for kind in ("begun", "chunk"))
+    assert begun <= ended
+    assert 1 <= len(ended) <= 2
+    assert seen[-1]["left"] == 1
+
+    process = started(tmp_path, *options)
+    events = events_of(process)
+    until(events, lambda event: event["event"] == "progress")
+    family = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    until(events, lambda event: event["event"] == "note")
+    os.killpg(process.pid, signal.SIGINT)
+    list(events)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert not [pid for pid in family if running(pid)]
+    told = vsj4r("status", "jobs.toml", "--json", cwd=tmp_path)
+    assert json.loads(told.stdout)["state"] == "begun"
+    assert 120 <= json.loads(told.stdout)["frame"] < 960
+    assert not [name for name in parts(tmp_path) if "/.vsj4r-" in name]
+
+
+def test_two_at_once_are_refused(shelf: Path, tmp_path: Path) -> None:
+    write_job(tmp_path, shelf)
+    process = started(tmp_path)
+    until(events_of(process), lambda event: event["event"] == "begun")
+    second = vsj4r("batch", "jobs.toml", cwd=tmp_path)
+    assert (second.returncode, "is at work in" in second.stderr) == (1, True)
+    process.terminate()
+    assert process.wait(timeout=60) == 143
