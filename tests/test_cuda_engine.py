@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from tests.cuda.cpu_kernels import CpuKernels, compile_kernels
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Floats, Tensors
+from vsj4r.engine.cuda.kernels import Argument, Size
 from vsj4r.engine.cuda.layout import Codes, FrameLayout, Scales, Source
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
@@ -29,6 +31,7 @@ from vsj4r.engine.cuda.device import Stream, Work  # noqa: E402
 from vsj4r.engine.cuda.engine import CudaEngine, Options, load_net  # noqa: E402
 from vsj4r.engine.cuda.lane import Lane  # noqa: E402
 from vsj4r.engine.cuda.network import check_channels  # noqa: E402
+from vsj4r.engine.cuda.selftest import moving_clip, self_test  # noqa: E402
 from vsj4r.engine.cuda.tiles import SMALLEST, radius, smaller, spans  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
@@ -45,25 +48,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> CpuKernels:
 
 
 def rainy_clip(length: int, height: int = HEIGHT, width: int = WIDTH) -> list[Tensors]:
-    """A texture that pans with a whole-pixel step now and then, and streaks that are elsewhere in each
-    frame."""
-    rng = np.random.default_rng(11)
-    scene = rng.random((height + 80, width + 80))
-    for axis in (0, 1):
-        for _ in range(3):
-            scene = (np.roll(scene, 1, axis) + 2 * scene + np.roll(scene, -1, axis)) / 4
-    scene = (scene - scene.min()) / np.ptp(scene)
-    frames = []
-    for t in range(length):
-        top, left = t // 2 % 40, abs(40 - 3 * t % 80)
-        view = scene[top : top + height, left : left + width]
-        streaks = np.random.default_rng(t).random((height, width)) > 0.97
-        for _ in range(2):
-            streaks |= np.roll(streaks, 1, 0)
-        uv = np.stack([view[::2, ::2] - 0.5, 0.5 - view[1::2, 1::2]])
-        y = np.clip(view + 0.35 * streaks, 0, 1)
-        frames.append(Tensors(y.astype(np.float32), (0.3 * uv).astype(np.float32)))
-    return frames
+    return moving_clip(length, height, width)
 
 
 def residuals(engine: Any, clip: list[Tensors], state: Any = None) -> list[list[Floats]]:
@@ -303,6 +288,40 @@ def test_what_is_no_number_is_an_error_and_the_state_stands(compiled: CpuKernels
             weight.copy_(kept)
         again = engine.step(o_t, ahead, state)
         assert np.array_equal(again.residual.y, expected[t][0])
+
+
+# The self-test
+
+
+def test_the_self_test_passes_here(compiled: CpuKernels) -> None:
+    checks = list(self_test(FakeDevice(compiled), "j4r-lite", frames=5))
+    assert all(check.passed for check in checks), checks
+    assert [check.name for check in checks] == [
+        "pack and unpack",
+        "CUDA graphs",
+        "5 frames in f32",
+        "5 frames in f16",
+    ]
+
+
+class Broken(CpuKernels):
+    """One kernel does nothing."""
+
+    broken = ""
+
+    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[Argument]) -> None:
+        if not name.startswith(self.broken):
+            super().launch(name, grid, block, arguments)
+
+
+@pytest.mark.parametrize(
+    ("broken", "failed"), [("unpack<float", 0), ("pack<unsigned short", 0), ("gru_read<float", 2)]
+)
+def test_the_self_test_finds_a_kernel_that_is_wrong(compiled: CpuKernels, broken: str, failed: int) -> None:
+    kernels = Broken(compiled.library)
+    kernels.broken = broken
+    checks = list(self_test(FakeDevice(kernels), "j4r-lite", frames=3))
+    assert not checks[failed].passed, checks
 
 
 # Graphs

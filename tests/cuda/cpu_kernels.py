@@ -65,6 +65,7 @@ class CpuKernels:
     """``Kernels`` of a library. The order of blocks is another at each launch, as on a GPU."""
 
     def __init__(self, library: Path) -> None:
+        self.library = library
         self._launch = ctypes.CDLL(str(library)).launch
         self._threads = int(os.environ.get("KERNEL_THREADS", "1"))
         self._random = random.Random(0)

@@ -49,8 +49,8 @@ def relu_after(conv: Convolution, x: Tensor, z: Tensor | None) -> Tensor:
 
 class Step:
     """One recurrent step of ``net`` on a grid. ``picture``: visible luma samples (height, width). ``fused``:
-    how a convolution with a ReLU is computed. ``tile``, which may be set: cells of a tile of the convolutions,
-    (height, width), at first the whole grid."""
+    how a convolution with a ReLU is computed. ``tile``, which may be set: cells of a tile of the
+    convolutions, (height, width), at first the whole grid."""
 
     def __init__(
         self,
@@ -99,9 +99,7 @@ class Step:
         after.seen.fill_(1)
         self._measure(found)
 
-    def _tile(
-        self, whole: tuple[Tensor, Tensor], place: tuple[Span, Span], h: Tensor, found: Found
-    ) -> None:
+    def _tile(self, whole: tuple[Tensor, Tensor], place: tuple[Span, Span], h: Tensor, found: Found) -> None:
         """``whole``: the frame beside its neighbours, and the aligned memory."""
         (top, bottom, row, rows), (left, right, column, columns) = place
         cut = (..., slice(top, bottom), slice(left, right))

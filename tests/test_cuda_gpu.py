@@ -1,0 +1,82 @@
+"""What only a card can show. FAIL_WITHOUT_CUDA=1 makes a failure of each test that finds none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from tests.clips import bytes_of, noise_clip, planes_of
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def device() -> Any:
+    from vsj4r.engine.cuda.cupy_device import CupyDevice
+
+    return CupyDevice(0)
+
+
+def test_kernels_are_numpys_to_the_bit(device: Any) -> None:
+    from vsj4r.engine.cuda.selftest import pack_and_unpack
+
+    check = pack_and_unpack(device)
+    assert check.passed, check.detail
+
+
+@pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
+def test_graphs_give_what_eager_gives(device: Any, model: str) -> None:
+    import torch
+
+    from vsj4r.engine.cuda.cupy_device import cudnn_relu_after, fused_or_not
+    from vsj4r.engine.cuda.selftest import graph_is_eager
+    from vsj4r.engine.weights import find_model
+
+    fused = fused_or_not(device, torch.float16)
+    assert fused is cudnn_relu_after, "the fused convolutions work here"
+    check = graph_is_eager(device, find_model(model), fused)
+    assert check.passed, check.detail
+
+
+@pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
+@pytest.mark.parametrize("precision", ["f32", "f16"])
+def test_a_hundred_frames_are_the_cpus(device: Any, model: str, precision: str) -> None:
+    from vsj4r.engine.cuda.selftest import as_on_the_cpu
+    from vsj4r.engine.weights import find_model
+
+    check = as_on_the_cpu(device, find_model(model), precision, frames=100)
+    assert check.passed, check.detail
+
+
+@pytest.mark.parametrize("num_streams", [1, 3])
+@pytest.mark.parametrize("vs_format", [vs.YUV420P8, vs.YUV420P10, vs.YUV420PS, vs.GRAYH, vs.RGB24])
+def test_the_filter(vs_format: int, num_streams: int) -> None:
+    """As on the CPU within rounding, and the same bits in any order."""
+    clip = noise_clip(width=130, height=70, length=12, vs_format=vs_format).std.BoxBlur()
+    arguments = {"model": "j4r-lite", "precision": "f32", "segment": 4, "warmup": 2, "scene_detect": 0}
+    cuda = vs.core.j4r.Derain(clip, device="cuda", num_streams=num_streams, **arguments)
+    cpu = vs.core.j4r.Derain(clip, device="cpu", **arguments)
+    forwards = [bytes_of(cuda.get_frame(n)) for n in range(12)]
+    again = vs.core.j4r.Derain(clip, device="cuda", num_streams=num_streams, **arguments)
+    assert [bytes_of(again.get_frame(n)) for n in reversed(range(12))] == forwards[::-1]
+    unit = 1 if clip.format.sample_type == vs.INTEGER else 1 / 255
+    for n in (0, 5, 11):
+        for a, b in zip(planes_of(cuda.get_frame(n)), planes_of(cpu.get_frame(n)), strict=True):
+            difference = np.abs(a.astype(np.float64) - b)
+            assert np.quantile(difference, 0.999) <= unit * (clip.format.bits_per_sample > 8) * 4 + unit
+
+
+def test_memory_that_runs_out_is_a_line_and_nothing_is_held() -> None:
+    """Twice the card cannot be had; afterwards a small clip goes through."""
+    import torch
+
+    free = torch.cuda.mem_get_info(0)[0]
+    side = int((free / 40) ** 0.5) // 2 * 2
+    huge = vs.core.std.BlankClip(format=vs.YUV420P8, width=side * 2, height=side, length=2)
+    with pytest.raises(vs.Error, match=r"Derain: memory of cuda:0 .* must be about \d+ MiB"):
+        vs.core.j4r.Derain(huge, device="cuda").get_frame(0)
+    clip = noise_clip(width=64, height=64, length=2)
+    vs.core.j4r.Derain(clip, device="cuda").get_frame(0)

@@ -1,0 +1,184 @@
+"""What a card must show before it is believed: kernels to the bit, graphs as eager, and a hundred recurrent
+frames as on the CPU. Written against the device protocol: the tests run it on the fake device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from vsj4r.engine import open_engine
+from vsj4r.engine.base import Engine, Tensors
+from vsj4r.engine.cuda import kernels, reference
+from vsj4r.engine.cuda.device import Device
+from vsj4r.engine.cuda.engine import CudaEngine, Options
+from vsj4r.engine.cuda.layout import Bytes, Codes, FrameLayout, Grid, Scales
+from vsj4r.engine.cuda.network import Fused, relu_after
+from vsj4r.engine.weights import Model, find_model
+
+HEIGHT, WIDTH = 96, 128
+TOLERANCES = {"f32": (1e-5, 1e-3), "f16": (2e-3, 5e-2)}
+"""Of the residual of luma over all frames, by precision: its mean difference, and the 99.9th percentile. A
+search that decides otherwise for a rounding error moves a few pixels by more: hence no maximum."""
+
+
+class Check(NamedTuple):
+    name: str
+    passed: bool
+    detail: str
+
+
+def self_test(
+    device: Device, model: str = "j4r", *, frames: int = 100, fused: Fused = relu_after
+) -> Iterator[Check]:
+    """All checks, one after the other. ``device``: ``CupyDevice(index)``; ``fused``: of ``fused_or_not``.
+
+    Raises:
+        Vsj4rError: no such model, or no room on the device.
+    """
+    yield pack_and_unpack(device)
+    found = find_model(model)
+    yield graph_is_eager(device, found, fused)
+    for precision in TOLERANCES:
+        yield as_on_the_cpu(device, found, precision, frames=frames, fused=fused)
+
+
+def pack_and_unpack(device: Device) -> Check:
+    """Every kind of sample, layout and range against numpy, to the bit."""
+    rng = np.random.default_rng(0)
+    wrong, count = [], 0
+    kinds = ((np.uint8, 255), (np.uint16, 1023), (np.uint16, 65535), (np.float16, 0), (np.float32, 0))
+    for (dtype, peak), shift, cell, nhwc in product(kinds, (1, 2), ("float16", "float32"), (True, False)):
+        layout = FrameLayout(45, 131, np.dtype(dtype), True, peak)
+        grid = Grid(48 >> shift, 136 >> shift, shift, True, 8.0, np.dtype(cell), nhwc)
+        frame = np.zeros(layout.nbytes, np.uint8)
+        for plane in layout.views(frame):
+            plane[...] = (
+                rng.integers(0, peak, plane.shape, endpoint=True) if peak else rng.random(plane.shape)
+            )
+        codes = Codes(peak / 16, peak * 0.85, peak / 2, peak * 0.9) if peak else Codes()
+        scales = Scales(max(peak, 1) * 0.8, max(peak, 1) * 0.9, max(peak, 1))
+        residual = rng.normal(size=grid.cells_shape, scale=0.1).astype(cell)
+        got = _on_device(device, layout, grid, codes, scales, frame, residual)
+        packed = reference.pack(layout, grid, codes, frame)
+        expected = [x.tobytes() for x in (*packed, reference.unpack(layout, grid, scales, residual, frame))]
+        count += 1
+        if [x.tobytes() for x in got] != expected:
+            wrong.append(
+                f"{layout.dtype} peak {peak}, {cell}, scale {1 << shift}, {'NHWC' if nhwc else 'NCHW'}"
+            )
+    detail = (
+        f"{count} variants are numpy's to the bit" if not wrong else f"not to the bit: {'; '.join(wrong)}"
+    )
+    return Check("pack and unpack", not wrong, detail)
+
+
+def graph_is_eager(device: Device, model: Model, fused: Fused = relu_after) -> Check:
+    """Whether the step can be captured, and gives by graphs what it gives without, over some frames."""
+    clip = moving_clip(6)
+    graphs, eager = (
+        CudaEngine(
+            model, height=HEIGHT, width=WIDTH, device=device, options=Options(graphs=captured, fused=fused)
+        )
+        for captured in (True, False)
+    )
+    state = graphs.new_state()
+    if state.captured is None:
+        return Check("CUDA graphs", False, "the step runs eagerly: see the log")
+    other = eager.new_state()
+    worst = 0.0
+    for t, o_t in enumerate(clip):
+        ahead = clip[min(t + 1, len(clip) - 1)]
+        a, b = (engine.step(o_t, ahead, s).residual.y for engine, s in ((graphs, state), (eager, other)))
+        worst = max(worst, float(np.abs(a - b).max()))
+    return Check("CUDA graphs", worst == 0, f"even and odd step differ from eager by {worst:.2g} at most")
+
+
+def as_on_the_cpu(
+    device: Device, model: Model, precision: str, *, frames: int, fused: Fused = relu_after
+) -> Check:
+    """``frames`` recurrent frames against OpenVINO in float32."""
+    clip = moving_clip(frames)
+    cuda = CudaEngine(
+        model, height=HEIGHT, width=WIDTH, device=device, precision=precision, options=Options(fused=fused)
+    )
+    cpu = open_engine(str(model.onnx), height=HEIGHT, width=WIDTH, device="cpu", precision="f32")
+    differences = np.stack(
+        [np.abs(a - b) for a, b in zip(_lumas(cuda, clip), _lumas(cpu, clip), strict=True)]
+    )
+    mean, rare = float(differences.mean()), float(np.quantile(differences, 0.999))
+    most_mean, most_rare = TOLERANCES[precision]
+    return Check(
+        f"{frames} frames in {precision}",
+        mean <= most_mean and rare <= most_rare,
+        f"residual of luma against the CPU: mean difference {mean:.1e} (at most {most_mean:g}), 99.9 % "
+        f"within {rare:.1e} (at most {most_rare:g}), largest {float(differences.max()):.1e}",
+    )
+
+
+def moving_clip(frames: int, height: int = HEIGHT, width: int = WIDTH) -> list[Tensors]:
+    """A texture that pans, under streaks that are elsewhere in each frame; the same in every run."""
+    rng = np.random.default_rng(11)
+    scene = rng.random((height + 80, width + 80))
+    for axis in (0, 1) * 3:
+        scene = (np.roll(scene, 1, axis) + 2 * scene + np.roll(scene, -1, axis)) / 4
+    scene = (scene - scene.min()) / np.ptp(scene)
+    clip = []
+    for t in range(frames):
+        top, left = t // 2 % 40, abs(40 - 3 * t % 80)
+        view = scene[top : top + height, left : left + width]
+        streaks = np.random.default_rng(t).random((height, width)) > 0.97
+        for _ in range(2):
+            streaks |= np.roll(streaks, 1, 0)
+        uv = 0.3 * np.stack([view[::2, ::2] - 0.5, 0.5 - view[1::2, 1::2]])
+        clip.append(Tensors(np.clip(view + 0.35 * streaks, 0, 1).astype(np.float32), uv.astype(np.float32)))
+    return clip
+
+
+def _lumas(engine: Engine, clip: list[Tensors]) -> Iterator[np.ndarray]:
+    state = engine.new_state()
+    for t, o_t in enumerate(clip):
+        yield engine.step(o_t, clip[min(t + 1, len(clip) - 1)], state).residual.y.copy()
+
+
+def _on_device(
+    device: Device,
+    layout: FrameLayout,
+    grid: Grid,
+    codes: Codes,
+    scales: Scales,
+    frame: Bytes,
+    residual: np.ndarray,
+) -> tuple[Bytes, Bytes, Bytes]:
+    """Cells, luma and the frame with the residual added, as bytes."""
+    sizes = residual.nbytes, 4 * int(np.prod(grid.luma_shape)), layout.nbytes
+    with device.active():
+        stream = device.stream("self-test")
+        inputs = [
+            (device.host(len(x)), device.block(len(x)), x) for x in (frame, residual.view(np.uint8).ravel())
+        ]
+        outputs = [(device.host(size), device.block(size)) for size in sizes]
+        for host, block, content in inputs:
+            np.copyto(host.write(), content)
+            stream.upload(host, block)
+        (raw, packed), (cells, luma, after) = [x[1] for x in inputs], [x[1] for x in outputs]
+
+        def work() -> None:
+            after.tensor.copy_(raw.tensor)
+            kernels.pack(
+                device.kernels, layout, grid, codes,
+                frame=raw.address, cells=cells.address, luma=luma.address,
+            )  # fmt: skip
+            kernels.unpack(
+                device.kernels, layout, grid, scales,
+                cells=packed.address, before=raw.address, after=after.address,
+            )  # fmt: skip
+
+        stream.run(work, reads=[raw, packed], writes=[cells, luma, after])
+        for host, block in outputs:
+            stream.download(block, host)
+        stream.synchronize()
+        found = [host.read().copy() for host, _ in outputs]
+    return found[0], found[1], found[2]
