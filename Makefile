@@ -1,6 +1,7 @@
 # make demo   install, then derain a rainy clip made on the spot
 # make test   install what the tests need (torch too), then test
 # make check  formatting, lint, types, import contracts, tests
+# make sanitize   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
 # make wheel  the wheels of all platforms, in dist/
 
 VENV := .venv
@@ -12,7 +13,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # vspipe finds this environment through the `vapoursynth` command on PATH
 export PATH := $(BIN):$(PATH)
 
-.PHONY: setup setup-test demo test check wheel
+# loaded before Python, which is built without them
+ASAN := $(shell g++ -print-file-name=libasan.so 2>/dev/null)
+TSAN := $(shell g++ -print-file-name=libtsan.so 2>/dev/null)
+KERNEL_TESTS := $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_cuda_kernels.py -k 'frames or gates or code_means'
+
+.PHONY: setup setup-test demo test check sanitize wheel sanitize
 
 setup: $(VENV)/.installed
 
@@ -44,6 +50,12 @@ check: setup-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+sanitize: setup-test
+	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 CXX=g++ \
+	    KERNEL_FLAGS='-g -fsanitize=address,undefined -fno-sanitize-recover=all' $(KERNEL_TESTS)
+	LD_PRELOAD=$(TSAN) TSAN_OPTIONS=halt_on_error=1:report_bugs=1 CXX=g++ KERNEL_THREADS=4 \
+	    KERNEL_FLAGS='-g -fsanitize=thread' setarch -R $(KERNEL_TESTS)
 
 wheel: setup-test
 	@for target in $(TARGETS); do \
