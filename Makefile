@@ -1,7 +1,7 @@
 # make demo   install, then derain a rainy clip made on the spot
 # make test   install what the tests need (torch too), then test
 # make check  formatting, lint, types, import contracts, tests
-# make sanitize   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
+# make sanitize-kernels   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
 # make wheel  the wheels of all platforms, in dist/
 
 VENV := .venv
@@ -18,7 +18,7 @@ ASAN := $(shell g++ -print-file-name=libasan.so 2>/dev/null)
 TSAN := $(shell g++ -print-file-name=libtsan.so 2>/dev/null)
 KERNEL_TESTS := $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_cuda_kernels.py -k 'frames or gates or code_means'
 
-.PHONY: setup setup-test demo test check sanitize wheel sanitize
+.PHONY: setup setup-test demo test check sanitize-kernels wheel
 
 setup: $(VENV)/.installed
 
@@ -51,7 +51,7 @@ check: setup-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-sanitize: setup-test
+sanitize-kernels: setup-test
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 CXX=g++ \
 	    KERNEL_FLAGS='-g -fsanitize=address,undefined -fno-sanitize-recover=all' $(KERNEL_TESTS)
 	LD_PRELOAD=$(TSAN) TSAN_OPTIONS=halt_on_error=1:report_bugs=1 CXX=g++ KERNEL_THREADS=4 \
