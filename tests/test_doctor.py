@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from vsj4r.doctor import cuda, engines, installed
 from vsj4r.doctor.findings import Finding, pip_install, surely
 from vsj4r.encode.encoders import ENCODERS
 from vsj4r.engine import open_engine, weights
-from vsj4r.engine.cuda.driver import find_driver
+from vsj4r.engine.cuda.driver import Driver, find_driver
 
 BEFORE_MAIN = """
 import sys
@@ -260,6 +261,37 @@ def test_no_cuda_is_no_fault_and_has_a_remedy() -> None:
     assert (finding.status, finding.needed) == ("absent", False)
     assert finding.what == "no CUDA device: no NVIDIA driver was found"
     assert finding.remedy.endswith("pip install 'vsj4r[cuda]'")
+
+
+def test_every_card_takes_the_self_test(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_the_cpu(model: str, *, device: str, **others: Any) -> Any:
+        return open_engine(model, device="cpu", **others)
+
+    class Check(NamedTuple):
+        name: str
+        passed: bool
+        detail: str
+
+    def check_card(index: int) -> list[Check]:
+        return [Check("pack and unpack", True, "to the bit"), Check("CUDA graphs", index == 0, "off by 3")]
+
+    monkeypatch.setattr(weights, "_PACKAGE", package)
+    monkeypatch.setattr(engines, "open_engine", on_the_cpu)
+    monkeypatch.setattr(cuda, "find_trouble", lambda: None)
+    monkeypatch.setattr(cuda, "find_driver", lambda: Driver((13, 1), 2))
+    monkeypatch.setitem(sys.modules, "vsj4r.engine.cuda.opening", SimpleNamespace(check_card=check_card))
+    findings = list(cuda.check_cuda())
+    assert [(finding.name, finding.status) for finding in findings] == [
+        ("CUDA", "good"),
+        ("j4r on cuda:0", "good"),
+        ("cuda:0 pack and unpack", "good"),
+        ("cuda:0 CUDA graphs", "good"),
+        ("j4r on cuda:1", "good"),
+        ("cuda:1 pack and unpack", "good"),
+        ("cuda:1 CUDA graphs", "bad"),
+    ]
+    assert not any(finding.needed for finding in findings)
+    assert findings[-1].remedy
 
 
 def test_nothing_that_nobody_foresaw_ends_the_examination() -> None:

@@ -1,4 +1,4 @@
-"""CUDA: whether there is a device, what it lacks, and what it gives against the CPU."""
+"""CUDA: whether there is a device, what it lacks, and what every card gives against the CPU."""
 
 from __future__ import annotations
 
@@ -8,21 +8,31 @@ from vsj4r.doctor.engines import check_device
 from vsj4r.doctor.findings import Finding
 from vsj4r.engine.cuda.driver import find_driver, find_trouble
 
-_FRAMES = 100
-"""Long enough for a fault in the state to grow."""
+_FRAMES = 30
+"""Enough for a figure that the first frames do not spoil."""
 
 
 def check_cuda() -> Iterator[Finding]:
-    """The first thing that stands against CUDA, or what each model gives on the first device."""
-    trouble = find_trouble()
-    if trouble is not None:
-        why, _, remedy = trouble.text.partition(": ")
+    """The first thing that stands against CUDA, or what each model and the self-test give on every card."""
+    driver, trouble = find_driver(), find_trouble()
+    if driver is None or trouble is not None:
+        why, _, remedy = (trouble.text if trouble else "no NVIDIA driver was found").partition(": ")
         yield Finding("CUDA", "absent", f"no CUDA device: {why}", remedy, needed=False)
         return
-    driver = find_driver()
-    if driver is not None:
-        what = (
-            f"the driver serves CUDA {driver.cuda[0]}.{driver.cuda[1]} and shows {driver.devices} device(s)"
-        )
-        yield Finding("CUDA", "good", what, needed=False, figures={"devices": driver.devices})
-    yield from check_device("cuda", _FRAMES)
+    major, minor = driver.cuda
+    what = f"the driver serves CUDA {major}.{minor} and shows {driver.devices} device(s)"
+    yield Finding("CUDA", "good", what, needed=False, figures={"devices": driver.devices})
+    for index in range(driver.devices):
+        yield from check_device(f"cuda:{index}", _FRAMES)
+        yield from _self_test(index)
+
+
+def _self_test(index: int) -> Iterator[Finding]:
+    from vsj4r.engine.cuda.opening import check_card  # torch and CuPy
+
+    for check in check_card(index):
+        name = f"cuda:{index} {check.name}"
+        if check.passed:
+            yield Finding(name, "good", check.detail, needed=False)
+        else:
+            yield Finding(name, "bad", check.detail, "derain with --device cpu, and report it", needed=False)

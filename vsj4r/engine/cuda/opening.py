@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from vsj4r.engine.cuda.cupy_device import CupyDevice, fused_or_not
 from vsj4r.engine.cuda.engine import CudaEngine, Options
 from vsj4r.engine.cuda.layout import FrameLayout
+from vsj4r.engine.cuda.selftest import Check, self_test
 from vsj4r.engine.weights import Model
 
 
@@ -27,3 +30,9 @@ def open_cuda(
     return CudaEngine(
         model, height=height, width=width, device=device, precision=precision, frames=frames, options=options
     )
+
+
+def check_card(index: int) -> Iterator[Check]:
+    """The self-test on device ``index``, with what an engine there would use."""
+    device = CupyDevice(index)
+    yield from self_test(device, fused=fused_or_not(device, torch.float16))
