@@ -25,7 +25,7 @@ def run(
         ),
     ],
     model: Annotated[str, typer.Option(help="A shipped model, or the path of an .onnx file.")] = "j4r",
-    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="0 changes nothing, 1 is all.")] = 1.0,
     encoder: Annotated[str, typer.Option(help="x264, x265, svtav1, vp9, ffv1 or prores.")] = "x264",
     crf: Annotated[
