@@ -286,6 +286,13 @@ def test_strength_by_frame_and_interlaced_frames_are_heeded(opened: list[dict[st
     assert differ(full, limited) > 0
 
 
+def test_precision_is_checked_before_a_card_is_opened(opened: list[dict[str, Any]]) -> None:
+    clip = noise_clip(width=32, height=32, length=2)
+    with pytest.raises(vs.Error, match="Derain: precision must be one of auto, f32, got 'f8'"):
+        vs.core.j4r.Derain(clip, device="cuda", precision="f8")
+    assert not opened
+
+
 def test_open_engine_takes_the_device(opened: list[dict[str, Any]]) -> None:
     open_engine("j4r-lite", height=32, width=32, device="auto")
     assert opened == [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
+from hashlib import sha256
 
 from vsj4r.engine.base import Engine
 from vsj4r.engine.cuda.layout import FrameEngine, FrameLayout
@@ -11,6 +13,20 @@ from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 
 PRECISIONS = ("auto", "f32")
+
+
+class _Last:
+    """The engine that was opened last, for who wants it again."""
+
+    wanted = False
+    key: Hashable = None
+    engine: Engine | None = None
+
+
+def keep_last_engine() -> None:
+    """For a process that derains one clip after the other and never two at once: from now on a clip of the
+    same model, size and options takes the engine of the one before. Compiling may take longer than a clip."""
+    _Last.wanted = True
 
 
 def open_engine(
@@ -35,8 +51,7 @@ def open_engine(
         Vsj4rError: unknown model, device or precision, a damaged file, or a graph that will not compile.
         ValueError: sides that are not multiples of ``spec.multiple``.
     """
-    if precision not in PRECISIONS:
-        raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    _check_precision(precision)
     if threads < 0:
         raise Vsj4rError(f"threads must be 0 (automatic) or more, got {threads}")
     found = find_model(model)
@@ -44,14 +59,15 @@ def open_engine(
     def cpu() -> Engine:
         from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
 
-        return CpuEngine(
-            found,
-            height=height,
-            width=width,
-            precision=precision,
-            threads=threads or _cores_to_use(),
-            tile=tile,
-        )
+        used = threads or _cores_to_use()
+        key = (sha256(found.onnx.read_bytes()).digest(), height, width, precision, used, tile)
+        if _Last.engine is not None and _Last.key == key:
+            return _Last.engine
+        _Last.engine = None
+        engine = CpuEngine(found, height=height, width=width, precision=precision, threads=used, tile=tile)
+        if _Last.wanted:
+            _Last.key, _Last.engine = key, engine
+        return engine
 
     def cuda(index: int) -> Engine:
         return _open_cuda(found, index, height, width, precision, num_streams, None)
@@ -74,12 +90,18 @@ def open_frame_engine(
     Raises:
         Vsj4rError: as ``open_engine``.
     """
+    _check_precision(precision)
     found = find_model(model)
 
     def cuda(index: int) -> FrameEngine | None:
         return _open_cuda(found, index, height, width, precision, num_streams, frames)
 
     return on_device(device, cuda=cuda, cpu=lambda: None)
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
 
 
 def _open_cuda(
