@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import pytest
 from tests.cli import Done
 from tests.tiny_model import write_tiny_model
 from vsj4r.doctor import cuda, engines, installed
-from vsj4r.doctor.findings import Finding, pip_install, surely
+from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
 from vsj4r.encode.encoders import ENCODERS
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
@@ -102,7 +103,7 @@ def test_a_sound_installation(package: Path) -> None:
     assert trial["figures"]["db_from_f32"] is None or trial["figures"]["db_from_f32"] > 40
 
 
-def test_as_people_read_it(package: Path) -> None:
+def test_as_people_read_it(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = doctor(package)
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
@@ -113,8 +114,10 @@ def test_as_people_read_it(package: Path) -> None:
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[-1].endswith("does not work on the CPU")
+    monkeypatch.setattr(weights, "_PACKAGE", package)
+    finding = only(list(installed.check_weights()))
     place = next(n for n, line in enumerate(lines) if line.startswith("BAD    weights j4r"))
-    assert lines[place + 1].strip() == f"-> {pip_install('vsj4r', again=True)}"
+    assert lines[place + 1].strip() == f"-> {finding.remedy}"
 
 
 def test_the_shipped_weights_are_sound() -> None:
@@ -130,7 +133,6 @@ def test_damaged_weights(package: Path) -> None:
     assert code == 1
     assert bad(findings) == ["weights j4r"]
     assert "j4r.onnx is damaged: its sha256 is" in findings["weights j4r"]["what"]
-    assert "--force-reinstall --no-deps vsj4r" in findings["weights j4r"]["remedy"]
     assert "deraining" not in findings
 
 
@@ -294,6 +296,13 @@ def test_every_card_takes_the_self_test(package: Path, monkeypatch: pytest.Monke
     assert findings[-1].remedy
 
 
+@pytest.mark.gpu
+def test_the_cards_of_this_machine_pass() -> None:
+    findings = list(cuda.check_cuda())
+    assert [finding for finding in findings if finding.status != "good"] == []
+    assert any(finding.name.startswith("cuda:0 ") for finding in findings)
+
+
 def test_nothing_that_nobody_foresaw_ends_the_examination() -> None:
     def broken() -> Any:
         yield Finding("first", "good", "")
@@ -302,6 +311,36 @@ def test_nothing_that_nobody_foresaw_ends_the_examination() -> None:
     first, second = surely("it", broken, "")
     assert first.name == "first"
     assert (second.status, second.what) == ("bad", "ZeroDivisionError: two lines")
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "--force-reinstall --no-deps vsj4r"),
+        ({"url": "file:///a%20b/x.whl", "archive_info": {}}, "--force-reinstall --no-deps '/a b/x.whl'"),
+        (
+            {"url": "file:///src", "dir_info": {"editable": True}},
+            "--force-reinstall --no-deps --editable /src",
+        ),
+        ({"url": "https://example.invalid/x.whl"}, "--force-reinstall --no-deps vsj4r"),
+    ],
+)
+def test_it_is_installed_again_from_where_it_came(
+    monkeypatch: pytest.MonkeyPatch, origin: object, command: str
+) -> None:
+    told = origin and json.dumps(origin)
+    monkeypatch.setattr(metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: told))
+    assert reinstall().endswith(f"-m pip install {command}")
+    assert install_extra("demo").endswith(("vsj4r[demo]'", "x.whl[demo]'", "--editable '/src[demo]'"))
+
+
+def test_weights_of_a_checkout_come_back_by_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vsj4r").mkdir()
+    monkeypatch.setattr(weights, "_PACKAGE", tmp_path / "vsj4r")
+    monkeypatch.setattr("vsj4r.__file__", str(tmp_path / "vsj4r" / "__init__.py"))
+    assert only(list(installed.check_weights())).remedy == reinstall()
+    (tmp_path / ".git").mkdir()
+    assert only(list(installed.check_weights())).remedy == f"git -C {tmp_path} checkout -- weights"
 
 
 def test_commands_survive_the_shell() -> None:

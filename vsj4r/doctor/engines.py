@@ -44,7 +44,7 @@ def check_device(device: str, frames: int = _CPU_FRAMES) -> Iterator[Finding]:
 
 def _check_engine(model: str, device: str, frames: int) -> Finding:
     title, needed = f"{model} on {device}", device == "cpu" and model == "j4r"
-    remedy = pip_install("vsj4r", "openvino" if device == "cpu" else "torch", again=True)
+    remedy = pip_install("openvino" if device == "cpu" else "torch", again=True)
     try:
         reference = _derain(model, "cpu", "f32", frames)
         trial = _derain(model, device, "auto", frames)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vsj4r.doctor import installed
-from vsj4r.doctor.findings import Finding, pip_install, surely
+from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
 
 
 def examine() -> Iterator[Finding]:
     """Every finding, as it is made. Nothing is raised: what fails is a finding."""
-    again = pip_install("vsj4r", again=True)
+    again = reinstall()
     yield from surely("Python", installed.check_python, "")
     vapoursynth = list(surely("VapourSynth", installed.check_vapoursynth, pip_install("vapoursynth>=75")))
     yield from vapoursynth
@@ -30,7 +30,7 @@ def examine() -> Iterator[Finding]:
         yield from engines
         if works([*vapoursynth, *filters, *weights, *engines]):
             yield from surely("deraining", installed.check_deraining, again)
-    yield from surely("CUDA", _cuda, pip_install("vsj4r[cuda]"), needed=False)
+    yield from surely("CUDA", _cuda, install_extra("cuda"), needed=False)
     yield from surely("extras", installed.check_extras, again, needed=False)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
+import vsj4r
 from vsj4r import __version__
-from vsj4r.doctor.findings import Finding, pip_install
+from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall
 from vsj4r.errors import Vsj4rError
 
 BESTSOURCE_NEEDED = 22
@@ -64,7 +66,7 @@ def check_filter() -> Iterator[Finding]:
     """The plugin is there, and of this version."""
     import vapoursynth as vs
 
-    remedy = pip_install("vsj4r", again=True)
+    remedy = reinstall()
     if not hasattr(vs.core, "j4r"):
         yield Finding("core.j4r", "bad", "VapourSynth has not loaded the filter", remedy)
         return
@@ -84,7 +86,7 @@ def check_deraining() -> Iterator[Finding]:
     derained = vs.core.j4r.Derain(clip, strength=0)
     same = all(bytes(a[0]) == bytes(b[0]) for a, b in zip(clip.frames(), derained.frames(), strict=True))
     if not same:
-        remedy = pip_install("vsj4r", again=True)
+        remedy = reinstall()
         yield Finding("deraining", "bad", "strength 0 does not give the input back", remedy)
         return
     yield Finding("deraining", "good", "a clip goes through the filter, and unchanged with strength 0")
@@ -139,7 +141,7 @@ def check_weights() -> Iterator[Finding]:
     """Each model that is shipped has the checksums that its JSON states."""
     from vsj4r.engine.weights import find_model, models
 
-    remedy = pip_install("vsj4r", again=True)
+    remedy = _weights_remedy()
     names = models()
     if "j4r" not in names:
         found = ", ".join(names) or "none at all"
@@ -164,7 +166,7 @@ def check_extras() -> Iterator[Finding]:
     ):
         if importlib.util.find_spec(package) is None:
             what = f"not installed: {use}"
-            yield Finding(name, "absent", what, pip_install(f"vsj4r[{extra}]"), needed=False)
+            yield Finding(name, "absent", what, install_extra(extra), needed=False)
         else:
             yield Finding(name, "good", "installed", needed=False)
 
@@ -184,6 +186,14 @@ def _check_safetensors(onnx: Path) -> None:
     found = sha256(file.read_bytes()).hexdigest()
     if found != stated:
         raise Vsj4rError(f"{file} is damaged: its sha256 is {found}, {sidecar.name} says {stated}")
+
+
+def _weights_remedy() -> str:
+    """In a checkout the weights lie beside the package, and installing changes nothing of them."""
+    root = Path(vsj4r.__file__).parent.parent
+    if (root / ".git").exists():
+        return shlex.join(["git", "-C", str(root), "checkout", "--", "weights"])
+    return reinstall()
 
 
 def ffmpeg_remedy() -> str:
