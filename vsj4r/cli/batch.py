@@ -75,7 +75,10 @@ def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | N
         report.problem(job_file, problem.line, problem.text)
     if jobs.problems:
         return None
-    return jobs, [work_for(file, jobs.state) for file in jobs.files]
+    try:
+        return jobs, [work_for(file, jobs.state) for file in jobs.files]
+    except OSError as error:
+        raise Vsj4rError(f"{error.filename}: {error.strerror}") from error
 
 
 def _run(
@@ -143,7 +146,11 @@ def _pool(
             shutil.rmtree(scratch, ignore_errors=True)
     else:
         with closing(InProcess(messages)) as pool:
-            yield pool
+            try:
+                yield pool
+            except BaseException:
+                pool.stop()  # nobody is left to take what comes of it
+                raise
 
 
 def _await_workers(pool: OnDask, address: str, report: BatchReport, stops: Stops) -> None:

@@ -53,8 +53,7 @@ def encode_command(
         "filter:v:0": tags.filters(),
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
-        **encoder.options,
-        **dict(encode.options),
+        **encoder.with_options(encode.options),
     }
     crf = encoder.crf if encode.crf is None else encode.crf
     if crf is not None:

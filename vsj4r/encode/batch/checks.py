@@ -100,6 +100,8 @@ def _expected_bytes(file: FileJob) -> int:
             frames = video.frames or seconds * (Fraction(rate.numerator, rate.denominator) if rate else 25)
             context = video.codec_context
             return int(frames * context.width * context.height * per_pixel) + file.input.stat().st_size
+    except UnicodeError as error:
+        raise Vsj4rError(f"{file.input} has a name that is no text: rename it") from error
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Vsj4rError(f"{file.input} cannot be read as a video: {reason}") from error
@@ -118,7 +120,7 @@ def _try_encoder(settings: Settings, muxer: str) -> None:
 def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, str], ...], muxer: str) -> str:
     """What ffmpeg says against these settings, found out on a few black frames; "" when it takes them."""
     encoder = ENCODERS[name]
-    given = {**encoder.options, **dict(options)}
+    given = encoder.with_options(options)
     crf = encoder.crf if crf is None else crf
     if crf is not None:
         given["crf"] = str(crf)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vsj4r.encode.encoders import ENCODERS
 from vsj4r.encode.pixels import SUBSAMPLING
+from vsj4r.engine.cuda.driver import device_index
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
@@ -128,6 +129,14 @@ def _model(value: object) -> str:
     return value
 
 
+def _device(value: object) -> str:
+    if not isinstance(value, str):
+        raise Vsj4rError(f"device must be a name, got {value!r}")
+    if value not in ("auto", "cpu"):
+        device_index(value)
+    return value
+
+
 def _strength(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise Vsj4rError(f"strength must be between 0 and 1, got {value!r}")
@@ -204,7 +213,7 @@ def _moment(value: object) -> int | float | None:
 _CHECKS: dict[str, Any] = {
     "model": _model,
     "strength": _strength,
-    "device": _one_of("device", ("auto", "cpu")),
+    "device": _device,
     "precision": _one_of("precision", ("auto", "f32")),
     "encoder": _one_of("encoder", tuple(ENCODERS)),
     "crf": _between("crf", 0, 63),

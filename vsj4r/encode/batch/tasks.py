@@ -26,6 +26,7 @@ from vsj4r.encode.muxing import CONTAINERS, Extras, find_extras
 from vsj4r.encode.sources import Source
 from vsj4r.encode.tags import Tags
 from vsj4r.encode.video import write_video
+from vsj4r.engine import keep_last_engine
 from vsj4r.errors import Vsj4rError
 
 TRIES = 3
@@ -81,6 +82,7 @@ def perform(task: Task, worker: Worker) -> Result:
         StoppedError: it was given up; nothing is left of it.
     """
     give_frames_back()
+    keep_last_engine()
     work = task.work
     try:
         work.folder.mkdir(parents=True, exist_ok=True)
