@@ -3,8 +3,8 @@
     python scripts/benchmark_batch.py [--files 500] [--rounds 3] [--model j4r-lite] [--seconds 20]
                                       [--size 640x360]
 
-First N tiny files in one batch (what a file costs, an upper bound: its few frames are in it), then one clip in
-this process, by one worker and by two, in turns. All clips are made here. Prints JSON.
+First N tiny files in one batch (what a file costs, an upper bound: its few frames are in it), then one clip
+in this process, by one worker and by two, in turns. All clips are made here. Prints JSON.
 """
 
 from __future__ import annotations

@@ -33,6 +33,14 @@ class Encoder:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
         return min((d for d in self.depths if d >= depth), default=max(self.depths))
 
+    def with_options(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Its options with those ``given`` over them; lists of parameters are added to."""
+        options = dict(self.options)
+        for name, value in given:
+            both = name.endswith("-params") and name in options
+            options[name] = f"{options[name]}:{value}" if both else value
+        return options
+
 
 ENCODERS = {
     "x264": Encoder("libx264", 17, (8, 10), 0.3, {"preset": "medium"}),
