@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -140,6 +141,14 @@ def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     ((_, text),) = refused(shelf, job())
     assert "GiB free, the outputs may take" in text
+
+
+def test_a_name_of_another_encoding_is_refused(shelf: Path) -> None:
+    odd = shelf / os.fsdecode(b"latin \xe9.mkv")
+    odd.write_bytes((shelf / "a.mkv").read_bytes())
+    ((_, text),) = refused(shelf, job('input = "latin*.mkv"\noutput = "out/{stem}.mkv"'))
+    odd.unlink()
+    assert "no Unicode: rename it" in text
 
 
 def test_settings_are_layered(shelf: Path) -> None:

@@ -85,6 +85,8 @@ def _expected_bytes(file: FileJob) -> int:
     Raises:
         Vsj4rError: the input cannot be read, or is no video.
     """
+    if not _is_text(file.input):
+        raise Vsj4rError(f"{file.input} has a name that is no Unicode: rename it")
     per_pixel = ENCODERS[file.settings.encoder].bits_per_pixel / 8
     if file.input.is_dir():
         names = image_names(file.input)
@@ -100,8 +102,6 @@ def _expected_bytes(file: FileJob) -> int:
             frames = video.frames or seconds * (Fraction(rate.numerator, rate.denominator) if rate else 25)
             context = video.codec_context
             return int(frames * context.width * context.height * per_pixel) + file.input.stat().st_size
-    except UnicodeError as error:
-        raise Vsj4rError(f"{file.input} has a name that is no text: rename it") from error
     except (av.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Vsj4rError(f"{file.input} cannot be read as a video: {reason}") from error
@@ -144,6 +144,11 @@ def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, st
         return ""
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return lines[0] if lines else f"it ended with code {done.returncode}"
+
+
+def _is_text(path: Path) -> bool:
+    """Names of other encodings come as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in str(path))
 
 
 def _identity(path: Path) -> tuple[int, int]:

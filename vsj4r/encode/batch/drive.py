@@ -224,6 +224,7 @@ class Batch:
     def _failed(self, file: _File, task: Task, error: BaseException) -> None:
         times = file.failures[task.name] = file.failures.get(task.name, 0) + 1
         text = str(error) if isinstance(error, Vsj4rError) else f"{type(error).__name__}: {error}"
+        text = text.encode(errors="backslashreplace").decode()
         if task.kind == "encode" and times < TRIES and not isinstance(error, GivenUpError):
             self._listener.said(file.index, {"kind": "note", "text": f"chunk {task.number} again: {text}"})
             return
