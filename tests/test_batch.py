@@ -116,6 +116,22 @@ def test_turned_footage_and_image_folders(model: Path, tmp_path: Path) -> None:
     assert media.seconds_of_frames(tmp_path / "shots.mkv") == [Fraction(n, 25) for n in range(3)]
 
 
+def test_a_late_picture_and_a_transport_stream(model: Path, tmp_path: Path) -> None:
+    source, late = media.rich(tmp_path), tmp_path / "late.mkv"
+    inputs = ["-itsoffset", "0.8", "-i", f"file:{source}", "-i", f"file:{source}"]
+    media.ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", f"file:{late}")
+    stream = ["-map", "0:v", "-map", "0:a", "-c:v", "copy", "-c:a", "mp2", f"file:{tmp_path / 'stream.ts'}"]
+    media.ffmpeg("-i", f"file:{source}", *stream)
+    jobs(tmp_path, model, body(late, "late out.mkv"), body(tmp_path / "stream.ts", "stream out.mkv"))
+    batch(tmp_path)
+    assert media.seconds_of_frames(tmp_path / "late out.mkv") == media.seconds_of_frames(late)
+    assert media.audio_packets(tmp_path / "late out.mkv") == media.audio_packets(late)
+    run(tmp_path / "stream.ts", tmp_path / "sequential.mkv", "--model", model)
+    ours, theirs = tmp_path / "stream out.mkv", tmp_path / "sequential.mkv"
+    assert media.seconds_of_frames(ours) == media.seconds_of_frames(theirs)
+    assert media.audio_packets(ours) == media.audio_packets(theirs)
+
+
 def test_trims_cut_all_streams(rich: Path, model: Path, tmp_path: Path) -> None:
     mezzanine = 'encoder = "ffv1"\ntrim = ["0:00.5", "0:01.5"]'
     jobs(tmp_path, model, body(rich, "cut.mkv", mezzanine), body(rich, "first.mkv", "trim = [0, 10]"))

@@ -126,8 +126,10 @@ def _try_out(work: Work, encoded: vs.VideoNode, source: Source) -> None:
             sound = {stream.index for stream in container.streams.audio}
         extras = _extras(work, source)
         streams = [each for each in extras.streams if each[0] in sound]  # sparse ones are read to the end
-        extras = replace(extras, streams=streams, covers=[], length_seconds=_TRIAL_SECONDS)
-        encode = replace(encode, source=work.input, extras=extras)
+        begins = float(source.timestamps[0] * source.time_base) - extras.start_seconds
+        extras = replace(extras, streams=streams, covers=[], length_seconds=None)
+        end = ("-t", f"{max(0.0, begins) + _TRIAL_SECONDS:.6f}")
+        encode = replace(encode, source=work.input, extras=extras, arguments=end)
     try:
         write_video(encoded[:1], trial, replace(encode, timestamps=source.timestamps[:1]))
     finally:
