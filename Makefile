@@ -2,6 +2,7 @@
 # make test   install what the tests need (torch too), then test
 # make check  formatting, lint, types, import contracts, tests
 # make sanitize-kernels   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
+# make sanitize  the plugin's tests under gcc's AddressSanitizer and UBSan
 # make wheel  the wheels of all platforms, in dist/
 
 VENV := .venv
@@ -18,7 +19,7 @@ ASAN := $(shell g++ -print-file-name=libasan.so 2>/dev/null)
 TSAN := $(shell g++ -print-file-name=libtsan.so 2>/dev/null)
 KERNEL_TESTS := $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_cuda_kernels.py -k 'frames or gates or code_means'
 
-.PHONY: setup setup-test demo test check sanitize-kernels wheel
+.PHONY: setup setup-test demo test check sanitize-kernels sanitize wheel
 
 setup: $(VENV)/.installed
 
@@ -56,6 +57,9 @@ sanitize-kernels: setup-test
 	    KERNEL_FLAGS='-g -fsanitize=address,undefined -fno-sanitize-recover=all' $(KERNEL_TESTS)
 	LD_PRELOAD=$(TSAN) TSAN_OPTIONS=halt_on_error=1:report_bugs=1 CXX=g++ KERNEL_THREADS=4 \
 	    KERNEL_FLAGS='-g -fsanitize=thread' setarch -R $(KERNEL_TESTS)
+
+sanitize: setup-test
+	$(BIN)/python -m scripts.sanitize address,undefined
 
 wheel: setup-test
 	@for target in $(TARGETS); do \

@@ -4,8 +4,8 @@
 
 Rain is rendered on each clip, a short one going back and forth; from anchors inside it the network starts
 anew, 0 to 32 frames before. What comes out after the anchor is compared with what the memory since the
-clip's start gives (luma, codes of 8 bit), and with the truth (what is lost in dB). A second table tells what each frame after
-the memory's beginning gains over the rainy clip.
+clip's start gives (luma, codes of 8 bit), and with the truth (what is lost in dB). A second table tells what
+is gained over the rainy clip so many frames after the memory's beginning.
 """
 
 from __future__ import annotations
