@@ -101,14 +101,15 @@ def sanitize(
 
 
 def about_the_filter(report: Path) -> str:
-    """The paragraphs of a log in whose innermost calls the filter occurs; other leaks are not its own."""
+    """The paragraphs of a log whose innermost call is in the filter; other leaks are not its own."""
     parts = report.read_text("utf-8", errors="replace").split("\n\n")
-    return "\n\n".join(part for part in parts if any(name in innermost(part) for name in NAMES))
+    return "\n\n".join(part for part in parts if any(name in caller(part) for name in NAMES))
 
 
-def innermost(part: str) -> str:
-    calls = [line for line in part.splitlines() if line.strip().startswith("#")]
-    return "\n".join(calls[:3])
+def caller(part: str) -> str:
+    """Who called the allocator, or where the error is."""
+    calls = [line for line in part.splitlines() if line.strip().startswith(("#0", "#1"))]
+    return "\n".join(calls[:2])
 
 
 if __name__ == "__main__":
