@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,28 @@ def test_stopping_leaves_nothing(
     assert "Traceback" not in complaint
     assert [entry.name for entry in tmp_path.iterdir()] == ["long.mkv"]
     assert not [child for child in children if alive(child)]
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", -signal.SIGINT), ("SIGTERM", 143)])
+def test_a_signal_in_the_midst_of_a_callback_is_not_lost(sent: str, code: int) -> None:
+    """Python drops exceptions of a weak reference's callback: about one SIGTERM in 25 fell into one."""
+    script = f"""
+import signal, time, weakref
+from vsj4r.cli.app import listen
+class Thing: pass
+thing = Thing()
+dying = weakref.ref(thing, lambda _: signal.raise_signal(signal.{sent}))
+listen()
+del thing
+time.sleep(60)
+print("survived")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "Exception ignored" not in done.stderr
 
 
 def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -56,8 +57,7 @@ def main() -> NoReturn:
 
     0 good, 1 failed, 2 the command line itself is wrong, 130 Ctrl-C, 143 terminated.
     """
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _terminate)
+    listen()
     try:
         code = app(standalone_mode=False) or 0
     except typer.Abort:
@@ -79,6 +79,13 @@ def _complain(text: str, code: int) -> int:
     return code
 
 
+def listen() -> None:
+    """SIGINT and SIGTERM end the command wherever it is, cleaning up."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.unraisablehook = _not_raised
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up is not interrupted
     raise KeyboardInterrupt
@@ -87,3 +94,25 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(TERMINATED)
+
+
+def _not_raised(dropped: sys.UnraisableHookArgs) -> None:
+    """Python drops what is raised in a weak reference's callback; a signal that fell into one comes again."""
+    for kind, number, handler in (
+        (KeyboardInterrupt, signal.SIGINT, _interrupt),
+        (SystemExit, signal.SIGTERM, _terminate),
+    ):
+        if dropped.exc_type is kind:
+            signal.signal(number, handler)
+            later = threading.Timer(0.01, _send, (number,))
+            later.daemon = True
+            later.start()
+            return
+    sys.__unraisablehook__(dropped)
+
+
+def _send(number: signal.Signals) -> None:
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+    else:  # to the thread that has to wake up
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
