@@ -111,7 +111,7 @@ def test_killed_worker_killed_scheduler_same_frames(shelf: Path, tmp_path: Path)
 def test_the_only_process_killed_at_any_moment(shelf: Path, tmp_path: Path) -> None:
     write_job(tmp_path, shelf)
     output = tmp_path / "out.mkv"
-    for moment in ("plan", "progress"):
+    for moment in ("plan", "progress", "chunk"):
         process = started(tmp_path)
         until(events_of(process), lambda event, moment=moment: event["event"] == moment)  # type: ignore[misc]
         family = descendants(process.pid)

@@ -47,6 +47,18 @@ def _print_plan(work: Work, plan: Plan, *, done: bool) -> None:
     typer.echo(f"{shown(work.input)} -> {shown(work.output)}{' (done)' if done else ''}")
     typer.echo(f"  {plan.frames} frames, {size}")
     typer.echo(f"  chunks from {' '.join(map(str, plan.starts))}")
-    typer.echo("  " + ", ".join(f"{name} {value}" for name, value in settings if value not in _NOTHING))
+    typer.echo(
+        "  " + ", ".join(f"{name} {_told(value)}" for name, value in settings if value not in _NOTHING)
+    )
     for note in plan.notes:
         typer.echo(f"  {shown(note)}")
+
+
+def _told(value: object) -> str:
+    """A setting as a job file has it: encoder options as preset=slow, a trim as 10 to 20."""
+    if not isinstance(value, tuple):
+        return str(value)
+    if any(isinstance(each, tuple) for each in value):
+        return " ".join("=".join(pair) for pair in value)
+    first, last = ("" if each is None else each for each in value)
+    return f"{first} to {last}".strip()
