@@ -236,7 +236,8 @@ def test_a_dry_run_writes_nothing(rich: Path, model: Path, tmp_path: Path) -> No
     jobs(tmp_path, model, body(rich, "out.mkv", 'preset = "archive"'))
     done = vsj4r("batch", "jobs.toml", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    for said in ("370 frames, 96x64", "chunks from 0 120 240 360", "encoder x265", "crf 18", "depth 10", "preset=slow"):
+    plan = "370 frames, 96x64", "chunks from 0 120 240 360"
+    for said in (*plan, "encoder x265", "crf 18", "depth 10", "options preset=slow"):
         assert said in done.stdout
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.toml"]
 
