@@ -32,7 +32,7 @@ from vsj4r.engine.cuda.engine import CudaEngine, Options, load_net  # noqa: E402
 from vsj4r.engine.cuda.lane import Lane  # noqa: E402
 from vsj4r.engine.cuda.network import check_channels  # noqa: E402
 from vsj4r.engine.cuda.selftest import as_on_the_cpu, moving_clip, pack_and_unpack, self_test  # noqa: E402
-from vsj4r.engine.cuda.tiles import SMALLEST, radius, smaller, spans  # noqa: E402
+from vsj4r.engine.cuda.tiles import SMALLEST, smaller, spans  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
 
@@ -219,7 +219,7 @@ def test_spans_cover_each_cell_once() -> None:
                 cell for span in spans(length, tile, 21) for cell in range(span.keep, span.keep + span.kept)
             ]
             assert kept == list(range(length))
-    assert radius(CONFIGS["j4r"]) == 21
+    assert CONFIGS["j4r"].radius == 21
     sides: tuple[int, int] | None = (540, 960)
     while sides is not None:
         last, sides = sides, smaller(sides)

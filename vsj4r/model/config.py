@@ -52,6 +52,13 @@ class J4RConfig:
         """Luma sides must be multiples of this."""
         return self.scale if self.align == "none" else 8
 
+    @property
+    def radius(self) -> int:
+        """Grid pixels around one that ``J4RNet.reconstruct`` looks at: 3x3 convolutions in sequence."""
+        extractor, d_net = 1 + 2 * self.extractor_blocks, 4
+        f_net, jrc_net = 2 * self.gru_layers, 2 + 2 * self.head_blocks
+        return extractor + d_net + f_net + jrc_net
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 

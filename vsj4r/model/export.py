@@ -21,13 +21,10 @@ OPSET = 18
 
 
 def halo_px(config: J4RConfig) -> int:
-    """Luma pixels around a tile that what comes out of it depends on: 3x3 convolutions in sequence, and the
+    """Luma pixels around a tile that what comes out of it depends on: those of the convolutions, and the
     largest displacement where frames are aligned."""
-    extractor = 1 + 2 * config.extractor_blocks
-    d_net, f_net = 4, 2 * config.gru_layers
-    jrc_net = 2 + 2 * config.head_blocks
     moved = reach(config.scale) if config.align == "motion" else 0
-    return config.scale * (extractor + d_net + f_net + jrc_net + moved)
+    return config.scale * (config.radius + moved)
 
 
 class ExportedStep(nn.Module):
@@ -55,8 +52,7 @@ class ExportedStep(nn.Module):
         following = self.net.observe(given["y_next"], given.get("uv_next")) if "y_next" in given else None
         state = self.net.new_state(now)._replace(**{name: given[f"state.{name}"] for name in self.states})
         motion = self.net.motion(now, following, state)
-        estimate, h_t = self.net.reconstruct(now.o, self.net.align(now, following, state, motion))
-        after = State(h_t, now.o, now.l, torch.ones_like(state.seen))
+        estimate, after = self.net.step(now, following, state, motion)
         planes = [plane for plane in self.net.planes(estimate.residual) if plane is not None]
         alpha = estimate.logits.softmax(1)[:, 1:]
         states = (getattr(after, name) for name in self.states)

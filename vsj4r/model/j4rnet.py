@@ -103,9 +103,6 @@ class J4RNet(nn.Module):
 
     # The boxes of Figure 4
 
-    def _align(self, x: Tensor, l_t: Tensor, l_ref: Tensor) -> Tensor:
-        return warp(x, displacement(l_t, l_ref, self.config.scale))
-
     def _fuse(self, f_t: Tensor, h_prev: Tensor) -> tuple[Tensor, Tensor]:
         """F_t and the aligned memory of all layers -> H_t of all layers, logits of D-Net."""
         layers = h_prev.chunk(self.config.gru_layers, 1)
@@ -140,11 +137,18 @@ class J4RNet(nn.Module):
         return State(memory, torch.zeros_like(like.o), torch.zeros_like(like.l), like.o.new_zeros(1, 1, 1, 1))
 
     def step(
-        self, now: Observation, following: Observation | None, state: State | None = None
+        self,
+        now: Observation,
+        following: Observation | None,
+        state: State | None = None,
+        motion: Motion | None = None,
     ) -> tuple[Estimate, State]:
-        """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state."""
+        """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state.
+
+        ``motion``: where it has been found already.
+        """
         state = self.new_state(now) if state is None else state
-        motion = self.motion(now, following, state)
+        motion = self.motion(now, following, state) if motion is None else motion
         estimate, h_t = self.reconstruct(now.o, self.align(now, following, state, motion))
         return estimate, State(h_t, now.o, now.l, torch.ones_like(state.seen))
 
@@ -201,7 +205,8 @@ class J4RNet(nn.Module):
         shown, flow = [clip.o], None
         if self.config.align == "motion":
             if self.config.lookahead:
-                shown.append(self._align(later(clip.o), clip.l, later(clip.l)))
+                ahead = displacement(clip.l, later(clip.l), self.config.scale)
+                shown.append(warp(later(clip.o), ahead))
             back = displacement(clip.l, earlier(clip.l), self.config.scale)
             if self.config.lookback:
                 shown.append(warp(earlier(clip.o), back))

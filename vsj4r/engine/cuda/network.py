@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.kernels import Kernels
 from vsj4r.engine.cuda.layout import GROUP, Grid
-from vsj4r.engine.cuda.tiles import Span, radius, spans
+from vsj4r.engine.cuda.tiles import Span, spans
 from vsj4r.model.f_net import FNet
 from vsj4r.model.j4rnet import J4RNet, Observation, State
 
@@ -66,7 +66,7 @@ class Step:
         self.tile = grid.height, grid.width
         self.dtype = torch.float16 if grid.cell == np.float16 else torch.float32
         self._kernels, self._fused, self._device = kernels, fused, device
-        self._margin = radius(net.config)
+        self._margin = net.config.radius
         frames = 1 + net.config.lookback + net.config.lookahead
         stem, *blocks = net.extractor
         head, *rest = net.jrc_net

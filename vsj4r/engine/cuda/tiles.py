@@ -20,12 +20,6 @@ class Span(NamedTuple):
     kept: int
 
 
-def radius(config: J4RConfig) -> int:
-    """Cells around a cell that ``J4RNet.reconstruct`` looks at: 3x3 convolutions in sequence."""
-    extractor = 1 + 2 * config.extractor_blocks
-    return extractor + 4 + 2 * config.gru_layers + 2 + 2 * config.head_blocks
-
-
 def spans(length: int, tile: int, margin: int) -> list[Span]:
     """``length`` cells in spans of ``tile`` cells, each read with ``margin`` more on either side."""
     return [
@@ -45,7 +39,7 @@ def smaller(tile: tuple[int, int]) -> tuple[int, int] | None:
 def working_bytes(config: J4RConfig, grid: Grid, tile: tuple[int, int]) -> int:
     """About what a step takes in passing: candidates of the motion search (9 in float32, three times over)
     and what is aligned on the whole frame; features, gates and candidates of the GRU in a tile."""
-    margin = 2 * radius(config)
+    margin = 2 * config.radius
     inside = min(grid.height, tile[0] + margin) * min(grid.width, tile[1] + margin)
     memory = config.gru_layers * config.channels
     aligned = (4 * grid.channels + 2 * memory) * grid.cell.itemsize
