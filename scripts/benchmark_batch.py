@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from vsj4r.cores import usable_cores
 from vsj4r.encode.encoders import ffmpeg_executable
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="vsj4r-") as name:
         folder = Path(name)
         results = {
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "cores": usable_cores(),
             "model": given.model,
             **tiny_files(folder, given.files, given.model),
             **throughput(folder, given.rounds, given.model, given.seconds, given.size),

@@ -10,15 +10,14 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
 import vsj4r
 from vsj4r import __version__
+from vsj4r.cores import usable_cores
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall
 from vsj4r.errors import Vsj4rError
 
@@ -30,7 +29,7 @@ _FILTERS = ("libvmaf", "psnr", "ssim")
 
 
 def check_python() -> Iterator[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     system = f"{platform.system()} {platform.machine()}"
     what = f"{platform.python_version()} at {sys.executable}, {system}, {cores} cores"
     yield Finding("Python", "good", what, figures={"cores": cores})
@@ -108,10 +107,10 @@ def check_source_filter() -> Iterator[Finding]:
 
 def check_ffmpeg() -> Iterator[Finding]:
     """It runs, and has what ``vsj4r run`` and ``vsj4r compare`` ask of it."""
-    from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder
+    from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, ffmpeg_says, find_encoder, has_filter
 
     executable = ffmpeg_executable()
-    version = _said(executable, "-version").splitlines()[0]
+    version = ffmpeg_says("-version").splitlines()[0]
     number = re.sub(r"^ffmpeg version (\S+).*", r"\1", version)
     yield Finding("ffmpeg", "good", f"{number} at {executable}")
     remedy = ffmpeg_remedy()
@@ -130,8 +129,7 @@ def check_ffmpeg() -> Iterator[Finding]:
         yield Finding("encoders", "absent", what, remedy, needed=False, figures=figures)
     else:
         yield Finding("encoders", "good", ", ".join(present), figures=figures)
-    listed = _said(executable, "-hide_banner", "-filters")
-    lacking = [name for name in _FILTERS if not re.search(rf"^ \S+ {name} ", listed, re.MULTILINE)]
+    lacking = [name for name in _FILTERS if not has_filter(name)]
     if lacking:
         what = f"{', '.join(lacking)} missing, which vsj4r compare measures with"
         yield Finding("ffmpeg filters", "absent", what, remedy, needed=False)
@@ -177,15 +175,15 @@ def _check_safetensors(onnx: Path) -> None:
     Raises:
         Vsj4rError: they have another sha256 than the JSON states, or are missing though it states one.
     """
+    from vsj4r.engine.weights import check_sha256
+
     file, sidecar = onnx.with_suffix(".safetensors"), onnx.with_suffix(".json")
     stated = json.loads(sidecar.read_text("utf-8"))["sha256"].get("safetensors")
     if stated is None:
         return
     if not file.is_file():
         raise Vsj4rError(f"{file} is missing")
-    found = sha256(file.read_bytes()).hexdigest()
-    if found != stated:
-        raise Vsj4rError(f"{file} is damaged: its sha256 is {found}, {sidecar.name} says {stated}")
+    check_sha256(file, stated)
 
 
 def _weights_remedy() -> str:
@@ -200,11 +198,3 @@ def ffmpeg_remedy() -> str:
     if "IMAGEIO_FFMPEG_EXE" in os.environ:
         return f"unset IMAGEIO_FFMPEG_EXE, which is {os.environ['IMAGEIO_FFMPEG_EXE']!r}"
     return pip_install("imageio-ffmpeg", again=True)
-
-
-def _said(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise Vsj4rError(f"{command[0]} does not run: {error}") from error
-    return done.stdout

@@ -63,9 +63,15 @@ def find_encoder(name: str) -> Encoder:
     if name not in ENCODERS:
         raise Vsj4rError(f"unknown encoder {name!r}: known are {', '.join(ENCODERS)}")
     encoder = ENCODERS[name]
-    if encoder.codec not in _codecs():
+    if re.search(rf"^ V\S{{5}} {re.escape(encoder.codec)} ", ffmpeg_says("-encoders"), re.MULTILINE) is None:
         raise Vsj4rError(f"encoder {name} needs {encoder.codec}, which {ffmpeg_executable()} lacks")
     return encoder
+
+
+def lost_depth(name: str, bits: int) -> list[str]:
+    """One line, where the encoder ``name`` has fewer than ``bits`` bits."""
+    depth = ENCODERS[name].depth_for(bits)
+    return [f"{name} has no {bits} bit: the output has {depth} bit"] if depth < bits else []
 
 
 def ffmpeg_executable() -> str:
@@ -80,17 +86,33 @@ def ffmpeg_executable() -> str:
         raise Vsj4rError(str(error)) from error
 
 
+def has_filter(name: str) -> bool:
+    """Whether this ffmpeg has the filter ``name``.
+
+    Raises:
+        Vsj4rError: ffmpeg does not run.
+    """
+    return re.search(rf"^ \S+ {re.escape(name)} ", ffmpeg_says("-filters"), re.MULTILINE) is not None
+
+
+def ffmpeg_says(option: str) -> str:
+    """What ffmpeg prints for one of its informative options, such as -version.
+
+    Raises:
+        Vsj4rError: it does not run.
+    """
+    return _said(ffmpeg_executable(), option)
+
+
 @cache
-def _codecs() -> frozenset[str]:
-    executable = ffmpeg_executable()
+def _said(executable: str, option: str) -> str:
     try:
-        listed = subprocess.run(
-            [executable, "-hide_banner", "-encoders"],
+        return subprocess.run(
+            [executable, "-hide_banner", option],
             capture_output=True,
             text=True,
             check=True,
             stdin=subprocess.DEVNULL,
-        )
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise Vsj4rError(f"ffmpeg does not run: {error}") from error
-    return frozenset(re.findall(r"^ V\S{5} (\S+)", listed.stdout, re.MULTILINE))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable
-from hashlib import sha256
 
+from vsj4r.cores import usable_cores
 from vsj4r.engine.base import Engine
 from vsj4r.engine.cuda.layout import FrameEngine, FrameLayout
 from vsj4r.engine.devices import on_device
@@ -60,7 +59,7 @@ def open_engine(
         from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
 
         used = threads or _cores_to_use()
-        key = (sha256(found.onnx.read_bytes()).digest(), height, width, precision, used, tile)
+        key = (found.sha256, height, width, precision, used, tile)
         if _Last.engine is not None and _Last.key == key:
             return _Last.engine
         _Last.engine = None
@@ -127,5 +126,5 @@ def _open_cuda(
 
 
 def _cores_to_use() -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     return cores - 1 if cores > 2 else cores

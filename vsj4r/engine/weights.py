@@ -20,6 +20,7 @@ class Model:
     name: str
     onnx: Path
     spec: StepSpec
+    sha256: str
 
 
 def models() -> list[str]:
@@ -49,10 +50,20 @@ def find_model(name: str) -> Model:
         raise Vsj4rError(f"model {onnx} has no {sidecar.name} beside it") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Vsj4rError(f"{sidecar} does not describe a model: {type(error).__name__}: {error}") from error
-    found = hashlib.sha256(onnx.read_bytes()).hexdigest()
-    if found != sha256:
-        raise Vsj4rError(f"{onnx} is damaged: its sha256 is {found}, {sidecar.name} says {sha256}")
-    return Model(name=spec.name, onnx=onnx, spec=spec)
+    check_sha256(onnx, sha256)
+    return Model(name=spec.name, onnx=onnx, spec=spec, sha256=sha256)
+
+
+def check_sha256(file: Path, stated: str) -> None:
+    """``stated``: what the JSON beside ``file`` says.
+
+    Raises:
+        Vsj4rError: the file has another sha256.
+    """
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != stated:
+        sidecar = file.with_suffix(".json").name
+        raise Vsj4rError(f"{file} is damaged: its sha256 is {found}, {sidecar} says {stated}")
 
 
 def _folder() -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vsj4r import __version__
+from vsj4r.cores import usable_cores
 from vsj4r.encode.batch.tasks import Event, GivenUpError, Result, StoppedError, Task, Worker, perform
 from vsj4r.encode.batch.work import model_key
 from vsj4r.errors import Vsj4rError
@@ -169,11 +170,10 @@ def on_this_machine(workers: int, messages: Messages, scratch: Path) -> OnDask:
     """``workers`` processes that share the cores. Nothing listens but on the loopback interface."""
     from distributed import LocalCluster
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cluster = LocalCluster(
         n_workers=workers,
         processes=True,
-        threads_per_worker=max(1, cores // workers),
+        threads_per_worker=max(1, usable_cores() // workers),
         memory_limit=0,  # frames are large: how much is too much is for the kernel to say
         host=LOOPBACK,
         dashboard_address=None,

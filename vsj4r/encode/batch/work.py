@@ -71,7 +71,7 @@ def model_key(name: str) -> str:
     Raises:
         Vsj4rError: there is no such model.
     """
-    return hashlib.sha256(find_model(name).onnx.read_bytes()).hexdigest()
+    return find_model(name).sha256
 
 
 def identify(path: Path) -> str:

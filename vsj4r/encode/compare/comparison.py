@@ -11,9 +11,9 @@ import vapoursynth as vs
 from vsj4r.encode.command import Encode
 from vsj4r.encode.compare.measures import measure
 from vsj4r.encode.compare.page import render, summary
-from vsj4r.encode.compare.quality import has_filter, measure_quality
+from vsj4r.encode.compare.quality import measure_quality
 from vsj4r.encode.compare.sides import Side, in_yuv420, open_sides, timed
-from vsj4r.encode.encoders import find_encoder
+from vsj4r.encode.encoders import find_encoder, has_filter
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_file

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +16,7 @@ import ffmpeg
 import vapoursynth as vs
 
 from vsj4r.encode.compare.sides import Side, in_yuv420
-from vsj4r.encode.encoders import ffmpeg_executable
+from vsj4r.encode.encoders import ffmpeg_executable, has_filter
 from vsj4r.encode.nut import NutWriter
 from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.video import frames_in_order
@@ -72,19 +70,6 @@ def measure_quality(tested: list[Side], truth: Side, on_frame: Callable[[int], N
         ):
             raise Vsj4rError("ffmpeg has not measured every frame")
     return found
-
-
-@cache
-def has_filter(name: str) -> bool:
-    """Whether this ffmpeg has the filter ``name``."""
-    listed = subprocess.run(
-        [ffmpeg_executable(), "-hide_banner", "-filters"],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return re.search(rf"^ \S+ {re.escape(name)} ", listed.stdout, re.MULTILINE) is not None
 
 
 def _command(width: int, height: int, logs: list[list[Path]], *, vmaf: bool) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -22,7 +21,7 @@ from vsj4r.engine.cuda.lane import Lane, Output, Plan, Streams
 from vsj4r.engine.cuda.layout import Codes, FrameLayout, Grid, Plane, Scales, Source
 from vsj4r.engine.cuda.network import Fused, Step, check_channels, relu_after
 from vsj4r.engine.cuda.tiles import smaller, working_bytes
-from vsj4r.engine.weights import Model
+from vsj4r.engine.weights import Model, check_sha256
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import CHROMA_GAIN, J4RNet
@@ -239,9 +238,7 @@ def load_net(model: Model) -> J4RNet:
         raise Vsj4rError(
             f"{described} does not describe a network: {type(error).__name__}: {error}"
         ) from error
-    found = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if found != sha256:
-        raise Vsj4rError(f"{weights} is damaged: its sha256 is {found}, {described.name} says {sha256}")
+    check_sha256(weights, sha256)
     net = J4RNet(config)
     check_channels(net)
     net.load_state_dict(load_file(weights))
