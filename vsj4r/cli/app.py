@@ -12,11 +12,10 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli import batch, compare, demo, doctor, evaluate, rain, run, status, train
+from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED, INTERRUPTED, TERMINATED
 from vsj4r.cli.run import UsageError
 from vsj4r.cli.text import shown
 from vsj4r.errors import Vsj4rError
-
-FAILED, BAD_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
     name="vsj4r",
@@ -59,7 +58,7 @@ def main() -> NoReturn:
     """
     listen()
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(standalone_mode=False) or DONE
     except typer.Abort:
         code = INTERRUPTED
     except typer.TyperException as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsj4r import __version__
+from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED
 from vsj4r.cli.run import UsageError
 from vsj4r.cli.stops import Stops, counted_stops
 from vsj4r.errors import Vsj4rError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from vsj4r.encode.batch.jobfile import JobFile
     from vsj4r.encode.batch.pool import Messages, OnDask, Pool
     from vsj4r.encode.batch.work import Work
-
-DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 
 def batch(

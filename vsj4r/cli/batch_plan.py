@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import typer
 
 from vsj4r.cli.batch_progress import BatchReport
+from vsj4r.cli.exits import DONE, FAILED
 from vsj4r.cli.text import shown
 from vsj4r.encode.batch.manifest import Manifest
 from vsj4r.encode.batch.tasks import Task, Worker, perform
@@ -23,13 +24,13 @@ def show_plan(works: list[Work], state: Path, report: BatchReport, *, as_json: b
     ready = {record.key for record in Manifest.records_in(state) if record.owns_output()}
     report.began([work.output for work in works], sum(work.key in ready for work in works), 0)
     worker = Worker(threads=0, tell=lambda event: None, stopped=lambda: False)
-    code = 0
+    code = DONE
     for index, work in enumerate(works):
         with TemporaryDirectory(prefix="vsj4r-") as folder:
             try:
                 plan = perform(Task("plan", replace(work, folder=Path(folder))), worker)
             except Vsj4rError as error:
-                code = 1
+                code = FAILED
                 report.file_failed(index, str(error))
                 continue
         if not isinstance(plan, Plan):

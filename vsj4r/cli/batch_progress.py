@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID
 
+from vsj4r.cli.progress import frame_bars
 from vsj4r.cli.text import shown
 from vsj4r.encode.batch.drive import Listener
 from vsj4r.encode.batch.tasks import Event
@@ -80,16 +81,7 @@ class BarReport:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[fps]:.1f} fps"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        self._bars = frame_bars(self._console)
         self._tally = Tally()
         self._tasks: dict[int, TaskID] = {}
         self._names: list[str] = []

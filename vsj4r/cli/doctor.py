@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vsj4r.cli.exits import DONE, FAILED
+
 if TYPE_CHECKING:
     from vsj4r.doctor.findings import Finding
 
@@ -39,7 +41,7 @@ def doctor(
         typer.echo(json.dumps(report, indent=1))
     else:
         typer.echo(f"vsj4r {__version__} {'works' if working else 'does not work'} on the CPU")
-    raise typer.Exit(0 if working else 1)
+    raise typer.Exit(DONE if working else FAILED)
 
 
 def _show(finding: Finding) -> None:

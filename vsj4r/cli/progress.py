@@ -36,6 +36,20 @@ class Report(Protocol):
     def finished(self, seconds: float) -> None: ...
 
 
+def frame_bars(console: Console) -> Progress:
+    """Bars of frames, to which each update tells ``fps``; none where ``console`` is no terminal."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[fps]:.1f} fps"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class Rate:
     """Frames a second over the last frames, so that a slow start does not spoil the forecast."""
 
@@ -57,16 +71,7 @@ class BarReport:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[fps]:.1f} fps"),
-            TimeRemainingColumn(),
-            console=self._console,
-            transient=True,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = frame_bars(self._console)
         self._task: TaskID | None = None
         self._frames = 0
 

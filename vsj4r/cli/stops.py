@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPPED, TERMINATED = 130, 143
+from vsj4r.cli.exits import INTERRUPTED, TERMINATED
 
 _PATIENCE_SECONDS = 20.0  # for what cannot be interrupted, such as an index under way
 
@@ -26,7 +26,7 @@ class Stops:
     @property
     def code(self) -> int:
         """The exit code of a run that was stopped."""
-        return TERMINATED if self.terminated else STOPPED
+        return TERMINATED if self.terminated else INTERRUPTED
 
     def drained(self) -> bool:
         """Nothing new is to be begun."""

@@ -12,7 +12,7 @@ from typing import Protocol
 import vapoursynth as vs
 
 from vsj4r.encode.command import Encode
-from vsj4r.encode.encoders import Encoder, find_encoder
+from vsj4r.encode.encoders import Encoder, find_encoder, lost_depth
 from vsj4r.encode.images import write_png
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, container_for, find_extras
@@ -154,16 +154,12 @@ def _write_video(
 ) -> None:
     encoder = find_encoder(job.encoder)
     encoded, notes = encodable(derained, source, job.output.suffix, encoder)
-    for note in notes:
-        listener.note(note)
-    depth = encoded.format.bits_per_sample
-    if encoder.depth_for(depth) < depth:
-        listener.note(f"{job.encoder} has no {depth} bit: the output has {encoder.depth_for(depth)} bit")
     muxer = container_for(job.output)
     is_video = source.image_names is None
     extras = find_extras(source.path, muxer) if is_video else Extras()
-    for stream in extras.dropped:
-        listener.note(f"{job.output.suffix} cannot hold {stream}: left out")
+    notes += lost_depth(job.encoder, encoded.format.bits_per_sample) + extras.left_out(job.output.suffix)
+    for note in notes:
+        listener.note(note)
     listener.started(started)
     encode = Encode(
         muxer=muxer,

@@ -66,6 +66,10 @@ class Extras:
     video_metadata: dict[str, str] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
 
+    def left_out(self, suffix: str) -> list[str]:
+        """A line for each stream that an output with ``suffix`` cannot hold."""
+        return [f"{suffix} cannot hold {stream}: left out" for stream in self.dropped]
+
 
 def container_for(output: Path) -> str:
     """ffmpeg's muxer for the name of ``output``.

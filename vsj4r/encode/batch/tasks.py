@@ -19,7 +19,7 @@ from vsj4r.encode.batch.opened import derained, opened
 from vsj4r.encode.batch.work import Plan, Work, identify
 from vsj4r.encode.command import Encode
 from vsj4r.encode.derain import encodable
-from vsj4r.encode.encoders import ENCODERS
+from vsj4r.encode.encoders import ENCODERS, lost_depth
 from vsj4r.encode.join import join_video
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, find_extras
@@ -101,16 +101,11 @@ def perform(task: Task, worker: Worker) -> Result:
 
 def _plan(work: Work) -> Plan:
     clip, source = opened(work)
-    encoder = ENCODERS[work.settings.encoder]
     encoded, notes = _encodable(work, clip, source)
-    bits = encoded.format.bits_per_sample
-    if work.settings.depth is None and encoder.depth_for(bits) < bits:
-        notes.append(
-            f"{work.settings.encoder} has no {bits} bit: the output has {encoder.depth_for(bits)} bit"
-        )
+    if work.settings.depth is None:
+        notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
     _try_out(work, encoded, source)
-    suffix = work.output.suffix
-    notes += [f"{suffix} cannot hold {stream}: left out" for stream in _extras(work, source).dropped]
+    notes += _extras(work, source).left_out(work.output.suffix)
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
