@@ -29,7 +29,7 @@ def crops(
     rainy = read_clip(clip, FRAMES[-1] + 2)
     rows = [np.concatenate([rainy[t][PART] for t in FRAMES], 1)]
     for model in MODELS:
-        frames = dict(enumerate(derained(model)(rainy)))
+        frames = list(derained(model)(rainy))
         rows.append(np.concatenate([frames[t][PART] for t in FRAMES], 1))
     Image.fromarray(np.concatenate(rows, 0)).save(picture)
 

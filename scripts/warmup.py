@@ -11,6 +11,7 @@ is gained over the rainy clip so many frames after the memory's beginning.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.rain import Preset, draw_style, render
 from vsj4r.training.footage import Pixels, read_clip
+from vsj4r.training.metrics import psnr
 
 WARMUPS = (0, 1, 2, 4, 8, 16, 32)
 ANCHORS = (40, 56)
@@ -62,8 +64,7 @@ def derain(engine: Engine, clip: list[Tensors], first: int, keep: int, stop: int
     return out
 
 
-def psnr(a: Floats, b: Floats) -> float:
-    return float(-10 * np.log10(max(np.square(a - b).mean(), 1e-12)))
+luma_psnr = partial(psnr, peak=1.0)
 
 
 def rms_codes(a: Floats, b: Floats) -> float:
@@ -92,7 +93,7 @@ def warmup(
             rainy, truth = (tensors_of(frames, model) for frames in (rain.rainy, rain.background))
             endless = derain(engine, rainy, 0, 0, len(rainy))
             for t, out in enumerate(endless):
-                gained[t].append(psnr(out, truth[t].y) - psnr(rainy[t].y, truth[t].y))
+                gained[t].append(luma_psnr(out, truth[t].y) - luma_psnr(rainy[t].y, truth[t].y))
             for anchor in ANCHORS:
                 for frames in WARMUPS:
                     restarted = derain(engine, rainy, anchor - frames, anchor, anchor + AFTER)
@@ -101,7 +102,7 @@ def warmup(
                     window[frames].append(float(np.mean(errors)))
                     worst[frames] = max(worst[frames], *errors)
                     lost[frames].append(
-                        psnr(endless[anchor], truth[anchor].y) - psnr(restarted[0], truth[anchor].y)
+                        luma_psnr(endless[anchor], truth[anchor].y) - luma_psnr(restarted[0], truth[anchor].y)
                     )
         typer.echo(f"{path.name} done", err=True)
     typer.echo(f"{model}, {size}, {len(first[0])} anchors, commit {commit()}\n")

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from vsj4r.rain.colour import Yuv
 
@@ -24,34 +23,25 @@ def draw_compression(rng: np.random.Generator) -> dict[str, str]:
 
 def compress(frames: Yuv, options: dict[str, str]) -> Yuv:
     """Full-range 4:2:0 float32 planes, ``y`` (T, H, W) and ``u``, ``v`` (T, H/2, W/2), coded and decoded."""
-    coded = io.BytesIO()
     length, height, width = frames.y.shape
+    codes = [np.rint(plane * 255) + middle for plane, middle in zip(frames, MIDDLES, strict=True)]
+    flat = np.concatenate([plane.reshape(length, -1) for plane in codes], 1).clip(0, 255).astype(np.uint8)
+    coded = io.BytesIO()
     with av.open(coded, "w", format="nut") as container:
         stream = container.add_stream("libx264", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for t in range(length):
-            picture = av.VideoFrame(width, height, "yuv420p")
-            for plane, values, middle in zip(picture.planes, frames, MIDDLES, strict=True):
-                _fill(plane, np.rint(values[t] * 255) + middle)
+        for t, planes in enumerate(flat):
+            picture = av.VideoFrame.from_ndarray(planes.reshape(-1, width), format="yuv420p")
             picture.pts, picture.time_base = t, Fraction(1, 25)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     coded.seek(0)
     with av.open(coded, "r", format="nut") as decoder:
-        pictures = list(decoder.decode(video=0))
+        decoded = np.stack([picture.to_ndarray() for picture in decoder.decode(video=0)])
+    samples = decoded.reshape(length, -1).astype(np.float32)
+    ends = height * width, height * width * 5 // 4
     y, u, v = (
-        np.stack([(_read(picture.planes[k]) - middle) / np.float32(255) for picture in pictures])
-        for k, middle in enumerate(MIDDLES)
+        ((plane - middle) / np.float32(255)).reshape(like.shape)
+        for plane, middle, like in zip(np.split(samples, ends, 1), MIDDLES, frames, strict=True)
     )
     return Yuv(y, u, v)
-
-
-def _fill(plane: av.video.plane.VideoPlane, values: NDArray[np.floating]) -> None:
-    rows = np.zeros((plane.height, plane.line_size), np.uint8)
-    rows[:, : plane.width] = values.clip(0, 255)
-    plane.update(rows.tobytes())
-
-
-def _read(plane: av.video.plane.VideoPlane) -> NDArray[np.float32]:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width].astype(np.float32)
