@@ -1,4 +1,7 @@
-"""Tests marked ``gpu`` are skipped where CUDA does not work, unless FAIL_WITHOUT_CUDA=1 says that it must."""
+"""Fixtures of several files.
+
+Tests marked ``gpu`` are skipped where CUDA does not work, unless FAIL_WITHOUT_CUDA=1 says that it must.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +32,21 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of the tiny recurrent model."""
+    from tests.tiny_model import write_tiny_model  # needs onnx
+
+    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture
+def restored_threads() -> Iterator[None]:
+    """VapourSynth's number of threads is afterwards what it was."""
+    import vapoursynth as vs
+
+    threads = vs.core.num_threads
+    yield
+    vs.core.num_threads = threads

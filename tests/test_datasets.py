@@ -47,6 +47,11 @@ def equal(a: TrainingClip, b: TrainingClip) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+def shares(monkeypatch: pytest.MonkeyPatch, *, grainy: int, compressed: int) -> None:
+    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", grainy)
+    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", compressed)
+
+
 def test_a_clip_is_a_function_of_seed_and_index(dataset: RainyClips) -> None:
     forwards = [dataset[n] for n in INDICES]
     again = RainyClips(stills(), videos(), StreakBank(4, size=64), CLIPS)
@@ -88,8 +93,7 @@ def test_rain_fell_in_rgb_before_yuv(dataset: RainyClips, monkeypatch: pytest.Mo
         return rgb_to_yuv420(rgb, matrix)  # type: ignore[arg-type]
 
     monkeypatch.setattr("vsj4r.training.datasets.rgb_to_yuv420", watching)
-    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 0)
-    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
+    shares(monkeypatch, grainy=0, compressed=0)
     rainy_chroma = 0
     for n in INDICES:
         seen.clear()
@@ -112,10 +116,9 @@ def test_compression_comes_after_the_rain_and_where_there_is_none_not_at_all(
     bank: StreakBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = RainyClips(stills(), videos(), bank, CLIPS)
-    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 0)
-    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
+    shares(monkeypatch, grainy=0, compressed=0)
     plain_clips = [clips[n] for n in range(60)]
-    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 1)
+    shares(monkeypatch, grainy=0, compressed=1)
     for n, before in enumerate(plain_clips):
         after = clips[n]
         assert torch.equal(after.b_y, before.b_y)
@@ -131,10 +134,9 @@ def test_grain_stays_in_dry_clips_and_goes_from_rainy_ones(
     bank: StreakBank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = RainyClips(stills(), videos(), bank, CLIPS)
-    monkeypatch.setattr("vsj4r.training.datasets.COMPRESSED_SHARE", 0)
-    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 0)
+    shares(monkeypatch, grainy=0, compressed=0)
     smooth = [clips[n] for n in range(60)]
-    monkeypatch.setattr("vsj4r.training.datasets.GRAINY_SHARE", 1)
+    shares(monkeypatch, grainy=1, compressed=0)
     dry_clips = 0
     for n, before in enumerate(smooth):
         after = clips[n]

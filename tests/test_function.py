@@ -14,13 +14,7 @@ import vapoursynth as vs
 import vsj4r
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same
-from tests.tiny_model import write_tiny_model
 from vsj4r.plugin.arguments import Arguments
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
 
 
 def test_arguments_and_defaults_are_the_filters() -> None:

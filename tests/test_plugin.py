@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,11 @@ import vapoursynth as vs
 import vsj4r
 from tests.clips import bytes_of, noise_clip, planes_of
 from tests.filtering import assert_same, derain, message, reference
-from tests.tiny_model import write_tiny_model
 from vsj4r.frames.segments import Segments
 
+pytestmark = pytest.mark.usefixtures("restored_threads")
 core = vs.core
 BIN = Path(sys.executable).parent
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
-
-
-@pytest.fixture(autouse=True)
-def _restore_threads() -> Iterator[None]:
-    threads = core.num_threads
-    yield
-    core.num_threads = threads
 
 
 # ------------------------------------------------------------------------------------------ what comes out

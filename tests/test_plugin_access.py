@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,26 +12,14 @@ from hypothesis import strategies as st
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain
-from tests.tiny_model import write_tiny_model
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors
 from vsj4r.frames.formats import Plane
 from vsj4r.plugin import host
 
+pytestmark = pytest.mark.usefixtures("restored_threads")
 core = vs.core
 LENGTH = 90
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
-
-
-@pytest.fixture(autouse=True)
-def _restore_threads() -> Iterator[None]:
-    threads = core.num_threads
-    yield
-    core.num_threads = threads
 
 
 class CountingEngine:

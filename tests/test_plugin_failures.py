@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,26 +12,14 @@ import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, reference
-from tests.tiny_model import write_tiny_model
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, State, Step, Tensors
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.segments import Segments
 from vsj4r.plugin import host
 
+pytestmark = pytest.mark.usefixtures("restored_threads")
 core = vs.core
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
-
-
-@pytest.fixture(autouse=True)
-def _restore_threads() -> Iterator[None]:
-    threads = core.num_threads
-    yield
-    core.num_threads = threads
 
 
 class FaultyEngine:

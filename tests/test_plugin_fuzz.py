@@ -13,18 +13,12 @@ import vapoursynth as vs
 
 from tests.clips import noise_clip
 from tests.filtering import derain
-from tests.tiny_model import write_tiny_model
 
 core = vs.core
 CALLS = int(os.environ.get("VSJ4R_FUZZ_CALLS", "150"))  # 2000 before a release
 NUMBERS = [0, 1, 2, 3, 7, 40, -1, 1 << 31, -(1 << 62), 1 << 62]
 WORDS = ["", "auto", "cpu", "f32", "derained", "rain", "occlusion", "snow", "ünï", "x" * 5000]
 FLOATS = [0, 0.5, 1, -0.0, 1.0001, -1, 1e300, float("nan"), float("inf")]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
 
 
 def random_format(rng: random.Random) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, reference
-from tests.tiny_model import write_tiny_model
 from vsj4r.frames.segments import Segments
 
+pytestmark = pytest.mark.usefixtures("restored_threads")
 core = vs.core
 LAYOUTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "411": (2, 0), "440": (0, 1)}
 SAMPLES = [(vs.INTEGER, 8), (vs.INTEGER, 10), (vs.INTEGER, 16), (vs.FLOAT, 16), (vs.FLOAT, 32)]
@@ -25,18 +24,6 @@ FORMATS = [
 ]
 SIZES = {"full": (48, 32), "odd": (36, 20), "tiny": (0, 0)}
 LENGTH = 9
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
-
-
-@pytest.fixture(autouse=True)
-def _restore_threads() -> Iterator[None]:
-    threads = core.num_threads
-    yield
-    core.num_threads = threads
 
 
 def noise_of(geometry: str, name: str, family: int, sample: int, bits: int, ssw: int, ssh: int) -> Any:

@@ -11,7 +11,6 @@ import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, format_of, message, reference
-from tests.tiny_model import write_tiny_model
 from vsj4r.engine.base import Step, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine
 from vsj4r.frames.formats import Format, Geometry
@@ -23,11 +22,6 @@ LENGTH = 12
 EACH_FORMAT = pytest.mark.parametrize(
     "vs_format", [vs.YUV420P8, vs.YUV422P10, vs.YUV444P16, vs.YUV444PS, vs.GRAY8, vs.GRAYH, vs.RGB24, vs.RGBS]
 )
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
 
 
 def clip_of(vs_format: int = vs.YUV420P8) -> Any:

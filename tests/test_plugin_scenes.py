@@ -13,18 +13,12 @@ import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, message, reference
-from tests.tiny_model import write_tiny_model
 from vsj4r.frames.scenes import Cuts
 from vsj4r.frames.segments import Segments
 
 core = vs.core
 LENGTH = 60
 CUTS = [9, 10, 24, 41, 47, 59]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
 
 
 def shaded_clip() -> Any:
