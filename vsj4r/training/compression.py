@@ -16,9 +16,13 @@ MIDDLES = np.float32(0), np.float32(128), np.float32(128)  # 8-bit code of 0 in 
 
 
 def draw_compression(rng: np.random.Generator) -> dict[str, str]:
-    """Options of x264, from hardly visible to a phone's."""
-    crf = int(rng.integers(CRF[0], CRF[1] + 1))
-    return {"crf": str(crf), "preset": PRESETS[int(rng.integers(len(PRESETS)))], "threads": "1"}
+    """Options of x264, from hardly visible to a phone's.
+
+    Without mbtree: with it, the same frames give other bits from one call to the next, on one thread too, and
+    a clip would not be a function of its number any more (docs/log.md).
+    """
+    crf, preset = int(rng.integers(CRF[0], CRF[1] + 1)), PRESETS[int(rng.integers(len(PRESETS)))]
+    return {"crf": str(crf), "preset": preset, "threads": "1", "x264-params": "mbtree=0"}
 
 
 def compress(frames: Yuv, options: dict[str, str]) -> Yuv:
