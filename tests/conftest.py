@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from vsj4r.engine.cuda.driver import find_trouble
+
+if TYPE_CHECKING:
+    from tests.cuda.cpu_kernels import CpuKernels
+    from tests.cuda.opening import Opening
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -40,6 +45,40 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     from tests.tiny_model import write_tiny_model  # needs onnx
 
     return str(write_tiny_model(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> CpuKernels:
+    """The CUDA kernels for the CPU."""
+    from tests.cuda.cpu_kernels import CpuKernels, compile_kernels
+
+    return CpuKernels(compile_kernels(tmp_path_factory.mktemp("kernels")))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch, compiled: CpuKernels, one_torch_thread: None) -> list[Opening]:
+    """What is opened on CUDA, which is the fake device in float32."""
+    from tests.cuda.opening import Opening
+    from tests.cuda.timed_device import TimedDevice
+    from vsj4r.engine import devices
+    from vsj4r.engine.cuda import opening
+    from vsj4r.engine.cuda.engine import CudaEngine, Options
+
+    openings: list[Opening] = []
+
+    def open_fake(
+        model: Any, *, num_streams: int, tile: Any, index: int, precision: str, **rest: Any
+    ) -> CudaEngine:
+        arguments = {"num_streams": num_streams, "tile": tile, "index": index, "precision": precision, **rest}
+        device = TimedDevice(compiled, seed=len(openings) + 1)
+        options = Options(depth=num_streams, tile=tile)
+        engine = CudaEngine(model, device=device, precision="f32", options=options, **rest)
+        openings.append(Opening(engine, device, arguments))
+        return engine
+
+    monkeypatch.setattr(devices, "find_trouble", lambda index: None)
+    monkeypatch.setattr(opening, "open_cuda", open_fake)
+    return openings
 
 
 @pytest.fixture

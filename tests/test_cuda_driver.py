@@ -1,5 +1,4 @@
-"""Which device, why not, and what mends it; and frames through the real filter to the engine on the fake
-device."""
+"""Which device, why not, and what mends it."""
 
 from __future__ import annotations
 
@@ -9,15 +8,12 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
-from tests.cuda.cpu_kernels import CpuKernels, compile_kernels
-from vsj4r.engine import devices, open_engine
+from vsj4r.engine import devices
 from vsj4r.engine.cuda import driver
 from vsj4r.engine.cuda.driver import Driver, Trouble, device_index, find_trouble
 from vsj4r.errors import Vsj4rError
@@ -181,120 +177,3 @@ def test_a_gpu_test_is_a_failure_where_cuda_must_be(tmp_path: Path, value: str) 
     )  # fmt: skip
     assert ("1 failed" in done.stdout or "1 error" in done.stdout) == (value == "1"), done.stdout
     assert ("1 skipped" in done.stdout) == (value != "1")
-
-
-# The filter on the fake device
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> CpuKernels:
-    return CpuKernels(compile_kernels(tmp_path_factory.mktemp("kernels")))
-
-
-@pytest.fixture
-def opened(
-    monkeypatch: pytest.MonkeyPatch, compiled: CpuKernels, one_torch_thread: None
-) -> list[dict[str, Any]]:
-    """What the filter opens on CUDA, which is the fake device in float32."""
-    from tests.cuda.fake_device import FakeDevice
-    from vsj4r.engine.cuda import opening
-    from vsj4r.engine.cuda.engine import CudaEngine, Options
-
-    calls: list[dict[str, Any]] = []
-
-    def open_fake(model: Any, *, index: int, num_streams: int, precision: str, **rest: Any) -> CudaEngine:
-        calls.append({"index": index, "num_streams": num_streams, "precision": precision, **rest})
-        device = FakeDevice(compiled, seed=len(calls))
-        return CudaEngine(model, device=device, precision="f32", options=Options(depth=num_streams), **rest)
-
-    monkeypatch.setattr(devices, "find_trouble", lambda index: None)
-    monkeypatch.setattr(opening, "open_cuda", open_fake)
-    return calls
-
-
-def differ(a: Any, b: Any) -> float:
-    """The largest difference, in codes (floats: in 255ths)."""
-    unit = 255 if a.format.sample_type == vs.FLOAT else 1
-    return max(
-        float(np.abs(x.astype(np.float64) - y).max()) * unit
-        for x, y in zip(planes_of(a), planes_of(b), strict=True)
-    )
-
-
-@pytest.mark.parametrize(
-    ("vs_format", "arguments", "direct"),
-    [
-        (vs.YUV420P8, {}, True),
-        (vs.YUV420P10, {"strength": 0.5, "planes": [0, 2]}, True),
-        (vs.YUV420P16, {"num_streams": 3}, True),
-        (vs.YUV420PS, {"planes": [1]}, True),
-        (vs.GRAY8, {}, True),
-        (vs.GRAYH, {}, True),
-        (vs.YUV444P8, {}, False),
-        (vs.RGB24, {}, False),
-        (vs.YUV420P8, {"output": ["derained", "rain", "occlusion"]}, False),
-    ],
-)
-def test_the_filter_on_cuda_gives_what_it_gives_on_the_cpu(
-    opened: list[dict[str, Any]], vs_format: int, arguments: dict[str, Any], direct: bool
-) -> None:
-    """In any order, with run-ins, on a size that is padded; by planes or by tensors."""
-    clip = noise_clip(width=44, height=28, length=9, vs_format=vs_format).std.BoxBlur()
-    wanted = {
-        "model": "j4r-lite",
-        "precision": "f32",
-        "segment": 4,
-        "warmup": 2,
-        "scene_detect": 0,
-        **arguments,
-    }
-    cuda = vs.core.j4r.Derain(clip, device="cuda:1", **wanted)
-    cpu = vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
-    assert opened[0]["index"] == 1
-    assert (opened[0]["frames"] is not None) == direct
-    assert opened[0]["num_streams"] == arguments.get("num_streams", 1)
-    for n in (6, 0, 1, 8, 7, 3):
-        ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
-        tolerance = 256 / 255 if clip.format.bits_per_sample == 16 else 1
-        assert differ(ours, theirs) <= tolerance * (1 if vs_format != vs.YUV420P16 else 2)
-        for name in ("J4RRain", "J4ROcclusion"):
-            assert ours.props[name] == pytest.approx(theirs.props[name], rel=1e-3, abs=1e-6)
-    assert differ(cuda.get_frame(3), clip.get_frame(3)) > 0, "it does something"
-
-
-def test_a_mask_takes_the_way_over_tensors(opened: list[dict[str, Any]]) -> None:
-    clip = noise_clip(width=44, height=28, length=3).std.BoxBlur()
-    mask = vs.core.std.BlankClip(clip, format=vs.GRAY8, color=128)
-    arguments: dict[str, Any] = {"model": "j4r-lite", "precision": "f32", "mask": mask, "scene_detect": 0}
-    cuda, cpu = (vs.core.j4r.Derain(clip, device=device, **arguments) for device in ("cuda", "cpu"))
-    assert opened[0]["frames"] is None
-    assert differ(cuda.get_frame(1), cpu.get_frame(1)) <= 1
-
-
-def test_strength_by_frame_and_interlaced_frames_are_heeded(opened: list[dict[str, Any]]) -> None:
-    clip = noise_clip(width=44, height=28, length=3).std.BoxBlur()
-    arguments: dict[str, Any] = {"model": "j4r-lite", "device": "cuda", "scene_detect": 0}
-    still = vs.core.j4r.Derain(clip.std.SetFrameProps(J4RStrength=0.0), **arguments)
-    assert differ(still.get_frame(1), clip.get_frame(1)) == 0
-    with pytest.raises(vs.Error, match="strength must be between 0 and 1, got J4RStrength 2"):
-        vs.core.j4r.Derain(clip.std.SetFrameProps(J4RStrength=2.0), **arguments).get_frame(1)
-    with pytest.raises(vs.Error, match="clip must be progressive, got _FieldBased 2 on frame 0"):
-        vs.core.j4r.Derain(clip.std.SetFrameProps(_FieldBased=2), **arguments).get_frame(1)
-    full, limited = (
-        vs.core.j4r.Derain(clip.std.SetFrameProps(_Range=value), **arguments).get_frame(1) for value in (1, 0)
-    )
-    assert differ(full, limited) > 0
-
-
-def test_precision_is_checked_before_a_card_is_opened(opened: list[dict[str, Any]]) -> None:
-    clip = noise_clip(width=32, height=32, length=2)
-    with pytest.raises(vs.Error, match="Derain: precision must be one of auto, f32, got 'f8'"):
-        vs.core.j4r.Derain(clip, device="cuda", precision="f8")
-    assert not opened
-
-
-def test_open_engine_takes_the_device(opened: list[dict[str, Any]]) -> None:
-    open_engine("j4r-lite", height=32, width=32, device="auto")
-    assert opened == [
-        {"index": 0, "num_streams": 1, "precision": "f16", "height": 32, "width": 32, "frames": None}
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from vsj4r.frames.scenes import Cuts, FoundCuts
@@ -137,6 +138,24 @@ def test_a_long_run_is_cut_and_the_rest_wait_for_it() -> None:
     assert schedule.reads(900).target == 500
     schedule.forget(500)
     assert schedule.reads(900).target == 900
+
+
+def test_frames_ahead_are_those_of_the_same_state() -> None:
+    """Frame 3 is a cut, 10 an anchor with a run-in, 14 the last."""
+    schedule = Schedule(Segments(15, 10, 4, 1, Cuts([3])), ahead=2)
+    begun = [len(schedule.begins(n, n)) for n in range(15)]
+    assert begun == [3, 2, 1, 3, 3, 3, 3, 3, 2, 1, 3, 3, 3, 2, 1]
+    read = [schedule.reads(n).last for n in range(15)]
+    assert read == [2, 2, 2, 6, 7, 8, 9, 10, 10, 10, 13, 14, 14, 14, 14]
+
+
+def test_cuts_among_the_frames_ahead_are_asked_for() -> None:
+    found = FoundCuts(40)
+    for n in range(20):
+        found.look(n, np.zeros((12, 12), np.float32), told=None)
+    near, far = (Schedule(Segments(40, 0, 4, 1, found), ahead=ahead) for ahead in (0, 3))
+    assert near.missing(17) is None
+    assert far.missing(17) == (20, 21)
 
 
 def test_a_failed_step_costs_the_state_and_nothing_else() -> None:

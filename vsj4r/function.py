@@ -88,7 +88,7 @@ def derain(
         device: "cpu", "cuda" or "cuda:N"; "auto" is CUDA where it works, otherwise the CPU.
         precision: "auto", the fastest that the device computes natively, or "f32".
         threads: of inference; 0 is all cores, less one where there are more than two.
-        num_streams: frames in flight on a CUDA device, 1 to 8; more overlap copies with computing.
+        num_streams: frames in flight on a CUDA device, 1 to 8; with 2 it need not wait for copies.
         segment: frames from one beginning of the memory to the next; 0 is none but the first.
         warmup: frames run in before each of them, their output thrown away.
         scene_detect: find scene cuts, and read ``_SceneChangePrev``.

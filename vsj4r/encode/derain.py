@@ -30,6 +30,9 @@ from vsj4r.encode.video import frames_in_order, write_video
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
+FRAMES_IN_FLIGHT = 2
+"""On a CUDA device: whoever encodes reads in order, so that the next frame may always be begun."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -126,7 +129,7 @@ def derained_clip(
     """``core.j4r.Derain``, for footage that a player turns too, with its errors as ours."""
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
-    options = {"model": model, "strength": strength, "device": device}
+    options = {"model": model, "strength": strength, "device": device, "num_streams": FRAMES_IN_FLIGHT}
     try:
         return done_upright(
             clip,

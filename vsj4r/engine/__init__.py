@@ -43,8 +43,8 @@ def open_engine(
 
     ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
-    ``num_streams``: frames in flight on a CUDA device. ``tile``: (width, height) in luma samples that the CPU
-    gives at a time, overlap not counted; None: as much as memory allows.
+    ``num_streams``: frames in flight on a CUDA device. ``tile``: (width, height) in luma samples that are
+    evaluated at a time, overlap not counted; None: as much as memory allows.
 
     Raises:
         Vsj4rError: unknown model, device or precision, a damaged file, or a graph that will not compile.
@@ -69,7 +69,7 @@ def open_engine(
         return engine
 
     def cuda(index: int) -> Engine:
-        return _open_cuda(found, index, height, width, precision, num_streams, None)
+        return _open_cuda(found, index, height, width, precision, num_streams, tile, None)
 
     return on_device(device, cuda=cuda, cpu=cpu)
 
@@ -83,6 +83,7 @@ def open_frame_engine(
     device: str,
     precision: str,
     num_streams: int,
+    tile: tuple[int, int] | None,
 ) -> FrameEngine | None:
     """An engine that takes ``frames`` as they are; None where ``device`` is, or falls back to, the CPU.
 
@@ -93,7 +94,7 @@ def open_frame_engine(
     found = find_model(model)
 
     def cuda(index: int) -> FrameEngine | None:
-        return _open_cuda(found, index, height, width, precision, num_streams, frames)
+        return _open_cuda(found, index, height, width, precision, num_streams, tile, frames)
 
     return on_device(device, cuda=cuda, cpu=lambda: None)
 
@@ -110,6 +111,7 @@ def _open_cuda(
     width: int,
     precision: str,
     num_streams: int,
+    tile: tuple[int, int] | None,
     frames: FrameLayout | None,
 ) -> FrameEngine:
     from vsj4r.engine.cuda.opening import open_cuda  # torch and CuPy
@@ -121,6 +123,7 @@ def _open_cuda(
         width=width,
         precision="f16" if precision == "auto" else precision,
         num_streams=num_streams,
+        tile=tile,
         frames=frames,
     )
 

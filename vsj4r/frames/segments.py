@@ -53,6 +53,11 @@ class Segments:
         after = min(n + self.lookahead, self.length - 1)
         return n if self.cuts.last(after, since=n) > n else after
 
+    def beyond(self, n: int, ahead: int) -> int:
+        """The last of the ``ahead`` frames after ``n`` before the next periodic anchor; ``n`` without any."""
+        stop = self._period(n) + self.segment if self.segment else self.length
+        return min(n + ahead, stop - 1, self.length - 1)
+
     def _period(self, n: int) -> int:
         return n - n % self.segment if self.segment else 0
 
@@ -63,7 +68,8 @@ class Segments:
 class Run(NamedTuple):
     """Frames ``first`` .. ``stop`` are to be stepped towards ``target``, reading ``first`` .. ``last``.
 
-    Outputs from ``keep`` on are good; earlier ones are warm-up.
+    Outputs from ``keep`` on are good; earlier ones are warm-up. ``ahead``: how many frames after each may be
+    begun before that one is finished.
     """
 
     target: int
@@ -71,6 +77,7 @@ class Run(NamedTuple):
     keep: int
     stop: int
     last: int
+    ahead: int = 0
 
 
 @dataclass(slots=True)
@@ -88,12 +95,19 @@ class Schedule:
     A run of up to ``RUN_FRAMES`` is done at once. A longer one goes in pieces, between which other
     requests come in, so its state must not be taken from it: long requests queue, everyone who waits
     works for the oldest, and that one's state is not taken. Hence each request ends.
+
+    ``ahead``: frames that an engine may begin before an earlier one is finished. Runs read that much further,
+    as far as the same state goes.
     """
 
-    def __init__(self, segments: Segments) -> None:
-        self.segments = segments
+    def __init__(self, segments: Segments, ahead: int = 0) -> None:
+        self.segments, self._ahead = segments, ahead
         self._lives = [_Live(slot) for slot in range(LIVE_STATES)]  # least recently used first
         self._long: dict[int, None] = {}  # targets in order of arrival
+
+    def missing(self, n: int) -> tuple[int, int] | None:
+        """``Segments.missing`` for ``n`` and what may be begun after it."""
+        return self.segments.missing(self.segments.beyond(n, self._ahead))
 
     def reads(self, n: int) -> Run:
         """What to feed now so that output ``n`` comes nearer; ``run.stop == n`` when it gets there."""
@@ -103,7 +117,11 @@ class Schedule:
         self._long.setdefault(n)
         run = self._run(next(iter(self._long)))
         stop = min(run.stop, run.first + RUN_FRAMES - 1)
-        return run._replace(stop=stop, last=self.segments.neighbour(stop))
+        return run._replace(stop=stop, last=self._last(stop, run.target))
+
+    def begins(self, i: int, target: int) -> range:
+        """Frame ``i``, which counts on the way to ``target``, and what may be begun before it is finished."""
+        return range(i, self._reach(i, target) + 1)
 
     def claim(self, i: int, target: int) -> tuple[int, bool]:
         """The slot whose state is to be stepped with frame ``i``, and whether it must be reset first."""
@@ -138,7 +156,19 @@ class Schedule:
     def _run(self, n: int) -> Run:
         live = self._nearest(n)
         first = self.segments.start(n) if live is None else live.cursor + 1
-        return Run(n, first, max(first, self.segments.anchor(n)), n, self.segments.neighbour(n))
+        keep = max(first, self.segments.anchor(n))
+        return Run(n, first, keep, n, self._last(n, n), self._ahead)
+
+    def _last(self, stop: int, target: int) -> int:
+        """The last frame that is read by a run which ends with ``stop``."""
+        return self.segments.neighbour(self._reach(stop, target))
+
+    def _reach(self, i: int, target: int) -> int:
+        """The last frame that may be begun before ``i`` is finished: the state of ``target`` leads there."""
+        anchor, reach = self.segments.anchor(target), i
+        while reach < self.segments.beyond(i, self._ahead) and self.segments.anchor(reach + 1) == anchor:
+            reach += 1
+        return reach
 
     def _nearest(self, n: int) -> _Live | None:
         anchor = self.segments.anchor(n)

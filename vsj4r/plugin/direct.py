@@ -38,6 +38,7 @@ def open_direct(geometry: Geometry, spec: StepSpec, arguments: Arguments, *, mas
         device=arguments.device,
         precision=arguments.precision,
         num_streams=arguments.num_streams,
+        tile=arguments.tile_px,
     )
     return None if engine is None else Direct(engine, kind, layout, arguments.planes)
 
@@ -56,26 +57,19 @@ class Direct:
         y, uv = (self._format.codes(plane, full=full) for plane in (0, 1))
         return Source(n, planes[: self._count], Codes(y.zero, y.span, uv.zero, uv.span))
 
-    def step(
-        self,
-        now: Source,
-        following: Source,
-        state: State,
-        *,
-        strength: float,
-        full: bool,
-        planes: Sequence[Plane],
-        into: Sequence[Plane] | None,
-    ) -> Levels:
-        """Feed ``now``, whose planes are ``planes``, and write ``into``; None: nobody wants it.
+    def begin(
+        self, now: Source, following: Source, state: State, *, strength: float, full: bool, wanted: bool
+    ) -> None:
+        """``FrameEngine.begin``; where it is not ``wanted`` nothing is to be finished."""
+        self.engine.begin(now, following, state, self._scales(strength, full) if wanted else None)
+
+    def finish(self, state: State, *, planes: Sequence[Plane], into: Sequence[Plane]) -> Levels:
+        """Write the oldest frame that was begun, whose planes are ``planes``, to ``into``.
 
         Raises:
-            Vsj4rError: as ``FrameEngine.derain``.
+            Vsj4rError: as ``FrameEngine.finish``.
         """
-        derained = self.engine.derain(now, following, state, self._scales(strength, full) if into else None)
-        if derained is None or into is None:
-            return Levels(0, 0)
-        written, rain, occlusion = derained
+        written, rain, occlusion = self.engine.finish(state)
         for index, target in enumerate(into):
             np.copyto(target, written[index] if index < self._count else planes[index])
         return Levels(rain, occlusion)

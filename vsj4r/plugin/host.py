@@ -28,7 +28,7 @@ from vsj4r.plugin.direct import Direct, open_direct
 from vsj4r.plugin.frame import Frame, RawFrame
 from vsj4r.plugin.outputs import Outputs
 
-Numbered = tuple[int, Frame]
+Frames = dict[int, Frame]
 
 
 @cache
@@ -86,7 +86,7 @@ class Host:
         self._lookahead = spec.lookahead
         self._cuts = cuts
         segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead, self._cuts)
-        self._schedule = Schedule(segments)
+        self._schedule = Schedule(segments, ahead=self._direct.engine.depth - 1 if self._direct else 0)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
         held = 0 if self._direct else 1 + LIVE_STATES
         self._tensors = TensorRing([self._converter.new_tensors() for _ in range(held)])
@@ -94,7 +94,7 @@ class Host:
     def reads(self, n: int) -> tuple[bool, Run]:
         """What to do now on the way to output ``n``: True to ``look`` at the frames of the run, False to
         ``step`` them."""
-        missing = self._schedule.segments.missing(n)
+        missing = self._schedule.missing(n)
         if missing is None:
             return False, self._schedule.reads(n)
         first, last = missing
@@ -115,33 +115,24 @@ class Host:
                 self._cuts.look(i, thumbnail(luma, peak=self._geometry.format.peak), told=told)
 
     def step(
-        self,
-        i: int,
-        target: int,
-        source: RawFrame,
-        after: RawFrame,
-        mask: RawFrame | None,
-        outs: list[RawFrame],
+        self, i: int, target: int, sources: list[RawFrame], mask: RawFrame | None, outs: list[RawFrame]
     ) -> Levels:
         """Feed frame ``i`` of the run towards ``target`` and write ``outs``, one for each output or none.
 
-        ``source`` is frame ``i``, ``after`` the next one that was read (frame ``i`` again at the end).
-        Without ``outs`` the levels mean nothing.
+        ``sources`` are frame ``i`` and those after it, ``Run.ahead`` + 1 or as many as were read. Without
+        ``outs`` the levels mean nothing.
 
         Raises:
             Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
         """
         with _one_line():
-            now = i, Frame(*source)
-            neighbour = self._schedule.segments.neighbour(i)
-            following = now if neighbour == i else (neighbour, Frame(*after))
-            for n, frame in (now, following):
-                _check_progressive(n, frame)
+            frames = {n: Frame(*source) for n, source in enumerate(sources, i)}
             written = [Frame(*out) for out in outs]
+            neighbour = self._neighbour(i, frames)
             if self._direct is None:
-                evaluate = self._by_tensors(now, following, mask and Frame(*mask), written)
+                evaluate = self._by_tensors(i, neighbour, frames, mask and Frame(*mask), written)
             else:
-                evaluate = self._by_planes(self._direct, now, following, written)
+                evaluate = self._by_planes(self._direct, i, target, frames, written)
             slot, fresh = self._schedule.claim(i, target)
             state = self._states[slot]
             try:
@@ -155,38 +146,59 @@ class Host:
             return levels
 
     def _by_tensors(
-        self, now: Numbered, following: Numbered, mask: Frame | None, outs: list[Frame]
+        self, i: int, neighbour: int, frames: Frames, mask: Frame | None, outs: list[Frame]
     ) -> Callable[[State], Levels]:
-        o_t = self._load(*now)
-        o_next = o_t if following is now else self._load(*following)
+        o_t = self._load(i, frames[i])
+        o_next = o_t if neighbour == i else self._load(neighbour, frames[neighbour])
 
         def evaluate(state: State) -> Levels:
             step = self._engine.step(o_t, o_next if self._lookahead else None, state)
-            return self._outputs.write(step, now[1], mask, outs) if outs else Levels(0, 0)
+            return self._outputs.write(step, frames[i], mask, outs) if outs else Levels(0, 0)
 
         return evaluate
 
     def _by_planes(
-        self, direct: Direct, now: Numbered, following: Numbered, outs: list[Frame]
+        self, direct: Direct, i: int, target: int, frames: Frames, outs: list[Frame]
     ) -> Callable[[State], Levels]:
-        kind, frame = self._geometry.format, now[1]
-        o_t, o_next = (
-            direct.source(n, each.views(self._geometry), full=each.is_full(kind))
-            for n, each in (now, following)
-        )
-
         def evaluate(state: State) -> Levels:
-            return direct.step(
-                o_t,
-                o_next,
-                state,
-                strength=self._outputs.strength_of(frame),
-                full=frame.is_full(kind),
-                planes=frame.views(self._geometry),
-                into=outs[0].views(self._geometry) if outs else None,
-            )
+            if not outs:
+                self._begin(direct, i, frames, state, wanted=False)
+                return Levels(0, 0)
+            begins = self._schedule.begins(i, target)
+            for n in begins[direct.engine.waiting(state) :]:
+                try:
+                    self._begin(direct, n, frames, state, wanted=True)
+                except Exception:
+                    if n == i:
+                        raise
+                    break  # it will be met again when that frame is stepped
+            planes, into = (frame.views(self._geometry) for frame in (frames[i], outs[0]))
+            return direct.finish(state, planes=planes, into=into)
 
         return evaluate
+
+    def _begin(self, direct: Direct, n: int, frames: Frames, state: State, *, wanted: bool) -> None:
+        kind = self._geometry.format
+        now, following = (
+            direct.source(each, frames[each].views(self._geometry), full=frames[each].is_full(kind))
+            for each in (n, self._neighbour(n, frames))
+        )
+        strength, full = self._outputs.strength_of(frames[n]), frames[n].is_full(kind)
+        direct.begin(now, following, state, strength=strength, full=full, wanted=wanted)
+
+    def _neighbour(self, n: int, frames: Frames) -> int:
+        """The frame that is read beside ``n``.
+
+        Raises:
+            Vsj4rError: one of them is interlaced.
+        """
+        neighbour = self._schedule.segments.neighbour(n)
+        for i in (n, neighbour):
+            if frames[i].field_based > 0:
+                raise Vsj4rError(
+                    f"clip must be progressive, got _FieldBased {frames[i].field_based} on frame {i}"
+                )
+        return neighbour
 
     def _load(self, n: int, frame: Frame) -> Tensors:
         planes = frame.views(self._geometry)
@@ -194,11 +206,6 @@ class Host:
         return self._tensors.get(
             n, lambda tensors: self._converter.load(planes, full=full, matrix=frame.matrix, into=tensors)
         )
-
-
-def _check_progressive(n: int, frame: Frame) -> None:
-    if frame.field_based > 0:
-        raise Vsj4rError(f"clip must be progressive, got _FieldBased {frame.field_based} on frame {n}")
 
 
 @contextmanager

@@ -171,8 +171,8 @@ void host_close(PyObject *host)
 bool host_reads(PyObject *host, int n, HostRun *run, HostError *error)
 {
     PyObject *answer = python.PyObject_CallMethod(host, "reads", "(i)", n);
-    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiii)", &run->look, &run->target, &run->first, &run->keep, &run->stop,
-                                                  &run->last);
+    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiiii)", &run->look, &run->target, &run->first, &run->keep,
+                                                  &run->stop, &run->last, &run->ahead);
     if (!read)
         take_exception(error);
     if (answer)
@@ -242,12 +242,12 @@ bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, H
     return took_effect(python.PyObject_CallMethod(host, "look", "(iN)", i, frame_tuple(source, NULL, api)), error);
 }
 
-/* The frames to be written as a list. */
-static PyObject *outs_list(HostFrames *frames, const VSAPI *api)
+/* Frames as a list, NULL with an exception on failure; `writable` are the same frames or NULL. */
+static PyObject *frame_list(const VSFrame *const *frames, VSFrame *const *writable, int count, const VSAPI *api)
 {
     PyObject *list = python.PyList_New(0);
-    for (int i = 0; list && i < frames->count; i++) {
-        PyObject *frame = frame_tuple(frames->outs[i], frames->outs[i], api);
+    for (int i = 0; list && i < count; i++) {
+        PyObject *frame = frame_tuple(frames[i], writable ? writable[i] : NULL, api);
         bool stored = frame && python.PyList_Append(list, frame) == 0;
         if (frame)
             python.Py_DecRef(frame);
@@ -262,9 +262,9 @@ static PyObject *outs_list(HostFrames *frames, const VSAPI *api)
 bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error)
 {
     PyObject *mask = frames->mask ? frame_tuple(frames->mask, NULL, api) : python.Py_BuildValue("");
-    PyObject *levels = python.PyObject_CallMethod(host, "step", "(iiNNNN)", i, target,
-                                                  frame_tuple(frames->source, NULL, api),
-                                                  frame_tuple(frames->after, NULL, api), mask, outs_list(frames, api));
+    PyObject *levels = python.PyObject_CallMethod(
+        host, "step", "(iiNNN)", i, target, frame_list(frames->sources, NULL, frames->source_count, api), mask,
+        frame_list((const VSFrame *const *)frames->outs, frames->outs, frames->count, api));
     bool stepped = levels && python.PyArg_ParseTuple(levels, "dd", &frames->rain, &frames->occlusion);
     if (!stepped)
         take_exception(error);

@@ -17,7 +17,7 @@ typedef struct HostError {
  * vsj4r/frames/segments.py. */
 typedef struct HostRun {
     int look;
-    int target, first, keep, stop, last;
+    int target, first, keep, stop, last, ahead;
 } HostRun;
 
 /* Take the GIL, whether or not this thread holds it; false (and `error`) when Python is not to be called. */
@@ -36,9 +36,14 @@ bool host_reads(PyObject *host, int n, HostRun *run, HostError *error);
 /* Look at frame `i` for a scene cut. */
 bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, HostError *error);
 
-/* The frames of one step: `source`, `after`, the next one read, `mask` or NULL, and `count` frames to be written. */
+/* The next frame, and as many as there may be in flight (num_streams). */
+enum { HOST_SOURCES_MAX = 1 + 8 };
+
+/* The frames of one step: the frame itself and those read after it, `mask` or NULL, and `count` frames to be written. */
 typedef struct HostFrames {
-    const VSFrame *source, *after, *mask;
+    const VSFrame *sources[HOST_SOURCES_MAX];
+    int source_count;
+    const VSFrame *mask;
     VSFrame *outs[OUTPUTS_MAX];
     int count; /* 0: the output is thrown away */
     double rain, occlusion; /* gives, unless `count` is 0: means over the frame */

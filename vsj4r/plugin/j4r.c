@@ -3,23 +3,15 @@
  * This is the mechanism: frame requests, references, the GIL, the ring of finished frames. Which frames are
  * fed, from which state, is decided in Python (host.py, ../frames/segments.py).
  */
-#include "held.h"
 #include "host_calls.h"
 #include "outputs.h"
+#include "requests.h"
 #include "ring.h"
 
 #include <VapourSynth4.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* A request for output n that waits. */
-typedef struct Request {
-    int n;
-    Held source, mask;
-    const VSFrame *finished; /* output n, once somebody's run has come past it */
-    struct Request *next;
-} Request;
 
 typedef struct Derain {
     VSNode *node, *mask; /* the mask may be NULL */
@@ -37,28 +29,6 @@ static void set_filter_error(const HostError *error, VSFrameContext *context, co
 }
 
 /* ---------------------------------------------------------------- get */
-
-static Request *request_open(Derain *d, int n)
-{
-    Request *request = malloc(sizeof *request);
-    if (request) {
-        *request = (Request){.n = n, .source = HELD_NONE, .mask = HELD_NONE, .next = d->requests};
-        d->requests = request;
-    }
-    return request;
-}
-
-/* Forget the request; gives its output frame, with the reference, or NULL. */
-static const VSFrame *request_close(Derain *d, Request *request)
-{
-    const VSFrame *finished = request->finished;
-    Request **link = &d->requests;
-    while (*link != request)
-        link = &(*link)->next;
-    *link = request->next;
-    free(request);
-    return finished;
-}
 
 /* Number of the mask's frame for frame i: a shorter mask's last frame goes on. */
 static int derain_mask_frame(const Derain *d, int i, const VSAPI *api)
@@ -94,9 +64,7 @@ static void derain_release(Derain *d, Request *request, int i, VSFrameContext *c
 /* Keep output i (taking over the reference) and give it to whoever waits for it. */
 static void derain_finish(Derain *d, int i, const VSFrame *out, const VSAPI *api)
 {
-    for (Request *request = d->requests; request; request = request->next)
-        if (request->n == i && !request->finished)
-            request->finished = api->addFrameRef(out);
+    requests_give(d->requests, i, out, api);
     ring_put(&d->ring, i, out, api);
 }
 
@@ -105,11 +73,12 @@ static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *co
                         HostError *error)
 {
     HostFrames frames = {.count = i >= run->keep ? d->outputs.count : 0};
-    frames.source = api->getFrameFilter(i, d->node, context);
-    frames.after = api->getFrameFilter(i < run->last ? i + 1 : i, d->node, context);
+    int count = run->ahead + 2 < HOST_SOURCES_MAX ? run->ahead + 2 : HOST_SOURCES_MAX;
+    for (int n = i; n <= run->last && n < i + count; n++)
+        frames.sources[frames.source_count++] = api->getFrameFilter(n, d->node, context);
     if (frames.count) {
         frames.mask = d->mask ? api->getFrameFilter(derain_mask_frame(d, i, api), d->mask, context) : NULL;
-        outputs_new(&d->outputs, frames.outs, frames.source, core, api);
+        outputs_new(&d->outputs, frames.outs, frames.sources[0], core, api);
     }
     bool stepped = host_step(d->host, i, run->target, &frames, api, error);
     if (stepped && frames.count)
@@ -117,8 +86,8 @@ static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *co
     else
         outputs_free(&d->outputs, frames.outs, api);
     api->freeFrame(frames.mask);
-    api->freeFrame(frames.after);
-    api->freeFrame(frames.source);
+    while (frames.source_count)
+        api->freeFrame(frames.sources[--frames.source_count]);
     return stepped;
 }
 
@@ -191,7 +160,7 @@ static void derain_give_up(Derain *d, Request *request, const VSAPI *api)
         host_forget(d->host, request->n);
         host_unlock(gil);
     }
-    api->freeFrame(request_close(d, request));
+    api->freeFrame(request_close(&d->requests, request));
 }
 
 /* fmUnordered: entered by one thread at a time, in any order of n. Each entry may have to ask for more frames,
@@ -204,7 +173,7 @@ static const VSFrame *VS_CC derain_get(int n, int reason, void *instance, void *
         const VSFrame *known = ring_find(&d->ring, n);
         if (known)
             return api->addFrameRef(known);
-        frame_data[0] = request_open(d, n);
+        frame_data[0] = request_open(&d->requests, n);
         if (!frame_data[0])
             api->setFilterError("Derain: out of memory", context);
     }
@@ -217,7 +186,7 @@ static const VSFrame *VS_CC derain_get(int n, int reason, void *instance, void *
     }
     if (!request->finished && derain_serve(d, request, context, core, api) && !request->finished)
         return NULL; /* waits for source frames */
-    return request_close(d, request); /* NULL after an error */
+    return request_close(&d->requests, request); /* NULL after an error */
 }
 
 /* --------------------------------------------------------------- free */

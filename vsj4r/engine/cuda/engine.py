@@ -33,12 +33,14 @@ CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(
 @dataclass(frozen=True, slots=True)
 class Options:
     """``depth``: frames in flight. ``graphs``: capture the step. ``nhwc``: channels lie side by side, which
-    is what tensor cores like. ``fused``: how a convolution with a ReLU is computed."""
+    is what tensor cores like. ``fused``: how a convolution with a ReLU is computed. ``tile``: (width, height)
+    in luma samples that the convolutions take at most at a time, overlap not counted; None: the frame."""
 
     depth: int = 1
     graphs: bool = True
     nhwc: bool = True
     fused: Fused = relu_after
+    tile: tuple[int, int] | None = None
 
 
 class CudaEngine:
@@ -88,7 +90,7 @@ class CudaEngine:
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Cells of a tile of the convolutions; at first the whole grid."""
+        """Cells of a tile of the convolutions, (height, width)."""
         return self._opened.tile if self._opened else (self.grid.height, self.grid.width)
 
     def new_state(self) -> Lane:
@@ -116,15 +118,21 @@ class CudaEngine:
         residual = Tensors(np.ascontiguousarray(y), np.stack(uv) if uv else None)
         return Evaluated(residual=residual, alpha=output.alpha)
 
-    def derain(
-        self, now: Source, following: Source | None, state: State, scales: Scales | None
-    ) -> tuple[list[Plane], float, float] | None:
-        """See ``FrameEngine.derain``."""
-        lane = self._lane(state)
-        self.submit(now, following if self.spec.lookahead else None, lane, scales)
-        if scales is None:
-            return None
-        output = self.collect(lane)
+    @property
+    def depth(self) -> int:
+        return self.plan.depth
+
+    def begin(self, now: Source, following: Source | None, state: State, scales: Scales | None) -> None:
+        """See ``FrameEngine.begin``."""
+        self.submit(now, following if self.spec.lookahead else None, self._lane(state), scales)
+
+    def waiting(self, state: State) -> int:
+        """See ``FrameEngine.waiting``."""
+        return self._lane(state).waiting
+
+    def finish(self, state: State) -> tuple[list[Plane], float, float]:
+        """See ``FrameEngine.finish``."""
+        output = self.collect(self._lane(state))
         return self.plan.frames.views(output.frame), float(output.figures[0]), float(output.figures[1])
 
     def submit(self, now: Source, following: Source | None, lane: Lane, scales: Scales | None) -> None:
@@ -135,11 +143,13 @@ class CudaEngine:
         """``Lane.collect``.
 
         Raises:
-            Vsj4rError: the residual is no number; with one output in flight the lane is as it was before.
+            Vsj4rError: the residual is no number. If nothing else was in flight the lane is as it was before;
+                otherwise it is to be reset.
         """
         output = lane.collect()
         if not math.isfinite(output.figures[2]):
-            lane.undo()
+            if not lane.waiting:
+                lane.undo()
             hint = ": precision='f32' reaches further" if self.precision == "f16" else ""
             raise Vsj4rError(f"model {self.spec.name}: the residual must be finite, got what is not{hint}")
         return output
@@ -167,7 +177,7 @@ class CudaEngine:
 
     def _new_step(self) -> Step:
         layout = self.plan.frames
-        return Step(
+        step = Step(
             self._net,
             self.grid,
             (layout.height, layout.width),
@@ -175,6 +185,10 @@ class CudaEngine:
             kernels=self.device.kernels,
             fused=self._options.fused,
         )
+        if self._options.tile is not None:
+            width, height = (max(1, side >> self.grid.shift) for side in self._options.tile)
+            step.tile = min(height, self.grid.height), min(width, self.grid.width)
+        return step
 
     def _new_lane(self) -> Lane:
         lane = Lane(self.device, self._streams, self.plan, self._step, self._luma)

@@ -86,11 +86,11 @@ class _Memory:
     def __init__(self, device: Device, plan: Plan, matching: tuple[int, int]) -> None:
         grid = plan.grid
         h, h_block = _tensor(device, (1, plan.memory_channels, grid.height, grid.width), grid)
-        o_prev, o_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
+        b_prev, b_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
         l_prev, l_block = _plane(device, (1, 1, *matching))
         seen, seen_block = _plane(device, (1, 1, 1, 1))
-        self.state = State(h, o_prev, l_prev, seen)
-        self.blocks = [h_block, o_block, l_block, seen_block]
+        self.state = State(h, b_prev, l_prev, seen)
+        self.blocks = [h_block, b_block, l_block, seen_block]
 
     def clear(self) -> None:
         for tensor in self.state:
@@ -133,7 +133,15 @@ class Lane:
         held += self.blocks()
         return sum(block.tensor.numel() for block in held)
 
+    @property
+    def waiting(self) -> int:
+        """Outputs in flight: submitted and not collected."""
+        return self._submitted - self._collected
+
     def reset(self) -> None:
+        """Before the first frame; outputs in flight are dropped."""
+        while self.waiting:
+            self.collect()
         memory = self._memory[self._steps % 2]
         with self._device.active():
             self._streams.compute.run(memory.clear, reads=[], writes=memory.blocks)
@@ -146,13 +154,13 @@ class Lane:
             OutOfMemory: nothing has moved on.
             RuntimeError: ``depth`` outputs wait to be collected.
         """
-        if self._submitted - self._collected >= self.plan.depth:
+        if self.waiting >= self.plan.depth:
             raise RuntimeError(f"{self.plan.depth} outputs wait to be collected")
         parity = self._steps % 2
         with self._device.active():
-            self._bring(now, self._cells[parity])
+            self._bring(now, parity)
             if following is not None:
-                self._bring(following, self._cells[1 - parity])
+                self._bring(following, 1 - parity)
             self._compute(parity, following is not None)
             if scales is not None:
                 self._give(self._cells[parity], scales)
@@ -205,11 +213,14 @@ class Lane:
             cells.key = None
         self.reset()
 
-    def _bring(self, source: Source, cells: _Cells) -> None:
+    def _bring(self, source: Source, parity: int) -> None:
         """Upload and pack, unless it is there."""
+        cells, other = self._cells[parity], self._cells[1 - parity]
         if source.key is not None and source.key == cells.key:
             return
         cells.key = None
+        if self._uploads % len(self._raw) == other.slot:  # whose samples are still needed
+            self._uploads += 1
         s = self._uploads % len(self._raw)
         self._uploads += 1
         upload, compute = self._streams.upload, self._streams.compute

@@ -135,17 +135,29 @@ class Source(NamedTuple):
 
 
 class FrameEngine(Engine, Protocol):
-    """An engine that takes frames as they are and gives them back derained."""
+    """An engine that takes frames as they are and gives them back derained, later: up to ``depth`` of a state
+    may be begun before the first of them is finished."""
 
-    def derain(
-        self, now: Source, following: Source | None, state: State, scales: Scales | None
-    ) -> tuple[list[Plane], float, float] | None:
-        """Feed a frame; ``following`` is frame t + 1, or ``now`` again. Gives its planes, derained, and the
-        means of |luma residual| and alpha, or None where nobody wants them (``scales`` is None). The planes
-        hold until the state's next step.
+    @property
+    def depth(self) -> int: ...
+
+    def begin(self, now: Source, following: Source | None, state: State, scales: Scales | None) -> None:
+        """Feed a frame, without waiting for what comes out of it; ``following`` is frame t + 1, or ``now``
+        again. ``scales`` None: nobody wants it, and it is not to be finished.
 
         Raises:
-            Vsj4rError: no room, or a residual that is no number; ``state`` is as it was.
+            Vsj4rError: no room; ``state`` is as it was.
+        """
+
+    def waiting(self, state: State) -> int:
+        """How many frames were begun and are not finished."""
+
+    def finish(self, state: State) -> tuple[list[Plane], float, float]:
+        """Wait for the oldest frame that was begun: its planes, derained, which hold until the state's next
+        ``begin``, and the means of |luma residual| and alpha.
+
+        Raises:
+            Vsj4rError: a residual that is no number; ``state`` is to be reset.
         """
 
 

@@ -21,12 +21,13 @@ def open_cuda(
     width: int,
     precision: str = "f16",
     num_streams: int = 1,
+    tile: tuple[int, int] | None = None,
     frames: FrameLayout | None = None,
 ) -> CudaEngine:
-    """``CudaEngine`` on device ``index``; ``num_streams``: frames in flight."""
+    """``CudaEngine`` on device ``index``; ``num_streams``: frames in flight; ``tile`` as in ``Options``."""
     device = CupyDevice(index)
     dtype = torch.float16 if precision == "f16" else torch.float32
-    options = Options(depth=num_streams, fused=fused_or_not(device, dtype))
+    options = Options(depth=num_streams, fused=fused_or_not(device, dtype), tile=tile)
     return CudaEngine(
         model, height=height, width=width, device=device, precision=precision, frames=frames, options=options
     )

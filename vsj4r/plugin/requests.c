@@ -1,0 +1,30 @@
+#include "requests.h"
+
+#include <stdlib.h>
+
+Request *request_open(Request **list, int n)
+{
+    Request *request = malloc(sizeof *request);
+    if (request) {
+        *request = (Request){.n = n, .source = HELD_NONE, .mask = HELD_NONE, .next = *list};
+        *list = request;
+    }
+    return request;
+}
+
+const VSFrame *request_close(Request **list, Request *request)
+{
+    const VSFrame *finished = request->finished;
+    while (*list != request)
+        list = &(*list)->next;
+    *list = request->next;
+    free(request);
+    return finished;
+}
+
+void requests_give(Request *list, int n, const VSFrame *out, const VSAPI *api)
+{
+    for (Request *request = list; request; request = request->next)
+        if (request->n == n && !request->finished)
+            request->finished = api->addFrameRef(out);
+}

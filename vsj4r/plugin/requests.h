@@ -1,0 +1,26 @@
+/* The requests under way, a list. */
+#ifndef VSJ4R_REQUESTS_H
+#define VSJ4R_REQUESTS_H
+
+#include "held.h"
+
+#include <VapourSynth4.h>
+
+/* A request for output n that waits. */
+typedef struct Request {
+    int n;
+    Held source, mask;
+    const VSFrame *finished; /* output n, once somebody's run has come past it */
+    struct Request *next;
+} Request;
+
+/* A new one on the list, or NULL: no memory. */
+Request *request_open(Request **list, int n);
+
+/* Forget the request; gives its output frame, with the reference, or NULL. */
+const VSFrame *request_close(Request **list, Request *request);
+
+/* Give output n to whoever waits for it. */
+void requests_give(Request *list, int n, const VSFrame *out, const VSAPI *api);
+
+#endif
