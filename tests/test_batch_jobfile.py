@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -140,7 +141,20 @@ def test_a_link_does_not_lead_out_of_the_folders(shelf: Path, tmp_path: Path) ->
 def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     ((_, text),) = refused(shelf, job())
-    assert "GiB free, the outputs may take" in text
+    assert "has 0 MiB free, the outputs may take" in text
+
+
+def test_what_is_done_of_a_file_needs_no_more_room(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts are counted once, so that a batch that had room goes on."""
+    monkeypatch.setattr("vsj4r.encode.batch.checks._expected_bytes", lambda file: 1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1500))
+    assert refused(shelf, job('input = "a.mkv"\noutput = "out/o.mkv"'))
+    part = shelf / "jobs.toml.vsj4r" / "parts" / "key" / "00000.nut"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(500))
+    found = refused(shelf, job('input = "a.mkv"\noutput = "out/o.mkv"'))
+    shutil.rmtree(shelf / "jobs.toml.vsj4r")
+    assert not found
 
 
 def test_a_name_of_another_encoding_is_refused(shelf: Path) -> None:

@@ -16,7 +16,7 @@ from vsj4r import __version__
 from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED
 from vsj4r.cli.run import UsageError
 from vsj4r.cli.stops import Stops, counted_stops
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import DiskFullError, Vsj4rError
 
 if TYPE_CHECKING:
     from vsj4r.cli.batch_progress import BatchReport
@@ -89,7 +89,7 @@ def _run(
     from vsj4r.encode.batch.pool import Messages
 
     began = time.monotonic()
-    with Manifest.writing(jobs.state) as manifest, counted_stops(report.note) as stops:
+    with _going_on_later(), Manifest.writing(jobs.state) as manifest, counted_stops(report.note) as stops:
         driven = Batch(
             works,
             jobs.state / "parts",
@@ -116,6 +116,15 @@ def _run(
     if left:
         return stops.code
     return FAILED if failed else DONE
+
+
+@contextmanager
+def _going_on_later() -> Iterator[None]:
+    """What to do about a full disk."""
+    try:
+        yield
+    except DiskFullError as error:
+        raise DiskFullError(f"{error}; make room, and the same command goes on") from error
 
 
 @contextmanager

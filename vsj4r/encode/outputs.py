@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -10,7 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import DiskFullError, Vsj4rError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def unwritten(path: Path, error: OSError) -> Vsj4rError:
+    """``error`` as the one of ``path``, which could not be written."""
+    kind = DiskFullError if error.errno in NO_ROOM else Vsj4rError
+    return kind(f"{path} cannot be written: {error.strerror or error}")
 
 
 def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -> None:
@@ -45,7 +54,9 @@ def whole_file(output: Path) -> Iterator[Path]:
             os.fsync(written.fileno())  # a name never stands for less than the whole, power cuts included
         temporary.replace(output)
     except OSError as error:
-        raise Vsj4rError(f"{output} cannot be written: {error.strerror}") from error
+        raise unwritten(output, error) from error
+    except DiskFullError as error:
+        raise DiskFullError(f"{output} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -63,7 +74,7 @@ def whole_folder(output: Path) -> Iterator[Path]:
         else:
             temporary.replace(output)
     except OSError as error:
-        raise Vsj4rError(f"{output} cannot be written: {error.strerror}") from error
+        raise unwritten(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

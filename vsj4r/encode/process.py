@@ -16,10 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.encode.outputs import NO_ROOM
+from vsj4r.errors import DiskFullError, Vsj4rError
 
 _KEPT_LINES = 50
 _HARMLESS = ("codec frame size is not set", "Consider increasing the value")
+_NO_ROOM = tuple(os.strerror(code) for code in NO_ROOM)
 _WAITING_WRITES = 2  # frames between the one that makes them and the one that writes them
 
 # A killed parent takes ffmpeg with it. Between fork and exec of a process with threads no Python may run
@@ -44,6 +46,7 @@ class FFmpeg:
 
     Raises:
         Vsj4rError: ffmpeg cannot be started or fails; the text is what it said first.
+        DiskFullError: that it has no room was among it.
     """
 
     def __init__(self, command: list[str], *, folder: Path | None = None) -> None:
@@ -138,6 +141,9 @@ class FFmpeg:
             code = None
         self._listener.join(timeout=5)
         lines = [line for line in self._said if line and not any(known in line for known in _HARMLESS)]
+        full = next((words for words in _NO_ROOM for line in lines if line.endswith(words)), None)
+        if full is not None:
+            return DiskFullError(f"ffmpeg: {full}")
         said = re.sub(r"^(\[[^]]*\] )+", "", lines[0]) if lines else f"it ended with code {code}"
         return Vsj4rError(f"ffmpeg: {said}")
 

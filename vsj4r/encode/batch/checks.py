@@ -33,6 +33,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
     """
     _check_names(batch, owned)
     bytes_needed: dict[Path, int] = defaultdict(int)
+    largest = 0
     for file in batch.files:
         try:
             find_encoder(file.settings.encoder)
@@ -43,7 +44,9 @@ def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
             continue
         if file.output not in owned:
             bytes_needed[_existing(file.output)] += expected
-            bytes_needed[batch.path.parent] = max(bytes_needed[batch.path.parent], expected)  # the parts
+            largest = max(largest, expected)
+    there = sum(part.stat().st_size for part in (batch.state / "parts").rglob("*") if part.is_file())
+    bytes_needed[batch.path.parent] += max(0, largest - there)  # the parts
     _check_room(batch, bytes_needed)
 
 
@@ -74,9 +77,11 @@ def _check_room(batch: JobFile, bytes_needed: dict[Path, int]) -> None:
     for path, needed in by_disk.values():
         free = shutil.disk_usage(path).free
         if needed > free:
-            batch.complain(
-                1, f"{path} has {free / _GIB:.1f} GiB free, the outputs may take {needed / _GIB:.1f} GiB"
-            )
+            batch.complain(1, f"{path} has {_size(free)} free, the outputs may take {_size(needed)}")
+
+
+def _size(count: int) -> str:
+    return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _GIB * 1024:.0f} MiB"
 
 
 def _expected_bytes(file: FileJob) -> int:

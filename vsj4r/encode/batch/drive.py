@@ -23,7 +23,7 @@ from vsj4r.encode.batch.tasks import (
 )
 from vsj4r.encode.batch.work import Plan, Work
 from vsj4r.encode.outputs import remove_leftovers
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import DiskFullError, Vsj4rError
 
 _LISTEN_SECONDS = 0.2
 
@@ -91,6 +91,7 @@ class Batch:
         self._stopped = stopped
         self._files = [_File(index, work) for index, work in enumerate(works)]
         self._tasks: dict[str, tuple[_File, Task, float]] = {}
+        self._full: DiskFullError | None = None
 
     def take_up(self) -> int:
         """Go to where, says the manifest, an earlier run has stopped, and clear away what it has left.
@@ -120,17 +121,22 @@ class Batch:
         return sum(file.ended is not None for file in self._files)
 
     def run(self, pool: Pool, messages: Messages) -> dict[int, Ending]:
-        """Each file's end, by its place; a file that is left as it is has none."""
+        """Each file's end, by its place; a file that is left as it is has none.
+
+        Raises:
+            DiskFullError: everything is left as it is, for another time.
+        """
         given_up = False
         for file in self._files:
             if file.plan is not None and not file.ended:
                 self._listener.planned(file.index, file.plan, file.frames)
         while True:
-            if not self._drained():
+            drained = self._full is not None or self._drained()
+            if not drained:
                 self._fill(pool)
-            if not self._tasks and (self._drained() or all(file.ended for file in self._files)):
+            if not self._tasks and (drained or all(file.ended for file in self._files)):
                 break
-            if self._stopped() and not given_up:
+            if (self._full is not None or self._stopped()) and not given_up:
                 given_up = True
                 pool.stop()
             try:
@@ -139,6 +145,8 @@ class Batch:
                 self._listener.tick()
                 continue
             self._hear(message)
+        if self._full is not None:
+            raise self._full
         return {file.index: file.ended for file in self._files if file.ended}
 
     def _continue(self, file: _File, record: Record) -> None:
@@ -198,7 +206,9 @@ class Batch:
         file.under_way.pop(task.number, None)
         if file.ended or isinstance(message.error, StoppedError):
             return
-        if message.error is not None:
+        if isinstance(message.error, DiskFullError):
+            self._full = self._full or message.error
+        elif message.error is not None:
             self._failed(file, task, message.error)
         else:
             self._succeeded(file, task, message.result, time.monotonic() - began)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal, Self
 
 from vsj4r.encode.batch.work import Plan, Work
-from vsj4r.errors import Vsj4rError
+from vsj4r.encode.outputs import unwritten
+from vsj4r.errors import DiskFullError, Vsj4rError
 
 State = Literal["waiting", "done", "failed"]
 
@@ -61,6 +62,7 @@ class Manifest:
 
         Raises:
             Vsj4rError: another process is at work on this batch, or the folder cannot be written.
+            DiskFullError: it could be no longer.
         """
         try:
             state.mkdir(parents=True, exist_ok=True)
@@ -73,8 +75,12 @@ class Manifest:
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise Vsj4rError(f"another vsj4r batch is at work in {state}") from error
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise DiskFullError(f"{state} cannot be written: {error}") from error
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
-        except (OSError, sqlite3.DatabaseError) as error:
+        except OSError as error:
+            raise unwritten(Path(error.filename or state), error) from error
+        except sqlite3.DatabaseError as error:
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
 
     @classmethod

@@ -23,6 +23,7 @@ from vsj4r.encode.encoders import ENCODERS, lost_depth
 from vsj4r.encode.join import join_video
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, find_extras
+from vsj4r.encode.outputs import NO_ROOM, unwritten
 from vsj4r.encode.sources import Source
 from vsj4r.encode.tags import Tags
 from vsj4r.encode.video import write_video
@@ -79,6 +80,7 @@ def perform(task: Task, worker: Worker) -> Result:
 
     Raises:
         Vsj4rError: what the user can mend.
+        DiskFullError: no other task fares better.
         StoppedError: it was given up; nothing is left of it.
     """
     give_frames_back()
@@ -96,6 +98,8 @@ def perform(task: Task, worker: Worker) -> Result:
                 return _join(work, plan, worker)
         return _plan(work)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise unwritten(Path(error.filename or work.folder), error) from error
         raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
 
 

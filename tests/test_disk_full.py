@@ -1,0 +1,145 @@
+"""A disk that becomes full while something is written to it: a small one, mounted for each test."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import media
+from tests.cli import assert_refused, batch, command, leftovers, parts, run, vsj4r
+from tests.tiny_model import write_tiny_model
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+
+FULL = "No space left on device"
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """240 frames that no encoder makes small, two chunks, and what `vsj4r run` makes of them."""
+    folder = tmp_path_factory.mktemp("noisy")
+    model = write_tiny_model(folder)
+    source = [*media.picture(seconds=10, size="320x192"), "-vf", "noise=alls=40:allf=t"]
+    media.ffmpeg(*source, *media.QUICK, "-crf", "30", f"file:{folder / 'in.mkv'}")
+    run(folder / "in.mkv", folder / "sequential.mkv", "--model", model, "--encoder", "ffv1")
+    return folder
+
+
+def mounted(folder: Path, mebibytes: int) -> None:
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"a tmpfs cannot be mounted: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """An empty one of so many MiB."""
+    folder = tmp_path / "disk"
+    mounted(folder, request.param)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+    assert shutil.disk_usage(disk).free == 0
+    return filler
+
+
+@pytest.mark.parametrize("disk", [2], indirect=True)
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out/"])
+def test_a_run_says_so_and_leaves_what_was_there(noisy: Path, disk: Path, name: str) -> None:
+    output = disk / name
+    before = output / "000000.png" if name.endswith("/") else output
+    before.parent.mkdir(exist_ok=True)
+    before.write_bytes(b"what was there")
+    options = ["--model", noisy / "tiny.onnx", "--crf", "1", "--overwrite"]
+    done = vsj4r("run", *options, noisy / "in.mkv", f"{disk}/{name}")
+    assert_refused(done, 1, f"{output} cannot be written: ", disk)
+    assert done.stderr.rstrip().endswith(FULL)
+    assert [path for path in disk.rglob("*") if path.is_file()] == [before]
+    assert before.read_bytes() == b"what was there"
+
+
+def frames_of(path: Path) -> list[bytes]:
+    return [b"".join(plane.tobytes() for plane in frame) for frame in media.planes(path)]
+
+
+def check_manifest(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "jobs.toml.vsj4r" / "manifest.sqlite")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("disk", [48], indirect=True)
+@pytest.mark.parametrize(
+    ("where", "moment", "options"),
+    [
+        ("everything", "batch", ()),  # before it is opened: the manifest cannot be written
+        ("everything", "chunk", ()),  # the second chunk cannot be written
+        ("output", "begun", ("--workers", "2")),  # it cannot be joined
+    ],
+)
+def test_a_batch_stops_and_goes_on_once_there_is_room(
+    noisy: Path, tmp_path: Path, disk: Path, where: str, moment: str, options: tuple[str, ...]
+) -> None:
+    folder = disk if where == "everything" else tmp_path
+    output = disk / "out.mkv"
+    source, model = (json.dumps(str(noisy / name)) for name in ("in.mkv", "tiny.onnx"))
+    (folder / "jobs.toml").write_text(
+        f"folders = [{json.dumps(str(disk))}]\n[[job]]\ninput = {source}\nmodel = {model}\n"
+        f'output = {json.dumps(str(output))}\nencoder = "ffv1"\nchunk = 120\n'
+    )
+    process = subprocess.Popen(
+        command("batch", "jobs.toml", "--json", *options),
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    seen: list[dict[str, Any]] = []
+    filler: Path | None = None
+    for event in map(json.loads, process.stdout or ()):
+        seen.append(event)
+        if filler is None and event["event"] == moment:
+            filler = fill(disk)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert filler is not None
+    lines = said.splitlines()
+    assert len(lines) == 1, said
+    assert lines[0].startswith(f"vsj4r: {disk}/")
+    assert FULL in lines[0] or "database or disk is full" in lines[0]
+    assert lines[0].endswith("; make room, and the same command goes on")
+    assert seen[-1] == {"event": "failed", "output": None, "message": lines[0].removeprefix("vsj4r: ")}
+    assert not output.exists()
+    assert not leftovers(disk)
+    check_manifest(folder)
+    refused = vsj4r("batch", "jobs.toml", cwd=folder)
+    assert (refused.returncode, "MiB free, the outputs may take" in refused.stderr) == (2, True)
+
+    filler.unlink()
+    after = batch(folder, *options)
+    finished, again = (
+        {event["chunk"] for event in events if event["event"] == kind}
+        for events, kind in ((seen, "chunk"), (after, "begun"))
+    )
+    assert not finished & again
+    assert finished | again == {0, 1}
+    assert frames_of(output) == frames_of(noisy / "sequential.mkv")
+    assert not parts(folder)
+    check_manifest(folder)
