@@ -41,9 +41,9 @@ class Recurrence:
         self, now: Observation, following: Observation | None, before: State, after: State, found: Found
     ) -> None:
         assert following is not None
-        h = 0.7 * before.h.roll(1, 3) + now.o + 0.5 * before.o_prev - 0.25 * following.o
+        h = 0.7 * before.h.roll(1, 3) + now.o + 0.5 * before.b_prev - 0.25 * following.o
         after.h.copy_(h)
-        after.o_prev.copy_(now.o)
+        after.b_prev.copy_(now.o)
         after.l_prev.copy_(now.l + following.l)
         after.seen.fill_(1)
         found.residual.copy_(0.05 * h + 0.01 * before.l_prev)

@@ -97,6 +97,18 @@ def test_the_past_is_remembered(name: str) -> None:
     assert not torch.equal(stream(net, frames)[-1], stream(net, other_past)[-1])
 
 
+@pytest.mark.parametrize("name", ["j4r", "j4r-lite"])
+def test_a_step_sees_the_last_one_restored(name: str) -> None:
+    """O_{t-1} itself is forgotten: B_{t-1}, H_{t-1} and the matched luma are what the next step gets."""
+    net = network(name)
+    first, second = clip(net)[:2]
+    estimate, state = net.step(first, second)
+    torch.testing.assert_close(state.b_prev, first.o + estimate.residual)
+    same, _ = net.step(second, second, state)
+    other, _ = net.step(second, second, state._replace(b_prev=state.b_prev + 0.1))
+    assert not torch.equal(same.residual, other.residual)
+
+
 def test_residual_block_is_equation_11() -> None:
     block = ResidualBlock(4)
     f_in = torch.randn(1, 4, 5, 5)

@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.engine.base import Floats, State, Step, StepSpec, Tensors
-from vsj4r.engine.graph import NEXT_SUFFIX, STATE_PREFIX, Shapes, frame_shapes, inputs_of, outputs_of, stages
+from vsj4r.engine.graph import (
+    NEXT_SUFFIX,
+    STATE_PREFIX,
+    Shapes,
+    channels_last,
+    frame_shapes,
+    inputs_of,
+    outputs_of,
+    stages,
+    with_channels_last,
+)
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Span, tiles_of_size, tiles_within
 from vsj4r.engine.weights import Model
@@ -29,8 +39,8 @@ class CpuState:
 
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
-        self.current = _zeros(shapes)
-        self.spare = _zeros(shapes)
+        self.current = {name: _zeros(name, shape) for name, shape in shapes.items()}
+        self.spare = {name: _zeros(name, shape) for name, shape in shapes.items()}
 
     @property
     def nbytes(self) -> int:
@@ -101,7 +111,7 @@ class CpuEngine:
         given = set(self._state_shapes) | {name + NEXT_SUFFIX for name in self._state_shapes}
         computed = {**(self._head.outputs if self._head else {}), **self._tail.outputs}
         self._computed = {
-            name: np.zeros(self._shapes[name], dtype)
+            name: _zeros(name, self._shapes[name], dtype)
             for name, (_, dtype) in computed.items()
             if name not in given
         }
@@ -196,7 +206,7 @@ class _Stage:
     def __init__(self, core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int) -> None:
         graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
         compiled = core.compile_model(
-            graph,
+            with_channels_last(graph),
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": precision,
@@ -218,14 +228,14 @@ class _Stage:
 
     def new_arrays(self, shapes: Shapes) -> dict[str, NDArray[Any]]:
         both = self.inputs | self.outputs
-        return {name: np.zeros(shapes[name], dtype) for name, (_, dtype) in both.items()}
+        return {name: _zeros(name, shapes[name], dtype) for name, (_, dtype) in both.items()}
 
     def run(self, arrays: Arrays) -> None:
         """Read the inputs and write the outputs among ``arrays``."""
         for name, (index, _) in self.inputs.items():
-            self._request.set_input_tensor(index, ov.Tensor(arrays[name], shared_memory=True))
+            self._request.set_input_tensor(index, _tensor(name, arrays[name]))
         for name, (index, _) in self.outputs.items():
-            self._request.set_output_tensor(index, ov.Tensor(arrays[name], shared_memory=True))
+            self._request.set_output_tensor(index, _tensor(name, arrays[name]))
         self._request.infer(share_inputs=True, share_outputs=True)
 
 
@@ -253,9 +263,22 @@ def _checked(plane: Floats, shape: tuple[int, ...]) -> Floats:
     return plane
 
 
-def _zeros(shapes: Shapes) -> dict[str, Floats]:
-    """Written, not only reserved: what a filter needs is taken when it is created, not in mid-clip."""
-    return {name: np.full(shape, 0, np.float32) for name, shape in shapes.items()}
+def _zeros(name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+    """As the contract sees a tensor, whichever way it lies in memory.
+
+    Written, not only reserved: what a filter needs is taken when it is created, not in mid-clip.
+    """
+    if not channels_last(name, shape):
+        return np.full(shape, 0, dtype)
+    n, c, h, w = shape
+    return np.full((n, h, w, c), 0, dtype).transpose(0, 3, 1, 2)
+
+
+def _tensor(name: str, array: NDArray[Any]) -> ov.Tensor:
+    """The same memory for OpenVINO."""
+    if channels_last(name, array.shape):
+        array = array.transpose(0, 2, 3, 1)
+    return ov.Tensor(array, shared_memory=True)
 
 
 def _last_line(error: Exception) -> str:

@@ -61,6 +61,23 @@ def stages(core: ov.Core, model: Model) -> tuple[ov.Model | None, ov.Model]:
     return _head(core.read_model(model.onnx), model), _tail(graph, model)
 
 
+def channels_last(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor lies in memory pixel by pixel, as convolutions and gathers like it: a state that is
+    a picture of several channels."""
+    return name.startswith(STATE_PREFIX) and len(shape) == 4 and shape[1] > 1
+
+
+def with_channels_last(graph: ov.Model) -> ov.Model:
+    """``graph``, all sizes known, with (N, h, w, C) for (N, C, h, w) where ``channels_last`` says so."""
+    steps = ov.preprocess.PrePostProcessor(graph)
+    for ports, of in ((inputs_of(graph), steps.input), (outputs_of(graph), steps.output)):
+        for index, (name, port) in enumerate(ports.items()):
+            if channels_last(name, tuple(port.shape)):
+                of(index).tensor().set_layout(ov.Layout("NHWC"))
+                of(index).model().set_layout(ov.Layout("NCHW"))
+    return steps.build()
+
+
 def inputs_of(graph: ov.Model | ov.CompiledModel) -> dict[str, ov.Output]:
     """Its inputs by the names of the contract."""
     return {

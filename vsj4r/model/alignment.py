@@ -2,7 +2,7 @@
 
 J4R-Net compares frames in place, so what moves looks like rain to it. Here each frame is matched
 to a neighbour by hierarchical block matching of rainy luma: whole-pixel displacements, found coarse
-to fine by the smallest truncated absolute difference over a window. At each level a pixel either
+to fine by the smallest truncated absolute difference over a window. At each level a small block either
 refines what the level above found for it, or joins the one displacement that fits the whole frame
 best (the camera's), the more readily the more rain there is. Rain is kept from deciding by three
 things: a horizontal minimum on every level wears most of the near-vertical streaks away, the coarse
@@ -31,9 +31,10 @@ COARSEST = 8
 """Luma pixels per pixel of the coarsest level."""
 COARSEST_RADIUS = 4
 """Search radius there: 4 * 8 = 32 luma pixels a frame."""
-COARSEST_WINDOW = 7
-WINDOW = 11
-"""Window side on the finer levels, which search one pixel around."""
+EXACT = 2**24
+"""Whole numbers up to this are exact in float32."""
+BLOCK, WINDOW = 2, 5
+"""A level finds one displacement for each block of so many pixels, from a window of so many blocks."""
 
 
 def matching_luma(y: Tensor) -> Tensor:
@@ -76,10 +77,11 @@ def _differences(l_t: Tensor, l_ref: Tensor, radius: int) -> Tensor:
     return (shifted - l_t).abs().clamp(max=TRUNCATION)
 
 
-def _windowed(difference: Tensor, window: int) -> Tensor:
-    half = window // 2
-    framed = F.pad(difference, (half,) * 4, mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(framed, (1, window), 1), (window, 1), 1)
+def _windowed(difference: Tensor) -> Tensor:
+    """Differences of pixels to the mean of the window around each block."""
+    half = WINDOW // 2
+    framed = F.pad(F.avg_pool2d(difference, BLOCK), (half,) * 4, mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(framed, (1, WINDOW), 1), (WINDOW, 1), 1)
 
 
 def _overall(difference: Tensor) -> Tensor:
@@ -99,34 +101,51 @@ def _penalties(radius: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return PENALTY * torch.tensor(steps, dtype=dtype, device=device).view(1, -1, 1, 1)
 
 
+def _cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    """Of the candidates' costs (N, side^2, h, w), below 1: the smallest (N, 1, h, w), rounded down a little,
+    and the (dy, dx) that it belongs to (N, 2, h, w).
+
+    Both come from one minimum, as engines are slow to tell where a minimum lies.
+    """
+    candidates = (2 * radius + 1) ** 2
+    most = 1 << (candidates - 1).bit_length()
+    numbers = torch.arange(candidates, dtype=costs.dtype, device=costs.device).view(1, -1, 1, 1)
+    best = (torch.floor(costs * (EXACT / most)) * most + numbers).amin(1)
+    own = torch.floor(best / most)
+    return own[:, None] * (most / EXACT), _offset((best - own * most).long(), radius)
+
+
 def _offset(candidate: Tensor, radius: int) -> Tensor:
     """Candidate numbers (N, h, w) to (dy, dx): (N, 2, h, w)."""
     side = 2 * radius + 1
     return torch.stack((candidate // side - radius, candidate % side - radius), 1)
 
 
-def _double(flow: Tensor) -> Tensor:
+def _enlarged(flow: Tensor) -> Tensor:
+    """Of blocks to that of their pixels."""
     n, _, h, w = flow.shape
-    return (2 * flow).view(n, 2, h, 1, w, 1).expand(n, 2, h, 2, w, 2).reshape(n, 2, 2 * h, 2 * w)
+    each = flow.view(n, 2, h, 1, w, 1).expand(n, 2, h, BLOCK, w, BLOCK)
+    return each.reshape(n, 2, BLOCK * h, BLOCK * w)
 
 
 def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
-    """One level down: each pixel's displacement and the camera's, both in this level's pixels already."""
+    """One level down: the displacement of each block (a pixel of the level above) and the camera's, both in
+    this level's pixels already."""
     camera = camera + _offset(_overall(_differences(l_t, warp(l_ref, camera), 1)).argmin(1), 1)
     difference = _differences(l_t, warp(l_ref, camera), 0)
     favour = FAVOUR + HEAVY_FAVOUR * (_overall(difference) - HEAVY).clamp(min=0)
-    with_camera = _windowed(difference, WINDOW)
-    costs = _windowed(_differences(l_t, warp(l_ref, flow), 1), WINDOW)
-    own, candidate = (costs + _away(1, costs)).min(1)
-    return torch.where(with_camera <= own[:, None] + favour, camera, flow + _offset(candidate, 1)), camera
+    with_camera = _windowed(difference)
+    costs = _windowed(_differences(l_t, warp(l_ref, _enlarged(flow)), 1))
+    own, offset = _cheapest(costs + _away(1, costs), 1)
+    return torch.where(with_camera <= own + favour, camera, flow + offset), camera
 
 
 @torch.no_grad()
 def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     """Where each pixel of ``l_t`` lies in ``l_ref``: (N, 2, h, w) int64, (dy, dx).
 
-    Both are ``matching_luma`` on the network's grid, (N, 1, h, w) = (H / scale, W / scale), with h and
-    w multiples of ``COARSEST / scale``; the result is in whole pixels of that grid.
+    Both are ``matching_luma`` on the network's grid, (N, 1, h, w) = (H / scale, W / scale), H and W
+    multiples of ``COARSEST * BLOCK``; the result is in whole pixels of that grid.
     """
     pyramid = [(l_t, l_ref)]
     while scale < COARSEST:
@@ -135,8 +154,9 @@ def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     difference = _differences(*pyramid.pop(), COARSEST_RADIUS)
     overall = _overall(difference)
     camera = _offset(overall.argmin(1), COARSEST_RADIUS)
-    costs = _windowed(difference, COARSEST_WINDOW) + overall + _away(COARSEST_RADIUS, difference)
-    flow = _offset(costs.argmin(1), COARSEST_RADIUS)
+    costs = _windowed(difference) + overall + _away(COARSEST_RADIUS, difference)
+    flow = _enlarged(_cheapest(costs, COARSEST_RADIUS)[1])
     while pyramid:
-        flow, camera = _refine(*pyramid.pop(), _double(flow), 2 * camera)
+        flow, camera = _refine(*pyramid.pop(), 2 * flow, 2 * camera)
+        flow = _enlarged(flow)
     return flow

@@ -49,8 +49,8 @@ class J4RConfig:
 
     @property
     def multiple(self) -> int:
-        """Luma sides must be multiples of this."""
-        return self.scale if self.align == "none" else 8
+        """Luma sides must be multiples of this: with alignment, of a block of its coarsest level."""
+        return self.scale if self.align == "none" else 16
 
     @property
     def radius(self) -> int:
@@ -65,7 +65,7 @@ class J4RConfig:
 
 CONFIGS: dict[str, J4RConfig] = {
     "j4r": J4RConfig(scale=2, channels=32, extractor_blocks=4, head_blocks=2),
-    "j4r-lite": J4RConfig(scale=4, channels=32, extractor_blocks=4, head_blocks=2),
+    "j4r-lite": J4RConfig(scale=4, channels=32, extractor_blocks=2, head_blocks=1),
     "j4r-paper": J4RConfig(
         scale=1,
         channels=64,

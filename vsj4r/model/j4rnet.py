@@ -1,12 +1,8 @@
-"""J4R-Net (Figure 4): one frame at a time, ``step``, or a clip at once, ``forward``; same weights.
-
-F_t does not depend on the past, so ``forward`` extracts the features of all frames together and
-only D-Net and F-Net run frame by frame.
-"""
+"""J4R-Net (Figure 4): one frame at a time, ``step``, or a clip from its start, ``forward``; same weights."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,11 +28,12 @@ class Observation(NamedTuple):
 
 
 class State(NamedTuple):
-    """The memory after frame t: ``h`` (N, gru_layers * C, h, w), the frame itself, and ``seen``
-    (1, 1, 1, 1), 1 once there was a frame. All zeros stand before the first frame."""
+    """The memory after frame t: ``h`` (N, gru_layers * C, h, w), the frame without its rain, the luma that
+    motion is found in, and ``seen`` (1, 1, 1, 1), 1 once there was a frame. All zeros stand before the first
+    frame."""
 
     h: Tensor
-    o_prev: Tensor
+    b_prev: Tensor
     l_prev: Tensor
     seen: Tensor
 
@@ -51,7 +48,7 @@ class Motion(NamedTuple):
 
 class Aligned(NamedTuple):
     """What a step takes from other frames, moved to frame t: ``h_prev`` (N, gru_layers * C, h, w) and
-    ``neighbours`` (N, n * frame_channels, h, w), frame t + 1 before t - 1, None where there are none."""
+    ``neighbours`` (N, n * frame_channels, h, w), O_{t+1} before B_{t-1}, None where there are none."""
 
     h_prev: Tensor
     neighbours: Tensor | None
@@ -142,15 +139,19 @@ class J4RNet(nn.Module):
         following: Observation | None,
         state: State | None = None,
         motion: Motion | None = None,
+        *,
+        shaping: bool = False,
     ) -> tuple[Estimate, State]:
         """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state.
 
-        ``motion``: where it has been found already.
+        ``motion``: where it has been found already. ``shaping`` also evaluates R-Net and C-Net, which only
+        shape the training.
         """
         state = self.new_state(now) if state is None else state
         motion = self.motion(now, following, state) if motion is None else motion
-        estimate, h_t = self.reconstruct(now.o, self.align(now, following, state, motion))
-        return estimate, State(h_t, now.o, now.l, torch.ones_like(state.seen))
+        aligned = self.align(now, following, state, motion)
+        estimate, h_t = self.reconstruct(now.o, aligned, shaping=shaping)
+        return estimate, State(h_t, now.o + estimate.residual, now.l, torch.ones_like(state.seen))
 
     def motion(self, now: Observation, following: Observation | None, state: State) -> Motion:
         """How frames t - 1 and t + 1 are displaced; it takes the whole frame, for the camera's sake."""
@@ -169,59 +170,40 @@ class J4RNet(nn.Module):
         """
         if motion.back is None:
             return Aligned(state.h, None)
-        o_prev = torch.where(state.seen > 0, state.o_prev, now.o)
-        past = warp(torch.cat((o_prev, state.h), 1), motion.back)
-        o_prev, h_prev = past[:, : o_prev.shape[1]], past[:, o_prev.shape[1] :]
         neighbours = []
         if following is not None and motion.ahead is not None:
             neighbours.append(warp(following.o, motion.ahead))
         if self.config.lookback:
-            neighbours.append(o_prev)
-        return Aligned(h_prev, torch.cat(neighbours, 1) if neighbours else None)
+            neighbours.append(torch.where(state.seen > 0, warp(state.b_prev, motion.back), now.o))
+        return Aligned(warp(state.h, motion.back), torch.cat(neighbours, 1) if neighbours else None)
 
-    def reconstruct(self, o: Tensor, aligned: Aligned) -> tuple[Estimate, Tensor]:
+    def reconstruct(self, o: Tensor, aligned: Aligned, *, shaping: bool = False) -> tuple[Estimate, Tensor]:
         """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t."""
         shown = o if aligned.neighbours is None else torch.cat((o, aligned.neighbours), 1)
-        h_t, logits = self._fuse(self.extractor(shown), aligned.h_prev)
-        return Estimate(self.residual(self.jrc_net(self._top(h_t)), shown), logits), h_t
+        f_t = self.extractor(shown)
+        h_t, logits = self._fuse(f_t, aligned.h_prev)
+        estimate = Estimate(self.residual(self.jrc_net(self._top(h_t)), shown), logits)
+        if shaping:
+            e_hat = self.c_net(self._top(aligned.h_prev))
+            estimate = estimate._replace(s_hat=self.r_net(f_t), e_hat=e_hat)
+        return estimate, h_t
 
     # A clip
 
     def forward(self, clip: Observation, length: int, *, shaping: bool = False) -> Estimate:
-        """A clip of ``length`` frames from its start, time-major: ``clip.o`` (T * N, frame_channels, h, w).
+        """A clip of ``length`` frames from its start, time-major: ``o`` (T * N, frame_channels, h, w)."""
+        frames = [Observation(*parts) for parts in zip(*(x.chunk(length) for x in clip), strict=True)]
+        state: State | None = None
+        estimates: list[Estimate] = []
+        for now, following in zip(frames, frames[1:] + frames[-1:], strict=True):
+            estimate, state = self.step(
+                now, following if self.config.lookahead else None, state, shaping=shaping
+            )
+            estimates.append(estimate)
+        return Estimate(*map(_joined, zip(*estimates, strict=True)))
 
-        ``shaping`` also evaluates R-Net and C-Net, which only shape the training.
-        """
 
-        def frames(x: Tensor) -> Tensor:
-            return x.view(length, -1, *x.shape[1:])
-
-        def earlier(x: Tensor) -> Tensor:
-            return torch.cat((frames(x)[:1], frames(x)[:-1])).flatten(0, 1)
-
-        def later(x: Tensor) -> Tensor:
-            return torch.cat((frames(x)[1:], frames(x)[-1:])).flatten(0, 1)
-
-        shown, flow = [clip.o], None
-        if self.config.align == "motion":
-            if self.config.lookahead:
-                ahead = displacement(clip.l, later(clip.l), self.config.scale)
-                shown.append(warp(later(clip.o), ahead))
-            back = displacement(clip.l, earlier(clip.l), self.config.scale)
-            if self.config.lookback:
-                shown.append(warp(earlier(clip.o), back))
-            flow = frames(back)
-        side_by_side = torch.cat(shown, 1)
-        f = self.extractor(side_by_side)
-        h = f.new_zeros(f.shape[0] // length, self.config.gru_layers * self.config.channels, *f.shape[2:])
-        tops, seen, logits = [], [], []
-        for t, f_t in enumerate(frames(f)):
-            h_prev = h if flow is None else warp(h, flow[t])
-            h, logits_t = self._fuse(f_t, h_prev)
-            tops.append(self._top(h))
-            seen.append(self._top(h_prev))
-            logits.append(logits_t)
-        residual = self.residual(self.jrc_net(torch.cat(tops)), side_by_side)
-        if not shaping:
-            return Estimate(residual, torch.cat(logits))
-        return Estimate(residual, torch.cat(logits), self.r_net(f), self.c_net(torch.cat(seen)))
+def _joined(parts: tuple[Tensor | None, ...]) -> Any:
+    """One field of the estimates of single frames for all frames; None stays None."""
+    present = [part for part in parts if part is not None]
+    return torch.cat(present) if present else None

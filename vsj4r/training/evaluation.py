@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
-from vsj4r.rain.colour import Yuv, halve, rgb_to_yuv444, yuv_to_rgb
+from vsj4r.frames.formats import Format, Geometry
+from vsj4r.frames.planes import Converter
 from vsj4r.training.metrics import Scores, luma_psnr, score
 
 Pixels = NDArray[np.uint8]
@@ -50,35 +51,37 @@ def temporal_median(frames: int) -> Method:
 def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
     """A model run by its engine over a whole clip, one state from the first frame to the last.
 
-    The residual is added to the RGB frame's own full-size planes, so chroma keeps its resolution.
+    Frames are converted as the filter converts RGB, so a figure is that of the tool.
     """
     spec = find_model(model).spec
 
-    def observed(frame: Pixels) -> Tensors:
-        padding = [(0, -side % spec.multiple) for side in frame.shape[:2]]
-        y, u, v = rgb_to_yuv444(np.pad(frame, (*padding, (0, 0)), mode="edge"))
-        return Tensors(y, np.stack((halve(u), halve(v))) if spec.planes == "yuv420" else None)
-
     def run(rainy: Pixels) -> Iterator[Pixels]:
-        following = observed(rainy[0])
-        rows, columns = following.y.shape
+        height, width = rainy.shape[1:3]
+        convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), spec)
+        rows, columns = convert.padded_height, convert.padded_width
         engine = open_engine(model, height=rows, width=columns, precision=precision, threads=threads)
         state = engine.new_state()
+        following = as_tensors(rainy[0], convert)
         for t, frame in enumerate(rainy):
-            now, following = following, observed(rainy[min(t + 1, len(rainy) - 1)])
-            yield _plus(frame, engine.step(now, following if spec.lookahead else None, state).residual)
+            now, following = following, as_tensors(rainy[min(t + 1, len(rainy) - 1)], convert)
+            step = engine.step(now, following if spec.lookahead else None, state)
+            restored = np.empty_like(frame)
+            changes = convert.changes(step.residual)
+            convert.add(_planes(frame), changes, strength=1, full=True, into=_planes(restored))
+            yield restored
 
     return run
 
 
-def _plus(frame: Pixels, residual: Tensors) -> Pixels:
-    height, width = frame.shape[:2]
-    y, u, v = rgb_to_yuv444(frame)
-    y += residual.y[:height, :width]
-    if residual.uv is not None:
-        enlarged = residual.uv.repeat(2, 1).repeat(2, 2)[:, :height, :width]
-        u, v = u + enlarged[0], v + enlarged[1]
-    return yuv_to_rgb(Yuv(y, u, v))
+def as_tensors(frame: Pixels, convert: Converter) -> Tensors:
+    """An RGB frame as the engine takes it."""
+    into = convert.new_tensors()
+    convert.load(_planes(frame), full=True, into=into)
+    return into
+
+
+def _planes(frame: Pixels) -> list[Pixels]:
+    return [frame[..., channel] for channel in range(3)]
 
 
 def measure(

@@ -11,7 +11,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.loss import LossWeights
 
-PATCH_MULTIPLE = 8
+PATCH_MULTIPLE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Recipe:
 TABLES: dict[str, type[Any]] = {"footage": Footage, "clips": Clips, "schedule": Schedule, "loss": LossWeights}
 SMALLEST: dict[str, float] = {  # of every number that must be more than 0
     "frames": 2,
-    "patch_px": 2 * PATCH_MULTIPLE,
+    "patch_px": PATCH_MULTIPLE,
     "batch": 1,
     "steps": 1,
     "warmup_steps": 1,

@@ -94,8 +94,8 @@ class Step:
         for rows in spans(now.o.shape[2], self.tile[0], self._margin):
             for columns in spans(now.o.shape[3], self.tile[1], self._margin):
                 self._tile((shown, aligned.h_prev), (rows, columns), after.h, found)
-        for kept, new in ((after.o_prev, now.o), (after.l_prev, now.l)):
-            kept.copy_(new)
+        torch.add(now.o, found.residual, out=after.b_prev)
+        after.l_prev.copy_(now.l)
         after.seen.fill_(1)
         self._measure(found)
 
