@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 from fractions import Fraction
 from pathlib import Path
 
@@ -242,9 +243,21 @@ def test_a_dry_run_writes_nothing(rich: Path, model: Path, tmp_path: Path) -> No
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.toml"]
 
 
-def test_a_playlist_reaches_no_network(model: Path, tmp_path: Path) -> None:
-    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"
-    (tmp_path / "list.m3u8").write_text(playlist)
-    jobs(tmp_path, model, body(Path("list.m3u8"), "out.mkv"))
-    (problem,) = batch(tmp_path, code=2)
-    assert "cannot be read as a video" in problem["text"]
+@pytest.mark.parametrize(
+    ("name", "playlist"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}\n#EXT-X-ENDLIST\n"),
+        ("list.ffconcat", "ffconcat version 1.0\nfile '{url}'\n"),
+    ],
+)
+def test_a_playlist_reaches_no_network(model: Path, tmp_path: Path, name: str, playlist: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        (tmp_path / name).write_text(playlist.format(url=f"http://127.0.0.1:{server.getsockname()[1]}/x.ts"))
+        jobs(tmp_path, model, body(Path(name), "out.mkv"))
+        (problem,) = batch(tmp_path, code=2)
+        assert "cannot be read as a video" in problem["text"]
+        done = vsj4r("run", name, "out.mkv", cwd=tmp_path)
+        assert (done.returncode, "cannot be read as a video" in done.stderr) == (1, True)
+        with pytest.raises(BlockingIOError):
+            server.accept()  # nobody has called
