@@ -95,17 +95,17 @@ def largest_difference(a: list[tuple[Floats, ...]], b: list[tuple[Floats, ...]])
 
 
 def opened(name: str, **options: Any) -> CpuEngine:
-    """The engine of a frame of 264 x 328."""
+    """The engine of a frame of 272 x 336."""
     model = find_model(name)
     if "halo_px" in options:
         model = replace(model, spec=replace(model.spec, halo_px=options.pop("halo_px")))
-    return CpuEngine(model, height=264, width=328, threads=2, **options)
+    return CpuEngine(model, height=272, width=336, threads=2, **options)
 
 
 @pytest.mark.parametrize(("name", "precision"), [("j4r", "auto"), ("j4r-lite", "auto"), ("j4r-lite", "f32")])
 def test_there_is_no_seam(name: str, precision: str) -> None:
     """After several frames of memory, too; and a halo that is too short shows."""
-    clip = moving_rain(264, 328, 6)
+    clip = moving_rain(272, 336, 6)
     whole = outputs(opened(name, precision=precision), clip)
     assert max(float(np.abs(y).max()) for y, _, _ in whole) > 0.05
     engine = opened(name, precision=precision, tile=(60, 150))
