@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import time
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
@@ -135,6 +137,19 @@ def test_the_card_need_not_wait_for_copies_and_for_the_host(opened: list[Opening
         if span.begin >= computing[0].begin and span.end <= computing[-1].end
     ]
     assert all(while_it_computes.count(copy) >= LENGTH - 4 for copy in ("upload", "download"))
+
+
+def test_a_filter_that_goes_waits_for_what_is_in_flight(opened: list[Opening]) -> None:
+    """A card would go on writing to memory that is somebody else's by then."""
+    derained = derain(small_clip(), num_streams=3)
+    derained.get_frame(4)
+    device = opened.pop().device
+    del derained
+    for _ in range(200):  # VapourSynth frees a filter when it comes to it
+        if gc.collect() == 0 and device.used == 0:
+            break
+        time.sleep(0.02)
+    assert (device.used, device.freed_early) == (0, 0)
 
 
 # What goes wrong

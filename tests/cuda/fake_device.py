@@ -39,6 +39,8 @@ class FakeMemory:
 
     def __del__(self) -> None:
         self.device.used -= len(self.array)
+        accesses = [*self.readers, *([self.writer] if self.writer else [])]
+        self.device.freed_early += sum(self.device.host_clock.get(who, 0) < time for who, time in accesses)
 
     @property
     def address(self) -> int:
@@ -152,6 +154,7 @@ class FakeDevice:
         self.fails: Callable[[int], bool] = lambda taken: False
         self.releases = 0
         self.events = 0
+        self.freed_early = 0  # blocks that were given back while, as far as the host knew, they were in use
 
     @contextmanager
     def active(self) -> Iterator[None]:

@@ -210,6 +210,7 @@ class CudaEngine:
         Raises:
             Vsj4rError: they are as small as they may be.
         """
+        self._streams.drain(self.device)  # what is in flight may be the graphs that are given up below
         with self.device.active():
             self.device.release_unused()
             free = self.device.free_bytes()

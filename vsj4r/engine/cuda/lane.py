@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import finalize
 
 import numpy as np
 import torch
@@ -24,11 +25,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vsj4r.engine.cuda import kernels
+from vsj4r.engine.cuda.buffers import Cells, Memory, cell_tensor, float_tensor
 from vsj4r.engine.cuda.device import Block, Device, Stream, Work
 from vsj4r.engine.cuda.graphs import Captured
 from vsj4r.engine.cuda.layout import Bytes, FrameLayout, Grid, Scales, Source
 from vsj4r.engine.cuda.network import Found, Step
-from vsj4r.model.j4rnet import Observation, State
 
 FIGURES = 4
 
@@ -69,32 +70,11 @@ class Streams(NamedTuple):
     compute: Stream
     download: Stream
 
-
-class _Cells:
-    """A packed frame: ``observation`` on ``blocks``, and the slot of the ring where its samples lie."""
-
-    def __init__(self, device: Device, grid: Grid, matching: tuple[int, int]) -> None:
-        o, self.o_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
-        l, self.l_block = _plane(device, (1, 1, *matching))  # noqa: E741
-        self.observation = Observation(o, l)
-        self.blocks = [self.o_block, self.l_block]
-        self.key: int | None = None
-        self.slot = -1
-
-
-class _Memory:
-    def __init__(self, device: Device, plan: Plan, matching: tuple[int, int]) -> None:
-        grid = plan.grid
-        h, h_block = _tensor(device, (1, plan.memory_channels, grid.height, grid.width), grid)
-        b_prev, b_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
-        l_prev, l_block = _plane(device, (1, 1, *matching))
-        seen, seen_block = _plane(device, (1, 1, 1, 1))
-        self.state = State(h, b_prev, l_prev, seen)
-        self.blocks = [h_block, b_block, l_block, seen_block]
-
-    def clear(self) -> None:
-        for tensor in self.state:
-            tensor.zero_()
+    def drain(self, device: Device) -> None:
+        """Wait for all that was put on them."""
+        with device.active():
+            for stream in self:
+                stream.synchronize()
 
 
 class Lane:
@@ -107,13 +87,13 @@ class Lane:
     def __init__(self, device: Device, streams: Streams, plan: Plan, step: Step, luma: Block) -> None:
         self.plan, self._device, self._streams, self._step, self._luma = plan, device, streams, step, luma
         grid = plan.grid
-        matching = step.matching(torch.zeros(grid.luma_shape)).shape[2:]
+        height, width = step.matching(torch.zeros(grid.luma_shape)).shape[2:]
         ring, outs = range(plan.depth + 1), range(plan.depth)
-        self._cells = [_Cells(device, grid, (matching[0], matching[1])) for _ in range(2)]
-        self._memory = [_Memory(device, plan, (matching[0], matching[1])) for _ in range(2)]
-        residual, residual_block = _tensor(device, (1, grid.channels, grid.height, grid.width), grid)
-        alpha, alpha_block = _plane(device, (grid.height, grid.width))
-        figures, figures_block = _plane(device, (FIGURES,))
+        self._cells = [Cells(device, grid, (height, width)) for _ in range(2)]
+        self._memory = [Memory(device, grid, plan.memory_channels, (height, width)) for _ in range(2)]
+        residual, residual_block = cell_tensor(device, (1, grid.channels, grid.height, grid.width), grid)
+        alpha, alpha_block = float_tensor(device, (grid.height, grid.width))
+        figures, figures_block = float_tensor(device, (FIGURES,))
         self._found = Found(residual, alpha, figures)
         self._found_blocks = [residual_block, alpha_block, figures_block]
         self._raw = [device.block(plan.frames.nbytes) for _ in ring]
@@ -124,13 +104,13 @@ class Lane:
         self._computed, self._downloaded = ([device.event() for _ in outs] for _ in range(2))
         self._steps, self._uploads, self._submitted, self._collected = 0, 0, 0, 0
         self.captured: Captured | None = None
+        finalize(self, streams.drain, device).atexit = False  # what is in flight uses our memory
         self.reset()
 
     @property
     def nbytes(self) -> int:
         """Of the device, without what the network needs in passing."""
-        held = [*self._raw, *self._out]
-        held += self.blocks()
+        held = [*self._raw, *self._out, *self.blocks()]
         return sum(block.tensor.numel() for block in held)
 
     @property
@@ -254,7 +234,7 @@ class Lane:
         written = [*self._memory[1 - parity].blocks, *self._found_blocks]
         self._streams.compute.run(works[parity], reads=read, writes=written)
 
-    def _give(self, cells: _Cells, scales: Scales) -> None:
+    def _give(self, cells: Cells, scales: Scales) -> None:
         """Unpack onto the frame's own samples and send it back."""
         j, plan = self._submitted % self.plan.depth, self.plan
         raw, out, residual = self._raw[cells.slot], self._out[j], self._found_blocks[0]
@@ -277,18 +257,3 @@ class Lane:
         download.download(out, self._back[j])
         download.record(self._downloaded[j])
         self._submitted += 1
-
-
-def _tensor(device: Device, shape: tuple[int, int, int, int], grid: Grid) -> tuple[Tensor, Block]:
-    """A tensor of cells, (1, C, h, w), as the grid lays them out."""
-    _, channels, height, width = shape
-    block = device.block(channels * height * width * grid.cell.itemsize)
-    flat = block.tensor.view(torch.float16 if grid.cell == np.float16 else torch.float32)
-    if grid.nhwc:
-        return flat.view(1, height, width, channels).permute(0, 3, 1, 2), block
-    return flat.view(shape), block
-
-
-def _plane(device: Device, shape: tuple[int, ...]) -> tuple[Tensor, Block]:
-    block = device.block(4 * int(np.prod(shape)))
-    return block.tensor.view(torch.float32).view(shape), block
