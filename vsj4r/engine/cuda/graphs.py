@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from vsj4r.engine.cuda.device import Device, OutOfMemory, Stream, Work
-
-if TYPE_CHECKING:
-    from vsj4r.engine.cuda.lane import Lane
+from vsj4r.engine.cuda.lane import Lane
 
 LOG = logging.getLogger("vsj4r")
 TOLERANCE = 1 / 256
@@ -19,11 +16,7 @@ TOLERANCE = 1 / 256
 from a graph, or reads what is no longer there, is far beyond it."""
 
 
-class Captured(NamedTuple):
-    works: tuple[Work, Work]
-
-
-def captured(device: Device, stream: Stream, lane: Lane) -> Captured | None:
+def captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] | None:
     """The lane's two steps as graphs, or None, with one line in the log, where they cannot be had or differ.
 
     The lane's memory is that of a new one afterwards.
@@ -43,7 +36,7 @@ def captured(device: Device, stream: Stream, lane: Lane) -> Captured | None:
         lane.forget()
 
 
-def _captured(device: Device, stream: Stream, lane: Lane) -> Captured | None:
+def _captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] | None:
     graphs: list[Work] = []
     for parity, eager in enumerate(lane.works()):
         first = _results(device, stream, lane, eager, parity, seed=1)
@@ -55,7 +48,7 @@ def _captured(device: Device, stream: Stream, lane: Lane) -> Captured | None:
                 LOG.warning("%s: a CUDA graph does not give what eager gives: eager it is", device.name)
                 return None
         graphs.append(graph)
-    return Captured((graphs[0], graphs[1]))
+    return graphs[0], graphs[1]
 
 
 def _results(

@@ -27,7 +27,6 @@ from torch import Tensor
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.buffers import Cells, Memory, cell_tensor, float_tensor
 from vsj4r.engine.cuda.device import Block, Device, Stream, Work
-from vsj4r.engine.cuda.graphs import Captured
 from vsj4r.engine.cuda.layout import Bytes, FrameLayout, Grid, Scales, Source
 from vsj4r.engine.cuda.network import Found, Step
 
@@ -103,7 +102,7 @@ class Lane:
         self._uploaded, self._released = ([device.event() for _ in ring] for _ in range(2))
         self._computed, self._downloaded = ([device.event() for _ in outs] for _ in range(2))
         self._steps, self._uploads, self._submitted, self._collected = 0, 0, 0, 0
-        self.captured: Captured | None = None
+        self.captured: tuple[Work, Work] | None = None
         finalize(self, streams.drain, device).atexit = False  # what is in flight uses our memory
         self.reset()
 
@@ -228,7 +227,7 @@ class Lane:
         cells.key, cells.slot = source.key, s
 
     def _compute(self, parity: int, ahead: bool) -> None:
-        works = self.captured.works if self.captured else self.works()
+        works = self.captured or self.works()
         read = [*self._cells[parity].blocks, *self._memory[parity].blocks]
         read += self._cells[1 - parity].blocks if ahead else []
         written = [*self._memory[1 - parity].blocks, *self._found_blocks]
