@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cuda.cpu_kernels import CpuKernels, compile_kernels
+from tests.cuda.cpu_kernels import CpuKernels
 from vsj4r.engine.cuda.layout import Bytes, Codes, FrameLayout, Grid, Scales, Source
 
 torch = pytest.importorskip("torch")
@@ -49,11 +49,6 @@ class Recurrence:
         found.residual.copy_(0.05 * h + 0.01 * before.l_prev)
         found.alpha.copy_(h[0, 0])
         found.figures.copy_(h.flatten()[:4])
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> CpuKernels:
-    return CpuKernels(compile_kernels(tmp_path_factory.mktemp("kernels")))
 
 
 def clip() -> list[Source]:
