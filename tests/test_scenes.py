@@ -16,6 +16,7 @@ from vsj4r.rain import Preset, draw_style, render
 Pixels = NDArray[np.uint8]
 HEIGHT, WIDTH = 144, 256
 PICTURES = ("astronaut", "coffee", "chelsea", "rocket")
+RAINS: tuple[Preset, ...] = ("light", "complex", "soft")
 
 
 @cache
@@ -55,36 +56,82 @@ def listed(cuts: Cuts, length: int) -> list[int]:
     return [n for n in range(1, length) if cuts.last(n, since=n - 1) == n]
 
 
-@pytest.mark.parametrize("preset", ["light", "complex", "soft"])
+def rained(luma: list[Pixels], preset: Preset, seed: int) -> list[Pixels]:
+    """Grey rain on each frame, and its luma."""
+    rng = np.random.default_rng(seed)
+    clean = np.stack(luma)[..., None].repeat(3, axis=3)
+    rainy = render(clean, draw_style(rng, preset, HEIGHT), rng).rainy
+    return [np.ascontiguousarray(frame[..., 1]) for frame in rainy]
+
+
+def times(frame: Pixels, gain: float, *, plus: float = 0) -> Pixels:
+    scaled: Pixels = np.rint(frame * gain + plus).astype(np.uint8)
+    return scaled
+
+
+def panned(name: str, speed_px: int, *, rest: int) -> list[Pixels]:
+    at = [0] * rest + [speed_px * t for t in range(10)]
+    return [np.ascontiguousarray(picture(name)[:HEIGHT, x : x + WIDTH]) for x in at]
+
+
+@pytest.mark.parametrize("preset", RAINS)
 @pytest.mark.parametrize("seed", range(3))
 def test_cuts_inside_rain_are_found_and_rain_is_not(preset: Preset, seed: int) -> None:
-    rng = np.random.default_rng(seed)
     scenes = [name for name in PICTURES for _ in range(5)]
-    clean = np.stack([still(name) for name in scenes])[..., None].repeat(3, axis=3)
-    rainy = render(clean, draw_style(rng, preset, HEIGHT), rng).rainy
-    assert found([np.ascontiguousarray(frame[..., 1]) for frame in rainy]) == [5, 10, 15]
+    assert found(rained([still(name) for name in scenes], preset, seed)) == [5, 10, 15]
+
+
+@pytest.mark.parametrize("preset", RAINS)
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("level", [0.4, 0.8])
+def test_a_flash_in_rain_is_no_cut_but_the_cut_after_it_is(level: float, name: str, preset: Preset) -> None:
+    """Lightning: the scene is lit for a frame, the rain before it falls on."""
+    scene = [still(name)] * 12 + [still(PICTURES[PICTURES.index(name) - 1])] * 4
+    scene[5] = times(scene[5], 1 - level, plus=255 * level)
+    assert found(rained(scene, preset, 0)) == [12]
+
+
+@pytest.mark.parametrize("preset", RAINS)
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("frames", [4, 12])
+def test_a_fade_in_rain_is_no_cut(frames: int, name: str, preset: Preset) -> None:
+    """Of the rainy footage, as an editor does it."""
+    rainy = rained([still(name)] * (2 * frames + 8), preset, 0)
+    gains = np.concatenate([np.ones(4), np.linspace(1, 0, frames), np.zeros(4), np.linspace(0, 1, frames)])
+    assert found([times(frame, gain) for frame, gain in zip(rainy, gains, strict=True)]) == []
+
+
+@pytest.mark.parametrize("preset", RAINS)
+@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("speed_px", [1, 6, 12])
+def test_a_pan_in_rain_is_no_cut_but_a_cut_into_or_inside_it_is(
+    speed_px: int, name: str, preset: Preset
+) -> None:
+    other = PICTURES[PICTURES.index(name) - 1]
+    assert found(rained(panned(name, speed_px, rest=3), preset, 0)) == []
+    assert found(rained([still(other)] * 4 + panned(name, speed_px, rest=3), preset, 0)) == [4]
+    assert found(rained([still(other)] * 4 + panned(name, speed_px, rest=0), preset, 0)) == [4]
+    assert found(rained(panned(other, speed_px, rest=0) + panned(name, speed_px, rest=0), preset, 0)) == [10]
 
 
 @pytest.mark.parametrize("level", [0.4, 0.8])
 def test_a_flash_is_no_cut(level: float) -> None:
     scene = [still("coffee")] * 10
-    scene[5] = np.rint(scene[5] * (1 - level) + 255 * level).astype(np.uint8)
+    scene[5] = times(scene[5], 1 - level, plus=255 * level)
     assert found(scene) == []
 
 
 @pytest.mark.parametrize("frames", [4, 12])
 def test_a_fade_is_no_cut(frames: int) -> None:
     level = np.concatenate([np.ones(4), np.linspace(1, 0, frames), np.zeros(4), np.linspace(0, 1, frames)])
-    luma = [np.rint(still("coffee") * x).astype(np.uint8) for x in level]
-    assert found(luma) == []
+    assert found([times(still("coffee"), x) for x in level]) == []
 
 
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("speed_px", [1, 6, 12])
 def test_a_pan_is_no_cut_but_a_cut_from_rest_into_it_is(name: str, speed_px: int) -> None:
-    at = [0] * 3 + [speed_px * t for t in range(10)]
-    luma = [picture(name)[:HEIGHT, x : x + WIDTH] for x in at]
-    assert found([np.ascontiguousarray(frame) for frame in luma]) == []
+    luma = panned(name, speed_px, rest=3)
+    assert found(luma) == []
     other = PICTURES[PICTURES.index(name) - 1]
     assert found([still(other)] * 4 + luma) == [4]
 
@@ -138,15 +185,29 @@ def test_given_cuts_are_known() -> None:
     assert cuts.last(5, since=4) == 4
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (16, 16), (17, 31), (100, 170)])
-def test_a_thumbnail_holds_block_means(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "spots", "spot"),
+    [
+        ((1, 1), 1, 1),
+        ((2, 3), 1, 1),
+        ((16, 16), 1, 1),
+        ((17, 31), 1, 1),
+        ((40, 70), 3, 1),
+        ((100, 170), 4, 2),
+    ],
+)
+def test_a_thumbnail_holds_the_darkest_spot_of_each_block(
+    size: tuple[int, int], spots: int, spot: int
+) -> None:
     luma = np.random.default_rng(1).integers(0, 1024, size, dtype=np.uint16)
-    block = max(1, min(size) // 12)
+    block = spots * spot
     thumb = thumbnail(luma, peak=1023)
     assert thumb.shape == (size[0] // block, size[1] // block)
-    assert thumb[-1, 0] == pytest.approx(
-        luma[(thumb.shape[0] - 1) * block :][:block, :block].mean() * 255 / 1023, rel=1e-6
+    last = luma[(thumb.shape[0] - 1) * block :][:block, :block]
+    darkest = min(
+        last[y : y + spot, x : x + spot].mean() for y in range(0, block, spot) for x in range(0, block, spot)
     )
+    assert thumb[-1, 0] == pytest.approx(darkest * 255 / 1023, rel=1e-6)
     floats = thumbnail((luma / 1023).astype(np.float32), peak=1.0)
     np.testing.assert_allclose(floats, thumb, rtol=1e-4)
 

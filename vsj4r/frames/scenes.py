@@ -1,7 +1,8 @@
 """Where scenes begin: cuts that were given, or found by looking at the frames. No VapourSynth, no engine.
 
-Heavy rain changes every pixel of every frame and fools the usual detectors. What it changes least is the
-mean of large blocks, while a cut changes that most of all; and rain goes on, while a cut happens once.
+Heavy rain changes every pixel of every frame and fools the usual detectors. It brightens, and not everywhere
+at once: what it changes least is the darkest spot of a large block, while a cut changes that most of all; and
+rain goes on, while a cut happens once.
 """
 
 from __future__ import annotations
@@ -19,29 +20,34 @@ THUMB_SIDE = 12
 """Blocks along the shorter side of a thumbnail. Relative to the frame, as streaks are: at 1/8 of 1080 lines
 they would all still be there."""
 
-CUT_CODES = 10.0
-"""Neighbours that differ by less, mean over the thumbnail in codes of 8 bit, belong to one scene."""
+SPOTS = 4
+"""Spots along the side of a block, of which the darkest counts: a drop's width and more at any frame size."""
 
-ISOLATION = 2.0
-"""A cut is an isolated change: this many times the changes just before and after it. A flash changes twice
-running; the heaviest rain, a fast pan or a fade all the time."""
+CUT_CODES = 10.0
+ISOLATION = 1.2
+"""A cut is an isolated change: mean over the thumbnail, in codes of 8 bit, it is ``CUT_CODES`` more than
+``ISOLATION`` times the changes just before and after it. A flash changes twice running; the heaviest rain, a
+fast pan or a fade all the time."""
 
 LOOK_FRAMES = 16
 """Frames looked at in one go, so that a seek holds few source frames."""
 
 
 def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
-    """(H, W) luma samples, nominal maximum ``peak``, as block means in codes of 8 bit; what is left at the
-    right and at the bottom is not looked at. Not a number and infinities count as 0."""
-    block = max(1, min(luma.shape) // THUMB_SIDE)
-    height, width = (side // block * block for side in luma.shape)
+    """(H, W) luma samples, nominal maximum ``peak``, as the darkest spot of each block: its mean, in
+    codes of 8 bit. What is left at the right and at the bottom is not looked at. Not a number and infinities
+    count as 0."""
+    side = max(1, min(luma.shape) // THUMB_SIDE)
+    spots = min(SPOTS, side)
+    spot = side // spots
+    rows, columns = (length // (spot * spots) for length in luma.shape)
     exact = luma.dtype.kind == "u"
-    part = luma[:height, :width]
+    part = luma[: rows * spots * spot, : columns * spots * spot]
     if not exact:
         part = np.nan_to_num(part.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
-    sums = part.reshape(height // block, block, width).sum(axis=1, dtype=np.uint32 if exact else np.float32)
-    blocks = sums.reshape(height // block, width // block, block).sum(axis=2, dtype=sums.dtype)
-    return np.multiply(blocks, np.float32(255 / (peak * block * block)), dtype=np.float32)
+    lines = part.reshape(rows * spots, spot, -1).sum(axis=1, dtype=np.uint32 if exact else np.float32)
+    sums = lines.reshape(rows, spots, columns, spots, spot).sum(axis=4, dtype=lines.dtype)
+    return np.multiply(sums.min(axis=(1, 3)), np.float32(255 / (peak * spot * spot)), dtype=np.float32)
 
 
 class Cuts:
@@ -109,4 +115,4 @@ class FoundCuts(Cuts):
         around = [i for i in (n - 1, n + 1) if i < self._length]
         if not all(self._looked[i] for i in around):
             return None
-        return bool(change >= ISOLATION * max(self._change[i] for i in around))
+        return bool(change >= CUT_CODES + ISOLATION * max(self._change[i] for i in around))
