@@ -25,7 +25,7 @@ from vsj4r.engine.weights import find_model
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.rain import Preset, draw_style, render
-from vsj4r.training.evaluation import as_tensors
+from vsj4r.training.evaluation import load
 from vsj4r.training.footage import Pixels, read_clip
 from vsj4r.training.metrics import psnr
 
@@ -48,7 +48,10 @@ def tensors_of(frames: Pixels, model: str) -> list[Tensors]:
     """RGB frames as the engine takes them."""
     height, width = frames.shape[1:3]
     convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), find_model(model).spec)
-    return [as_tensors(frame, convert) for frame in frames]
+    clip = [convert.new_tensors() for _ in frames]
+    for frame, into in zip(frames, clip, strict=True):
+        load(frame, convert, into)
+    return clip
 
 
 def derain(engine: Engine, clip: list[Tensors], first: int, keep: int, stop: int) -> list[Floats]:

@@ -217,6 +217,15 @@ def test_a_model_gets_one_state_and_one_frame_of_look_ahead(model: Path) -> None
     assert np.array_equal(restored, np.broadcast_to(np.rint(expected)[:, None, None, None], clip.shape))
 
 
+def test_a_long_clip_is_derained_in_the_segments_of_the_filter(model: Path) -> None:
+    """From the second anchor on nothing depends on what lies before its run-in."""
+    clip = np.random.default_rng(3).integers(0, 255, (126, 16, 16, 3), dtype=np.uint8)
+    run = evaluation.derained(str(model), precision="f32", threads=1)
+    whole = list(run(clip))
+    assert np.array_equal(whole[120:], list(run(clip[112:]))[8:])
+    assert not np.array_equal(whole[119], list(run(clip[112:]))[7])
+
+
 def test_a_long_clip_is_never_copied(model: Path) -> None:
     """400 frames: what is measured passes frame by frame."""
     clip = np.zeros((400, 32, 48, 3), np.uint8)

@@ -8,6 +8,7 @@ from typing import Self
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Family, Format, Geometry
 from vsj4r.frames.scenes import Cuts, FoundCuts
+from vsj4r.frames.segments import SEGMENT_FRAMES, WARMUP_FRAMES
 from vsj4r.plugin.cut_files import read_cuts
 
 _FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
@@ -94,8 +95,8 @@ class Arguments:
     precision: str = "auto"
     threads: int = 0
     num_streams: int = 1
-    segment: int = 120
-    warmup: int = 8
+    segment: int = SEGMENT_FRAMES
+    warmup: int = WARMUP_FRAMES
     scene_detect: int = 1
     scenes: tuple[int, ...] | None = None
     qpfile: str | None = None

@@ -16,6 +16,8 @@ from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
+from vsj4r.frames.ring import TensorRing
+from vsj4r.frames.segments import SEGMENT_FRAMES, WARMUP_FRAMES, Segments
 from vsj4r.training.metrics import Scores, luma_psnr, score
 
 Pixels = NDArray[np.uint8]
@@ -49,10 +51,8 @@ def temporal_median(frames: int) -> Method:
 
 
 def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
-    """A model run by its engine over a whole clip, one state from the first frame to the last.
-
-    Frames are converted as the filter converts RGB, so a figure is that of the tool.
-    """
+    """A model run over a clip as the filter runs it by default, cuts apart: its conversion of RGB, its
+    segments. So a figure is that of the tool."""
     spec = find_model(model).spec
 
     def run(rainy: Pixels) -> Iterator[Pixels]:
@@ -61,23 +61,33 @@ def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method
         rows, columns = convert.padded_height, convert.padded_width
         engine = open_engine(model, height=rows, width=columns, precision=precision, threads=threads)
         state = engine.new_state()
-        following = as_tensors(rainy[0], convert)
-        for t, frame in enumerate(rainy):
-            now, following = following, as_tensors(rainy[min(t + 1, len(rainy) - 1)], convert)
-            step = engine.step(now, following if spec.lookahead else None, state)
+        segments = Segments(len(rainy), SEGMENT_FRAMES, WARMUP_FRAMES, spec.lookahead)
+        ring = TensorRing([convert.new_tensors() for _ in range(2)])
+
+        def tensors(t: int) -> Tensors:
+            return ring.get(t, lambda into: load(rainy[t], convert, into))
+
+        def residual(t: int) -> Tensors:
+            now = tensors(t)
+            following = tensors(segments.neighbour(t)) if spec.lookahead else None
+            return engine.step(now, following, state).residual
+
+        for n, frame in enumerate(rainy):
+            if segments.anchor(n) == n:
+                state.reset()
+                for t in range(segments.start(n), n):
+                    residual(t)
+            changes = convert.changes(residual(n))
             restored = np.empty_like(frame)
-            changes = convert.changes(step.residual)
             convert.add(_planes(frame), changes, strength=1, full=True, into=_planes(restored))
             yield restored
 
     return run
 
 
-def as_tensors(frame: Pixels, convert: Converter) -> Tensors:
+def load(frame: Pixels, convert: Converter, into: Tensors) -> None:
     """An RGB frame as the engine takes it."""
-    into = convert.new_tensors()
     convert.load(_planes(frame), full=True, into=into)
-    return into
 
 
 def _planes(frame: Pixels) -> list[Pixels]:

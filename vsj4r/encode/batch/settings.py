@@ -12,11 +12,10 @@ from vsj4r.encode.pixels import SUBSAMPLING
 from vsj4r.engine.cuda.driver import device_index
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-
-SEGMENT_FRAMES = 120
-"""Frames between the periodic anchors of the filter, where chunks may begin at no cost."""
+from vsj4r.frames.segments import SEGMENT_FRAMES
 
 CHUNK_FRAMES = 4 * SEGMENT_FRAMES
+"""Chunks begin at anchors of the filter, where it costs nothing."""
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mezzanine": {"": {"encoder": "ffv1"}, ".mov": {"encoder": "prores"}},
