@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from vsj4r.model.alignment import displacement, matching_luma, warp  # noqa: E402
+from vsj4r.model.alignment import BLOCK, COARSEST, displacement, matching_luma, warp  # noqa: E402
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
 from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
 from vsj4r.model.d_net import DNet  # noqa: E402
@@ -26,6 +26,7 @@ from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.model.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
+from vsj4r.training.recipe import PATCH_MULTIPLE  # noqa: E402
 
 NAMES = list(CONFIGS)
 
@@ -200,6 +201,12 @@ def test_displacement_finds_a_shift_under_rain(shift: tuple[int, int], scale: in
     inside = flow[0, :, edge:-edge, edge:-edge]
     right = (inside == torch.tensor(shift).view(2, 1, 1)).all(0).float().mean()
     assert right > 0.99
+
+
+def test_sides_are_multiples_of_a_block_of_the_coarsest_level() -> None:
+    """The figure stands in three places, two of which must not need torch."""
+    aligned = {config.multiple for config in CONFIGS.values() if config.align == "motion"}
+    assert aligned == {COARSEST * BLOCK} == {PATCH_MULTIPLE}
 
 
 def test_warp_takes_whole_pixels_and_clamps() -> None:

@@ -142,7 +142,10 @@ class FakeStream:
 
 class FakeDevice:
     """``Device``. ``seed`` of the scheduler; ``detects``: by clocks (without, wrong pixels must show it);
-    ``fail_at``: the number of the allocation that finds no memory, and every one while ``full``."""
+    ``fails``: whether the allocation of a number finds no memory. Streams and events are of the two kinds."""
+
+    stream_kind: type[FakeStream] = FakeStream
+    event_kind: type[FakeEvent] = FakeEvent
 
     def __init__(self, kernels: Kernels, *, seed: int = 0, detects: bool = True) -> None:
         self.name, self.kernels, self.torch_device = "fake", kernels, torch.device("cpu")
@@ -174,13 +177,13 @@ class FakeDevice:
     host = block
 
     def stream(self, name: str) -> Stream:
-        stream = FakeStream(self, name)
+        stream = self.stream_kind(self, name)
         self.streams.append(stream)
         return stream
 
     def event(self) -> Event:
         self.events += 1
-        return FakeEvent(self, f"event{self.events}")
+        return self.event_kind(self, f"event{self.events}")
 
     def capture(self, stream: Stream, work: Work) -> Work:
         self.take(0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tests.cuda.fake_device import FakeDevice, FakeEvent, FakeStream
-from vsj4r.engine.cuda.device import Block, Event, Stream, Work
+from vsj4r.engine.cuda.device import Block, Event, Work
 from vsj4r.engine.cuda.kernels import Kernels
 
 COSTS = {"upload": 1.0, "compute": 2.0, "download": 1.0}
@@ -53,16 +53,9 @@ class TimedStream(FakeStream):
 class TimedDevice(FakeDevice):
     """``host_time``: where the host stands; ``spans``: what was done so far."""
 
+    stream_kind, event_kind = TimedStream, TimedEvent
+
     def __init__(self, kernels: Kernels, *, seed: int = 0) -> None:
         super().__init__(kernels, seed=seed)
         self.host_time = 0.0
         self.spans: list[Span] = []
-
-    def stream(self, name: str) -> Stream:
-        stream = TimedStream(self, name)
-        self.streams.append(stream)
-        return stream
-
-    def event(self) -> Event:
-        self.events += 1
-        return TimedEvent(self, f"event{self.events}")
