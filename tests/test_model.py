@@ -23,6 +23,7 @@ from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
 from vsj4r.model.d_net import DNet  # noqa: E402
 from vsj4r.model.export import export_onnx  # noqa: E402
 from vsj4r.model.f_net import FNet  # noqa: E402
+from vsj4r.model.initial import begin_with_frame  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.model.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
@@ -245,6 +246,15 @@ def test_planes_invert_observe() -> None:
         back_y, back_uv = net.planes(net.observe(y, None if net.config.planes == "y" else uv).o)
         assert torch.equal(back_y, y)
         assert back_uv is None or torch.equal(back_uv, uv)
+
+
+def test_training_begins_with_the_frame() -> None:
+    for net in (*map(network, NAMES), J4RNet(replace(CONFIGS["j4r-paper"], channels=8, gru_layers=2))):
+        frames = clip(net)
+        begin_with_frame(net)
+        residual = net(whole(frames), len(frames)).residual
+        assert residual.square().mean() < 0.01**2
+        assert net.config.output == "background" or not residual.any()
 
 
 def test_loss_is_equation_15() -> None:

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
+from vsj4r.model.initial import begin_with_frame
 from vsj4r.model.j4rnet import Estimate, J4RNet, Observation
 from vsj4r.model.loss import loss
 from vsj4r.rain import StreakBank
@@ -124,9 +125,8 @@ class Trainer:
         if saved is None:
             if self.recipe.start:
                 self._take(checkpoint.starting_weights(self.recipe.start), self.recipe.start)
-            elif self.net.config.output == "residual":
-                for parameter in self.net.jrc_net[-1].parameters():
-                    torch.nn.init.zeros_(parameter)  # begin with the frame as it is
+            else:
+                begin_with_frame(self.net)
             self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
             return
         before, now = saved["recipe"], asdict(self.recipe)
