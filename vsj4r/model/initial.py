@@ -27,13 +27,11 @@ def begin_with_frame(net: J4RNet) -> None:
     each, and one more, always bright, opens their update gate; all others stay as random as they are.
     """
     first, head, last = (cast(nn.Conv2d, x) for x in (net.extractor[0], net.jrc_net[0], net.jrc_net[-1]))
-    for parameter in last.parameters():
-        nn.init.zeros_(parameter)
+    _silence(last, last.out_channels)
     if net.config.output == "residual":
         return
-    picture = range(net.config.frame_channels)
-    led = range(len(picture) + 1)
-    always = led[-1]
+    picture = always = net.config.frame_channels
+    led = picture + 1
     _silence(first, led)
     _lead(first, picture, 1.0)
     cast(torch.Tensor, first.bias)[always] = 1.0
@@ -41,7 +39,7 @@ def begin_with_frame(net: J4RNet) -> None:
     for f_net in cast(Iterable[FNet], net.f_net):
         for gate in (f_net.w_z, f_net.u_z, f_net.v_z, f_net.u_h):
             _silence(gate, led)
-        f_net.w_z.weight[: len(led), always, 1, 1] = OPEN / size
+        f_net.w_z.weight[:led, always, 1, 1] = OPEN / size
         _lead(f_net.w_h, led, SMALL / size)
         size = SMALL
     _lead(head, picture, 1 / size)
@@ -51,15 +49,15 @@ def begin_with_frame(net: J4RNet) -> None:
             _silence(block.w_mid, led)
 
 
-def _lead(layer: nn.Conv2d, channels: range, gain: float) -> None:
-    """Let output channel c be ``gain`` times input channel c."""
+def _lead(layer: nn.Conv2d, channels: int, gain: float) -> None:
+    """Let each of the first output channels be ``gain`` times the same input channel."""
     _silence(layer, channels)
-    for c in channels:
+    for c in range(channels):
         layer.weight[c, c, 1, 1] = gain
 
 
-def _silence(layer: nn.Conv2d, channels: range) -> None:
+def _silence(layer: nn.Conv2d, channels: int) -> None:
     """Let the first output channels be 0."""
-    nn.init.zeros_(layer.weight[: len(channels)])
+    nn.init.zeros_(layer.weight[:channels])
     if layer.bias is not None:
-        nn.init.zeros_(layer.bias[: len(channels)])
+        nn.init.zeros_(layer.bias[:channels])
