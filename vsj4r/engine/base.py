@@ -63,9 +63,13 @@ class State(Protocol):
 
 
 class Engine(Protocol):
-    """A compiled step for one frame size. ``step`` may come from any thread, one at a time."""
+    """A compiled step for one frame size. ``step`` may come from any thread, one at a time.
+
+    ``precision``: what the convolutions are computed in, "f32", "bf16" or "f16".
+    """
 
     spec: StepSpec
+    precision: str
 
     def new_state(self) -> State: ...
 

@@ -1,0 +1,76 @@
+"""The published figures: they belong to the shipped weights, and one model's can be measured anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from copy import deepcopy
+from typing import Any
+
+from scripts import evaluate
+from vsj4r.engine.weights import models
+
+
+def published() -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads(evaluate.METRICS.read_text("utf-8"))
+    return figures
+
+
+def test_figures_are_of_the_shipped_weights() -> None:
+    measured = published()["weights"]
+    assert sorted(measured) == models()
+    for name, of in measured.items():
+        file = evaluate.WEIGHTS / f"{name}.safetensors"
+        assert of["safetensors"] == hashlib.sha256(file.read_bytes()).hexdigest(), f"measure {name} again"
+
+
+def test_the_card_shows_them() -> None:
+    card = evaluate.CARD.read_text("utf-8")
+    shown = card.split(evaluate.BEGIN)[1].split(evaluate.END)[0]
+    assert shown.strip() == evaluate.tables(published()).strip()
+
+
+def clips(**psnr: float) -> dict[str, Any]:
+    """Figures of a benchmark of two clips, each method with one PSNR."""
+
+    def scores(value: float) -> dict[str, float]:
+        return {"psnr": value, "ssim": 0.5, "chroma_psnr": 40.0, "flicker": 1.0}
+
+    rows = [{"clip": clip, "method": m, **scores(v)} for clip in ("a", "b") for m, v in psnr.items()]
+    return {"mean": {m: scores(v) for m, v in psnr.items()}, "clips": rows}
+
+
+BEFORE: dict[str, Any] = {
+    "weights": {m: {"date": "then", "commit": "1", "precision": "bfloat16"} for m in ("j4r", "j4r-lite")},
+    "light": clips(**{"input": 20, "j4r": 30, "j4r-lite": 25}),
+    "complex": clips(**{"input": 14, "j4r": 28, "j4r-lite": 24}),
+    "static": {"input": 0.0, "j4r": 0.4, "j4r-lite": 0.3},
+}
+AGAIN: dict[str, Any] = {
+    "weights": {"j4r": {"date": "now", "commit": "2", "precision": "float32"}},
+    "light": clips(**{"input": 20, "j4r": 31}),
+}
+
+
+def test_all_measured_again_is_all_that_stays() -> None:
+    assert evaluate.merged(BEFORE, deepcopy(BEFORE)) == BEFORE
+
+
+def test_one_model_measured_again_leaves_the_others() -> None:
+    after = evaluate.merged(BEFORE, AGAIN)
+    assert after["light"] == clips(**{"input": 20, "j4r": 31, "j4r-lite": 25})
+    assert after["weights"] == BEFORE["weights"] | AGAIN["weights"]
+
+
+def test_figures_of_weights_that_are_gone_go_with_them() -> None:
+    after = evaluate.merged(BEFORE, AGAIN)
+    assert after["complex"] == clips(**{"input": 14, "j4r-lite": 24})
+    assert after["static"] == {"input": 0.0, "j4r-lite": 0.3}
+    text = evaluate.tables(after)
+    assert (
+        "- j4r: now, commit 2, float32; not measured with these weights: complex, clean, long, static."
+        in text
+    )
+    assert "| j4r | 31.00 | 0.5000 | 40.00 | 1.00 |" in text
+    assert "28.00" not in text
+    assert "40.0%" not in text
