@@ -13,7 +13,7 @@ from vsj4r.rain import RainStyle, StreakBank, draw_style, render
 from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.presets import Preset
-from vsj4r.rain.streaks import Floats, StreakLayer, line_kernel, render_layer
+from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource, line_kernel, render_layer
 from vsj4r.rain.synthesis import Pixels, Renderer, compose
 
 LAYER = StreakLayer(length_px=30, width_px=1.6, angle_deg=20, density=0.001, brightness=0.5, spread_deg=0.5)
@@ -158,6 +158,24 @@ class TestBank:
         assert np.median(np.abs(correlation)) < 0.15
         assert correlation.max() < 0.9, "no frame repeats"
 
+    def test_rains_as_much_as_asked_for(self) -> None:
+        """The densest layers too: 34 % of the frame, far more than a prerendered layer holds."""
+        clean = np.zeros((2, 160, 160, 3), np.uint8)
+
+        def light(source: StreakSource) -> float:
+            styles = (draw_style(rng(seed), "complex", 288) for seed in range(12))
+            return sum(float(render(clean, style, rng(1), source=source).s.mean()) for style in styles)
+
+        assert light(StreakBank(3, size=448)) == pytest.approx(light(Renderer()), rel=0.2)
+
+    def test_no_brighter_than_its_layer(self, bank: StreakBank) -> None:
+        """Streaks that lie on each other stay below the layer's brightness, as where they are rendered."""
+        dense = replace(LAYER, density=0.02)
+        for source in (Renderer(), bank):
+            s_t = np.zeros((96, 96), np.float32)
+            source.add(s_t, dense, 1.0, rng(2))
+            assert 0.9 * dense.brightness < s_t.max() <= dense.brightness
+
     def test_patches_larger_than_the_bank(self, bank: StreakBank) -> None:
         clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, preset="light")
         assert clip.rainy[0, 170:].any()
@@ -177,6 +195,13 @@ class TestBank:
         assert "photo" not in {draw_style(rng(i), "mixed", 288).kind for i in range(100)}
 
 
+def test_the_papers_rain_is_that_of_its_two_sets() -> None:
+    kinds = [draw_style(rng(i), "paper", 288).kind for i in range(300)]
+    assert set(kinds) == {"none", "light", "complex"}
+    assert 0.05 < kinds.count("none") / 300 < 0.16
+    assert 0.37 < kinds.count("complex") / 300 < 0.55
+
+
 @pytest.mark.parametrize("preset", ["light", "complex", "soft"])
 def test_presets_are_deterministic(preset: Preset) -> None:
     first, second = (render(scene(2), draw_style(r, preset, 96), r) for r in (rng(4), rng(4)))
@@ -185,7 +210,9 @@ def test_presets_are_deterministic(preset: Preset) -> None:
 
 
 def test_unknown_preset() -> None:
-    with pytest.raises(ValueError, match="preset must be one of light, complex, soft, photo, mixed, got 'x'"):
+    with pytest.raises(
+        ValueError, match="preset must be one of light, complex, paper, soft, photo, mixed, got 'x'"
+    ):
         draw_style(rng(), "x", 288)  # type: ignore[arg-type]
 
 

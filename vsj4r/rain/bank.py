@@ -22,7 +22,6 @@ SHAPES: tuple[tuple[float, float, float], ...] = (  # length_px, width_px, hardn
     (14, 1.2, 1), (28, 1.5, 1), (50, 2.4, 1),
 )  # fmt: skip
 COVER = 0.02  # share of a prerendered layer under streaks; more is had by adding cuts
-MOST_CUTS = 8
 
 
 class StreakBank:
@@ -52,21 +51,21 @@ class StreakBank:
         shape = np.array([np.log(layer.length_px), np.log(layer.width_px), 1.5 * layer.hardness])
         i = int(np.argmin(np.abs(self._shapes - shape).sum(1)))
         cover = layer.density * layer.length_px * layer.width_px
-        cuts = min(max(int(cover / COVER + rng.random()), 1), MOST_CUTS)
         out = s_t.T if lying else s_t
         if angle < 0:
             out = out[:, ::-1]
         step = self._angles[1]
-        for _ in range(cuts):
+        light = np.zeros(out.shape, np.float32)
+        for _ in range(max(int(cover / COVER + rng.random()), 1)):
             wanted = (90 - abs(angle) if lying else abs(angle)) + rng.normal(0, layer.spread_deg / 2)
             j = int(np.clip(np.rint(wanted / step), 0, ANGLES - 1))
             cut = window(self._layers[i, j, int(rng.integers(VARIANTS))], out.shape, rng)
             if rng.random() < 0.5:
                 cut = cut[::-1, ::-1]  # turned by 180 degrees: the direction stays
-            amount = layer.brightness * gain / 255
-            if layer.brightness < 1:
-                amount *= rng.uniform(0.8, 1.15)
-            out += cut * np.float32(amount)
+            light += cut * np.float32(1 if layer.brightness == 1 else rng.uniform(0.8, 1.15))
+        out += np.minimum(light, 255) * np.float32(
+            layer.brightness * gain / 255
+        )  # as render_layer, 1 at most
 
     def add_photographed(
         self, s_t: Floats, folder: float, mirror: bool, gain: float, rng: np.random.Generator

@@ -14,9 +14,10 @@ import numpy as np
 from vsj4r.rain.streaks import StreakLayer
 from vsj4r.rain.style import RainStyle
 
-Preset = Literal["light", "complex", "soft", "photo", "mixed"]
+Preset = Literal["light", "complex", "paper", "soft", "photo", "mixed"]
 REFERENCE_HEIGHT = 288  # frame height at which the lengths and widths below hold
 NARROWEST_PX, WIDEST_PX = 1.0, 12.0
+PAPER_MIXTURE = {"none": 0.1, "light": 0.45, "complex": 0.45}
 MIXTURE = {"none": 0.05, "light": 0.18, "complex": 0.37, "soft": 0.30, "photo": 0.10}
 
 
@@ -73,7 +74,7 @@ ANY_LIGHT = (
     Ranges(length=(6, 60), width=(0.9, 2.4), cover=(0.015, 0.1), brightness=(0.12, 0.55)),
     Ranges(length=(6, 60), width=(0.9, 2.2), cover=(0.01, 0.06), brightness=(0.15, 0.6), hardness=1),
 )
-ANY_HEAVY = Ranges(length=(8, 70), width=(1.0, 4.5), cover=(0.08, 0.35), brightness=(0.15, 0.55))
+ANY_HEAVY = Ranges(length=(8, 70), width=(1.0, 4.5), cover=(0.1, 0.45), brightness=(0.15, 0.55))
 ANY_LINES = Ranges(length=(12, 60), width=(1.0, 2.4), cover=(0.02, 0.12), brightness=(0.3, 0.8), hardness=1)
 ANY_OCCLUSION = Ranges((10, 45), (1.2, 4.0), (0.01, 0.14), (1, 1), hardness=1)
 
@@ -83,9 +84,9 @@ def draw_style(
 ) -> RainStyle:
     """One clip's rain. Pixel sizes grow with ``frame_height``; ``database`` says that image layers exist.
 
-    "light" and "complex" are the calibrated benchmarks, "soft" looks like real rain, "photo" takes its
-    streaks from an image database, "mixed" is for training: every kind over a wide range, about 5 % of
-    the clips without rain.
+    "light" and "complex" are the calibrated benchmarks, "paper" one of the two or, for a clip in ten, no
+    rain, "soft" looks like real rain, "photo" takes its streaks from an image database, "mixed" is for
+    training: every kind over a wide range, about 5 % of the clips without rain.
 
     Raises:
         ValueError: an unknown preset.
@@ -95,6 +96,9 @@ def draw_style(
         return _light(rng, scale)
     if preset == "complex":
         return _complex(rng, scale)
+    if preset == "paper":
+        kind = _kind(rng, PAPER_MIXTURE)
+        return RainStyle() if kind == "none" else (_light if kind == "light" else _complex)(rng, scale)
     if preset == "soft":
         return _soft(rng, scale, float(np.clip(rng.normal(0, 12), -40, 40)))
     if preset == "photo":
@@ -102,6 +106,10 @@ def draw_style(
     if preset == "mixed":
         return _mixed(rng, scale, database)
     raise ValueError(f"preset must be one of {', '.join(get_args(Preset))}, got {preset!r}")
+
+
+def _kind(rng: np.random.Generator, mixture: dict[str, float]) -> str:
+    return list(mixture)[int(rng.choice(len(mixture), p=list(mixture.values())))]
 
 
 def _log_uniform(rng: np.random.Generator, between: tuple[float, float]) -> float:
@@ -156,7 +164,7 @@ def _photo(rng: np.random.Generator) -> RainStyle:
 
 
 def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
-    kind = list(MIXTURE)[int(rng.choice(len(MIXTURE), p=list(MIXTURE.values())))]
+    kind = _kind(rng, MIXTURE)
     if kind == "photo" and not database:
         kind = "soft"
     angle = _any_angle(rng)

@@ -55,7 +55,7 @@ class RainyClips(Dataset[TrainingClip]):
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
             clean = _exposed(clean, rng)
-        rain = self.bank.clip(np.ascontiguousarray(clean), self.clips.seed, index)
+        rain = self.bank.clip(np.ascontiguousarray(clean), self.clips.seed, index, preset=self.clips.rain)
         matrix: Matrix = "bt709" if rng.random() < 0.5 else "bt601"
         o, b = rgb_to_yuv420(rain.rainy, matrix), rgb_to_yuv420(rain.background, matrix)
         dry = np.array_equal(rain.rainy, rain.background)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.loss import LossWeights
+from vsj4r.rain import Preset
 
 PATCH_MULTIPLE = 16
 
@@ -29,12 +30,14 @@ class Footage:
 @dataclass(frozen=True, slots=True)
 class Clips:
     """``frames`` is also the depth of backpropagation in time: every clip begins from an empty memory.
-    ``batch`` clips a step, shared out among the processes of a distributed run."""
+    ``batch`` clips a step, shared out among the processes of a distributed run. ``rain``: a preset of
+    ``vsj4r.rain``."""
 
     frames: int = 7
     patch_px: int = 112
     batch: int = 4
     seed: int = 0
+    rain: Preset = "mixed"
 
 
 @dataclass(frozen=True, slots=True)
