@@ -63,9 +63,8 @@ class StreakBank:
             if rng.random() < 0.5:
                 cut = cut[::-1, ::-1]  # turned by 180 degrees: the direction stays
             light += cut * np.float32(1 if layer.brightness == 1 else rng.uniform(0.8, 1.15))
-        out += np.minimum(light, 255) * np.float32(
-            layer.brightness * gain / 255
-        )  # as render_layer, 1 at most
+        np.minimum(light, 255, out=light)  # as in render_layer: 1 at most
+        out += light * np.float32(layer.brightness * gain / 255)
 
     def add_photographed(
         self, s_t: Floats, folder: float, mirror: bool, gain: float, rng: np.random.Generator
