@@ -18,8 +18,9 @@ from vsj4r.rain.synthesis import Pixels, RainClip, render
 ANGLES = 10  # between 0 and 45 degrees; mirroring and transposing give the rest
 VARIANTS = 3
 SHAPES: tuple[tuple[float, float, float], ...] = (  # length_px, width_px, hardness
-    (8, 1.1, 0), (15, 1.3, 0), (30, 1.6, 0), (22, 2.8, 0), (36, 3.4, 0), (55, 2.4, 0), (60, 5.0, 0),
-    (110, 9.0, 0), (14, 1.2, 1), (28, 1.5, 1), (50, 2.4, 1), (30, 3.2, 1), (70, 5.0, 1),
+    (8, 1.1, 0), (15, 1.3, 0), (30, 1.6, 0), (22, 2.8, 0), (55, 2.4, 0), (60, 5.0, 0), (110, 9.0, 0),
+    (14, 1.2, 1), (28, 1.5, 1), (50, 2.4, 1),
+    (36, 3.4, 0), (30, 3.2, 1), (70, 5.0, 1),  # last, so that the layers of those above keep their bits
 )  # fmt: skip
 COVER = 0.02  # share of a prerendered layer under streaks; more is had by adding cuts
 
