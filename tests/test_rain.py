@@ -8,35 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.showers import LAYER, direction_deg, off_direction_deg, rng, scene
 from vsj4r.errors import Vsj4rError
-from vsj4r.rain import RainStyle, StreakBank, draw_style, render
+from vsj4r.rain import RainStyle, draw_style, render
 from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.presets import Preset
-from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource, line_kernel, render_layer
-from vsj4r.rain.synthesis import Pixels, Renderer, compose
-
-LAYER = StreakLayer(length_px=30, width_px=1.6, angle_deg=20, density=0.001, brightness=0.5, spread_deg=0.5)
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def scene(frames: int = 3, height: int = 96, width: int = 128) -> Pixels:
-    return rng(7).integers(0, 256, (frames, height, width, 3)).astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def bank() -> StreakBank:
-    return StreakBank(3, size=160)
-
-
-def direction_deg(layer: Floats) -> float:
-    """The direction of a layer's streaks from its structure tensor, degrees from the vertical."""
-    gy, gx = np.gradient(layer.astype(np.float64))
-    across = 0.5 * np.arctan2(2 * (gx * gy).sum(), (gx * gx).sum() - (gy * gy).sum())
-    return float(-np.rad2deg(across))
+from vsj4r.rain.streaks import line_kernel, render_layer
+from vsj4r.rain.synthesis import Renderer, compose
 
 
 class TestEquation3:
@@ -106,13 +85,8 @@ class TestStreaks:
         assert (soft[middle] >= 0.5).sum() == pytest.approx(6, abs=1)  # full width at half maximum
 
     @pytest.mark.parametrize("angle_deg", [-60, -20, 0, 35, 80])
-    @pytest.mark.parametrize("from_bank", [False, True])
-    def test_direction(self, angle_deg: float, from_bank: bool, bank: StreakBank) -> None:
-        layer = replace(LAYER, length_px=60, width_px=5, angle_deg=angle_deg, spread_deg=0.0)
-        s_t = np.zeros((160, 160), np.float32)
-        (bank if from_bank else Renderer()).add(s_t, layer, 1.0, rng(5))
-        off = (direction_deg(s_t) - angle_deg + 90) % 180 - 90
-        assert abs(off) < 3
+    def test_direction(self, angle_deg: float) -> None:
+        assert abs(off_direction_deg(Renderer(), angle_deg)) < 3
 
     def test_frames_are_independent_and_alike(self) -> None:
         style = RainStyle(layers=(replace(LAYER, density=0.003),), gain_jitter=0.0)
@@ -134,65 +108,18 @@ class TestStreaks:
         assert render_layer(LAYER, 5, 300, rng()).shape == (5, 300)
 
 
-class TestBank:
-    def test_is_a_pure_function_of_its_seed(self, bank: StreakBank) -> None:
-        clean = scene(2)
-        again = StreakBank(3, size=160)
-        first, second = bank.clip(clean, 1, 5), again.clip(clean, 1, 5)
-        assert np.array_equal(first.rainy, second.rainy)
-        assert np.array_equal(first.s, second.s)
-        assert np.array_equal(first.alpha, second.alpha)
-        assert np.array_equal(first.background, second.background)
-
-    def test_a_clip_does_not_depend_on_those_before(self, bank: StreakBank) -> None:
-        clean = scene(2)
-        alone = bank.clip(clean, 1, 9).rainy
-        for index in range(9):
-            bank.clip(clean, 1, index)
-        assert np.array_equal(bank.clip(clean, 1, 9).rainy, alone)
-        assert not np.array_equal(bank.clip(clean, 2, 9).rainy, alone)
-
-    def test_frames_are_independent(self, bank: StreakBank) -> None:
-        s = render(np.zeros((8, 64, 64, 3), np.uint8), RainStyle(layers=(LAYER,)), rng(), source=bank).s
-        correlation = np.asarray(np.corrcoef(s.reshape(8, -1)))[np.triu_indices(8, 1)]
-        assert np.median(np.abs(correlation)) < 0.15
-        assert correlation.max() < 0.9, "no frame repeats"
-
-    def test_rains_as_much_as_asked_for(self) -> None:
-        """The densest layers too: 34 % of the frame, far more than a prerendered layer holds."""
-        clean = np.zeros((2, 160, 160, 3), np.uint8)
-
-        def light(source: StreakSource) -> float:
-            styles = (draw_style(rng(seed), "complex", 288) for seed in range(12))
-            return sum(float(render(clean, style, rng(1), source=source).s.mean()) for style in styles)
-
-        assert light(StreakBank(3, size=448)) == pytest.approx(light(Renderer()), rel=0.2)
-
-    def test_no_brighter_than_its_layer(self, bank: StreakBank) -> None:
-        """Streaks that lie on each other stay below the layer's brightness, as where they are rendered."""
-        dense = replace(LAYER, density=0.02)
-        for source in (Renderer(), bank):
-            s_t = np.zeros((96, 96), np.float32)
-            source.add(s_t, dense, 1.0, rng(2))
-            assert 0.9 * dense.brightness < s_t.max() <= dense.brightness
-
-    def test_patches_larger_than_the_bank(self, bank: StreakBank) -> None:
-        clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, preset="light")
-        assert clip.rainy[0, 170:].any()
-        assert clip.rainy[0, :, 300:].any()
-
-    def test_mixture_is_diverse(self) -> None:
-        styles = [draw_style(rng(i), "mixed", 288, database=True) for i in range(600)]
-        kinds = [style.kind for style in styles]
-        assert set(kinds) == {"none", "light", "complex", "soft", "photo"}
-        assert 0.02 < kinds.count("none") / 600 < 0.09
-        assert any(s.turn_deg for s in styles)
-        assert any(s.veil for s in styles)
-        assert any(s.occlusion for s in styles)
-        widths = [layer.width_px for s in styles for layer in s.layers]
-        assert min(widths) >= 1
-        assert 10 < max(widths) <= 12
-        assert "photo" not in {draw_style(rng(i), "mixed", 288).kind for i in range(100)}
+def test_mixture_is_diverse() -> None:
+    styles = [draw_style(rng(i), "mixed", 288, database=True) for i in range(600)]
+    kinds = [style.kind for style in styles]
+    assert set(kinds) == {"none", "light", "complex", "soft", "photo"}
+    assert 0.02 < kinds.count("none") / 600 < 0.09
+    assert any(s.turn_deg for s in styles)
+    assert any(s.veil for s in styles)
+    assert any(s.occlusion for s in styles)
+    widths = [layer.width_px for s in styles for layer in s.layers]
+    assert min(widths) >= 1
+    assert 10 < max(widths) <= 12
+    assert "photo" not in {draw_style(rng(i), "mixed", 288).kind for i in range(100)}
 
 
 def test_the_papers_rain_is_that_of_its_two_sets() -> None:

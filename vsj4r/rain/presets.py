@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from vsj4r.rain.splashes import SplashLayer
 from vsj4r.rain.streaks import StreakLayer
 from vsj4r.rain.style import RainStyle
 
@@ -180,7 +181,7 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
         style = _any_complex(rng, scale, angle)
     else:
         style = _soft(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
-    return _varied(rng, style)
+    return _varied(rng, style, scale)
 
 
 def _any_angle(rng: np.random.Generator) -> float:
@@ -205,8 +206,8 @@ def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainSt
     )
 
 
-def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
-    """What a training set wants on top: turning wind, tinted rain, veil, haze, blending of every degree."""
+def _varied(rng: np.random.Generator, style: RainStyle, scale: float) -> RainStyle:
+    """What a training set wants on top: turning wind, tinted rain, veil, haze, splashes, any blending."""
     soft, rain = style.kind == "soft", style.kind != "none"
     veil = style.veil if soft else (float(rng.uniform(0, 0.2)) if rng.random() < 0.2 else 0.0)
     style = replace(style, veil=veil, veil_level=float(rng.uniform(0.5, 0.95)))
@@ -221,4 +222,17 @@ def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
         tint=tint,
         screen=style.screen if soft else (float(rng.uniform(0, 0.8)) if rng.random() < 0.3 else 0.0),
         haze=style.haze if soft else (float(rng.uniform(0, 0.05)) if rng.random() < 0.25 else 0.0),
+        splashes=_splashes(rng, scale) if rng.random() < (0.5 if soft else 0.15) else None,
+    )
+
+
+def _splashes(rng: np.random.Generator, scale: float) -> SplashLayer:
+    return SplashLayer(
+        density=_log_uniform(rng, (0.0002, 0.003)) / scale**2,
+        radius_px=_log_uniform(rng, (1.5, 6)) * scale,
+        flatness=float(rng.uniform(0.3, 0.9)),
+        level=_log_uniform(rng, (0.04, 0.35)),
+        dark=float(rng.uniform(0.2, 0.9)),
+        life_frames=int(rng.integers(1, 7)),
+        seed=int(rng.integers(2**32)),
     )

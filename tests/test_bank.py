@@ -1,0 +1,75 @@
+"""The bank of prerendered streaks: as much rain, as bright and as inclined as where it is rendered afresh."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.showers import LAYER, off_direction_deg, rng, scene
+from vsj4r.rain import RainStyle, StreakBank, draw_style, render
+from vsj4r.rain.streaks import StreakSource
+from vsj4r.rain.synthesis import Renderer
+
+
+@pytest.fixture(scope="module")
+def bank() -> StreakBank:
+    return StreakBank(3, size=160)
+
+
+def test_is_a_pure_function_of_its_seed(bank: StreakBank) -> None:
+    clean = scene(2)
+    again = StreakBank(3, size=160)
+    first, second = bank.clip(clean, 1, 5), again.clip(clean, 1, 5)
+    assert np.array_equal(first.rainy, second.rainy)
+    assert np.array_equal(first.s, second.s)
+    assert np.array_equal(first.alpha, second.alpha)
+    assert np.array_equal(first.background, second.background)
+
+
+def test_a_clip_does_not_depend_on_those_before(bank: StreakBank) -> None:
+    clean = scene(2)
+    alone = bank.clip(clean, 1, 9).rainy
+    for index in range(9):
+        bank.clip(clean, 1, index)
+    assert np.array_equal(bank.clip(clean, 1, 9).rainy, alone)
+    assert not np.array_equal(bank.clip(clean, 2, 9).rainy, alone)
+
+
+def test_frames_are_independent(bank: StreakBank) -> None:
+    s = render(np.zeros((8, 64, 64, 3), np.uint8), RainStyle(layers=(LAYER,)), rng(), source=bank).s
+    correlation = np.asarray(np.corrcoef(s.reshape(8, -1)))[np.triu_indices(8, 1)]
+    assert np.median(np.abs(correlation)) < 0.15
+    assert correlation.max() < 0.9, "no frame repeats"
+
+
+def test_rains_as_much_as_asked_for() -> None:
+    """The densest layers too: 34 % of the frame, far more than a prerendered layer holds."""
+    clean = np.zeros((2, 160, 160, 3), np.uint8)
+
+    def light(source: StreakSource) -> float:
+        styles = (draw_style(rng(seed), "complex", 288) for seed in range(12))
+        return sum(float(render(clean, style, rng(1), source=source).s.mean()) for style in styles)
+
+    assert light(StreakBank(3, size=448)) == pytest.approx(light(Renderer()), rel=0.2)
+
+
+def test_no_brighter_than_its_layer(bank: StreakBank) -> None:
+    """Streaks that lie on each other stay below the layer's brightness, as where they are rendered."""
+    dense = replace(LAYER, density=0.02)
+    for source in (Renderer(), bank):
+        s_t = np.zeros((96, 96), np.float32)
+        source.add(s_t, dense, 1.0, rng(2))
+        assert 0.9 * dense.brightness < s_t.max() <= dense.brightness
+
+
+def test_patches_larger_than_the_bank(bank: StreakBank) -> None:
+    clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, preset="light")
+    assert clip.rainy[0, 170:].any()
+    assert clip.rainy[0, :, 300:].any()
+
+
+@pytest.mark.parametrize("angle_deg", [-60, -20, 0, 35, 80])
+def test_direction(angle_deg: float, bank: StreakBank) -> None:
+    assert abs(off_direction_deg(bank, angle_deg)) < 3
