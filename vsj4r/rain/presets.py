@@ -11,14 +11,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from vsj4r.rain.splashes import SplashLayer
 from vsj4r.rain.streaks import StreakLayer
 from vsj4r.rain.style import RainStyle
 
 Preset = Literal["light", "complex", "paper", "soft", "photo", "mixed"]
 REFERENCE_HEIGHT = 288  # frame height at which the lengths and widths below hold
 NARROWEST_PX, WIDEST_PX = 1.0, 12.0
-PAPER_MIXTURE = {"none": 0.1, "light": 0.45, "complex": 0.45}
+PAPER_MIXTURE = {"none": 0.2, "light": 0.6, "complex": 0.2}  # in L2 one complex clip weighs as several light
 MIXTURE = {"none": 0.05, "light": 0.18, "complex": 0.37, "soft": 0.30, "photo": 0.10}
 
 
@@ -85,7 +84,7 @@ def draw_style(
 ) -> RainStyle:
     """One clip's rain. Pixel sizes grow with ``frame_height``; ``database`` says that image layers exist.
 
-    "light" and "complex" are the calibrated benchmarks, "paper" one of the two or, for a clip in ten, no
+    "light" and "complex" are the calibrated benchmarks, "paper" one of the two or, for a clip in five, no
     rain, "soft" looks like real rain, "photo" takes its streaks from an image database, "mixed" is for
     training: every kind over a wide range, about 5 % of the clips without rain.
 
@@ -181,7 +180,7 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
         style = _any_complex(rng, scale, angle)
     else:
         style = _soft(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
-    return _varied(rng, style, scale)
+    return _varied(rng, style)
 
 
 def _any_angle(rng: np.random.Generator) -> float:
@@ -206,8 +205,8 @@ def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainSt
     )
 
 
-def _varied(rng: np.random.Generator, style: RainStyle, scale: float) -> RainStyle:
-    """What a training set wants on top: turning wind, tinted rain, veil, haze, splashes, any blending."""
+def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
+    """What a training set wants on top: turning wind, tinted rain, veil, haze, blending of every degree."""
     soft, rain = style.kind == "soft", style.kind != "none"
     veil = style.veil if soft else (float(rng.uniform(0, 0.2)) if rng.random() < 0.2 else 0.0)
     style = replace(style, veil=veil, veil_level=float(rng.uniform(0.5, 0.95)))
@@ -222,17 +221,4 @@ def _varied(rng: np.random.Generator, style: RainStyle, scale: float) -> RainSty
         tint=tint,
         screen=style.screen if soft else (float(rng.uniform(0, 0.8)) if rng.random() < 0.3 else 0.0),
         haze=style.haze if soft else (float(rng.uniform(0, 0.05)) if rng.random() < 0.25 else 0.0),
-        splashes=_splashes(rng, scale) if rng.random() < (0.5 if soft else 0.15) else None,
-    )
-
-
-def _splashes(rng: np.random.Generator, scale: float) -> SplashLayer:
-    return SplashLayer(
-        density=_log_uniform(rng, (0.0002, 0.003)) / scale**2,
-        radius_px=_log_uniform(rng, (1.5, 6)) * scale,
-        flatness=float(rng.uniform(0.3, 0.9)),
-        level=_log_uniform(rng, (0.04, 0.35)),
-        dark=float(rng.uniform(0.2, 0.9)),
-        life_frames=int(rng.integers(1, 7)),
-        seed=int(rng.integers(2**32)),
     )

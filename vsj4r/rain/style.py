@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vsj4r.rain.splashes import SplashLayer
 from vsj4r.rain.streaks import StreakLayer
 
 
@@ -20,7 +19,6 @@ class RainStyle:
     smooth veil of that brightness that differs from frame to frame, part of s_t.
     ``occlusion``: streaks that hide the background (alpha_t), ``reliance`` their level A_t in [0, 1].
     ``photographed``: layers a frame from an image database, of brightness ``photo_gain``.
-    ``splashes``: of drops on the ground; the rain falls in front of them.
     """
 
     kind: str = "none"
@@ -40,4 +38,3 @@ class RainStyle:
     photo_gain: float = 0.0
     photo_folder: float = 0.0
     photo_mirror: bool = False
-    splashes: SplashLayer | None = None

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.occlusions import occlude
-from vsj4r.rain.splashes import SplashLayer, ripples
 from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource, add_sparkle, render_layer
 from vsj4r.rain.style import RainStyle
 
@@ -76,8 +75,6 @@ def rain_on(
 ) -> tuple[Pixels, Floats, Mask]:
     """Frame t in the rain: O_t (H, W, 3) uint8, s_t (H, W) in [0, 1] and alpha_t (H, W)."""
     height, width = b_t.shape[:2]
-    if style.splashes is not None:
-        b_t = splashed(b_t, style.splashes, t)
     s_t = streaks(style, t, height, width, source, rng)
     if style.occlusion is None:
         nothing = np.zeros((height, width), bool)
@@ -144,12 +141,6 @@ def veiled(clean: Pixels, style: RainStyle) -> Pixels:
         return clean
     levels = np.arange(256) * (1 - style.veil) + 255 * style.veil * style.veil_level
     return np.rint(levels).astype(np.uint8)[clean]
-
-
-def splashed(b_t: Pixels, layer: SplashLayer, t: int) -> Pixels:
-    """The background of frame t with its splashes, (H, W, 3) uint8."""
-    light = np.float32(255) * ripples(layer, t, *b_t.shape[:2])
-    return np.rint(np.clip(b_t + light[..., None], 0, 255)).astype(np.uint8)
 
 
 def _smooth_noise(height: int, width: int, rng: np.random.Generator) -> Floats:
