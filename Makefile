@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 NATIVE := $(wildcard vsj4r/plugin/*.c vsj4r/plugin/*.h)
 TARGETS := linux-x86_64 linux-aarch64 win-x86_64 macos-arm64
+# a file of tests is one worker's: its fixtures are made once
+TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # vspipe finds this environment through the `vapoursynth` command on PATH
@@ -43,14 +45,14 @@ demo: setup
 	$(BIN)/vsj4r demo
 
 test: setup-test
-	$(BIN)/python -m pytest
+	$(TEST)
 
 check: setup-test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(TEST)
 
 sanitize-kernels: setup-test
 	LD_PRELOAD=$(ASAN) ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 CXX=g++ \
