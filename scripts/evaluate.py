@@ -4,7 +4,7 @@
     python scripts/evaluate.py DATA --model j4r-paper --benchmark light --benchmark complex
 
 DATA holds val/ and real/. The figures go to weights/metrics.json, the table between the two marks of the
-card. Where models are named, the figures of the others stay; none stays of weights that have changed.
+card. What is not measured stays, except of weights or in a precision that are no longer the same.
 """
 
 from __future__ import annotations
@@ -82,27 +82,32 @@ def _of_weights(name: str) -> dict[str, str]:
 
 
 def merged(before: Figures, found: Figures) -> Figures:
-    """Figures measured ``before`` and those ``found`` now; of the models measured again, these alone."""
-    again = found["weights"].keys()
-    result: Figures = {"weights": _ordered({**before["weights"], **found["weights"]})}
+    """Figures measured ``before`` and those ``found`` now; these alone of weights that have changed."""
+    old_weights = before["weights"]
+    changed = {m for m, of in found["weights"].items() if _identity(of) != _identity(old_weights.get(m, {}))}
+    result: Figures = {"weights": _ordered({**old_weights, **found["weights"]})}
     for name in BENCHMARKS:
         old, new = before.get(name, {}), found.get(name, {})
         if "clips" in old or "clips" in new:
             rows = {
                 (row["clip"], row["method"]): row
                 for row in old.get("clips", ())
-                if row["method"] not in again
+                if row["method"] not in changed | new.get("mean", {}).keys()
             }
             rows |= {(row["clip"], row["method"]): row for row in new.get("clips", ())}
-            means = _ordered({**_without(old.get("mean", {}), again), **new.get("mean", {})})
+            means = _ordered({**_without(old.get("mean", {}), changed), **new.get("mean", {})})
             clips = list(dict.fromkeys(clip for clip, _ in rows))
             result[name] = {
                 "mean": means,
                 "clips": [rows[clip, method] for clip in clips for method in means if (clip, method) in rows],
             }
         elif old or new:
-            result[name] = _ordered({**_without(old, again), **new})
+            result[name] = _ordered({**_without(old, changed), **new})
     return result
+
+
+def _identity(of: dict[str, str]) -> tuple[str | None, str | None]:
+    return of.get("safetensors"), of.get("precision")
 
 
 def _without(by_method: Figures, methods: Any) -> Figures:

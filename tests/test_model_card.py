@@ -7,6 +7,8 @@ import json
 from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from scripts import evaluate
 from vsj4r.engine.weights import models
 
@@ -41,13 +43,16 @@ def clips(**psnr: float) -> dict[str, Any]:
 
 
 BEFORE: dict[str, Any] = {
-    "weights": {m: {"date": "then", "commit": "1", "precision": "bfloat16"} for m in ("j4r", "j4r-lite")},
+    "weights": {
+        m: {"safetensors": "old", "date": "then", "commit": "1", "precision": "float32"}
+        for m in ("j4r", "j4r-lite")
+    },
     "light": clips(**{"input": 20, "j4r": 30, "j4r-lite": 25}),
     "complex": clips(**{"input": 14, "j4r": 28, "j4r-lite": 24}),
     "static": {"input": 0.0, "j4r": 0.4, "j4r-lite": 0.3},
 }
 AGAIN: dict[str, Any] = {
-    "weights": {"j4r": {"date": "now", "commit": "2", "precision": "float32"}},
+    "weights": {"j4r": {"safetensors": "new", "date": "now", "commit": "2", "precision": "float32"}},
     "light": clips(**{"input": 20, "j4r": 31}),
 }
 
@@ -60,6 +65,15 @@ def test_one_model_measured_again_leaves_the_others() -> None:
     after = evaluate.merged(BEFORE, AGAIN)
     assert after["light"] == clips(**{"input": 20, "j4r": 31, "j4r-lite": 25})
     assert after["weights"] == BEFORE["weights"] | AGAIN["weights"]
+
+
+@pytest.mark.parametrize("changed", ["nothing", "safetensors", "precision"])
+def test_figures_of_the_same_weights_stay(changed: str) -> None:
+    found = deepcopy(AGAIN)
+    found["weights"]["j4r"] |= {"safetensors": "old"} | {changed: "another"}
+    after = evaluate.merged(BEFORE, found)
+    assert after["light"]["mean"]["j4r"]["psnr"] == 31
+    assert ("j4r" in after["complex"]["mean"]) == ("j4r" in after["static"]) == (changed == "nothing")
 
 
 def test_figures_of_weights_that_are_gone_go_with_them() -> None:
