@@ -15,7 +15,11 @@ import pytest
 from tests import media
 from tests.cli import batch, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
+from vsj4r.encode.batch.jobfile import read_jobs
+from vsj4r.encode.batch.tasks import Task, Worker, perform
+from vsj4r.encode.batch.work import Plan, work_for
 from vsj4r.encode.images import write_rgb
+from vsj4r.errors import Vsj4rError
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +210,30 @@ def test_only_what_has_changed_is_done_again(model: Path, tmp_path: Path) -> Non
     (problem,) = batch(tmp_path, code=2)
     assert "exists already" in problem["text"]
     assert (tmp_path / "out" / "a.mkv").read_text() == "somebody else's"
+
+
+def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "0.png")
+    jobs(tmp_path, model, body(folder, "shot/clean.mkv"))
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+    (folder / ".DS_Store").touch()
+    assert "done" not in {event["event"] for event in batch(tmp_path)}
+    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "1.png")
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, write_tiny_model(tmp_path), body(Path("a.mkv"), "out.mkv"))
+    (job,) = read_jobs(tmp_path / "jobs.toml").files
+    task = Task("plan", work_for(job, tmp_path / "state"))
+    worker = Worker(threads=1, tell=lambda event: None, stopped=lambda: False)
+    assert isinstance(perform(task, worker), Plan)
+    write_tiny_model(tmp_path, gain=0.4)
+    with pytest.raises(Vsj4rError, match=r"tiny\.onnx has changed since the batch began"):
+        perform(task, worker)
 
 
 def test_a_failed_file_lets_the_others_be(model: Path, tmp_path: Path) -> None:

@@ -8,19 +8,25 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests import media
-from tests.cli import batch, parts, vsj4r
+from tests.cli import batch, command, parts, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r import __version__
 from vsj4r.encode.batch.pool import Wanted, problems_here
 from vsj4r.encode.batch.work import model_key
 
 
+class Cluster(NamedTuple):
+    address: str
+    scheduler: subprocess.Popen[bytes]
+
+
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A scheduler with one worker that takes our tasks and one that does not."""
     scheduler_file = tmp_path / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
@@ -36,14 +42,14 @@ def address(tmp_path: Path) -> Iterator[str]:
     try:
         while not scheduler_file.exists() or not scheduler_file.read_text():
             assert processes[0].poll() is None
-        yield json.loads(scheduler_file.read_text())["address"]
+        yield Cluster(json.loads(scheduler_file.read_text())["address"], processes[0])
     finally:
         for process in processes:
             process.kill()
             process.wait()
 
 
-def test_a_cluster_that_is_there_already(address: str, tmp_path: Path) -> None:
+def test_a_cluster_that_is_there_already(cluster: Cluster, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     write_tiny_model(folder)
@@ -51,13 +57,37 @@ def test_a_cluster_that_is_there_already(address: str, tmp_path: Path) -> None:
     (folder / "jobs.toml").write_text(
         '[[job]]\ninput = "a.mkv"\nmodel = "tiny.onnx"\noutput = "out/{stem}.mkv"\nchunk = 120\n'
     )
-    events = batch(folder, "--cluster", address)
+    events = batch(folder, "--cluster", cluster.address)
     assert [event["workers"] for event in events if event["event"] == "batch"] == [1]
     assert len({event["worker"] for event in events if event["event"] == "begun"}) == 1
     assert media.seconds_of_frames(folder / "out" / "a.mkv") == media.seconds_of_frames(folder / "a.mkv")
     assert not parts(folder)
     done = vsj4r("batch", "jobs.toml", "--cluster", "tcp://127.0.0.1:1", cwd=folder)
     assert done.returncode in (0, 1)
+
+
+def test_a_scheduler_that_dies_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    write_tiny_model(folder)
+    media.plain(folder / "a.mkv", *media.QUICK, seconds=40, size="320x192")
+    (folder / "jobs.toml").write_text(
+        '[[job]]\ninput = "a.mkv"\nmodel = "tiny.onnx"\noutput = "a out.mkv"\nchunk = 120\n'
+    )
+    run = subprocess.Popen(
+        command("batch", "jobs.toml", "--json", "--cluster", cluster.address),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    next(line for line in run.stdout or () if '"begun"' in line)
+    cluster.scheduler.kill()
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 1
+    assert said.splitlines() == [
+        f"vsj4r: the Dask scheduler at {cluster.address} is gone; the same command goes on"
+    ]
 
 
 def test_what_a_worker_lacks_is_named(tmp_path: Path) -> None:

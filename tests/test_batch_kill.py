@@ -129,6 +129,26 @@ def test_the_only_process_killed_at_any_moment(shelf: Path, tmp_path: Path) -> N
     assert not parts(tmp_path)
 
 
+def test_killed_between_the_output_and_its_record(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.onnx").symlink_to(shelf / "tiny.onnx")
+    (tmp_path / "tiny.json").symlink_to(shelf / "tiny.json")
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    (tmp_path / "jobs.toml").write_text(
+        '[[job]]\ninput = "a.mkv"\nmodel = "tiny.onnx"\noutput = "out.mkv"\nencoder = "ffv1"\n'
+    )
+    dies = (
+        "import os; from vsj4r.encode.batch.manifest import Manifest; from vsj4r.cli.app import main; "
+        "Manifest.done = lambda *_: os._exit(9); main()"
+    )
+    died = subprocess.run([sys.executable, "-c", dies, "batch", "jobs.toml"], cwd=tmp_path, check=False)
+    assert died.returncode == 9
+    written = (tmp_path / "out.mkv").stat()
+    events = batch(tmp_path)
+    assert events[-1] | {"seconds": 0} == {"event": "end", "done": 1, "failed": 0, "left": 0, "seconds": 0}
+    assert (tmp_path / "out.mkv").stat() == written
+    assert not parts(tmp_path)
+
+
 def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) -> None:
     ffmpeg = tmp_path / "ffmpeg"
     ffmpeg.write_text(

@@ -88,6 +88,25 @@ def test_rotated_footage_is_compared_upright(tmp_path: Path) -> None:
     assert measure(sides[0], sides[1], nothing).removed == [0.0] * 12
 
 
+@pytest.mark.parametrize("other", ["bt709:range=tv", "bt709:range=pc", "smpte170m:range=pc", "png"])
+def test_the_same_picture_coded_in_another_way_is_the_same(tmp_path: Path, other: str) -> None:
+    def coded(name: str, how: str) -> Path:
+        matrix, _, range_ = how.partition(":range=")
+        scale = f"format=gbrp,scale=out_color_matrix={matrix}:out_range={range_},format=yuv444p"
+        return media.plain(tmp_path / name, "-vf", f"{scale},setparams=colorspace={matrix}:range={range_}")
+
+    before = coded("before.mkv", "smpte170m:range=tv")
+    if other == "png":
+        after = tmp_path / "after"
+        after.mkdir()
+        media.ffmpeg(*media.picture(seconds=1), "-vf", "format=gbrp,format=rgb24", f"{after}/%03d.png")
+    else:
+        after = coded("after.mkv", other)
+    sides = open_sides(before, after, after)
+    assert max(measure(sides[0], sides[1], nothing).removed) < 0.3
+    assert min(measure_quality(sides[:1], sides[2], nothing)[0].psnr) > 45
+
+
 def test_chosen_are_the_frames_that_tell() -> None:
     length = 1000
     removed, brightness, motion, psnr = ([10.0] * length for _ in range(4))

@@ -62,6 +62,7 @@ def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | N
     from vsj4r.encode.batch.checks import check_batch
     from vsj4r.encode.batch.jobfile import JobFile, read_jobs
     from vsj4r.encode.batch.manifest import Manifest
+    from vsj4r.encode.batch.tasks import joined
     from vsj4r.encode.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
@@ -69,7 +70,9 @@ def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | N
         jobs = read_jobs(job_file, written={record.output for record in records})
     except Vsj4rError as error:
         raise UsageError(str(error)) from error
-    check_batch(jobs, owned={record.output for record in records if record.owns_output()})
+    parts = jobs.state / "parts"
+    owned = (each for each in records if each.owns_output() or joined(parts / each.key, each.output))
+    check_batch(jobs, owned={record.output for record in owned})
     for problem in sorted(jobs.problems, key=lambda each: each.line):
         report.problem(job_file, problem.line, problem.text)
     if jobs.problems:

@@ -25,11 +25,13 @@ def join_video(
     *,
     on_packet: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
+    on_whole: Callable[[Path], None] = lambda whole: None,
 ) -> None:
     """Write the frames of ``parts`` into ``output``, whole or not at all.
 
     ``encode.timestamps`` are those of all frames; what the parts say of time matters for their order alone.
-    ``on_packet`` is told how many packets have been read.
+    ``on_packet`` is told how many packets have been read, ``on_whole`` the file that gets the name of
+    ``output`` next.
 
     Raises:
         Vsj4rError: the parts do not fit together, ffmpeg fails, or not every frame arrived.
@@ -50,6 +52,7 @@ def join_video(
             process.put(writer.end)
             process.finish()
         check_video(temporary, encode, output)
+        on_whole(temporary)
 
 
 class _PacketWriter:

@@ -19,6 +19,7 @@ from vsj4r.encode.batch.tasks import (
     StoppedError,
     Task,
     forget_tries,
+    joined,
     remove_parts,
 )
 from vsj4r.encode.batch.work import Plan, Work
@@ -114,6 +115,10 @@ class Batch:
                 remove_parts(file.work.folder)
                 self._manifest.add(file.work)
             elif found.state == "done":
+                remove_parts(file.work.folder)
+                file.plan, file.ended = found.plan, "done"
+            elif written := joined(file.work.folder, file.work.output):
+                self._manifest.done(file.work.key, *written, 0)
                 remove_parts(file.work.folder)
                 file.plan, file.ended = found.plan, "done"
             else:

@@ -79,7 +79,9 @@ class Manifest:
                 raise DiskFullError(f"{state} cannot be written: {error}") from error
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
         except OSError as error:
-            raise unwritten(Path(error.filename or state), error) from error
+            if error.filename is None:  # no file: a pipe or a connection
+                raise
+            raise unwritten(Path(error.filename), error) from error
         except sqlite3.DatabaseError as error:
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
 

@@ -102,10 +102,13 @@ class InProcess:
 
 
 class OnDask:
-    """Tasks on the workers of a Dask cluster that have ``RESOURCE``."""
+    """Tasks on the workers of a Dask cluster that have ``RESOURCE``; its scheduler is at ``address``."""
 
-    def __init__(self, client: Client, messages: Messages, cluster: LocalCluster | None) -> None:
+    def __init__(
+        self, client: Client, address: str, messages: Messages, cluster: LocalCluster | None = None
+    ) -> None:
         self._client = client
+        self._address = address
         self._cluster = cluster
         self._messages = messages
         self._topic = f"vsj4r-{os.getpid()}-{os.urandom(4).hex()}"
@@ -117,8 +120,16 @@ class OnDask:
         return sum(int(worker["resources"].get(RESOURCE, 0)) for worker in self.workers().values())
 
     def workers(self) -> dict[str, dict[str, Any]]:
-        """Address to what the scheduler knows, of the workers that take our tasks."""
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        """Address to what the scheduler knows, of the workers that take our tasks.
+
+        Raises:
+            Vsj4rError: the scheduler is gone.
+        """
+        try:
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        except (KeyError, OSError, TimeoutError) as error:  # KeyError: what a client knows without one
+            text = f"the Dask scheduler at {self._address} is gone; the same command goes on"
+            raise Vsj4rError(text) from error
         return {name: each for name, each in workers.items() if each.get("resources", {}).get(RESOURCE)}
 
     def check(self, wanted: Wanted) -> list[str]:
@@ -182,7 +193,7 @@ def on_this_machine(workers: int, messages: Messages, scratch: Path) -> OnDask:
         resources={RESOURCE: 1},
         preload=["vsj4r.encode.batch.worker_process"],
     )
-    return OnDask(_client(cluster), messages, cluster)
+    return OnDask(_client(cluster), cluster.scheduler_address, messages, cluster)
 
 
 def on_cluster(address: str, messages: Messages) -> OnDask:
@@ -191,13 +202,14 @@ def on_cluster(address: str, messages: Messages) -> OnDask:
     Raises:
         Vsj4rError: nobody answers there.
     """
-    return OnDask(_client(address), messages, None)
+    return OnDask(_client(address), address, messages)
 
 
 def _client(where: str | LocalCluster) -> Client:
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # each has a level of its own; we say it ourselves
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(where, timeout=20)
     except (OSError, ValueError, TimeoutError) as error:

@@ -28,11 +28,13 @@ from vsj4r.encode.sources import Source
 from vsj4r.encode.tags import Tags
 from vsj4r.encode.video import write_video
 from vsj4r.engine import keep_last_engine
+from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
 TRIES = 3
 """How often a task is begun. The last is said of a chunk that kills its worker each time."""
 
+_JOINED = "joined"
 _TELL_EVERY_SECONDS = 0.5
 _TRIAL_SECONDS = 0.5
 
@@ -90,6 +92,8 @@ def perform(task: Task, worker: Worker) -> Result:
         work.folder.mkdir(parents=True, exist_ok=True)
         if identify(work.input) != work.identity:
             raise Vsj4rError(f"{work.input} has changed since the batch began: start it again")
+        if find_model(work.settings.model).sha256 != work.model:
+            raise Vsj4rError(f"model {work.settings.model} has changed since the batch began: start it again")
         _count_try(task)
         match task.kind, task.plan:
             case "encode", Plan() as plan:
@@ -167,9 +171,26 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
         replace(encode, source=work.input if is_video else None, extras=_extras(work, source)),
         on_packet=_progress(worker, "joined", 0, plan.frames),
         on_command=lambda command: worker.tell({"kind": "command", "command": command}),
+        on_whole=lambda whole: _note_joined(work, whole),
     )
     written = work.output.stat()
     return written.st_size, written.st_mtime_ns
+
+
+def _note_joined(work: Work, whole: Path) -> None:
+    """Which file is about to get the output's name; a process may die before it can tell."""
+    found = whole.stat()
+    (work.folder / _JOINED).write_text(f"{found.st_size} {found.st_mtime_ns}")
+
+
+def joined(folder: Path, output: Path) -> tuple[int, int] | None:
+    """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
+    try:
+        size, mtime_ns = map(int, (folder / _JOINED).read_text().split())
+        found = output.stat()
+    except (OSError, ValueError):
+        return None
+    return (size, mtime_ns) if (found.st_size, found.st_mtime_ns) == (size, mtime_ns) else None
 
 
 def _encodable(work: Work, clip: vs.VideoNode, source: Source) -> tuple[vs.VideoNode, list[str]]:

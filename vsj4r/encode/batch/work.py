@@ -11,6 +11,7 @@ from pathlib import Path
 from vsj4r.encode.batch.jobfile import FileJob
 from vsj4r.encode.batch.settings import Settings
 from vsj4r.encode.encoders import ENCODERS
+from vsj4r.encode.images import image_names
 from vsj4r.engine.weights import find_model
 
 _EDGE_BYTES = 1 << 16
@@ -20,7 +21,7 @@ _RECIPE = 1  # another number when the same settings come to give other frames
 @dataclass(frozen=True, slots=True)
 class Work:
     """One file. ``key`` stands for the input's content, the model and the settings; ``folder`` holds what
-    is unfinished; ``identity`` is that of the input."""
+    is unfinished; ``identity`` is that of the input, ``model`` the sha256 of the model."""
 
     key: str
     input: Path
@@ -28,6 +29,7 @@ class Work:
     settings: Settings
     folder: Path
     identity: str
+    model: str
 
     def part(self, number: int) -> Path:
         return self.folder / f"{number:05d}.{ENCODERS[self.settings.encoder].packet_muxer}"
@@ -55,13 +57,14 @@ def work_for(job: FileJob, state: Path) -> Work:
 
     Raises:
         OSError: the input cannot be read.
-        Vsj4rError: the model cannot be read.
+        Vsj4rError: the model cannot be read, or a folder holds no images.
     """
     identity = identify(job.input)
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
-    text = json.dumps([_RECIPE, identity, model_key(job.settings.model), settings, str(job.output)])
+    model = model_key(job.settings.model)
+    text = json.dumps([_RECIPE, identity, model, settings, str(job.output)])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
-    return Work(key, job.input, job.output, job.settings, state / "parts" / key, identity)
+    return Work(key, job.input, job.output, job.settings, state / "parts" / key, identity, model)
 
 
 @cache
@@ -76,14 +79,12 @@ def model_key(name: str) -> str:
 
 def identify(path: Path) -> str:
     """A text that changes when a file does: its size, its time, its first and last 64 KiB; for a folder the
-    names, sizes and times of what it holds."""
+    names, sizes and times of the images that it holds."""
     digest = hashlib.sha256()
     if path.is_dir():
-        for entry in sorted(path.iterdir()):
-            stat = entry.stat()
-            digest.update(
-                f"{entry.name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape")
-            )
+        for name in image_names(path):
+            stat = (path / name).stat()
+            digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()
     with path.open("rb") as file:
         digest.update(file.read(_EDGE_BYTES))

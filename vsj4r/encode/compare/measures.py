@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import vapoursynth as vs
 
-from vsj4r.encode.compare.sides import Side
+from vsj4r.encode.compare.sides import Side, alike
 from vsj4r.encode.video import frames_in_order
 
 _MOTION_SCALE = 8  # what is left of rain and noise hardly shows there
@@ -31,7 +31,7 @@ def measure(before: Side, after: Side, on_frame: Callable[[int], None]) -> Measu
     Raises:
         Vsj4rError: a frame cannot be read.
     """
-    luma_before, luma_after = _luma(before.clip), _luma(after.clip)
+    luma_before, luma_after = (clip.resize.Bicubic(format=vs.GRAYS) for clip in alike([before, after]))
     stats = luma_before.std.PlaneStats(luma_after, prop="Both")
     small = luma_after.resize.Bilinear(
         width=max(luma_after.width // _MOTION_SCALE, 1), height=max(luma_after.height // _MOTION_SCALE, 1)
@@ -48,9 +48,3 @@ def measure(before: Side, after: Side, on_frame: Callable[[int], None]) -> Measu
             on_frame(n + 1)
     following = [*steps[1:], 0.0]
     return Measures(removed, brightness, [min(pair) for pair in zip(steps, following, strict=True)])
-
-
-def _luma(clip: vs.VideoNode) -> vs.VideoNode:
-    """GRAYS, full range."""
-    matrix = {"matrix_s": "709"} if clip.format.color_family == vs.RGB else {}
-    return clip.resize.Bicubic(format=vs.GRAYS, **matrix)

@@ -66,11 +66,35 @@ def timed(sides: list[Side]) -> Side:
     return next((side for side in sides if side.source.image_names is None), sides[0])
 
 
+def alike(sides: list[Side]) -> list[vs.VideoNode]:
+    """All as YUV (or GRAY) with the matrix and the range of the first that is no RGB, so that equal pictures
+    have equal numbers. RGB becomes YUV444PS; where all are RGB, of BT.709 and limited range."""
+    looks = (_look(side.clip) for side in sides if side.clip.format.color_family != vs.RGB)
+    matrix, range_ = next(looks, (vs.MATRIX_BT709, vs.RANGE_LIMITED))
+    return [_with_look(side.clip, matrix, range_) for side in sides]
+
+
 def in_yuv420(sides: list[Side], depth: int) -> list[vs.VideoNode]:
-    """All in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
+    """``alike``, in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
-    clips = [to_yuv(side.clip, "420")[0] for side in sides]
+    clips = [to_yuv(clip, "420")[0] for clip in alike(sides)]
     return [clip if clip.format.id == target.id else clip.resize.Bicubic(format=target.id) for clip in clips]
+
+
+def _look(clip: vs.VideoNode) -> tuple[int, int]:
+    """Matrix and range."""
+    props = clip.get_frame(0).props
+    return int(props["_Matrix"]), int(props.get("_Range", vs.RANGE_LIMITED))
+
+
+def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
+    if clip.format.color_family == vs.RGB:
+        return clip.resize.Bicubic(format=vs.YUV444PS, matrix=matrix, range=range_)
+    if _look(clip) == (matrix, range_):
+        return clip
+    if clip.format.color_family == vs.GRAY:  # it is luma of any matrix
+        return clip.resize.Bicubic(range=range_).std.SetFrameProps(_Matrix=matrix)
+    return clip.resize.Bicubic(matrix=matrix, range=range_)
 
 
 def _open(label: str, path: Path) -> Side:
