@@ -87,6 +87,11 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.mkv"\nchunk = 100', 5, "chunk must be a multiple of 120"),
         ('input = "a.mkv"\noutput = "o.mkv"\ntrim = ["1:00", "0:10"]', 5, "trim must end after it begins"),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {preset = "x"}', 1, "encoder x264 preset=x does not"),
+        (
+            'input = "a.mkv"\noutput = "o.mkv"\noptions = {progress = "tcp:host"}',
+            1,
+            "x264 has no option 'progress'",
+        ),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
         ('input = "a.mkv"\noutput = "o.webm"', 1, "encoder x264  does not write webm"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),

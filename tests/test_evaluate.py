@@ -117,6 +117,29 @@ def test_benchmarks_and_damage_without_rain(model: Path, tmp_path: Path) -> None
     assert found["clean"]["mean"]["median 3"]["psnr"] < 60, "a median harms what moves"
 
 
+def test_a_folder_of_videos_is_enough(model: Path, tmp_path: Path) -> None:
+    from tests import media
+
+    (tmp_path / "video").mkdir()
+    media.plain(tmp_path / "video" / "a.mkv", seconds=0.2)
+    done = eval_(tmp_path, "--model", model, "--json", tmp_path / "o.json")
+    assert done.returncode == 0, done.stderr
+    assert "long is left out" in done.stdout
+    found = json.loads((tmp_path / "o.json").read_text())
+    assert list(found) == ["light", "complex", "clean"]
+    assert {row["clip"] for row in found["clean"]["clips"]} == {"a.mkv"}
+
+
+def test_what_was_measured_before_a_failure_is_kept(pairs: Path, model: Path, tmp_path: Path) -> None:
+    write_picture(tmp_path / "val" / "stills" / "a.png", picture(0, 240, 352))
+    (tmp_path / "broken.mkv").write_bytes(b"not a video")
+    arguments = ("--benchmark", "clean", "--static", tmp_path / "broken.mkv", "--json", tmp_path / "o.json")
+    done = eval_(tmp_path / "val", *arguments, "--model", model)
+    assert done.returncode == 1
+    assert "broken.mkv can't be read as a video" in done.stderr
+    assert list(json.loads((tmp_path / "o.json").read_text())) == ["clean"]
+
+
 def test_a_long_clip_tells_early_from_late(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +188,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     for arguments, text in (
         ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
         ((tmp_path / "none",), "none does not exist"),
-        ((tmp_path / "empty",), "empty must hold video/ (folders of frames) or stills/, got neither"),
+        ((tmp_path / "empty",), "empty must hold video/ or stills/, got neither"),
         (
             (tmp_path, "--benchmark", "heavy"),
             "benchmark must be one of light, complex, clean, long, got 'heavy'",

@@ -222,10 +222,21 @@ class TestCommand:
             expected = np.minimum(clean.astype(int) + s_t, 255)
             assert np.abs(rainy - expected)[mask == 0].max() <= 1
 
+    def test_rain_falls_down_on_turned_footage(self, tmp_path: Path) -> None:
+        media = pytest.importorskip("tests.media")
+        images = pytest.importorskip("vsj4r.encode.images")
+        from vsj4r.cli.rain import rain
+
+        lying, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
+        media.plain(lying, "-c:v", "libx264", seconds=0.1)
+        media.ffmpeg("-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{turned}")
+        rain(turned, tmp_path / "out")
+        assert images.read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
+
     def test_rejections(self, tmp_path: Path) -> None:
         from vsj4r.cli.rain import rain
 
-        with pytest.raises(Vsj4rError, match="cannot be read as a video"):
+        with pytest.raises(Vsj4rError, match="can't be read as a video"):
             rain(tmp_path / "absent.mkv", tmp_path / "out")
         with pytest.raises(Vsj4rError, match="--preset photo and --layers go together"):
             rain(tmp_path, tmp_path / "out", preset="photo")

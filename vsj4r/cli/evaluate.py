@@ -37,7 +37,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="light, complex, clean: the damage without rain, or long: drift over 1,000 frames; "
-            "may be repeated [default: all]"
+            "may be repeated [default: all that the footage allows]"
         ),
     ] = None,
     gt: Annotated[Path | None, typer.Option(help="ground truth: a folder of clips, or one clip")] = None,
@@ -57,6 +57,8 @@ def evaluate(
     from frame to frame and should not. A clip is a folder of images or a video.
     """
     _check(folder, benchmark, gt, rain, static, json_file, sheet)
+    console = Console()
+    chosen = _benchmarks(console, folder, benchmark)
     from vsj4r.training import evaluation
 
     methods: dict[str, Method] = {
@@ -65,25 +67,26 @@ def evaluate(
         "median 5": evaluation.temporal_median(5),
     }
     methods |= {name: evaluation.derained(name) for name in model or models()}
-    console = Console()
     results: dict[str, object] = {}
     rows: list[Pixels] = []
-    for name, clips in _sets(folder, benchmark, gt, rain, frames):
-        measured: list[Measured] = []
-        with console.status(f"{name}: measuring") as status:
-            for row in evaluation.measure(clips, methods, lambda pictures: rows.append(_sheet_row(pictures))):
-                measured.append(row)
-                status.update(f"{name}: {row.clip}, {row.method}")
-        console.print(_table(name, measured))
-        results |= evaluation.as_json({name: measured})
-    if folder is not None and "long" in (benchmark or BENCHMARKS):
-        results["long"] = _measure_drift(console, folder, methods)
-    if static is not None:
-        results["static"] = _measure_static(console, static, frames, methods)
-    if json_file is not None:
-        json_file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    if sheet is not None and rows:
-        _write_sheet(sheet, rows)
+    try:
+        for name, clips in _sets(folder, chosen, gt, rain, frames):
+            measured: list[Measured] = []
+            with console.status(f"{name}: measuring") as status:
+                for row in evaluation.measure(clips, methods, lambda shown: rows.append(_sheet_row(shown))):
+                    measured.append(row)
+                    status.update(f"{name}: {row.clip}, {row.method}")
+            console.print(_table(name, measured))
+            results |= evaluation.as_json({name: measured})
+        if folder is not None and "long" in chosen:
+            results["long"] = _measure_drift(console, folder, methods)
+        if static is not None:
+            results["static"] = _measure_static(console, static, frames, methods)
+    finally:  # what has been measured is kept
+        if json_file is not None and results:
+            json_file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        if sheet is not None and rows:
+            _write_sheet(sheet, rows)
 
 
 def _check(
@@ -110,6 +113,10 @@ def _check(
     for clip in (gt, rain, static):
         if clip is not None and not clip.exists():
             raise Vsj4rError(f"{clip} does not exist")
+    if gt is not None and rain is not None:
+        for _, rainy in _paths(gt, rain):
+            if not rainy.exists():
+                raise Vsj4rError(f"{rainy} does not exist")
     for file in (json_file, sheet):
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             raise Vsj4rError(f"{file} can't be written: it must be a file in a folder that exists")
@@ -117,13 +124,30 @@ def _check(
         raise Vsj4rError("eval needs scikit-image: pip install 'vsj4r[train]'")
 
 
-def _sets(
-    folder: Path | None, benchmark: list[str] | None, gt: Path | None, rain: Path | None, frames: int
-) -> Sets:
+def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) -> list[str]:
+    """Those ``asked`` for, or all that ``folder`` has footage for."""
+    from vsj4r.training.benchmark import check_clips, still_scene
+
+    if folder is None:
+        return []
+    chosen = list(asked or BENCHMARKS)
+    if chosen != ["long"]:
+        check_clips(folder)
+    if "long" in chosen:
+        try:
+            still_scene(folder)
+        except Vsj4rError as error:
+            if asked:
+                raise
+            console.print(f"long is left out: {error}")
+            chosen.remove("long")
+    return chosen
+
+
+def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | None, frames: int) -> Sets:
     from vsj4r.training.benchmark import LEVELS, benchmark_clips, dry_clips
 
     if folder is not None:
-        chosen = benchmark or BENCHMARKS
         for name in LEVELS:
             if name in chosen:
                 yield name, benchmark_clips(folder, name)
@@ -133,15 +157,21 @@ def _sets(
         yield f"{gt.name} / {rain.name}", _pairs(gt, rain, frames)
 
 
-def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixels]]:
+def _paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:
     """One clip, or every clip of two folders under the same name."""
-    from vsj4r.training.footage import IMAGES, read_clip
+    from vsj4r.training.footage import IMAGES
 
     one_clip = not gt.is_dir() or any(p.suffix.lower() in IMAGES for p in gt.iterdir())
     names = [] if one_clip else sorted(p.name for p in gt.iterdir() if not p.name.startswith("."))
     if not one_clip and not names:
         raise Vsj4rError(f"{gt} holds no clips")
-    for clean_path, rainy_path in [(gt, rain)] if one_clip else [(gt / name, rain / name) for name in names]:
+    return [(gt, rain)] if one_clip else [(gt / name, rain / name) for name in names]
+
+
+def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixels]]:
+    from vsj4r.training.footage import read_clip
+
+    for clean_path, rainy_path in _paths(gt, rain):
         clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)
         if clean.shape != rainy.shape:
             both = f"{clean_path} and {rainy_path}"

@@ -71,23 +71,18 @@ def rain(
 
 def _frames(path: Path) -> Iterator[tuple[str, Pixels]]:
     """(name, (H, W, 3) uint8 RGB) of every frame; images keep their names, those of a video are numbered."""
-    import av
     import numpy as np
 
     from vsj4r.encode.images import image_names, read_image
+    from vsj4r.training.footage import video_frames
 
     if path.is_dir():
         for name in image_names(path):
             image = read_image(path / name)
             yield Path(name).stem, image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
         return
-    try:
-        with av.open(str(path.absolute())) as container:
-            for n, frame in enumerate(container.decode(video=0)):
-                yield f"{n:06d}", frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    except (av.FFmpegError, OSError, IndexError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Vsj4rError(f"{path} cannot be read as a video: {reason}") from error
+    for n, frame in enumerate(video_frames(path)):
+        yield f"{n:06d}", frame
 
 
 def _grey(plane: object) -> Pixels:

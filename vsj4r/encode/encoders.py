@@ -95,20 +95,31 @@ def has_filter(name: str) -> bool:
     return re.search(rf"^ \S+ {re.escape(name)} ", ffmpeg_says("-filters"), re.MULTILINE) is not None
 
 
-def ffmpeg_says(option: str) -> str:
+def known_options(encoder: Encoder) -> frozenset[str]:
+    """Names of the options of ``encoder`` and of those that all video encoders share.
+
+    Raises:
+        Vsj4rError: ffmpeg does not run.
+    """
+    of_all = ffmpeg_says("-h", "full").partition("\nAVCodecContext AVOptions:")[2].partition("AVOptions:")[0]
+    help_ = ffmpeg_says("-h", f"encoder={encoder.codec}") + of_all
+    return frozenset(re.findall(r"^  -(\S+) +<\S+> +E.{2}V", help_, re.MULTILINE))
+
+
+def ffmpeg_says(*options: str) -> str:
     """What ffmpeg prints for one of its informative options, such as -version.
 
     Raises:
         Vsj4rError: it does not run.
     """
-    return _said(ffmpeg_executable(), option)
+    return _said(ffmpeg_executable(), *options)
 
 
 @cache
-def _said(executable: str, option: str) -> str:
+def _said(executable: str, *options: str) -> str:
     try:
         return subprocess.run(
-            [executable, "-hide_banner", option],
+            [executable, "-hide_banner", *options],
             capture_output=True,
             text=True,
             check=True,

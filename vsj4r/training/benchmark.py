@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vsj4r.errors import Vsj4rError
 from vsj4r.rain.presets import draw_style
 from vsj4r.rain.synthesis import Renderer, rain_on, render
-from vsj4r.training.footage import IMAGES, read_frames, read_image
+from vsj4r.training.footage import IMAGES, read_clip, read_image
 from vsj4r.training.motion import CameraPath, simulate_motion
 
 Pixels = NDArray[np.uint8]
@@ -64,42 +64,59 @@ def dry_clips(folder: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
 
 
 def long_clip(folder: Path) -> tuple[Pixels, Pixels]:
-    """(clean (H, W, 3), rainy (1000, H, W, 3)), uint8 RGB: the middle of the first wide picture of
-    ``folder``/stills, standing still in complex rain, to see whether a memory drifts.
+    """(clean (H, W, 3), rainy (1000, H, W, 3)), uint8 RGB: ``still_scene`` in complex rain, to see whether a
+    memory drifts.
 
     Raises:
         Vsj4rError: there is no such picture.
     """
-    for path in _listed(folder / "stills", folders=False):
+    clean = still_scene(folder)
+    rng = np.random.default_rng([SEED, LONG_FRAMES])
+    style, source = draw_style(rng, "complex", STILL_SIZE[0]), Renderer()
+    rainy = np.empty((LONG_FRAMES, *clean.shape), np.uint8)
+    for t in range(LONG_FRAMES):
+        rainy[t] = rain_on(clean, style, t, rng, source)[0]
+    return clean, rainy
+
+
+def still_scene(folder: Path) -> Pixels:
+    """(H, W, 3) uint8 RGB: the middle of the first wide picture of ``folder``/stills.
+
+    Raises:
+        Vsj4rError: there is no such picture.
+    """
+    for path in _stills(folder):
         image = read_image(path)
         top, left = (np.array(image.shape[:2]) - STILL_SIZE) // 2
         if min(top, left) >= 0:
-            clean = image[top : top + STILL_SIZE[0], left : left + STILL_SIZE[1]]
-            rng = np.random.default_rng([SEED, LONG_FRAMES])
-            style, source = draw_style(rng, "complex", STILL_SIZE[0]), Renderer()
-            rainy = np.empty((LONG_FRAMES, *clean.shape), np.uint8)
-            for t in range(LONG_FRAMES):
-                rainy[t] = rain_on(clean, style, t, rng, source)[0]
-            return clean, rainy
+            return image[top : top + STILL_SIZE[0], left : left + STILL_SIZE[1]]
     wanted = f"a picture of {STILL_SIZE[1]}x{STILL_SIZE[0]} px or more in stills/"
     raise Vsj4rError(f"benchmark folder {folder} must hold {wanted}")
 
 
-def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
-    """(name, (T, H, W, 3) uint8 RGB): the first 25 frames of every folder of frames in ``folder``/video, cut
-    to even sides, then eight pictures of ``folder``/stills, each under a camera motion of its own kind.
+def check_clips(folder: Path) -> None:
+    """Read the beginning of each of ``clean_clips``, before hours are spent on the first ones.
 
     Raises:
-        Vsj4rError: neither folder holds anything.
+        Vsj4rError: neither folder holds anything, or one of the videos cannot be read.
     """
-    videos = _listed(folder / "video", folders=True)
-    stills = _listed(folder / "stills", folders=False)
-    if not videos and not stills:
-        raise Vsj4rError(
-            f"benchmark folder {folder} must hold video/ (folders of frames) or stills/, got neither"
-        )
+    videos = _listed(folder / "video")
+    if not videos and not _stills(folder):
+        raise Vsj4rError(f"benchmark folder {folder} must hold video/ or stills/, got neither")
     for path in videos:
-        clip = read_frames(path, FRAMES)
+        read_clip(path, 1)
+
+
+def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
+    """(name, (T, H, W, 3) uint8 RGB): the first 25 frames of every clip in ``folder``/video, cut to even
+    sides, then eight pictures of ``folder``/stills, each under a camera motion of its own kind.
+
+    Raises:
+        Vsj4rError: a clip or a picture cannot be read.
+    """
+    stills = _stills(folder)
+    for path in _listed(folder / "video"):
+        clip = read_clip(path, FRAMES)
         yield path.name, clip[:, : clip.shape[1] // 2 * 2, : clip.shape[2] // 2 * 2]
     stride = max(len(stills) // STILLS, 1)
     for slot, (kind, camera) in enumerate(_cameras().items()):
@@ -110,11 +127,14 @@ def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
                 break
 
 
-def _listed(folder: Path, *, folders: bool) -> list[Path]:
+def _stills(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder / "stills") if path.suffix.lower() in IMAGES]
+
+
+def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    return [p for p in entries if (p.is_dir() if folders else p.suffix.lower() in IMAGES)]
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _cameras() -> dict[str, CameraPath]:

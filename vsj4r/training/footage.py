@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
 import av.error
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
@@ -55,8 +57,29 @@ def read_video(path: Path, frames: int = LONGEST_FRAMES, *, highest: int | None 
     Raises:
         Vsj4rError: it can't be read, or holds no frames.
     """
+    upright = islice(video_frames(path, highest=highest), frames)
+    return _stacked(((path, frame) for frame in upright), path)
+
+
+def video_frames(path: Path, *, highest: int | None = None) -> Iterator[Pixels]:
+    """Frame after frame of a video file, (H, W, 3) uint8 RGB, turned as it is shown: a phone may have been
+    held upright, and rain must not fall sideways. Shrunk to a height of ``highest`` where it is higher.
+
+    Raises:
+        Vsj4rError: it can't be read.
+    """
     try:
-        return _stacked(((path, frame) for frame in _decode(path, frames, highest)), path)
+        with av.open(str(path.absolute())) as container:
+            streams = container.streams.video
+            moving = [s for s in streams if not s.disposition & Disposition.attached_pic]  # no cover picture
+            if not moving:
+                raise ValueError("it has no video stream")
+            for frame in container.decode(moving[0]):
+                quarters = round(frame.rotation / 90)
+                if highest is not None and frame.height > highest:
+                    width = round(frame.width * highest / frame.height / 2) * 2
+                    frame = frame.reformat(width=width, height=highest, interpolation="AREA")  # noqa: PLW2901
+                yield np.rot90(_rgb(frame), quarters)
     except UNREADABLE as error:
         raise Vsj4rError(f"{path} can't be read as a video: {_reason(error)}") from error
 
@@ -125,18 +148,6 @@ def _usable(
         held = f"{len(entries)} that can't be used" if entries else "nothing"
         raise Vsj4rError(f"footage folder {folder} must hold {wanted}, got {held}")
     return found
-
-
-def _decode(path: Path, frames: int, highest: int | None) -> Iterator[Pixels]:
-    with av.open(str(path.absolute())) as container:
-        for count, frame in enumerate(container.decode(video=0)):
-            if count == frames:
-                return
-            quarters = round(frame.rotation / 90)  # a phone held upright: rain must not fall sideways
-            if highest is not None and frame.height > highest:
-                width = round(frame.width * highest / frame.height / 2) * 2
-                frame = frame.reformat(width=width, height=highest, interpolation="AREA")  # noqa: PLW2901
-            yield np.rot90(_rgb(frame), quarters)
 
 
 def _rgb(frame: av.VideoFrame) -> Pixels:

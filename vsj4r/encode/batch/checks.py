@@ -16,7 +16,7 @@ import av
 
 from vsj4r.encode.batch.jobfile import FileJob, JobFile
 from vsj4r.encode.batch.settings import Settings
-from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder
+from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder, known_options
 from vsj4r.encode.images import image_names, read_image
 from vsj4r.encode.muxing import CONTAINERS
 from vsj4r.encode.pixels import pixel_format
@@ -114,6 +114,9 @@ def _expected_bytes(file: FileJob) -> int:
 
 def _try_encoder(settings: Settings, muxer: str) -> None:
     encoder = ENCODERS[settings.encoder]
+    for name, _ in settings.options:  # those of ffmpeg itself could open files and connections
+        if name not in known_options(encoder):
+            raise Vsj4rError(f"encoder {settings.encoder} has no option {name!r}")
     pixels = pixel_format(settings.chroma or encoder.chroma[0], settings.depth or min(encoder.depths))
     said = _trial(settings.encoder, settings.crf, pixels, settings.options, muxer)
     if said:
