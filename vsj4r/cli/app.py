@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import batch, compare, demo, doctor, evaluate, rain, run, status, train
+from vsj4r.cli import batch, compare, demo, doctor, evaluate, export, rain, run, status, train
 from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED, INTERRUPTED, TERMINATED
 from vsj4r.cli.run import UsageError
 from vsj4r.cli.text import shown
@@ -32,6 +32,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("rain")(rain.rain)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.command("eval")(evaluate.evaluate)
 
 

@@ -1,0 +1,52 @@
+"""``vsj4r export``: from a run to a model that the filter takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli import assert_refused, vsj4r
+from vsj4r import __version__
+from vsj4r.engine.weights import find_model
+
+torch = pytest.importorskip("torch")
+
+from vsj4r.model.config import CONFIGS  # noqa: E402
+from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.training import checkpoint  # noqa: E402
+
+
+def test_a_run_becomes_a_model(tmp_path: Path) -> None:
+    run = tmp_path / "best.pt"
+    weights = J4RNet(CONFIGS["j4r-lite"]).state_dict()
+    checkpoint.save(run, {"model": "j4r-lite", "net": weights, "step": 7, "psnr": 30.0})
+    arguments = ("export", "mine", "--from", run, "--folder", tmp_path)
+    done = vsj4r(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert find_model(str(tmp_path / "mine.onnx")).spec.lookahead == 1
+    described = json.loads((tmp_path / "mine.json").read_text())
+    assert described["training"] == {"steps": 7, "psnr": 30.0, "version": __version__}
+    assert_refused(vsj4r(*arguments), 1, "mine.safetensors exists already: --overwrite replaces it", tmp_path)
+    again = vsj4r("export", "mine", "--folder", tmp_path, "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "mine.json").read_text()) == described
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("other",), "other.json does not exist: name a checkpoint with --from"),
+        (("other", "--from", "none.pt"), "none.pt does not exist"),
+        (("other", "--from", "text.pt"), "text.pt is not a checkpoint"),
+        (("other", "--from", "nameless.pt"), "nameless.pt does not say its model: name one of j4r, "),
+        (("j4r", "--from", "nameless.pt"), "the weights of nameless.pt do not fit j4r"),
+        (("other", "--folder", "nowhere"), "no folder nowhere to write other.onnx into"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
+    (tmp_path / "text.pt").write_text("no checkpoint")
+    checkpoint.save(tmp_path / "nameless.pt", {"net": {}, "step": 7})
+    assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text, tmp_path)
+    assert not list(tmp_path.glob("*.onnx*"))

@@ -1,0 +1,47 @@
+"""``vsj4r export``: the weights of a run as a model for the filter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vsj4r.cli.train import EXTRA
+from vsj4r.errors import Vsj4rError
+
+
+def export(
+    name: Annotated[str, typer.Argument(help="the three files are called NAME.safetensors, .onnx and .json")],
+    trained: Annotated[
+        Path | None,
+        typer.Option("--from", help="best.pt or checkpoint.pt of a run [default: NAME.safetensors, anew]"),
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="where the three files go")] = Path(),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+) -> None:
+    """Write safetensors, ONNX and JSON of trained weights, once ONNX and torch agree on six frames.
+
+    Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
+    """
+    if not folder.is_dir():
+        raise Vsj4rError(f"no folder {folder} to write {name}.onnx into")
+    there = [
+        file for file in (folder / f"{name}.{kind}" for kind in ("safetensors", "onnx")) if file.exists()
+    ]
+    if there and not overwrite:
+        raise Vsj4rError(f"output {there[0]} exists already: --overwrite replaces it")
+    try:
+        from vsj4r.training import export as exporting
+    except ModuleNotFoundError as error:
+        if error.name not in (*EXTRA, "onnx", "onnxscript"):
+            raise
+        raise Vsj4rError(f"export needs {error.name}: pip install 'vsj4r[train]'") from error
+    exported = exporting.export(name, folder, trained)
+    typer.echo(f"{folder / name}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
+    boxes = exported.parameters
+    typer.echo(", ".join(f"{box} {count:,}" for box, count in boxes.items()))
+    shaping = boxes["r_net"] + boxes["c_net"]
+    typer.echo(
+        f"{sum(boxes.values()):,} parameters in training, {sum(boxes.values()) - shaping:,} in the graph"
+    )
