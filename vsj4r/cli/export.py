@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vsj4r import __version__
 from vsj4r.cli.train import EXTRA
 from vsj4r.errors import Vsj4rError
 
@@ -37,7 +38,7 @@ def export(
         if error.name not in (*EXTRA, "onnx", "onnxscript"):
             raise
         raise Vsj4rError(f"export needs {error.name}: pip install 'vsj4r[train]'") from error
-    exported = exporting.export(name, folder, trained)
+    exported = exporting.export(name, folder, trained, version=__version__)
     typer.echo(f"{folder / name}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
     boxes = exported.parameters
     typer.echo(", ".join(f"{box} {count:,}" for box, count in boxes.items()))

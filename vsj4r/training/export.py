@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from vsj4r import __version__
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.j4rnet import J4RNet
@@ -22,10 +21,11 @@ class Exported(NamedTuple):
     parameters: dict[str, int]
 
 
-def export(name: str, folder: Path, trained: Path | None) -> Exported:
+def export(name: str, folder: Path, trained: Path | None, *, version: str) -> Exported:
     """Write NAME.safetensors, .onnx and .json into ``folder``; what is there is replaced.
 
     ``trained``: best.pt or checkpoint.pt of a run; None takes the NAME.safetensors that is there.
+    ``version``: of vsj4r, for the JSON.
 
     Raises:
         Vsj4rError: no such file, not a checkpoint, of no known network, or ONNX and torch disagree.
@@ -38,6 +38,7 @@ def export(name: str, folder: Path, trained: Path | None) -> Exported:
         net = load_network(folder, name)
     else:
         net, training = _from_run(trained, name)
+        training["version"] = version
     return Exported(publish(net, name, folder, training), parameters_by_box(net))
 
 
@@ -49,7 +50,7 @@ def _from_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
     model = saved.get("recipe", saved).get("model", name)
     if model not in CONFIGS:
         raise Vsj4rError(f"{trained} does not say its model: name one of {', '.join(CONFIGS)}, got {name!r}")
-    training: dict[str, object] = {"steps": saved["step"], "version": __version__}
+    training: dict[str, object] = {"steps": saved["step"]}
     training |= {key: round(float(saved[key]), 3) for key in ("hours", "psnr") if key in saved}
     try:
         return network_from_checkpoint(model, saved.get("ema", saved["net"])), training
