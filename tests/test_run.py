@@ -87,6 +87,36 @@ def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
             assert bytes(packet) == picture.read_bytes()
 
 
+def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path) -> None:
+    source, pictures = tmp_path / "covers.mp4", [tmp_path / "front.png", tmp_path / "back.png"]
+    for level, picture in zip((20, 200), pictures, strict=True):
+        write_rgb(np.full((16, 16, 3), level, np.uint8), picture)
+    inputs = [argument for each in (rich, *pictures) for argument in ("-i", f"file:{each}")]
+    attached = ["-disposition:v:1", "attached_pic", "-disposition:v:2", "attached_pic"]
+    media.ffmpeg(*inputs, "-map", "0:v", "-map", "1", "-map", "2", "-c", "copy", *attached, f"file:{source}")
+    run(source, tmp_path / "clean.mkv", "--model", model)
+    with av.open(str(tmp_path / "clean.mkv")) as container:
+        packets = [
+            next(packet for packet in container.demux(cover) if packet.size)
+            for cover in container.streams.video[1:]
+        ]
+        assert {bytes(packet) for packet in packets} == {picture.read_bytes() for picture in pictures}
+
+
+def test_an_alpha_channel_is_left_out_aloud(model: Path, tmp_path: Path) -> None:
+    said = "the alpha channel is left out: the output is opaque"
+    video, images = tmp_path / "alpha.mov", tmp_path / "images"
+    images.mkdir()
+    media.ffmpeg(
+        *media.picture(seconds=0.1), "-c:v", "prores_ks", "-pix_fmt", "yuva444p10le", f"file:{video}"
+    )
+    media.ffmpeg(*media.picture(seconds=0.1), "-pix_fmt", "rgba", f"{images}/%d.png")
+    for source in (video, images):
+        assert said in run(source, tmp_path / f"{source.stem} clean.mkv", "--model", model).stderr
+    opaque = media.plain(tmp_path / "opaque.mkv", seconds=0.1)
+    assert said not in run(opaque, tmp_path / "opaque clean.mkv", "--model", model).stderr
+
+
 def test_a_late_picture_stays_late(rich: Path, model: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.mkv"
     inputs = ["-itsoffset", "0.5", "-i", f"file:{rich}", "-i", f"file:{rich}"]

@@ -103,6 +103,8 @@ def derain(job: Job, listener: Listener) -> float:
         raise Vsj4rError(f"no such file or folder: {job.input}")
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)
     source = open_source(job.input)
+    for note in source.left_out():
+        listener.note(note)
     clip = source.clip
     if job.to_folder or chroma_of(clip) is None:
         clip = with_known_matrix(clip)  # before, for it reads a frame

@@ -37,13 +37,26 @@ def read_image(path: Path) -> Image:
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
+    frame = _decoded(path)
+    deep = max(component.bits for component in frame.format.components) > 8
+    image: Image = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+    return image
+
+
+def has_alpha(path: Path) -> bool:
+    """Whether an image has an alpha channel, which ``read_image`` leaves out.
+
+    Raises:
+        Vsj4rError: the file cannot be read as an image.
+    """
+    return any(component.is_alpha for component in _decoded(path).format.components)
+
+
+def _decoded(path: Path) -> av.VideoFrame:
     try:
         # from memory: by its name, ffmpeg would take "%03d" for a pattern
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
-            frame = next(container.decode(video=0))
-            deep = max(component.bits for component in frame.format.components) > 8
-            image: Image = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-            return image
+            return next(container.decode(video=0))
     except (av.FFmpegError, OSError, StopIteration, IndexError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise Vsj4rError(f"image {path} cannot be read: {reason}") from error

@@ -104,7 +104,7 @@ def find_extras(source: Path, muxer: str) -> Extras:
             if stream.type == "data" and _is_written_anew(container, stream):
                 continue
             if muxer == "matroska" and isinstance(stream, av.VideoStream) and _is_cover(stream):
-                extras.covers.append(_read_cover(source, stream))
+                extras.covers.append(_read_cover(source, stream, {cover.filename for cover in extras.covers}))
                 continue
             codec = _codec_in(muxer, stream)
             if codec:
@@ -152,12 +152,13 @@ def _is_cover(stream: av.stream.Stream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
-def _read_cover(source: Path, stream: av.VideoStream) -> Cover:
+def _read_cover(source: Path, stream: av.VideoStream, taken: set[str]) -> Cover:
     kind = {"mjpeg": "jpeg"}.get(stream.name or "", stream.name or "png")
     with av.open(str(source.absolute())) as container:
         packet = next(packet for packet in container.demux(stream.index) if packet.size)
+        name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"
         return Cover(
-            filename=Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}",
+            filename=f"{stream.index}-{name}" if name in taken else name,
             mimetype=stream.metadata.get("mimetype", f"image/{kind}"),
             content=bytes(packet),
         )

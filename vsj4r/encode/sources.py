@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import av
 import vapoursynth as vs
 from av.stream import Disposition
 
-from vsj4r.encode.images import image_clip, image_names
+from vsj4r.encode.images import has_alpha, image_clip, image_names
 from vsj4r.errors import Vsj4rError
 
 IMAGES_FPS = 25  # a folder of images has no rate of its own
@@ -25,7 +25,8 @@ class Source:
     """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
-    are the file names of a folder's images; None for a video.
+    are the file names of a folder's images; None for a video. ``alpha``: there is an alpha channel,
+    which ``clip`` lacks.
     """
 
     path: Path
@@ -33,6 +34,11 @@ class Source:
     time_base: Fraction
     timestamps: list[int]
     image_names: list[str] | None
+    alpha: bool = False
+
+    def left_out(self) -> list[str]:
+        """A line for what no output holds."""
+        return ["the alpha channel is left out: the output is opaque"] if self.alpha else []
 
 
 def open_source(path: Path, *, index: Path | None = None) -> Source:
@@ -44,7 +50,9 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
     if path.is_dir():
         names = image_names(path)
         clip = image_clip(path, names, fps=IMAGES_FPS)
-        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
+        return Source(
+            path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names, has_alpha(path / names[0])
+        )
     if not path.is_file():
         raise Vsj4rError(f"no such file or folder: {path}")
     source = _open_video(path, _video_index(path), index)
@@ -56,7 +64,7 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
         raise Vsj4rError(
             f"{path} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script)"
         )
-    return source
+    return replace(source, alpha="_Alpha" in first.props)
 
 
 def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:

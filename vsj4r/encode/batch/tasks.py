@@ -113,7 +113,7 @@ def _plan(work: Work) -> Plan:
     if work.settings.depth is None:
         notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
     _try_out(work, encoded, source)
-    notes += _extras(work, source).left_out(work.output.suffix)
+    notes += source.left_out() + _extras(work, source).left_out(work.output.suffix)
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
