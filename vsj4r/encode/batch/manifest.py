@@ -79,9 +79,9 @@ class Manifest:
                 raise DiskFullError(f"{state} cannot be written: {error}") from error
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
         except OSError as error:
-            if error.filename is None:  # no file: a pipe or a connection
+            if isinstance(error, BrokenPipeError):  # whoever reads our lines has gone
                 raise
-            raise unwritten(Path(error.filename), error) from error
+            raise unwritten(Path(error.filename or state), error) from error
         except sqlite3.DatabaseError as error:
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vsj4r import __version__
 from vsj4r.cores import usable_cores
 from vsj4r.encode.batch.tasks import Event, GivenUpError, Result, StoppedError, Task, Worker, perform
-from vsj4r.encode.batch.work import model_key
+from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:  # it takes a while to import
@@ -254,7 +254,7 @@ def problems_here(wanted: Wanted) -> list[str]:
     try:
         if path.read_text() != text:
             return [f"{path.parent} is another folder there: workers share a file system"]
-        other = [name for name, key in wanted.models if model_key(name) != key]
+        other = [name for name, key in wanted.models if find_model(name).sha256 != key]
     except (OSError, Vsj4rError) as error:
         return [f"cannot see {path.parent}: {error}"]
     problems = [f"model {name} is another one there" for name in other]
