@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,11 +17,7 @@ import pytest
 from tests import media
 from tests.cli import batch, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
-from vsj4r.encode.batch.jobfile import read_jobs
-from vsj4r.encode.batch.tasks import Task, Worker, perform
-from vsj4r.encode.batch.work import Plan, work_for
 from vsj4r.encode.images import write_rgb
-from vsj4r.errors import Vsj4rError
 
 
 @pytest.fixture(scope="module")
@@ -226,14 +224,21 @@ def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None
 
 def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:
     media.plain(tmp_path / "a.mkv", seconds=0.3)
+    (tmp_path / "other").mkdir()
+    write_tiny_model(tmp_path / "other", gain=0.4)
     jobs(tmp_path, write_tiny_model(tmp_path), body(Path("a.mkv"), "out.mkv"))
-    (job,) = read_jobs(tmp_path / "jobs.toml").files
-    task = Task("plan", work_for(job, tmp_path / "state"))
-    worker = Worker(threads=1, tell=lambda event: None, stopped=lambda: False)
-    assert isinstance(perform(task, worker), Plan)
-    write_tiny_model(tmp_path, gain=0.4)
-    with pytest.raises(Vsj4rError, match=r"tiny\.onnx has changed since the batch began"):
-        perform(task, worker)
+    changes = (
+        "import shutil; from vsj4r.encode.batch.manifest import Manifest; from vsj4r.cli.app import main\n"
+        "def planned(self, *rest, planned=Manifest.planned):\n"
+        "    planned(self, *rest)\n"
+        "    shutil.copytree('other', '.', dirs_exist_ok=True)\n"
+        "Manifest.planned = planned; main()"
+    )
+    command = [sys.executable, "-c", changes, "batch", "jobs.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "tiny.onnx has changed since the batch began: start it again" in done.stderr
+    assert not (tmp_path / "out.mkv").exists()
 
 
 def test_a_failed_file_lets_the_others_be(model: Path, tmp_path: Path) -> None:
