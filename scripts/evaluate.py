@@ -85,7 +85,11 @@ def merged(before: Figures, found: Figures) -> Figures:
     """Figures measured ``before`` and those ``found`` now; these alone of weights that have changed."""
     old_weights = before["weights"]
     changed = {m for m, of in found["weights"].items() if _identity(of) != _identity(old_weights.get(m, {}))}
-    result: Figures = {"weights": _ordered({**old_weights, **found["weights"]})}
+    weights = {**old_weights, **found["weights"]}
+    for model in found["weights"].keys() - changed:
+        if earlier := _earlier(before, found, model):
+            weights[model] = {**weights[model], "earlier": earlier}
+    result: Figures = {"weights": _ordered(weights)}
     for name in BENCHMARKS:
         old, new = before.get(name, {}), found.get(name, {})
         if "clips" in old or "clips" in new:
@@ -106,8 +110,16 @@ def merged(before: Figures, found: Figures) -> Figures:
     return result
 
 
-def _identity(of: dict[str, str]) -> tuple[str | None, str | None]:
+def _identity(of: Figures) -> tuple[str | None, str | None]:
     return of.get("safetensors"), of.get("precision")
+
+
+def _earlier(before: Figures, found: Figures, model: str) -> dict[str, str]:
+    """When, and at which commit, each benchmark was measured that ``model`` keeps from before."""
+    of = before["weights"][model]
+    known = dict.fromkeys(BENCHMARKS, f"{of['date']}, commit {of['commit']}") | of.get("earlier", {})
+    kept = (name for name in BENCHMARKS if model in _by_method(before, name))
+    return {name: known[name] for name in kept if model not in _by_method(found, name)}
 
 
 def _without(by_method: Figures, methods: Any) -> Figures:
@@ -125,7 +137,8 @@ def tables(figures: Figures) -> str:
     for model, of in figures["weights"].items():
         missing = [name for name in BENCHMARKS if model not in _by_method(figures, name)]
         but = f"; not measured with these weights: {', '.join(missing)}" if missing else ""
-        lines.append(f"- {model}: {of['date']}, commit {of['commit']}, {of['precision']}{but}.")
+        earlier = "".join(f"; {name} {when}" for name, when in of.get("earlier", {}).items())
+        lines.append(f"- {model}: {of['date']}, commit {of['commit']}, {of['precision']}{earlier}{but}.")
     for name in BENCHMARKS:
         if by_method := _by_method(figures, name):
             lines += ["", *_table(name, by_method, figures[name].get("clips", ()))]

@@ -136,17 +136,36 @@ def test_killed_between_the_output_and_its_record(shelf: Path, tmp_path: Path) -
     (tmp_path / "jobs.toml").write_text(
         '[[job]]\ninput = "a.mkv"\nmodel = "tiny.onnx"\noutput = "out.mkv"\nencoder = "ffv1"\n'
     )
-    dies = (
-        "import os; from vsj4r.encode.batch.manifest import Manifest; from vsj4r.cli.app import main; "
-        "Manifest.done = lambda *_: os._exit(9); main()"
-    )
-    died = subprocess.run([sys.executable, "-c", dies, "batch", "jobs.toml"], cwd=tmp_path, check=False)
-    assert died.returncode == 9
+    die_at(tmp_path, "done")
     written = (tmp_path / "out.mkv").stat()
     events = batch(tmp_path)
     assert events[-1] | {"seconds": 0} == {"event": "end", "done": 1, "failed": 0, "left": 0, "seconds": 0}
     assert (tmp_path / "out.mkv").stat() == written
     assert not parts(tmp_path)
+
+
+def test_killed_there_and_again_after_the_job_has_changed(shelf: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    model = json.dumps(str(shelf / "tiny.onnx"))
+    job = f'[[job]]\ninput = "a.mkv"\nmodel = {model}\noutput = "out.mkv"\nencoder = "ffv1"\n'
+    (tmp_path / "jobs.toml").write_text(job)
+    die_at(tmp_path, "done")
+    written = (tmp_path / "out.mkv").stat()
+    (tmp_path / "jobs.toml").write_text(job + "strength = 0.5\n")
+    die_at(tmp_path, "planned")
+    events = batch(tmp_path)
+    assert events[-1] | {"seconds": 0} == {"event": "end", "done": 1, "failed": 0, "left": 0, "seconds": 0}
+    assert (tmp_path / "out.mkv").stat() != written
+
+
+def die_at(folder: Path, record: str) -> None:
+    """A batch that is killed when it is about to note ``record``."""
+    dies = (
+        "import os; from vsj4r.encode.batch.manifest import Manifest; from vsj4r.cli.app import main; "
+        f"Manifest.{record} = lambda *_, **__: os._exit(9); main()"
+    )
+    died = subprocess.run([sys.executable, "-c", dies, "batch", "jobs.toml"], cwd=folder, check=False)
+    assert died.returncode == 9
 
 
 def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) -> None:

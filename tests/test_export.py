@@ -38,15 +38,17 @@ def test_a_run_becomes_a_model(tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         (("other",), "other.json does not exist: name a checkpoint with --from"),
+        (("figures", "--overwrite"), "figures cannot be exported anew: KeyError: 'training'"),
         (("other", "--from", "none.pt"), "none.pt does not exist"),
         (("other", "--from", "text.pt"), "text.pt is not a checkpoint"),
         (("other", "--from", "nameless.pt"), "nameless.pt does not say its model: name one of j4r, "),
         (("j4r", "--from", "nameless.pt"), "the weights of nameless.pt do not fit j4r"),
-        (("other", "--folder", "nowhere"), "no folder nowhere to write other.onnx into"),
+        (("other", "--folder", "nowhere"), "no folder {cwd}/nowhere to write other.safetensors into"),
     ],
 )
 def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
     (tmp_path / "text.pt").write_text("no checkpoint")
+    (tmp_path / "figures.json").write_text("{}")
     checkpoint.save(tmp_path / "nameless.pt", {"net": {}, "step": 7})
-    assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text, tmp_path)
+    assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text.format(cwd=tmp_path), tmp_path)
     assert not list(tmp_path.glob("*.onnx*"))

@@ -73,6 +73,11 @@ def test_figures_of_the_same_weights_stay(changed: str) -> None:
     found["weights"]["j4r"] |= {"safetensors": "old"} | {changed: "another"}
     after = evaluate.merged(BEFORE, found)
     assert after["light"]["mean"]["j4r"]["psnr"] == 31
+    earlier = {"complex": "then, commit 1", "static": "then, commit 1"}
+    assert after["weights"]["j4r"].get("earlier") == (earlier if changed == "nothing" else None)
+    assert (
+        "float32; complex then, commit 1; static then, commit 1; not measured" in evaluate.tables(after)
+    ) == (changed == "nothing")
     assert ("j4r" in after["complex"]["mean"]) == ("j4r" in after["static"]) == (changed == "nothing")
 
 

@@ -66,7 +66,7 @@ def main() -> NoReturn:
         message = error.format_message()  # none where the help has been printed
         code = _complain(message, BAD_USAGE) if message else BAD_USAGE
     except KeyboardInterrupt:
-        code = _complain("interrupted: nothing was written", INTERRUPTED)
+        code = _complain("interrupted: nothing is half-written", INTERRUPTED)
     except Vsj4rError as error:
         code = _complain(str(error), BAD_USAGE if isinstance(error, UsageError) else FAILED)
     except BrokenPipeError:

@@ -9,6 +9,7 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli.train import EXTRA
+from vsj4r.encode.outputs import check_output
 from vsj4r.errors import Vsj4rError
 
 
@@ -25,13 +26,8 @@ def export(
 
     Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
     """
-    if not folder.is_dir():
-        raise Vsj4rError(f"no folder {folder} to write {name}.onnx into")
-    there = [
-        file for file in (folder / f"{name}.{kind}" for kind in ("safetensors", "onnx")) if file.exists()
-    ]
-    if there and not overwrite:
-        raise Vsj4rError(f"output {there[0]} exists already: --overwrite replaces it")
+    for kind in ("safetensors", "onnx", "json"):
+        check_output(folder / f"{name}.{kind}", source=trained or folder, folder=False, overwrite=overwrite)
     try:
         from vsj4r.training import export as exporting
     except ModuleNotFoundError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,7 @@ class Source:
     """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
-    are the file names of a folder's images; None for a video. ``alpha``: there is an alpha channel,
-    which ``clip`` lacks.
+    are the file names of a folder's images; None for a video.
     """
 
     path: Path
@@ -34,11 +33,14 @@ class Source:
     time_base: Fraction
     timestamps: list[int]
     image_names: list[str] | None
-    alpha: bool = False
 
     def left_out(self) -> list[str]:
-        """A line for what no output holds."""
-        return ["the alpha channel is left out: the output is opaque"] if self.alpha else []
+        """A line for what ``clip`` lacks of the first frame, and so does every output."""
+        if self.image_names is not None:
+            alpha = has_alpha(self.path / self.image_names[0])
+        else:
+            alpha = "_Alpha" in self.clip.get_frame(0).props
+        return ["the alpha channel is left out: the output is opaque"] if alpha else []
 
 
 def open_source(path: Path, *, index: Path | None = None) -> Source:
@@ -50,9 +52,7 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
     if path.is_dir():
         names = image_names(path)
         clip = image_clip(path, names, fps=IMAGES_FPS)
-        return Source(
-            path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names, has_alpha(path / names[0])
-        )
+        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
     if not path.is_file():
         raise Vsj4rError(f"no such file or folder: {path}")
     source = _open_video(path, _video_index(path), index)
@@ -64,7 +64,7 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
         raise Vsj4rError(
             f"{path} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script)"
         )
-    return replace(source, alpha="_Alpha" in first.props)
+    return source
 
 
 def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:

@@ -95,7 +95,7 @@ def still_scene(folder: Path) -> Pixels:
 
 
 def check_clips(folder: Path) -> None:
-    """Read the beginning of each of ``clean_clips``, before hours are spent on the first ones.
+    """Read the beginning of each video of ``clean_clips``, before hours are spent on the first ones.
 
     Raises:
         Vsj4rError: neither folder holds anything, or one of the videos cannot be read.

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from safetensors import SafetensorError
+
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.j4rnet import J4RNet
@@ -28,14 +30,18 @@ def export(name: str, folder: Path, trained: Path | None, *, version: str) -> Ex
     ``version``: of vsj4r, for the JSON.
 
     Raises:
-        Vsj4rError: no such file, not a checkpoint, of no known network, or ONNX and torch disagree.
+        Vsj4rError: no such file, no checkpoint or model, of no known network, or ONNX and torch disagree.
     """
     if trained is None:
         described = folder / f"{name}.json"
         if not described.is_file():
             raise Vsj4rError(f"{described} does not exist: name a checkpoint with --from")
-        training = json.loads(described.read_text("utf-8"))["training"]
-        net = load_network(folder, name)
+        try:
+            training = json.loads(described.read_text("utf-8"))["training"]
+            net = load_network(folder, name)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise Vsj4rError(f"{folder / name} cannot be exported anew: {reason}") from error
     else:
         net, training = _from_run(trained, name)
         training["version"] = version

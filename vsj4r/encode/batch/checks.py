@@ -114,8 +114,9 @@ def _expected_bytes(file: FileJob) -> int:
 
 def _try_encoder(settings: Settings, muxer: str) -> None:
     encoder = ENCODERS[settings.encoder]
+    known = known_options(encoder) if settings.options else frozenset()
     for name, _ in settings.options:  # those of ffmpeg itself could open files and connections
-        if name not in known_options(encoder):
+        if name not in known:
             raise Vsj4rError(f"encoder {settings.encoder} has no option {name!r}")
     pixels = pixel_format(settings.chroma or encoder.chroma[0], settings.depth or min(encoder.depths))
     said = _trial(settings.encoder, settings.crf, pixels, settings.options, muxer)

@@ -99,6 +99,9 @@ class Batch:
 
         To be called first, and once. Gives how many files are done.
         """
+        for record in self._manifest.records():
+            if record.state != "done" and (written := joined(self._parts / record.key, record.output)):
+                self._manifest.done(record.key, *written, seconds=0)
         records = {record.key: record for record in self._manifest.records()}
         wanted = {file.work.key for file in self._files}
         for key, record in records.items():
@@ -115,10 +118,6 @@ class Batch:
                 remove_parts(file.work.folder)
                 self._manifest.add(file.work)
             elif found.state == "done":
-                remove_parts(file.work.folder)
-                file.plan, file.ended = found.plan, "done"
-            elif written := joined(file.work.folder, file.work.output):
-                self._manifest.done(file.work.key, *written, 0)
                 remove_parts(file.work.folder)
                 file.plan, file.ended = found.plan, "done"
             else:

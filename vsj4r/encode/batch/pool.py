@@ -134,10 +134,13 @@ class OnDask:
 
     def check(self, wanted: Wanted) -> list[str]:
         """What is wrong with the workers that are there, one line each."""
+        workers = list(self.workers())
         try:
-            found = self._client.run(problems_here, wanted, workers=list(self.workers()))
+            found = self._client.run(problems_here, wanted, workers=workers)
         except ImportError as error:
             return [f"a worker cannot import vsj4r: {error}"]
+        except OSError as error:
+            return [f"a worker cannot be reached: {error}"]
         return sorted(f"worker {name}: {text}" for name, texts in found.items() for text in texts)
 
     def submit(self, task: Task) -> None:

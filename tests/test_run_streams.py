@@ -1,0 +1,132 @@
+"""What of a source goes along with the picture of ``vsj4r run``, and what is said of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from tests import media
+from tests.cli import run
+from tests.tiny_model import write_tiny_model
+from vsj4r.encode.images import write_rgb
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return media.rich(tmp_path_factory.mktemp("rich"))
+
+
+def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clean.mkv"
+    run(rich, output, "--model", model)
+    assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
+    assert len(media.seconds_of_frames(output)) == 41
+    assert media.audio_packets(output) == media.audio_packets(rich)
+    with av.open(str(rich)) as before, av.open(str(output)) as after:
+        assert [s.type for s in after.streams] == ["video", "audio", "subtitle", "attachment"]
+        assert after.metadata["title"] == "A title"
+        assert after.chapters() == before.chapters()
+        assert [s.metadata.get("language") for s in after.streams][:2] == ["deu", "fra"]
+        attachment = after.streams.attachments[0]
+        assert attachment.data == media.ATTACHMENT
+        assert attachment.name == "font.ttf"
+        old, new = before.streams.video[0].codec_context, after.streams.video[0].codec_context
+        tags = ("color_primaries", "color_trc", "colorspace", "color_range", "pix_fmt", "sample_aspect_ratio")
+        assert {tag: getattr(new, tag) for tag in tags} == {tag: getattr(old, tag) for tag in tags}
+        assert new.color_trc == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["clean.mkv"]
+
+
+def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clean.mp4"
+    done = run(rich, output, "--model", model)
+    assert done.stderr.splitlines()[0] == "vsj4r: .mp4 cannot hold attachment stream 3 (font.ttf): left out"
+    assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
+    assert [packet for _, packet in media.audio_packets(output)] == [p for _, p in media.audio_packets(rich)]
+    back = tmp_path / "back.mkv"
+    assert "left out" not in run(output, back, "--model", model).stderr
+    with av.open(str(back)) as container:
+        assert [s.type for s in container.streams] == ["video", "audio", "subtitle"]
+        assert len(container.chapters()) == 2
+
+
+def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
+    picture, source = tmp_path / "picture.png", tmp_path / "cover.mp4"
+    write_rgb(np.full((16, 16, 3), 99, np.uint8), picture)
+    inputs = ["-i", f"file:{rich}", "-i", f"file:{picture}"]
+    copied = ["-map", "0:v", "-map", "0:a", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic"]
+    media.ffmpeg(*inputs, *copied, f"file:{source}")
+    first, second = tmp_path / "clean.mkv", tmp_path / "clean again.mkv"
+    run(source, tmp_path / "clean.mp4", "--model", model)
+    run(source, first, "--model", model)
+    run(first, second, "--model", model)
+    for output in (tmp_path / "clean.mp4", first, second):
+        with av.open(str(output)) as container:
+            cover = container.streams.video[1]
+            assert cover.disposition & Disposition.attached_pic
+            packet = next(packet for packet in container.demux(cover) if packet.size)
+            assert bytes(packet) == picture.read_bytes()
+
+
+def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path) -> None:
+    source, pictures = tmp_path / "covers.mp4", [tmp_path / "front.png", tmp_path / "back.png"]
+    for level, picture in zip((20, 200), pictures, strict=True):
+        write_rgb(np.full((16, 16, 3), level, np.uint8), picture)
+    inputs = [argument for each in (rich, *pictures) for argument in ("-i", f"file:{each}")]
+    attached = ["-disposition:v:1", "attached_pic", "-disposition:v:2", "attached_pic"]
+    media.ffmpeg(*inputs, "-map", "0:v", "-map", "1", "-map", "2", "-c", "copy", *attached, f"file:{source}")
+    run(source, tmp_path / "clean.mkv", "--model", model)
+    with av.open(str(tmp_path / "clean.mkv")) as container:
+        packets = [
+            next(packet for packet in container.demux(cover) if packet.size)
+            for cover in container.streams.video[1:]
+        ]
+        assert {bytes(packet) for packet in packets} == {picture.read_bytes() for picture in pictures}
+
+
+def test_an_alpha_channel_is_left_out_aloud(model: Path, tmp_path: Path) -> None:
+    said = "the alpha channel is left out: the output is opaque"
+    video, images = tmp_path / "alpha.mov", tmp_path / "images"
+    images.mkdir()
+    media.ffmpeg(
+        *media.picture(seconds=0.1), "-c:v", "prores_ks", "-pix_fmt", "yuva444p10le", f"file:{video}"
+    )
+    media.ffmpeg(*media.picture(seconds=0.1), "-pix_fmt", "rgba", f"{images}/%d.png")
+    for source in (video, images):
+        assert said in run(source, tmp_path / f"{source.stem} clean.mkv", "--model", model).stderr
+    opaque = media.plain(tmp_path / "opaque.mkv", seconds=0.1)
+    assert said not in run(opaque, tmp_path / "opaque clean.mkv", "--model", model).stderr
+
+
+def test_a_late_picture_stays_late(rich: Path, model: Path, tmp_path: Path) -> None:
+    late = tmp_path / "late.mkv"
+    inputs = ["-itsoffset", "0.5", "-i", f"file:{rich}", "-i", f"file:{rich}"]
+    media.ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", f"file:{late}")
+    output = tmp_path / "clean.mkv"
+    run(late, output, "--model", model)
+    assert media.seconds_of_frames(output) == media.seconds_of_frames(late)
+    assert media.audio_packets(output) == media.audio_packets(late)
+
+
+def test_a_transport_stream_starts_at_zero_in_step(rich: Path, model: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "stream.ts"
+    media.ffmpeg(
+        "-i", f"file:{rich}", "-map", "0:v", "-map", "0:a", "-c:v", "copy", "-c:a", "mp2", f"file:{stream}"
+    )
+    output = tmp_path / "clean.mkv"
+    run(stream, output, "--model", model)
+
+    def lag(path: Path) -> float:
+        return float(media.seconds_of_frames(path)[0]) - media.audio_packets(path)[0][0]
+
+    assert abs(lag(output) - lag(stream)) < 0.0015  # Matroska's milliseconds
+    assert min(float(media.seconds_of_frames(output)[0]), media.audio_packets(output)[0][0]) == 0
