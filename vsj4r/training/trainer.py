@@ -29,6 +29,7 @@ from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
 from vsj4r.training.footage import load_stills, load_videos
 from vsj4r.training.ranks import Ranks, computes_bfloat16
 from vsj4r.training.recipe import Recipe, Schedule
+from vsj4r.training.replay import Replayed
 from vsj4r.training.runlog import Progress, RunLog
 from vsj4r.training.validation import Validation
 
@@ -52,10 +53,10 @@ def learning_rate(schedule: Schedule, step: int) -> float:
     return schedule.learning_rate * rise * (0.02 + 0.98 * fall)
 
 
-def psnr(error: Tensor) -> float:
+def psnr(error: Tensor) -> Tensor:
     """Mean over frames of luma PSNR in dB, of an error in [0, 1] units, (N, C, h, w)."""
     mse = error.float().square().flatten(1).mean(1).clamp(min=1e-6)
-    return float((-10 * mse.log10()).mean())
+    return (-10 * mse.log10()).mean()
 
 
 class Trainer:
@@ -90,8 +91,16 @@ class Trainer:
         net.c_net.requires_grad_(bool(weights.lambda_c))
         net.r_net.requires_grad_(bool(weights.lambda_r))
         self.net = net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        on_gpu = ranks.device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), recipe.schedule.learning_rate, weight_decay=1e-5
+            self.net.parameters(),
+            torch.zeros((), device=ranks.device),
+            weight_decay=1e-5,
+            capturable=on_gpu,
+        )
+        self._fresh = torch.zeros((), device=ranks.device)
+        self._step: Callable[..., Tensor] = (
+            Replayed(self._learn, ranks.device) if on_gpu and ranks.world == 1 else self._learn
         )
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.ema: dict[str, Tensor] = {}
@@ -140,7 +149,7 @@ class Trainer:
                 log.warning("%s was %s in the recipe that this run began with", key, before[key])
         self._take(saved["net"], "checkpoint.pt")
         self.ema = {k: v.to(self.ranks.device) for k, v in saved["ema"].items()}
-        self.optimizer.load_state_dict(saved["optimizer"])
+        self._take_optimizer(saved["optimizer"])
         self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved["best"]
         log.info("resumed at step %d, %.2f h", self.step, self.seconds / 3600)
 
@@ -149,6 +158,14 @@ class Trainer:
             self.net.load_state_dict(weights)
         except RuntimeError as error:
             raise Vsj4rError(f"the weights of {source} do not fit {self.recipe.model}") from error
+
+    def _take_optimizer(self, saved: dict[str, Any]) -> None:
+        """Also from a run on another kind of device."""
+        for group in saved["param_groups"]:
+            group["capturable"] = self.optimizer.defaults["capturable"]
+        self.optimizer.load_state_dict(saved)
+        for group in self.optimizer.param_groups:
+            group["lr"] = torch.zeros((), device=self.ranks.device)
 
     def save(self) -> None:
         content: dict[str, Any] = {
@@ -196,11 +213,18 @@ class Trainer:
 
     def _train_step(self, batch: TrainingClip) -> tuple[float, float, float]:
         """One optimizer step; (loss, input PSNR, output PSNR) of this process's clips."""
-        weights, scale, device = self.recipe.loss, self.net.config.scale, self.ranks.device
+        schedule = self.recipe.schedule
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe.schedule, self.step)
+            group["lr"].fill_(learning_rate(schedule, self.step))
+        self._fresh.fill_(1 - min(schedule.ema, (self.step + 1) / (self.step + 10)))
+        value, before, after = self._step(*batch).tolist()
+        return value, before, after
+
+    def _learn(self, *planes: Tensor) -> Tensor:
+        """What a step computes; everything that changes from one to the next is in tensors."""
+        weights, scale, device = self.recipe.loss, self.net.config.scale, self.ranks.device
         has_chroma = self.net.config.planes == "yuv420"
-        batch = TrainingClip(*(planes.to(device, non_blocking=True) for planes in batch))
+        batch = TrainingClip(*(plane.to(device, non_blocking=True) for plane in planes))
         with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
             seen = self.net.observe(batch.o_y, batch.o_uv if has_chroma else None)
             clip = Observation(seen.o.contiguous(memory_format=torch.channels_last), seen.l)
@@ -213,16 +237,12 @@ class Trainer:
         value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.schedule.clip_norm)
         self.optimizer.step()
-        self._average()
         with torch.no_grad():
+            for name, now in self.net.state_dict().items():
+                self.ema[name].lerp_(now, self._fresh)
             error = (seen.o - b)[:, : scale**2]
-            return value.item(), psnr(error), psnr(error + estimate.residual[:, : scale**2])
-
-    def _average(self) -> None:
-        keep = min(self.recipe.schedule.ema, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self.net.state_dict().items():
-                self.ema[name].lerp_(value, 1 - keep)
+            after = error + estimate.residual[:, : scale**2]
+            return torch.stack((value.detach(), psnr(error), psnr(after)))
 
     def _tell(self, rows: deque[_Step], last: bool) -> None:
         clips, steps = self.recipe.clips, self.recipe.schedule.steps

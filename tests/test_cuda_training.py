@@ -1,0 +1,67 @@
+"""Training on a card. FAIL_WITHOUT_CUDA=1 makes a failure of each test that finds none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("matplotlib")
+
+from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
+from vsj4r.training import checkpoint, trainer  # noqa: E402
+from vsj4r.training.ranks import Ranks  # noqa: E402
+from vsj4r.training.recipe import load_recipe  # noqa: E402
+from vsj4r.training.replay import EAGER_CALLS  # noqa: E402
+from vsj4r.training.runlog import Progress  # noqa: E402
+
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("one_torch_thread")]
+STEPS = EAGER_CALLS + 5
+
+
+def train(folder: Path, run: str, device: str, steps: int = STEPS) -> list[float]:
+    """The mean loss so far after each step."""
+    losses: list[float] = []
+
+    def told(progress: Progress) -> None:
+        losses.append(progress.loss)
+
+    recipe = load_recipe(write_recipe(folder / "recipe.toml", steps=steps, head='start = "j4r"'))
+    ranks = Ranks(0, 1, torch.device(device))
+    assert trainer.Trainer(recipe, folder, folder / run, ranks=ranks, workers=0, on_step=told).run()
+    return losses
+
+
+def averaged(run: Path) -> dict[str, Any]:
+    saved = checkpoint.load(run / "checkpoint.pt")
+    assert saved is not None
+    ema: dict[str, Any] = saved["ema"]
+    return ema
+
+
+def test_a_replayed_step_learns_what_an_eager_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_footage(tmp_path)
+    replayed = train(tmp_path, "replayed", "cuda")
+    monkeypatch.setattr(trainer, "Replayed", lambda work, device: work)
+    eager = train(tmp_path, "eager", "cuda")
+    assert replayed == pytest.approx(eager, rel=0.02)
+    assert len(set(replayed)) == STEPS, "every step sees its own clips"
+    weights = [averaged(tmp_path / run) for run in ("replayed", "eager")]
+    for name, value in weights[0].items():
+        assert torch.allclose(value, weights[1][name], atol=1e-3), name
+
+
+@pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda")])
+def test_a_run_goes_on_on_another_device(tmp_path: Path, first: str, then: str) -> None:
+    write_footage(tmp_path)
+    train(tmp_path, "run", first)
+    went_on = train(tmp_path, "run", then, STEPS + EAGER_CALLS + 2)
+    assert len(went_on) == EAGER_CALLS + 2
+    saved = checkpoint.load(tmp_path / "run" / "checkpoint.pt")
+    assert saved is not None
+    assert saved["step"] == STEPS + EAGER_CALLS + 2
+    assert all(bool(value.isfinite().all()) for value in saved["net"].values())
