@@ -184,11 +184,16 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "0.png").write_bytes(b"not a picture")
     (tmp_path / "video.mkv").write_bytes(b"not a video")
+    write_picture(tmp_path / "tall" / "stills" / "tall.png", picture(1, 400, 100))
+    write_picture(tmp_path / "late" / "stills" / "a.png", picture(1, 100, 400))
+    (tmp_path / "late" / "stills" / "b.png").write_bytes(b"not a picture")
     both = ("--gt", pairs / "gt", "--rain", pairs / "rain")
     for arguments, text in (
         ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
         ((tmp_path / "none",), "none does not exist"),
-        ((tmp_path / "empty",), "empty must hold video/ or stills/, got neither"),
+        ((tmp_path / "empty",), "a picture that is wider than high, got neither"),
+        ((tmp_path / "tall",), "a picture that is wider than high, got neither"),
+        ((tmp_path / "late",), "b.png can't be read as a picture"),
         (
             (tmp_path, "--benchmark", "heavy"),
             "benchmark must be one of light, complex, clean, long, got 'heavy'",

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from PIL import Image
 
 from tests import media
 from tests.cli import run
@@ -95,16 +96,25 @@ def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path)
 
 def test_an_alpha_channel_is_left_out_aloud(model: Path, tmp_path: Path) -> None:
     said = "the alpha channel is left out: the output is opaque"
-    video, images = tmp_path / "alpha.mov", tmp_path / "images"
+    video, coded_beside = tmp_path / "alpha.mov", tmp_path / "beside.webm"
+    images, palettes = tmp_path / "images", tmp_path / "palettes"
     images.mkdir()
+    palettes.mkdir()
     media.ffmpeg(
         *media.picture(seconds=0.1), "-c:v", "prores_ks", "-pix_fmt", "yuva444p10le", f"file:{video}"
     )
     media.ffmpeg(*media.picture(seconds=0.1), "-pix_fmt", "rgba", f"{images}/%d.png")
-    for source in (video, images):
+    media.ffmpeg(
+        *media.picture(seconds=0.1), "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p", f"file:{coded_beside}"
+    )
+    half = Image.new("RGBA", (64, 48), (200, 100, 50, 128))
+    half.quantize(4).save(palettes / "0.png")
+    for source in (video, coded_beside, images, palettes):
         assert said in run(source, tmp_path / f"{source.stem} clean.mkv", "--model", model).stderr
     opaque = media.plain(tmp_path / "opaque.mkv", seconds=0.1)
-    assert said not in run(opaque, tmp_path / "opaque clean.mkv", "--model", model).stderr
+    half.convert("RGB").quantize(4).save(palettes / "0.png")
+    for source in (opaque, palettes):
+        assert said not in run(source, tmp_path / f"{source.stem} opaque.mkv", "--model", model).stderr
 
 
 def test_a_late_picture_stays_late(rich: Path, model: Path, tmp_path: Path) -> None:

@@ -49,7 +49,10 @@ def has_alpha(path: Path) -> bool:
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
-    return any(component.is_alpha for component in _decoded(path).format.components)
+    frame = _decoded(path)
+    if frame.format.name == "pal8":  # it lies in the palette
+        return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
+    return any(component.is_alpha for component in frame.format.components)
 
 
 def _decoded(path: Path) -> av.VideoFrame:

@@ -39,7 +39,7 @@ class Source:
         if self.image_names is not None:
             alpha = has_alpha(self.path / self.image_names[0])
         else:
-            alpha = "_Alpha" in self.clip.get_frame(0).props
+            alpha = "_Alpha" in self.clip.get_frame(0).props or _has_alpha_beside(self.path)
         return ["the alpha channel is left out: the output is opaque"] if alpha else []
 
 
@@ -94,6 +94,14 @@ def main_video(container: av.container.InputContainer) -> av.VideoStream | None:
     """The first video stream that is not a cover picture."""
     moving = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
     return next(moving, None)
+
+
+def _has_alpha_beside(path: Path) -> bool:
+    """WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over."""
+    with av.open(str(path.absolute())) as container:
+        stream = main_video(container)
+        tags = {} if stream is None else {key.lower(): value for key, value in stream.metadata.items()}
+    return tags.get("alpha_mode") == "1"
 
 
 def _video_index(path: Path) -> int:

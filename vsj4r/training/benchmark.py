@@ -95,16 +95,17 @@ def still_scene(folder: Path) -> Pixels:
 
 
 def check_clips(folder: Path) -> None:
-    """Read the beginning of each video of ``clean_clips``, before hours are spent on the first ones.
+    """Read the beginning of each clip of ``clean_clips``, before hours are spent on the first ones.
 
     Raises:
-        Vsj4rError: neither folder holds anything, or one of the videos cannot be read.
+        Vsj4rError: neither folder holds anything, or a clip or a picture cannot be read.
     """
     videos = _listed(folder / "video")
-    if not videos and not _stills(folder):
-        raise Vsj4rError(f"benchmark folder {folder} must hold video/ or stills/, got neither")
     for path in videos:
         read_clip(path, 1)
+    if not list(_wide_stills(folder)) and not videos:
+        wanted = "video/ or stills/, with a picture that is wider than high"
+        raise Vsj4rError(f"benchmark folder {folder} must hold {wanted}, got neither")
 
 
 def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
@@ -114,16 +115,23 @@ def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
     Raises:
         Vsj4rError: a clip or a picture cannot be read.
     """
-    stills = _stills(folder)
     for path in _listed(folder / "video"):
         clip = read_clip(path, FRAMES)
         yield path.name, clip[:, : clip.shape[1] // 2 * 2, : clip.shape[2] // 2 * 2]
+    cameras = _cameras()
+    for kind, name, image in _wide_stills(folder):
+        yield f"{name}_{kind}", simulate_motion(image, cameras[kind], STILL_SIZE, FRAMES)
+
+
+def _wide_stills(folder: Path) -> Iterator[tuple[str, str, Pixels]]:
+    """(kind of camera, name, picture) of the pictures that ``clean_clips`` takes, spread over the folder."""
+    stills = _stills(folder)
     stride = max(len(stills) // STILLS, 1)
-    for slot, (kind, camera) in enumerate(_cameras().items()):
+    for slot, kind in enumerate(_cameras()):
         for path in stills[slot * stride : (slot + 1) * stride]:
             image = read_image(path)
             if image.shape[1] > image.shape[0]:  # the cameras move sideways: a tall picture has no room
-                yield f"{path.stem}_{kind}", simulate_motion(image, camera, STILL_SIZE, FRAMES)
+                yield kind, path.stem, image
                 break
 
 

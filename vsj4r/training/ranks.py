@@ -42,6 +42,7 @@ def joined() -> Iterator[Ranks]:
     device = torch.device("cuda", local) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
     if world == 1:
         yield Ranks(0, 1, device)
         return
@@ -52,9 +53,10 @@ def joined() -> Iterator[Ranks]:
         torch.distributed.destroy_process_group()
 
 
-def computes_bfloat16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 arithmetic of its own: elsewhere it would only cost precision."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+def trains_in_bfloat16(device: torch.device) -> bool:
+    """On a CPU that has arithmetic of its own for it: elsewhere it would only cost precision. A GPU convolves
+    in TF32, as torch has it by default."""
+    if device.type != "cpu":
+        return False
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16") or has.get("bf16"))

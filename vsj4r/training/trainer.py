@@ -27,7 +27,7 @@ from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
 from vsj4r.training.footage import load_stills, load_videos
-from vsj4r.training.ranks import Ranks, computes_bfloat16
+from vsj4r.training.ranks import Ranks, trains_in_bfloat16
 from vsj4r.training.recipe import Recipe, Schedule
 from vsj4r.training.replay import Replayed
 from vsj4r.training.runlog import Progress, RunLog
@@ -99,7 +99,7 @@ class Trainer:
             capturable=on_gpu,
         )
         self._fresh = torch.zeros((), device=ranks.device)
-        self._step: Callable[..., Tensor] = (
+        self._learning: Callable[..., Tensor] = (
             Replayed(self._learn, ranks.device) if on_gpu and ranks.world == 1 else self._learn
         )
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
@@ -217,7 +217,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"].fill_(learning_rate(schedule, self.step))
         self._fresh.fill_(1 - min(schedule.ema, (self.step + 1) / (self.step + 10)))
-        value, before, after = self._step(*batch).tolist()
+        value, before, after = self._learning(*batch).tolist()
         return value, before, after
 
     def _learn(self, *planes: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class Trainer:
         weights, scale, device = self.recipe.loss, self.net.config.scale, self.ranks.device
         has_chroma = self.net.config.planes == "yuv420"
         batch = TrainingClip(*(plane.to(device, non_blocking=True) for plane in planes))
-        with torch.autocast(device.type, torch.bfloat16, enabled=computes_bfloat16(device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=trains_in_bfloat16(device)):
             seen = self.net.observe(batch.o_y, batch.o_uv if has_chroma else None)
             clip = Observation(seen.o.contiguous(memory_format=torch.channels_last), seen.l)
             shaping = bool(weights.lambda_c or weights.lambda_r)
