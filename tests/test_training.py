@@ -182,6 +182,19 @@ def test_a_run_in_process(data: Path, tmp_path: Path) -> None:
         trainer(other, data, tmp_path / "run")
 
 
+def test_a_run_from_a_gpu_goes_on_here(data: Path, tmp_path: Path) -> None:
+    """There the optimizer can be captured in a graph, which a CPU refuses; and the rate was a number once."""
+    assert trainer(write_recipe(tmp_path / "recipe.toml", steps=2), data, tmp_path / "run").run()
+    content = saved(tmp_path / "run")
+    for group in content["optimizer"]["param_groups"]:
+        group["capturable"], group["lr"] = True, 1e-3
+    checkpoint.save(tmp_path / "run" / "checkpoint.pt", content)
+    onward = trainer(write_recipe(tmp_path / "recipe.toml", steps=3), data, tmp_path / "run")
+    assert onward.optimizer.state, "its moments were kept"
+    assert onward.run()
+    assert saved(tmp_path / "run")["step"] == 3
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_recipe_trains(name: str, data: Path, tmp_path: Path) -> None:
     """One step on small clips: every box learns but those whose lambda is 0."""
