@@ -21,6 +21,7 @@ from PIL import Image
 
 from tests.tiny_footage import Pixels, picture, write_frames, write_picture
 from tests.tiny_model import write_tiny_model
+from vsj4r.errors import Vsj4rError
 from vsj4r.training import benchmark, evaluation, metrics
 from vsj4r.training.benchmark import clean_clips, dry_clips
 from vsj4r.training.evaluation import Measured
@@ -175,6 +176,14 @@ def test_static_takes_the_median_for_truth(model: Path, tmp_path: Path) -> None:
     assert truth.still[12:, 12:].all()
 
 
+def test_a_broken_still_is_found_before_anything_is_measured(tmp_path: Path) -> None:
+    write_picture(tmp_path / "stills" / "a.png", picture(1, 100, 400))
+    benchmark.check_clips(tmp_path)
+    (tmp_path / "stills" / "b.png").write_bytes(b"not a picture")
+    with pytest.raises(Vsj4rError, match=r"b\.png can't be read as a picture"):
+        benchmark.check_clips(tmp_path)
+
+
 def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> None:
     write_frames(tmp_path / "short" / "clip0", 3, 45, 67)
     write_frames(tmp_path / "short" / "clip1", 3, 45, 67)
@@ -185,15 +194,12 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     (tmp_path / "broken" / "0.png").write_bytes(b"not a picture")
     (tmp_path / "video.mkv").write_bytes(b"not a video")
     write_picture(tmp_path / "tall" / "stills" / "tall.png", picture(1, 400, 100))
-    write_picture(tmp_path / "late" / "stills" / "a.png", picture(1, 100, 400))
-    (tmp_path / "late" / "stills" / "b.png").write_bytes(b"not a picture")
     both = ("--gt", pairs / "gt", "--rain", pairs / "rain")
     for arguments, text in (
         ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
         ((tmp_path / "none",), "none does not exist"),
-        ((tmp_path / "empty",), "a picture that is wider than high, got neither"),
-        ((tmp_path / "tall",), "a picture that is wider than high, got neither"),
-        ((tmp_path / "late",), "b.png can't be read as a picture"),
+        ((tmp_path / "empty",), "pictures wider than high in stills/, got neither"),
+        ((tmp_path / "tall",), "pictures wider than high in stills/, got neither"),
         (
             (tmp_path, "--benchmark", "heavy"),
             "benchmark must be one of light, complex, clean, long, got 'heavy'",
@@ -258,12 +264,13 @@ def test_a_long_clip_is_never_copied(model: Path) -> None:
     """400 frames: what is measured passes frame by frame."""
     clip = np.zeros((400, 32, 48, 3), np.uint8)
     clip[:, ::2] = np.arange(400)[:, None, None, None] % 256
-    tracemalloc.start()
     methods = {
         "input": evaluation.untouched,
         "median 5": evaluation.temporal_median(5),
         "tiny": evaluation.derained(str(model), threads=1),
     }
+    list(evaluation.measure([("short", clip[:9], clip[:9])], methods))  # what is imported late
+    tracemalloc.start()
     rows = list(evaluation.measure([("long", clip, clip)], methods))
     evaluation.static_error(clip, evaluation.static_truth(clip))
     peak = tracemalloc.get_traced_memory()[1]

@@ -44,13 +44,14 @@ def read_image(path: Path) -> Image:
 
 
 def has_alpha(path: Path) -> bool:
-    """Whether an image has an alpha channel, which ``read_image`` leaves out.
+    """Whether an image has an alpha channel, or translucent colours of a palette, which ``read_image`` leaves
+    out.
 
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
     frame = _decoded(path)
-    if frame.format.name == "pal8":  # it lies in the palette
+    if frame.format.name == "pal8":
         return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
     return any(component.is_alpha for component in frame.format.components)
 

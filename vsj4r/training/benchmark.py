@@ -98,13 +98,14 @@ def check_clips(folder: Path) -> None:
     """Read the beginning of each clip of ``clean_clips``, before hours are spent on the first ones.
 
     Raises:
-        Vsj4rError: neither folder holds anything, or a clip or a picture cannot be read.
+        Vsj4rError: there is neither a clip in video/ nor a picture wider than high in stills/, or one of
+            them cannot be read.
     """
-    videos = _listed(folder / "video")
+    videos, stills = _listed(folder / "video"), list(_wide_stills(folder))
     for path in videos:
         read_clip(path, 1)
-    if not list(_wide_stills(folder)) and not videos:
-        wanted = "video/ or stills/, with a picture that is wider than high"
+    if not videos and not stills:
+        wanted = "clips in video/ or pictures wider than high in stills/"
         raise Vsj4rError(f"benchmark folder {folder} must hold {wanted}, got neither")
 
 

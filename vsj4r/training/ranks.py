@@ -42,7 +42,6 @@ def joined() -> Iterator[Ranks]:
     device = torch.device("cuda", local) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True  # every step has the same shapes
     if world == 1:
         yield Ranks(0, 1, device)
         return
@@ -54,8 +53,8 @@ def joined() -> Iterator[Ranks]:
 
 
 def trains_in_bfloat16(device: torch.device) -> bool:
-    """On a CPU that has arithmetic of its own for it: elsewhere it would only cost precision. A GPU convolves
-    in TF32, as torch has it by default."""
+    """Only on a CPU that has arithmetic of its own for it: on others it would only cost precision. A GPU
+    trains in torch's default, TF32 convolutions where it has them, as the shipped weights were trained."""
     if device.type != "cpu":
         return False
     has = torch.cpu.get_capabilities()

@@ -17,7 +17,8 @@ class Replayed:
 
     A recurrent network takes its frames one after the other: launched one by one, its kernels keep the GPU
     waiting. ``work`` takes tensors, always of the same shapes, and gives one of ``device``; it neither copies
-    from the host nor waits for the device, and what changes from call to call lies in tensors.
+    from the host nor waits for the device, and what changes from call to call lies in tensors. What a call
+    gives holds until the next.
     """
 
     def __init__(self, work: Callable[..., Tensor], device: torch.device) -> None:
@@ -49,9 +50,9 @@ class Replayed:
 
     def _capture(self, inputs: tuple[Tensor, ...]) -> None:
         """Nothing is computed by it."""
-        self._inputs = [given.to(self._device) for given in inputs]
-        torch.cuda.synchronize(self._device)
+        self._inputs = [torch.empty_like(given, device=self._device) for given in inputs]
         graph = torch.cuda.CUDAGraph()
+        # thread_local: other threads may use the device meanwhile
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             self._output = self._work(*self._inputs)
         self._graph = graph

@@ -1,4 +1,4 @@
-"""The training loop: resumable at any moment, the same recipe giving the same run."""
+"""The training loop: resumable at any moment; on a CPU the same recipe gives the same run."""
 
 from __future__ import annotations
 
@@ -91,17 +91,12 @@ class Trainer:
         net.c_net.requires_grad_(bool(weights.lambda_c))
         net.r_net.requires_grad_(bool(weights.lambda_r))
         self.net = net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        on_gpu = ranks.device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = torch.optim.Adam(
             self.net.parameters(),
             torch.zeros((), device=ranks.device),
-            weight_decay=1e-5,
-            capturable=on_gpu,
+            capturable=ranks.device.type == "cuda",
         )
-        self._fresh = torch.zeros((), device=ranks.device)
-        self._learning: Callable[..., Tensor] = (
-            Replayed(self._learn, ranks.device) if on_gpu and ranks.world == 1 else self._learn
-        )
+        self._ema_share = torch.zeros((), device=ranks.device)
         self.step, self.seconds, self.best = 0, 0.0, -math.inf
         self.ema: dict[str, Tensor] = {}
         self._begin()
@@ -187,11 +182,12 @@ class Trainer:
         """Train to the last step of the schedule, or to ``stop``; whether the last step was reached."""
         schedule = self.recipe.schedule
         rows: deque[_Step] = deque(maxlen=REPORT_EVERY_STEPS)
+        learn = self._learner()
         saved_at = began = time.monotonic()
         for batch in self.loader:
             loader_s = time.monotonic() - began
             value, before, after, stopping = self.ranks.mean(
-                [*self._train_step(batch), float(self._stop_asked)]
+                [*self._train_step(batch, learn), float(self._stop_asked)]
             )
             self.step += 1
             step_s = time.monotonic() - began
@@ -211,13 +207,20 @@ class Trainer:
             began = time.monotonic()
         return self.step >= schedule.steps
 
-    def _train_step(self, batch: TrainingClip) -> tuple[float, float, float]:
+    def _learner(self) -> Callable[..., Tensor]:
+        """``_learn``, as one graph where one GPU trains."""
+        if self.ranks.device.type != "cuda":
+            return self._learn
+        torch.backends.cudnn.benchmark = True  # every step has the same shapes
+        return Replayed(self._learn, self.ranks.device) if self.ranks.world == 1 else self._learn
+
+    def _train_step(self, batch: TrainingClip, learn: Callable[..., Tensor]) -> tuple[float, float, float]:
         """One optimizer step; (loss, input PSNR, output PSNR) of this process's clips."""
         schedule = self.recipe.schedule
         for group in self.optimizer.param_groups:
             group["lr"].fill_(learning_rate(schedule, self.step))
-        self._fresh.fill_(1 - min(schedule.ema, (self.step + 1) / (self.step + 10)))
-        value, before, after = self._learning(*batch).tolist()
+        self._ema_share.fill_(1 - min(schedule.ema, (self.step + 1) / (self.step + 10)))
+        value, before, after = learn(*batch).tolist()
         return value, before, after
 
     def _learn(self, *planes: Tensor) -> Tensor:
@@ -239,7 +242,7 @@ class Trainer:
         self.optimizer.step()
         with torch.no_grad():
             for name, now in self.net.state_dict().items():
-                self.ema[name].lerp_(now, self._fresh)
+                self.ema[name].lerp_(now, self._ema_share)
             error = (seen.o - b)[:, : scale**2]
             after = error + estimate.residual[:, : scale**2]
             return torch.stack((value.detach(), psnr(error), psnr(after)))

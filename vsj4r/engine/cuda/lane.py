@@ -86,7 +86,7 @@ class Lane:
     def __init__(self, device: Device, streams: Streams, plan: Plan, step: Step, luma: Block) -> None:
         self.plan, self._device, self._streams, self._step, self._luma = plan, device, streams, step, luma
         grid = plan.grid
-        height, width = step.matching(torch.zeros(grid.luma_shape)).shape[2:]
+        height, width = step.matching(torch.zeros(grid.luma_shape, device="meta")).shape[2:]
         ring, outs = range(plan.depth + 1), range(plan.depth)
         self._cells = [Cells(device, grid, (height, width)) for _ in range(2)]
         self._memory = [Memory(device, grid, plan.memory_channels, (height, width)) for _ in range(2)]
