@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ from vsj4r.engine.cuda.driver import find_trouble
 if TYPE_CHECKING:
     from tests.cuda.cpu_kernels import CpuKernels
     from tests.cuda.opening import Opening
+
+pytest.register_assert_rewrite("tests.media")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -40,11 +43,25 @@ def one_torch_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Path of the tiny recurrent model."""
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny recurrent model."""
     from tests.tiny_model import write_tiny_model  # needs onnx
 
-    return str(write_tiny_model(tmp_path_factory.mktemp("model")))
+    return write_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def tiny(model: Path) -> str:
+    """Its path as text, as a script gives it."""
+    return str(model)
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short clip with every kind of stream."""
+    from tests import media
+
+    return media.rich(tmp_path_factory.mktemp("rich"))
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,23 @@ def audio_packets(path: Path) -> list[tuple[float, bytes]]:
         ]
 
 
+def assert_all_kept(rich: Path, output: Path) -> None:
+    """Everything of ``rich`` but the picture's samples and aspect."""
+    assert seconds_of_frames(output) == seconds_of_frames(rich)
+    assert audio_packets(output) == audio_packets(rich)
+    with av.open(str(rich)) as before, av.open(str(output)) as after:
+        assert [s.type for s in after.streams] == ["video", "audio", "subtitle", "attachment"]
+        assert after.metadata["title"] == "A title"
+        assert after.chapters() == before.chapters()
+        assert [s.metadata.get("language") for s in after.streams][:2] == ["deu", "fra"]
+        attachment = after.streams.attachments[0]
+        assert attachment.data == ATTACHMENT
+        assert attachment.name == "font.ttf"
+        old, new = before.streams.video[0].codec_context, after.streams.video[0].codec_context
+        tags = ("color_primaries", "color_trc", "colorspace", "color_range", "pix_fmt")
+        assert {tag: getattr(new, tag) for tag in tags} == {tag: getattr(old, tag) for tag in tags}
+
+
 def planes(path: Path) -> list[list[NDArray[np.uint16]]]:
     """Every frame's planes, as the source filter decodes them."""
     clip = vs.core.bs.VideoSource(str(path), cachemode=0)

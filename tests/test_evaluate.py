@@ -20,7 +20,6 @@ pytest.importorskip("onnx")
 from PIL import Image
 
 from tests.tiny_footage import Pixels, picture, write_frames, write_picture
-from tests.tiny_model import write_tiny_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.training import benchmark, evaluation, metrics
 from vsj4r.training.benchmark import clean_clips, dry_clips
@@ -28,11 +27,6 @@ from vsj4r.training.evaluation import Measured
 from vsj4r.training.footage import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 def eval_(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -13,20 +13,9 @@ import pytest
 
 from tests import media
 from tests.cli import command, run, vsj4r
-from tests.tiny_model import write_tiny_model
 from vsj4r.encode.encoders import ENCODERS
 from vsj4r.encode.images import read_image, write_rgb
 from vsj4r.engine.weights import models
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return media.rich(tmp_path_factory.mktemp("rich"))
 
 
 @pytest.fixture(scope="module")

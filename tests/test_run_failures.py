@@ -13,13 +13,7 @@ import pytest
 
 from tests import media
 from tests.cli import alive, assert_refused, children_of, command, run, vsj4r
-from tests.tiny_model import write_tiny_model
 from vsj4r.engine.weights import models
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

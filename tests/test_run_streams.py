@@ -6,43 +6,22 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pytest
 from av.stream import Disposition
 from PIL import Image
 
 from tests import media
 from tests.cli import run
-from tests.tiny_model import write_tiny_model
 from vsj4r.encode.images import write_rgb
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return media.rich(tmp_path_factory.mktemp("rich"))
 
 
 def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "clean.mkv"
     run(rich, output, "--model", model)
-    assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
+    media.assert_all_kept(rich, output)
     assert len(media.seconds_of_frames(output)) == 41
-    assert media.audio_packets(output) == media.audio_packets(rich)
     with av.open(str(rich)) as before, av.open(str(output)) as after:
-        assert [s.type for s in after.streams] == ["video", "audio", "subtitle", "attachment"]
-        assert after.metadata["title"] == "A title"
-        assert after.chapters() == before.chapters()
-        assert [s.metadata.get("language") for s in after.streams][:2] == ["deu", "fra"]
-        attachment = after.streams.attachments[0]
-        assert attachment.data == media.ATTACHMENT
-        assert attachment.name == "font.ttf"
         old, new = before.streams.video[0].codec_context, after.streams.video[0].codec_context
-        tags = ("color_primaries", "color_trc", "colorspace", "color_range", "pix_fmt", "sample_aspect_ratio")
-        assert {tag: getattr(new, tag) for tag in tags} == {tag: getattr(old, tag) for tag in tags}
+        assert new.sample_aspect_ratio == old.sample_aspect_ratio
         assert new.color_trc == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["clean.mkv"]
 

@@ -119,20 +119,19 @@ def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
     for path in _listed(folder / "video"):
         clip = read_clip(path, FRAMES)
         yield path.name, clip[:, : clip.shape[1] // 2 * 2, : clip.shape[2] // 2 * 2]
-    cameras = _cameras()
-    for kind, name, image in _wide_stills(folder):
-        yield f"{name}_{kind}", simulate_motion(image, cameras[kind], STILL_SIZE, FRAMES)
+    for name, camera, image in _wide_stills(folder):
+        yield name, simulate_motion(image, camera, STILL_SIZE, FRAMES)
 
 
-def _wide_stills(folder: Path) -> Iterator[tuple[str, str, Pixels]]:
-    """(kind of camera, name, picture) of the pictures that ``clean_clips`` takes, spread over the folder."""
+def _wide_stills(folder: Path) -> Iterator[tuple[str, CameraPath, Pixels]]:
+    """(name of the clip, camera, picture) for each picture that ``clean_clips`` takes."""
     stills = _stills(folder)
     stride = max(len(stills) // STILLS, 1)
-    for slot, kind in enumerate(_cameras()):
+    for slot, (kind, camera) in enumerate(_cameras().items()):
         for path in stills[slot * stride : (slot + 1) * stride]:
             image = read_image(path)
             if image.shape[1] > image.shape[0]:  # the cameras move sideways: a tall picture has no room
-                yield kind, path.stem, image
+                yield f"{path.stem}_{kind}", camera, image
                 break
 
 
