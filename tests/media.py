@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vsj4r.encode.encoders import ffmpeg_executable
 
 VARIABLE_RATE = "select='not(eq(mod(n,7),3))'"
-TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709,setsar=4/3"
 QUICK = ("-c:v", "libx264", "-preset", "ultrafast")
 ATTACHMENT = b"not really a font"
 
@@ -35,7 +35,7 @@ def plain(path: Path, *options: str, seconds: float = 1, size: str = "96x64") ->
 
 
 def rich(folder: Path, *, seconds: float = 2) -> Path:
-    """At a variable rate (41 frames of two seconds), with French sound, subtitles, chapters, a font."""
+    """Anamorphic, at a variable rate (41 frames of 2 s), with sound, subtitles, chapters and a font."""
     subtitles, chapters, font = folder / "s.srt", folder / "chapters.txt", folder / "font.ttf"
     subtitles.write_text("1\n00:00:00,100 --> 00:00:01,000\nhello\n")
     chapters.write_text(
@@ -94,7 +94,7 @@ def audio_packets(path: Path) -> list[tuple[float, bytes]]:
 
 
 def assert_all_kept(rich: Path, output: Path) -> None:
-    """Everything of ``rich`` but the picture's samples and aspect."""
+    """Everything of ``rich`` but the picture's samples."""
     assert seconds_of_frames(output) == seconds_of_frames(rich)
     assert audio_packets(output) == audio_packets(rich)
     with av.open(str(rich)) as before, av.open(str(output)) as after:
@@ -105,7 +105,9 @@ def assert_all_kept(rich: Path, output: Path) -> None:
         attachment = after.streams.attachments[0]
         assert attachment.data == ATTACHMENT
         assert attachment.name == "font.ttf"
-        old, new = before.streams.video[0].codec_context, after.streams.video[0].codec_context
+        one, other = before.streams.video[0], after.streams.video[0]
+        assert other.sample_aspect_ratio == one.sample_aspect_ratio == Fraction(4, 3)
+        old, new = one.codec_context, other.codec_context
         tags = ("color_primaries", "color_trc", "colorspace", "color_range", "pix_fmt")
         assert {tag: getattr(new, tag) for tag in tags} == {tag: getattr(old, tag) for tag in tags}
 

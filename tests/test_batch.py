@@ -66,6 +66,8 @@ def test_every_encoder_is_joined_to_the_tick(
     assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
     assert [packet for _, packet in media.audio_packets(output)] == [p for _, p in media.audio_packets(rich)]
     assert len(media.planes(output)) == 370  # every one decodes, across the joints
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
 
 
 @pytest.mark.parametrize(

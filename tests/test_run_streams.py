@@ -19,10 +19,8 @@ def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: P
     run(rich, output, "--model", model)
     media.assert_all_kept(rich, output)
     assert len(media.seconds_of_frames(output)) == 41
-    with av.open(str(rich)) as before, av.open(str(output)) as after:
-        old, new = before.streams.video[0].codec_context, after.streams.video[0].codec_context
-        assert new.sample_aspect_ratio == old.sample_aspect_ratio
-        assert new.color_trc == 1
+    with av.open(str(output)) as after:
+        assert after.streams.video[0].codec_context.color_trc == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["clean.mkv"]
 
 

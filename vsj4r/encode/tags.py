@@ -20,6 +20,7 @@ _LUMINANCE_STEPS = 10000  # luminances in 0.0001 cd/m2
 class Tags:
     """``colours``: ffmpeg's option to the number, H.273, where it is stated.
 
+    ``aspect`` is that of a sample, ``shape`` that of the whole picture as it is shown.
     ``mastering`` (SMPTE ST 2086) and ``light`` (MaxCLL and MaxFALL) are "" where there is none.
     """
 
@@ -27,6 +28,7 @@ class Tags:
     colours: dict[str, int]
     chroma_location: int | None
     aspect: Fraction
+    shape: Fraction
     rotation: Rotation
     mastering: str
     light: str
@@ -43,11 +45,13 @@ class Tags:
                 ("colorspace", "_Matrix"),
             )
         }
+        aspect = Fraction(int(props.get("_SARNum", 0)) or 1, int(props.get("_SARDen", 0)) or 1)
         return cls(
             full_range=int(props.get("_Range", vs.RANGE_LIMITED)) == vs.RANGE_FULL,
             colours={name: value for name, value in colours.items() if value != _UNSPECIFIED},
             chroma_location=int(props["_ChromaLocation"]) + 1 if "_ChromaLocation" in props else None,
-            aspect=Fraction(int(props.get("_SARNum", 0)) or 1, int(props.get("_SARDen", 0)) or 1),
+            aspect=aspect,
+            shape=aspect * frame.width / frame.height,
             rotation=rotation_of(frame),
             mastering=_mastering(props),
             light=_light(props),
@@ -71,11 +75,16 @@ class Tags:
         return f"setparams={':'.join(tags)},setsar={self.aspect.numerator}/{self.aspect.denominator}"
 
     def copy_options(self) -> dict[str, str | int]:
-        """Options of an output that takes the picture as it is encoded already."""
+        """Options of an output that takes the picture as it is encoded already.
+
+        ffmpeg takes the shape to terms of 255, which is a twentieth of a sample in a row of 1920.
+        """
         options: dict[str, str | int] = {"color_range:v:0": "pc" if self.full_range else "tv"}
         options |= {f"{name}:v:0": value for name, value in self.colours.items()}
         if self.chroma_location is not None:
             options["chroma_sample_location:v:0"] = self.chroma_location
+        if self.aspect != 1:
+            options["aspect:v:0"] = f"{self.shape.numerator}:{self.shape.denominator}"
         return options
 
 
