@@ -52,3 +52,14 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str
     checkpoint.save(tmp_path / "nameless.pt", {"net": {}, "step": 7})
     assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text.format(cwd=tmp_path), tmp_path)
     assert not list(tmp_path.glob("*.onnx*"))
+
+
+def test_weights_that_give_no_numbers_replace_nothing(tmp_path: Path) -> None:
+    weights = J4RNet(CONFIGS["j4r-lite"]).state_dict()
+    weights["jrc_net.3.weight"][0] = torch.nan
+    checkpoint.save(tmp_path / "best.pt", {"model": "j4r-lite", "net": weights, "step": 7, "psnr": 30.0})
+    (tmp_path / "mine.onnx").write_text("before")
+    done = vsj4r("export", "mine", "--from", "best.pt", "--overwrite", cwd=tmp_path)
+    assert_refused(done, 1, "mine: the weights give values that are not finite", tmp_path)
+    assert (tmp_path / "mine.onnx").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "mine.onnx"]

@@ -67,6 +67,7 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
         ('model = "j4r"\n[schedule]\nlearning_rate = nan', "learning_rate must be at least 0, got nan"),
         ('model = "j4r"\n[loss]\njoint = "l3"', "joint must be one of l2, charbonnier, got 'l3'"),
         ('model = "j4r"\n[footage]\nvideos = ""\nstills = ""', "must name videos or stills, got neither"),
+        ('model = "j4r"\n[clips]\nrain = "photo"', r'rain = "photo" needs \[footage\] streaks'),
     ],
 )
 def test_refused(tmp_path: Path, text: str, message: str) -> None:

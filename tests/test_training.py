@@ -125,7 +125,7 @@ def test_two_processes_give_the_loss_of_one(data: Path, tmp_path: Path) -> None:
     said = finish(one), finish(two)
     assert one.returncode == two.returncode == 0, said
     assert said[1].count("2 stills, 2 videos") == 1, "only the first process speaks"
-    assert "2 process(es)" in said[1]
+    assert "2 videos, no photographed streaks; cpu, 2 process(es)" in said[1]
     alone, shared = ([row for row in rows(tmp_path / run) if row["loss"]] for run in ("one", "two"))
     assert [row["step"] for row in alone] == [row["step"] for row in shared] == ["3"], (
         "only the first one writes"
@@ -180,6 +180,40 @@ def test_a_run_in_process(data: Path, tmp_path: Path) -> None:
         trainer(other, data, tmp_path / "new")
     with pytest.raises(Vsj4rError, match="holds a run of j4r, the recipe asks for j4r-lite"):
         trainer(other, data, tmp_path / "run")
+
+
+@pytest.mark.parametrize("spoilt", ["loss", "gradient"])
+def test_a_step_that_is_not_finite_ends_the_run(spoilt: str, data: Path, tmp_path: Path) -> None:
+    """Before it is validated or saved: what the folder holds is of the step before."""
+    run = trainer(write_recipe(tmp_path / "recipe.toml", steps=6), data, tmp_path / "run")
+    learn, steps = run._learn, iter(range(4))
+
+    def spoiling(*planes: Any) -> Any:
+        figures = learn(*planes)
+        if next(steps) == 3:
+            figures[0 if spoilt == "loss" else 3] = torch.nan
+            for weight in run.net.parameters():
+                weight.detach().fill_(torch.nan)
+        return figures
+
+    run._learn = spoiling  # type: ignore[method-assign]
+    with pytest.raises(
+        Vsj4rError, match=r"step 4: loss .* gradient of norm .*: learning_rate or clip_norm is too high"
+    ):
+        run.run()
+    content = saved(tmp_path / "run")
+    assert content["step"] == 3
+    assert all(bool(value.isfinite().all()) for value in (content["net"] | content["ema"]).values())
+    assert not (tmp_path / "run" / "best.pt").exists(), "step 4 was to be validated"
+
+
+def test_the_norm_of_the_gradient_is_seen(data: Path, tmp_path: Path) -> None:
+    """Weights that are not finite end the run at its first step."""
+    run = trainer(write_recipe(tmp_path / "recipe.toml"), data, tmp_path / "run")
+    run.net.state_dict()["jrc_net.0.weight"][0] = torch.inf
+    with pytest.raises(Vsj4rError, match="step 1: loss nan with a gradient of norm nan"):
+        run.run()
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
 def test_a_run_from_a_gpu_goes_on_here(data: Path, tmp_path: Path) -> None:

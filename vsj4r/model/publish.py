@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vsj4r.engine.runtime import ov
 from vsj4r.errors import Vsj4rError
@@ -47,14 +48,31 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
     Returns the largest difference. ``training`` goes into the JSON: steps, hours, commit, validation.
 
     Raises:
-        Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``.
+        Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``, the weights give values that are
+            not finite, or the files cannot be written.
     """
-    net = net.eval()
     parts = {kind: folder / f"{name}.{kind}.part" for kind in ("safetensors", "onnx", "json")}
-    save_file({k: v.contiguous() for k, v in net.state_dict().items()}, parts["safetensors"])
+    try:
+        difference = _write(net.eval(), name, parts, training)
+        for kind, part in parts.items():
+            part.replace(folder / f"{name}.{kind}")
+    except OSError as error:
+        files = f"{folder / name}.safetensors, .onnx and .json"
+        raise Vsj4rError(f"{files} cannot be written: {error.strerror or error}") from error
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    return difference
+
+
+def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, Any]) -> float:
+    """The three files under the names of ``parts``, and the largest difference."""
+    parts["safetensors"].write_bytes(save({k: v.contiguous() for k, v in net.state_dict().items()}))
     export_onnx(net, parts["onnx"])
     difference = compare(net, parts["onnx"])
-    if not difference <= TOLERANCE:
+    if not math.isfinite(difference):
+        raise Vsj4rError(f"{name}: the weights give values that are not finite")
+    if difference > TOLERANCE:
         raise Vsj4rError(
             f"{name}: the exported ONNX differs from torch by {difference:.2e}, over {TOLERANCE}"
         )
@@ -75,15 +93,13 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
         "export_difference": float(f"{difference:.2e}"),
         "training": training,
     }
-    parts["safetensors"].chmod(0o644)  # safetensors writes for the owner alone
     parts["json"].write_text(json.dumps(described, indent=2) + "\n", "utf-8")
-    for kind, part in parts.items():
-        part.replace(folder / f"{name}.{kind}")
     return difference
 
 
 def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
-    """Largest absolute difference of any output over a random clip, each side carrying its own state."""
+    """Largest absolute difference of any output over a random clip, each side carrying its own state; NaN
+    where an output is."""
     step = ExportedStep(net).eval()
     core = ov.Core()
     graph = core.read_model(onnx)
@@ -93,7 +109,7 @@ def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
     frames = len(example) - len(step.states)
     generator = torch.Generator().manual_seed(0)
     torch_state, onnx_state = list(example[frames:]), [tensor.numpy() for tensor in example[frames:]]
-    worst = 0.0
+    differences = []
     for _ in range(CHECKED_FRAMES):
         planes = [torch.rand(tensor.shape, generator=generator) for tensor in example[:frames]]
         with torch.no_grad():
@@ -103,10 +119,8 @@ def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
             list(expected[-len(step.states) :]),
             [o.copy() for o in outputs[-len(step.states) :]],
         )
-        worst = max(
-            worst, *(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, outputs, strict=True))
-        )
-    return worst
+        differences += [np.abs(a.numpy() - b).max() for a, b in zip(expected, outputs, strict=True)]
+    return float(np.max(differences))
 
 
 def network_from_checkpoint(name: str, weights: dict[str, torch.Tensor]) -> J4RNet:

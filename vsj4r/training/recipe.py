@@ -31,7 +31,7 @@ class Footage:
 class Clips:
     """``frames`` is also the depth of backpropagation in time: every clip begins from an empty memory.
     ``batch`` clips a step, shared out among the processes of a distributed run. ``rain``: a preset of
-    ``vsj4r.rain``."""
+    ``vsj4r.rain``; "photo" needs ``streaks``."""
 
     frames: int = 7
     patch_px: int = 112
@@ -104,6 +104,9 @@ def load_recipe(path: Path) -> Recipe:
     footage: Footage = parts["footage"]
     if not footage.videos and not footage.stills:
         raise Vsj4rError(f"recipe {path}: [footage] must name videos or stills, got neither")
+    clips: Clips = parts["clips"]
+    if clips.rain == "photo" and not footage.streaks:
+        raise Vsj4rError(f'recipe {path}: rain = "photo" needs [footage] streaks, an image database of rain')
     return Recipe(model=model, start=start, **parts)
 
 

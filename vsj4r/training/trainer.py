@@ -104,9 +104,11 @@ class Trainer:
         videos = load_videos(data / footage.videos, clips.frames, clips.patch_px) if footage.videos else []
         database = data / footage.streaks if footage.streaks else None
         bank = StreakBank(clips.seed, size=min(BANK_PATCHES * clips.patch_px, BANK_PX), database=database)
+        streaks = "no photographed streaks" if database is None else f"photographed streaks of {database}"
         log.info(
-            "%d stills, %d videos; %s, %d process(es)", len(stills), len(videos), ranks.device, ranks.world
-        )
+            "%d stills, %d videos, %s; %s, %d process(es)",
+            len(stills), len(videos), streaks, ranks.device, ranks.world,
+        )  # fmt: skip
         if ranks.first:
             self.validation = Validation(data / footage.validation)
             folder.mkdir(parents=True, exist_ok=True)
@@ -179,17 +181,26 @@ class Trainer:
         self._stop_asked = True
 
     def run(self) -> bool:
-        """Train to the last step of the schedule, or to ``stop``; whether the last step was reached."""
+        """Train to the last step of the schedule, or to ``stop``; whether the last step was reached.
+
+        Raises:
+            Vsj4rError: the loss or its gradient is not finite; nothing of that step is saved.
+        """
         schedule = self.recipe.schedule
         rows: deque[_Step] = deque(maxlen=REPORT_EVERY_STEPS)
         learn = self._learner()
         saved_at = began = time.monotonic()
         for batch in self.loader:
             loader_s = time.monotonic() - began
-            value, before, after, stopping = self.ranks.mean(
+            value, before, after, norm, stopping = self.ranks.mean(
                 [*self._train_step(batch, learn), float(self._stop_asked)]
             )
             self.step += 1
+            if not (math.isfinite(value) and math.isfinite(norm)):
+                raise Vsj4rError(
+                    f"step {self.step}: loss {value:.3g} with a gradient of norm {norm:.3g}: learning_rate "
+                    f"or clip_norm is too high; {self.folder / 'checkpoint.pt'}, if any, is of a step before"
+                )
             step_s = time.monotonic() - began
             self.seconds += step_s
             rows.append(_Step(value, before, after, step_s, loader_s))
@@ -214,14 +225,14 @@ class Trainer:
         torch.backends.cudnn.benchmark = True  # every step has the same shapes
         return Replayed(self._learn, self.ranks.device) if self.ranks.world == 1 else self._learn
 
-    def _train_step(self, batch: TrainingClip, learn: Callable[..., Tensor]) -> tuple[float, float, float]:
-        """One optimizer step; (loss, input PSNR, output PSNR) of this process's clips."""
+    def _train_step(self, batch: TrainingClip, learn: Callable[..., Tensor]) -> list[float]:
+        """One optimizer step; loss, input PSNR, output PSNR and gradient norm of this process's clips."""
         schedule = self.recipe.schedule
         for group in self.optimizer.param_groups:
             group["lr"].fill_(learning_rate(schedule, self.step))
         self._ema_share.fill_(1 - min(schedule.ema, (self.step + 1) / (self.step + 10)))
-        value, before, after = learn(*batch).tolist()
-        return value, before, after
+        figures: list[float] = learn(*batch).tolist()
+        return figures
 
     def _learn(self, *planes: Tensor) -> Tensor:
         """What a step computes; everything that changes from one to the next is in tensors."""
@@ -238,14 +249,14 @@ class Trainer:
         value = loss(estimate, seen.o, b, alpha, weights, self.net.config)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.schedule.clip_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.schedule.clip_norm)
         self.optimizer.step()
         with torch.no_grad():
             for name, now in self.net.state_dict().items():
                 self.ema[name].lerp_(now, self._ema_share)
             error = (seen.o - b)[:, : scale**2]
             after = error + estimate.residual[:, : scale**2]
-            return torch.stack((value.detach(), psnr(error), psnr(after)))
+            return torch.stack((value.detach(), psnr(error), psnr(after), norm))
 
     def _tell(self, rows: deque[_Step], last: bool) -> None:
         clips, steps = self.recipe.clips, self.recipe.schedule.steps
