@@ -10,7 +10,7 @@ import pytest
 from tests.showers import LAYER, off_direction_deg, rng, scene
 from vsj4r.rain import RainStyle, StreakBank, draw_style, render
 from vsj4r.rain.streaks import StreakSource
-from vsj4r.rain.synthesis import Renderer
+from vsj4r.rain.synthesis import Pixels, Renderer
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def bank() -> StreakBank:
 def test_is_a_pure_function_of_its_seed(bank: StreakBank) -> None:
     clean = scene(2)
     again = StreakBank(3, size=160)
-    first, second = bank.clip(clean, 1, 5), again.clip(clean, 1, 5)
+    first, second = (source.clip(clean, 1, 5, frame_height=288) for source in (bank, again))
     assert np.array_equal(first.rainy, second.rainy)
     assert np.array_equal(first.s, second.s)
     assert np.array_equal(first.alpha, second.alpha)
@@ -30,11 +30,15 @@ def test_is_a_pure_function_of_its_seed(bank: StreakBank) -> None:
 
 def test_a_clip_does_not_depend_on_those_before(bank: StreakBank) -> None:
     clean = scene(2)
-    alone = bank.clip(clean, 1, 9).rainy
+
+    def rainy(seed: int, index: int) -> Pixels:
+        return bank.clip(clean, seed, index, frame_height=288).rainy
+
+    alone = rainy(1, 9)
     for index in range(9):
-        bank.clip(clean, 1, index)
-    assert np.array_equal(bank.clip(clean, 1, 9).rainy, alone)
-    assert not np.array_equal(bank.clip(clean, 2, 9).rainy, alone)
+        rainy(1, index)
+    assert np.array_equal(rainy(1, 9), alone)
+    assert not np.array_equal(rainy(2, 9), alone)
 
 
 def test_frames_are_independent(bank: StreakBank) -> None:
@@ -65,7 +69,7 @@ def test_no_brighter_than_its_layer(bank: StreakBank) -> None:
 
 
 def test_patches_larger_than_the_bank(bank: StreakBank) -> None:
-    clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, preset="light")
+    clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, frame_height=288, preset="light")
     assert clip.rainy[0, 170:].any()
     assert clip.rainy[0, :, 300:].any()
 

@@ -10,13 +10,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.media import plain  # noqa: E402
+from PIL import ExifTags, Image, ImageOps  # noqa: E402
+
+from tests.media import ffmpeg, plain  # noqa: E402
 from tests.tiny_footage import Pixels, picture, write_frames, write_picture  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
-from vsj4r.rain import StreakBank  # noqa: E402
+from vsj4r.rain import Preset, RainStyle, StreakBank, draw_style  # noqa: E402
 from vsj4r.rain.colour import WEIGHTS, Yuv, rgb_to_yuv420  # noqa: E402
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched  # noqa: E402
-from vsj4r.training.footage import load_stills, load_videos, read_clip  # noqa: E402
+from vsj4r.training.footage import load_stills, load_videos, read_clip, read_image  # noqa: E402
 from vsj4r.training.grain import draw_grain  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
 
@@ -168,6 +170,24 @@ def test_stills_or_videos_alone(bank: StreakBank) -> None:
         RainyClips([], [], bank, CLIPS)
 
 
+def test_rain_has_the_size_of_the_picture_that_a_clip_is_cut_from(
+    bank: StreakBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shorter side of a still, or of a video."""
+    heights: list[int] = []
+
+    def watching(rng: np.random.Generator, preset: Preset, frame_height: int, **rest: bool) -> RainStyle:
+        heights.append(frame_height)
+        return draw_style(rng, preset, frame_height, **rest)
+
+    monkeypatch.setattr("vsj4r.rain.bank.draw_style", watching)
+    tall = [np.stack([picture(8, 120, 70)] * 3)]
+    clips = RainyClips([picture(0, 80, 90)], tall, bank, CLIPS)
+    for n in INDICES:
+        assert equal(clips[n], clips[n])
+    assert set(heights) == {80, 70}
+
+
 def test_ranks_share_a_step_and_a_resumed_run_goes_on() -> None:
     whole = list(Onward(0, 5, 4))
     assert [n for step in whole for n in step] == list(range(20))
@@ -247,3 +267,26 @@ class TestFootageThatCannotBeUsed:
             read_clip(tmp_path / "none")
         write_frames(tmp_path / "clip", 5)
         assert read_clip(tmp_path / "clip", 3).shape == (3, 64, 80, 3)
+
+
+@pytest.mark.parametrize(("size", "turn"), [("800x400", "0"), ("400x800", "0"), ("800x400", "90")])
+def test_coded_videos_are_shrunk_alike_however_they_were_held(tmp_path: Path, size: str, turn: str) -> None:
+    plain(tmp_path / "lying.mp4", "-c:v", "libx264", seconds=0.2, size=size)
+    (tmp_path / "videos").mkdir()
+    out = f"file:{tmp_path / 'videos' / 'shown.mp4'}"
+    ffmpeg("-display_rotation", turn, "-i", f"file:{tmp_path / 'lying.mp4'}", "-c", "copy", out)
+    (video,) = load_videos(tmp_path / "videos", 3, 32)
+    assert video.shape[1:3] == ((360, 720) if (size, turn) == ("800x400", "0") else (720, 360))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_photographs_are_turned_upright(tmp_path: Path, kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(picture(0)).save(tmp_path / f"a.{kind}", exif=exif)
+    with Image.open(tmp_path / f"a.{kind}") as image:
+        shown = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    found = read_image(tmp_path / f"a.{kind}")
+    assert found.shape == shown.shape
+    assert np.abs(found - shown).mean() < 10

@@ -13,7 +13,8 @@ from vsj4r.model.config import CONFIGS
 from vsj4r.model.loss import LossWeights
 from vsj4r.training.recipe import Clips, Footage, Schedule, load_recipe
 
-RECIPES = sorted((Path(__file__).resolve().parent.parent / "scripts" / "recipes").glob("*.toml"))
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = sorted((ROOT / "scripts" / "recipes").glob("*.toml"))
 
 
 def write(folder: Path, text: str) -> Path:
@@ -34,6 +35,12 @@ def test_there_is_a_recipe_for_each_network() -> None:
 def test_the_papers_recipe_has_the_papers_loss() -> None:
     (path,) = (path for path in RECIPES if path.stem == "j4r-paper")
     assert load_recipe(path).loss == LossWeights("l2", 0.001, 0.0001, 0.0001) == LossWeights()
+
+
+def test_the_short_recipe_of_the_documentation_has_the_loss_of_the_last_stage(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "training.md").read_text("utf-8").split("```toml\n")[1].split("```")[0]
+    short = load_recipe(write(tmp_path, text))
+    assert short.loss == load_recipe(ROOT / "scripts" / "recipes" / f"{short.model}-long.toml").loss
 
 
 def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:

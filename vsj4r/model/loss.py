@@ -15,7 +15,8 @@ from vsj4r.model.j4rnet import Estimate
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """l_all = l_joint + lambda_d l_detect + lambda_c l_rect + lambda_r l_removal; defaults are the paper's.
+    """l_all = l_joint + lambda_d l_detect + lambda_c l_rect + lambda_r l_removal; defaults are the paper's,
+    which j4r-paper alone learns from.
 
     ``joint``: "l2" as printed, or "charbonnier", which does not let a few bright streaks rule the mean.
     ``chroma``: weight of chroma channels against luma's. A lambda of 0 leaves its network unevaluated.

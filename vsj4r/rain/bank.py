@@ -74,11 +74,11 @@ class StreakBank:
             self.database.add(s_t, folder, mirror, gain, rng)
 
     def clip(
-        self, clean: Pixels, seed: int, index: int, *, preset: Preset = "mixed", frame_height: int = 288
+        self, clean: Pixels, seed: int, index: int, *, frame_height: int, preset: Preset = "mixed"
     ) -> RainClip:
         """Rain on a clean clip, (T, H, W, 3) uint8: a pure function of its arguments and the bank.
 
-        ``frame_height`` is the height of the picture that the clip was cut from.
+        ``frame_height`` is the shorter side of the picture that the clip was cut from: streaks grow with it.
         """
         rng = np.random.default_rng([seed, index])
         style = draw_style(rng, preset, frame_height, database=self.database is not None)

@@ -50,12 +50,19 @@ class RainyClips(Dataset[TrainingClip]):
 
     def __getitem__(self, index: int) -> TrainingClip:
         rng = np.random.default_rng([self.clips.seed, index, 0xC11])
-        clean = self._from_still(rng) if rng.random() < self._still_share else self._from_video(rng)
+        source = self._from_still if rng.random() < self._still_share else self._from_video
+        clean, frame_height = source(rng)
         if rng.random() < 0.5:
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
             clean = _exposed(clean, rng)
-        rain = self.bank.clip(np.ascontiguousarray(clean), self.clips.seed, index, preset=self.clips.rain)
+        rain = self.bank.clip(
+            np.ascontiguousarray(clean),
+            self.clips.seed,
+            index,
+            preset=self.clips.rain,
+            frame_height=frame_height,
+        )
         matrix: Matrix = "bt709" if rng.random() < 0.5 else "bt601"
         o, b = rgb_to_yuv420(rain.rainy, matrix), rgb_to_yuv420(rain.background, matrix)
         dry = np.array_equal(rain.rainy, rain.background)
@@ -68,16 +75,18 @@ class RainyClips(Dataset[TrainingClip]):
         alpha = torch.from_numpy(rain.alpha.astype(np.float32))[:, None]
         return TrainingClip(*_tensors(o), *_tensors(b), alpha)
 
-    def _from_still(self, rng: np.random.Generator) -> Pixels:
+    def _from_still(self, rng: np.random.Generator) -> tuple[Pixels, int]:
+        """A clip, and the shorter side of the picture that it was cut from."""
         image = self.stills[int(rng.integers(len(self.stills)))]
         size, frames = self.clips.patch_px, self.clips.frames
         clip = simulate_motion(image, draw_path(rng, frames), (size, size), frames)
         if rng.random() < OBJECT_SHARE:
             add_object(clip, self.stills[int(rng.integers(len(self.stills)))], rng)
-        return clip
+        return clip, min(image.shape[:2])
 
-    def _from_video(self, rng: np.random.Generator) -> Pixels:
-        """A window of a video that stands still or moves by whole pixels: a camera on top of the camera."""
+    def _from_video(self, rng: np.random.Generator) -> tuple[Pixels, int]:
+        """The same of a video: a window that stands still or moves by whole pixels, a camera on top of the
+        camera."""
         video = self.videos[int(rng.choice(len(self.videos), p=self._video_odds))]
         size, frames = self.clips.patch_px, self.clips.frames
         stride = 2 if len(video) > 2 * frames and rng.random() < 0.2 else 1
@@ -90,7 +99,8 @@ class RainyClips(Dataset[TrainingClip]):
         path = rng.uniform(0, room) + speed * np.arange(frames)[:, None]
         reflected = np.abs((path + room) % np.maximum(2 * room, 1) - room)
         corners = np.minimum(np.rint(reflected), room).astype(int)
-        return np.stack([f[y : y + size, x : x + size] for f, (y, x) in zip(chosen, corners, strict=True)])
+        cut = [f[y : y + size, x : x + size] for f, (y, x) in zip(chosen, corners, strict=True)]
+        return np.stack(cut), min(video.shape[1:3])
 
 
 def _exposed(clean: Pixels, rng: np.random.Generator) -> Pixels:

@@ -19,22 +19,24 @@ from vsj4r.errors import Vsj4rError
 Pixels = NDArray[np.uint8]
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 LONGEST_FRAMES = 150
-CODED_HEIGHT = 360
-"""Coded videos are shrunk to about this height, which takes most of their compression artefacts away."""
+CODED_SIDE = 360
+"""Coded videos are shrunk until their shorter side is about this long, which takes most of their compression
+artefacts away."""
 UNREADABLE = (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError)
 
 log = logging.getLogger(__name__)
 
 
 def read_image(path: Path) -> Pixels:
-    """(H, W, 3) uint8 RGB.
+    """(H, W, 3) uint8 RGB, turned as it is shown.
 
     Raises:
         Vsj4rError: it can't be read.
     """
     try:  # from memory: by its name, ffmpeg would take "%03d" for a pattern
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
-            return _rgb(next(container.decode(video=0)))
+            frame = next(container.decode(video=0))
+            return _upright(_rgb(frame), frame)
     except UNREADABLE as error:
         raise Vsj4rError(f"{path} can't be read as a picture: {_reason(error)}") from error
 
@@ -51,19 +53,20 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     return _stacked(((path, read_image(path)) for path in paths), folder)
 
 
-def read_video(path: Path, frames: int = LONGEST_FRAMES, *, highest: int | None = None) -> Pixels:
-    """A video file, shrunk to a height of ``highest`` where it is higher: (T, H, W, 3) uint8 RGB.
+def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | None = None) -> Pixels:
+    """A video file, (T, H, W, 3) uint8 RGB, shrunk to a shorter side of ``shorter_px`` where it is longer.
 
     Raises:
         Vsj4rError: it can't be read, or holds no frames.
     """
-    upright = islice(video_frames(path, highest=highest), frames)
+    upright = islice(video_frames(path, shorter_px=shorter_px), frames)
     return _stacked(((path, frame) for frame in upright), path)
 
 
-def video_frames(path: Path, *, highest: int | None = None) -> Iterator[Pixels]:
+def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixels]:
     """Frame after frame of a video file, (H, W, 3) uint8 RGB, turned as it is shown: a phone may have been
-    held upright, and rain must not fall sideways. Shrunk to a height of ``highest`` where it is higher.
+    held upright, and rain must not fall sideways. Shrunk to a shorter side of ``shorter_px`` where that is
+    longer.
 
     Raises:
         Vsj4rError: it can't be read.
@@ -75,11 +78,13 @@ def video_frames(path: Path, *, highest: int | None = None) -> Iterator[Pixels]:
             if not moving:
                 raise ValueError("it has no video stream")
             for frame in container.decode(moving[0]):
-                quarters = round(frame.rotation / 90)
-                if highest is not None and frame.height > highest:
-                    width = round(frame.width * highest / frame.height / 2) * 2
-                    frame = frame.reformat(width=width, height=highest, interpolation="AREA")  # noqa: PLW2901
-                yield np.rot90(_rgb(frame), quarters)
+                shorter, shown = min(frame.width, frame.height), frame
+                if shorter_px is not None and shorter > shorter_px:
+                    width, height = (
+                        round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
+                    )
+                    shown = frame.reformat(width=width, height=height, interpolation="AREA")
+                yield _upright(_rgb(shown), frame)
     except UNREADABLE as error:
         raise Vsj4rError(f"{path} can't be read as a video: {_reason(error)}") from error
 
@@ -109,7 +114,8 @@ def load_stills(folder: Path, patch_px: int) -> list[Pixels]:
 
 
 def load_videos(folder: Path, frames: int, patch_px: int) -> list[Pixels]:
-    """Every video file and folder of frames, each (T, H, W, 3) uint8 RGB, T at most ``LONGEST_FRAMES``.
+    """Every video file and folder of frames, each (T, H, W, 3) uint8 RGB, T at most ``LONGEST_FRAMES``;
+    video files shrunk to a shorter side of ``CODED_SIDE``.
 
     What can't be used is named in the log and skipped.
 
@@ -118,7 +124,7 @@ def load_videos(folder: Path, frames: int, patch_px: int) -> list[Pixels]:
     """
 
     def read(path: Path) -> Pixels:
-        return read_frames(path) if path.is_dir() else read_video(path, highest=CODED_HEIGHT)
+        return read_frames(path) if path.is_dir() else read_video(path, shorter_px=CODED_SIDE)
 
     wanted = f"videos, or folders of frames, of {frames} frames and {patch_px} px a side or more"
     return _usable(folder, read, frames, patch_px, wanted)
@@ -152,6 +158,18 @@ def _usable(
 
 def _rgb(frame: av.VideoFrame) -> Pixels:
     return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+
+
+def _upright(pixels: Pixels, frame: av.VideoFrame) -> Pixels:
+    """``pixels`` turned and mirrored as the display matrix of ``frame`` says, which a camera wrote; that of a
+    picture is its EXIF orientation."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()  # (x, y) is shown at (ax + cy, bx + dy)
+    if abs(b) > abs(a):
+        pixels, a, d = pixels.swapaxes(0, 1), c, b
+    return pixels[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
 
 
 def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
