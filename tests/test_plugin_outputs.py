@@ -109,6 +109,22 @@ def test_a_long_run_keeps_the_mask_that_it_needs(tiny: str, length: int) -> None
         assert abs(change).sum() < 0.6 * abs(full).sum()
 
 
+@pytest.mark.usefixtures("restored_threads")
+def test_a_clip_may_be_its_own_mask(tiny: str) -> None:
+    """Its frames are held once, whoever asks for them; in any order they are what a copy of it gives."""
+    core.num_threads = 4
+    grey = noise_clip(width=32, height=16, length=200, vs_format=vs.GRAY8)
+    copy = grey.std.SetFrameProps(copied=1)
+    arguments: dict[str, Any] = {"segment": 20, "warmup": 3}
+    expected = [planes_of(frame) for frame in derain(grey, tiny, mask=copy, **arguments).frames(prefetch=1)]
+    for seed in range(3):
+        out = derain(grey, tiny, mask=grey, **arguments)
+        order = [n for n in range(grey.num_frames) for _ in range(2)]
+        random.Random(seed).shuffle(order)
+        for n, future in [(n, out.get_frame_async(n)) for n in order]:
+            assert_same(future.result(), expected[n])
+
+
 @pytest.mark.parametrize(
     ("mask", "text"),
     [

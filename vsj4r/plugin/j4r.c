@@ -41,7 +41,7 @@ static int derain_mask_frame(const Derain *d, int i, const VSAPI *api)
 static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrameContext *context, const VSAPI *api)
 {
     bool asked = held_move(&request->source, run->first, run->last, d->node, context, api);
-    if (!d->mask)
+    if (!d->mask || d->mask == d->node) /* which are the same frames, held once */
         return asked;
     if (run->look)
         return held_move(&request->mask, HELD_NONE.first, HELD_NONE.last, d->mask, context, api) || asked;
@@ -80,7 +80,10 @@ static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *co
         frames.mask = d->mask ? api->getFrameFilter(derain_mask_frame(d, i, api), d->mask, context) : NULL;
         outputs_new(&d->outputs, frames.outs, frames.sources[0], core, api);
     }
-    bool stepped = host_step(d->host, i, run->target, &frames, api, error);
+    bool there = !frames.count || !d->mask || frames.mask;
+    if (!there)
+        snprintf(error->text, sizeof error->text, "mask must have this frame, got none");
+    bool stepped = there && host_step(d->host, i, run->target, &frames, api, error);
     if (stepped && frames.count)
         derain_finish(d, i, outputs_join(&d->outputs, frames.outs, frames.rain, frames.occlusion, api), api);
     else
@@ -196,6 +199,8 @@ static void VS_CC derain_free(void *instance, VSCore *core, const VSAPI *api)
     (void)core;
     Derain *d = instance;
     host_close(d->host);
+    while (d->requests)
+        api->freeFrame(request_close(&d->requests, d->requests));
     ring_free(&d->ring, api);
     api->freeNode(d->mask);
     api->freeNode(d->node);
