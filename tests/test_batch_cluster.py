@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import queue
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests import media
 from tests.cli import batch, command, parts, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r import __version__
-from vsj4r.encode.batch.pool import Wanted, problems_here
+from vsj4r.encode.batch.pool import Wanted, on_cluster, problems_here
 from vsj4r.encode.batch.work import model_key
 
 
@@ -64,6 +66,25 @@ def test_a_cluster_that_is_there_already(cluster: Cluster, tmp_path: Path) -> No
     assert not parts(folder)
     done = vsj4r("batch", "jobs.toml", "--cluster", "tcp://127.0.0.1:1", cwd=folder)
     assert done.returncode in (0, 1)
+
+
+def test_a_worker_does_one_task_at_a_time(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("x")
+    wanted = Wanted(__version__, (), (tmp_path / "token", "x"), (), ())
+    greedy = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--no-dashboard", "--nthreads", "2"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    pool = on_cluster(cluster.address, queue.SimpleQueue())
+    worker = subprocess.Popen([*greedy, cluster.address, "--resources", "vsj4r=2"], **quiet)  # type: ignore[call-overload]
+    try:
+        while len(pool.workers()) < 2:
+            assert worker.poll() is None
+            time.sleep(0.05)
+        (problem,) = pool.check(wanted)
+    finally:
+        pool.close()
+        worker.kill()
+        worker.wait()
+    assert problem.endswith(": resource vsj4r must be 1 (a task has all its cores), got 2")
 
 
 def test_a_scheduler_that_dies_is_named(cluster: Cluster, tmp_path: Path) -> None:

@@ -6,13 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from vsj4r.engine import open_engine
-from vsj4r.engine.base import Floats, Tensors
+from vsj4r import engine as engines
+from vsj4r.engine import cpu, keep_last_engine, open_engine
+from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine, CpuState
 from vsj4r.engine.weights import find_model, models
 from vsj4r.errors import Vsj4rError
@@ -227,6 +229,35 @@ def test_a_graph_that_breaks_the_contract_is_refused(onnx: Path) -> None:
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"lookahead": 0}))
     with pytest.raises(Vsj4rError, match="its inputs must be uv, y, got uv, uv_next, y, y_next"):
         open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+
+
+def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = 0
+
+    class Counted(CpuEngine):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            nonlocal compiled
+            compiled += 1
+            super().__init__(*arguments, **options)
+
+    def opened() -> Engine:
+        return open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
+
+    monkeypatch.setattr(cpu, "CpuEngine", Counted)
+    for name in ("wanted", "key", "engine", "user"):
+        monkeypatch.setattr(engines._Last, name, getattr(engines._Last, name))
+    keep_last_engine()
+    first, second = opened(), opened()
+    clip = frames(3)
+    residual = first.step(clip[0], clip[1], first.new_state()).residual.y
+    before = residual.copy()
+    second.step(clip[2], clip[1], second.new_state())
+    np.testing.assert_array_equal(residual, before)
+    assert compiled == 2
+    del second
+    third = opened()
+    assert third.spec == first.spec
+    assert compiled == 2, "nobody had it any more"
 
 
 def test_nothing_phones_home(onnx: Path) -> None:

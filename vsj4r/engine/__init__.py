@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import weakref
+from collections.abc import Callable, Hashable
+from threading import Lock
 
 from vsj4r.cores import usable_cores
-from vsj4r.engine.base import Engine
+from vsj4r.engine.base import Engine, State, Step, Tensors
 from vsj4r.engine.cuda.layout import FrameEngine, FrameLayout
 from vsj4r.engine.devices import on_device
 from vsj4r.engine.weights import Model, find_model
@@ -14,17 +16,32 @@ from vsj4r.errors import Vsj4rError
 PRECISIONS = ("auto", "f32")
 
 
-class _Last:
-    """The engine that was opened last, for who wants it again."""
+class _Lent:
+    """The engine that is kept, in the hands of one who uses it."""
 
+    def __init__(self, engine: Engine) -> None:
+        self.spec, self.precision, self._engine = engine.spec, engine.precision, engine
+
+    def new_state(self) -> State:
+        return self._engine.new_state()
+
+    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
+        return self._engine.step(o_t, o_next, state)
+
+
+class _Last:
+    """The engine that was opened last, for who wants it again; ``user``: weakly, who has it."""
+
+    lock = Lock()
     wanted = False
     key: Hashable = None
     engine: Engine | None = None
+    user: weakref.ref[_Lent] | None = None
 
 
 def keep_last_engine() -> None:
-    """For a process that derains one clip after the other and never two at once: from now on a clip of the
-    same model, size and options takes the engine of the one before. Compiling may take longer than a clip."""
+    """For a process that derains one clip after the other: from now on a clip of the same model, size and
+    options takes the engine of the one before, if that is gone. Compiling may take longer than a clip."""
     _Last.wanted = True
 
 
@@ -59,14 +76,12 @@ def open_engine(
         from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
 
         used = threads or _cores_to_use()
+
+        def compiled() -> Engine:
+            return CpuEngine(found, height=height, width=width, precision=precision, threads=used, tile=tile)
+
         key = (found.sha256, height, width, precision, used, tile)
-        if _Last.engine is not None and _Last.key == key:
-            return _Last.engine
-        _Last.engine = None
-        engine = CpuEngine(found, height=height, width=width, precision=precision, threads=used, tile=tile)
-        if _Last.wanted:
-            _Last.key, _Last.engine = key, engine
-        return engine
+        return _lent(key, compiled) if _Last.wanted else compiled()
 
     def cuda(index: int) -> Engine:
         return _open_cuda(found, index, height, width, precision, num_streams, tile, None)
@@ -97,6 +112,18 @@ def open_frame_engine(
         return _open_cuda(found, index, height, width, precision, num_streams, tile, frames)
 
     return on_device(device, cuda=cuda, cpu=lambda: None)
+
+
+def _lent(key: Hashable, compiled: Callable[[], Engine]) -> Engine:
+    """The engine that is kept, if it has this ``key`` and nobody uses it, or a new one, kept instead."""
+    with _Last.lock:
+        in_use = _Last.user is not None and _Last.user() is not None
+        if _Last.engine is None or _Last.key != key or in_use:
+            _Last.engine = None  # first, for its memory
+            _Last.key, _Last.engine = key, compiled()
+        lent = _Lent(_Last.engine)
+        _Last.user = weakref.ref(lent)
+        return lent
 
 
 def _check_precision(precision: str) -> None:

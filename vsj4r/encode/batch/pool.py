@@ -134,14 +134,19 @@ class OnDask:
 
     def check(self, wanted: Wanted) -> list[str]:
         """What is wrong with the workers that are there, one line each."""
-        workers = list(self.workers())
+        workers = self.workers()
         try:
-            found = self._client.run(problems_here, wanted, workers=workers)
+            found = self._client.run(problems_here, wanted, workers=list(workers))
         except ImportError as error:
             return [f"a worker cannot import vsj4r: {error}"]
         except OSError as error:
             return [f"a worker cannot be reached: {error}"]
-        return sorted(f"worker {name}: {text}" for name, texts in found.items() for text in texts)
+        problems = [f"worker {name}: {text}" for name, texts in found.items() for text in texts]
+        for name, worker in workers.items():
+            if (given := worker["resources"][RESOURCE]) != 1:
+                rule = f"resource {RESOURCE} must be 1 (a task has all its cores), got {given:g}"
+                problems.append(f"worker {name}: {rule}")
+        return sorted(problems)
 
     def submit(self, task: Task) -> None:
         future = self._client.submit(
