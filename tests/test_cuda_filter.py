@@ -34,7 +34,7 @@ def differ(a: Any, b: Any) -> float:
         (vs.GRAYH, {}, True),
         (vs.YUV444P8, {}, False),
         (vs.RGB24, {"tile": [16, 24]}, False),
-        (vs.YUV420P8, {"output": ["derained", "rain", "occlusion"]}, False),
+        (vs.YUV420P8, {"output": ["derained", "rain", "occlusion"], "num_streams": 3}, False),
     ],
 )
 def test_the_filter_on_cuda_gives_what_it_gives_on_the_cpu(
@@ -54,7 +54,7 @@ def test_the_filter_on_cuda_gives_what_it_gives_on_the_cpu(
     cpu = vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
     assert opened[0].arguments["index"] == 1
     assert (opened[0].arguments["frames"] is not None) == direct
-    assert opened[0].arguments["num_streams"] == arguments.get("num_streams", 1)
+    assert opened[0].engine.depth == (arguments.get("num_streams", 1) if direct else 1)
     assert opened[0].engine.tile == ((6, 4) if "tile" in arguments else (8, 12))
     for n in (6, 0, 1, 8, 7, 3):
         ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
@@ -89,10 +89,20 @@ def test_strength_by_frame_and_interlaced_frames_are_heeded(opened: list[Opening
     assert differ(full, limited) > 0
 
 
-def test_precision_is_checked_before_a_card_is_opened(opened: list[Opening]) -> None:
-    clip = noise_clip(width=32, height=32, length=2)
-    with pytest.raises(vs.Error, match="Derain: precision must be one of auto, f32, got 'f8'"):
-        vs.core.j4r.Derain(clip, device="cuda", precision="f8")
+@pytest.mark.parametrize("vs_format", [vs.YUV420P8, vs.RGB24])
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"precision": "f8"}, "precision must be one of auto, f32, got 'f8'"),
+        ({"threads": -1}, r"threads must be 0 \(automatic\) or more, got -1"),
+    ],
+)
+def test_precision_and_threads_are_checked_before_a_card_is_opened(
+    opened: list[Opening], vs_format: int, arguments: dict[str, Any], text: str
+) -> None:
+    clip = noise_clip(width=32, height=32, length=2, vs_format=vs_format)
+    with pytest.raises(vs.Error, match=f"Derain: {text}"):
+        vs.core.j4r.Derain(clip, device="cuda", **arguments)
     assert not opened
 
 

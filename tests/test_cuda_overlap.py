@@ -182,8 +182,9 @@ def test_an_error_is_its_own_frames(opened: list[Opening], spoil: Callable[..., 
         assert found == {n: expected[n] for n in way}
 
 
+@pytest.mark.parametrize("figure", [1, 2])
 def test_what_is_no_number_costs_what_was_begun_after_it(
-    opened: list[Opening], monkeypatch: pytest.MonkeyPatch
+    opened: list[Opening], monkeypatch: pytest.MonkeyPatch, figure: int
 ) -> None:
     """Frame 4 fails once; those in flight with it are computed anew."""
     from vsj4r.engine.cuda.lane import Lane, Output
@@ -198,13 +199,13 @@ def test_what_is_no_number_costs_what_was_begun_after_it(
         output = collect(lane)
         collected += 1
         if collected == 5:
-            output.figures[2] = float("nan")
+            output.figures[figure] = float("nan")
         return output
 
     monkeypatch.setattr(Lane, "collect", collect_one_that_is_none)
     found = outcomes(derained, range(LENGTH))
     error = found.pop(4)
-    assert error == "Derain: frame 4: model j4r-lite: the residual must be finite, got what is not"
+    assert error == "Derain: frame 4: model j4r-lite: residual and alpha must be finite, got what is not"
     assert found == {n: expected[n] for n in found}
     assert outcomes(derained, [4]) == {4: expected[4]}
 

@@ -53,15 +53,14 @@ def open_engine(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 0,
-    num_streams: int = 1,
     tile: tuple[int, int] | None = None,
 ) -> Engine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples (multiples of ``spec.multiple``).
 
     ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
-    ``num_streams``: frames in flight on a CUDA device. ``tile``: (width, height) in luma samples that are
-    evaluated at a time, overlap not counted; None: as much as memory allows.
+    ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
+    as memory allows.
 
     Raises:
         Vsj4rError: unknown model, device or precision, a damaged file, or a graph that will not compile.
@@ -84,7 +83,7 @@ def open_engine(
         return _lent(key, compiled) if _Last.wanted else compiled()
 
     def cuda(index: int) -> Engine:
-        return _open_cuda(found, index, height, width, precision, num_streams, tile, None)
+        return _open_cuda(found, index, height, width, precision, 1, tile, None)
 
     return on_device(device, cuda=cuda, cpu=cpu)
 
@@ -100,7 +99,8 @@ def open_frame_engine(
     num_streams: int,
     tile: tuple[int, int] | None,
 ) -> FrameEngine | None:
-    """An engine that takes ``frames`` as they are; None where ``device`` is, or falls back to, the CPU.
+    """An engine that takes ``frames`` as they are, ``num_streams`` in flight; None where ``device`` is, or
+    falls back to, the CPU.
 
     Raises:
         Vsj4rError: as ``open_engine``.

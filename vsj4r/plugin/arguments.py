@@ -80,10 +80,11 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Everything beside the clip. ``device``, ``precision`` and ``threads`` are the engine's to check.
+    """Everything beside the clip. ``device`` and ``precision`` are the engine's to check.
 
-    ``num_streams``: frames in flight on a CUDA device. ``segment``: frames between periodic anchors, 0 for
-    none; ``warmup``: frames of run-in before an anchor. ``planes``: those that are derained, all without.
+    ``num_streams``: frames in flight where they go straight to a CUDA device. ``segment``: frames between
+    periodic anchors, 0 for none; ``warmup``: frames of run-in before an anchor. ``planes``: those that are
+    derained, all without.
     ``output``: at least one of ``OUTPUTS``. ``tile``: side or width and height in pixels, 0 for what memory
     allows; see ``tile_px``. ``scenes``, or the file ``qpfile``: all cuts; without either they are found,
     unless ``scene_detect`` is 0.
@@ -115,6 +116,8 @@ class Arguments:
         arguments = cls(**values)  # type: ignore[arg-type]
         if not 0 <= arguments.strength <= 1:
             raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength:g}")
+        if arguments.threads < 0:
+            raise Vsj4rError(f"threads must be 0 (automatic) or more, got {arguments.threads}")
         if not 1 <= arguments.num_streams <= NUM_STREAMS_MAX:
             raise Vsj4rError(
                 f"num_streams must be between 1 and {NUM_STREAMS_MAX}, got {arguments.num_streams}"

@@ -1,7 +1,7 @@
 """What the native filter calls. C is mechanism (requests, references, output ring), here is policy.
 
 All methods of a ``Host`` are called with the GIL, one call at a time, from any thread. A raised exception
-becomes the error of the frame, its text prefixed with ``Derain: frame N: ``.
+becomes the error of the frame, its text after ``Derain: `` and, from ``look`` and ``step``, ``frame N: ``.
 """
 
 from __future__ import annotations
@@ -78,7 +78,6 @@ class Host:
                 precision=arguments.precision,
                 threads=arguments.threads,
                 tile=arguments.tile_px,
-                num_streams=arguments.num_streams,
             )
         )
         self._geometry = geometry

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,15 +142,17 @@ class CudaEngine:
         """``Lane.collect``.
 
         Raises:
-            Vsj4rError: the residual is no number. If nothing else was in flight the lane is as it was before;
-                otherwise it is to be reset.
+            Vsj4rError: residual or alpha is no number. If nothing else was in flight the lane is as it was
+                before; otherwise it is to be reset.
         """
         output = lane.collect()
-        if not math.isfinite(output.figures[2]):
+        if not np.isfinite(output.figures[1:]).all():
             if not lane.waiting:
                 lane.undo()
             hint = ": precision='f32' reaches further" if self.precision == "f16" else ""
-            raise Vsj4rError(f"model {self.spec.name}: the residual must be finite, got what is not{hint}")
+            raise Vsj4rError(
+                f"model {self.spec.name}: residual and alpha must be finite, got what is not{hint}"
+            )
         return output
 
     def _source(self, frame: Tensors) -> Source:
