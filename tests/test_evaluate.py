@@ -182,6 +182,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     write_frames(tmp_path / "short" / "clip0", 3, 45, 67)
     write_frames(tmp_path / "short" / "clip1", 3, 45, 67)
     write_frames(tmp_path / "tiny", 3, 8, 8)
+    write_frames(tmp_path / "small" / "video" / "clip", 3, 11, 40)
     write_clip(tmp_path / "still", np.zeros((4, 16, 16, 3), np.uint8))
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
@@ -193,6 +194,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
         ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
         ((tmp_path / "none",), "none does not exist"),
         ((tmp_path / "empty",), "pictures wider than high in stills/, got neither"),
+        ((tmp_path / "small",), "clip must be over 11 px a side, got 40x11"),
         ((tmp_path / "tall",), "pictures wider than high in stills/, got neither"),
         (
             (tmp_path, "--benchmark", "heavy"),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli import assert_refused, vsj4r
 from vsj4r import __version__
 from vsj4r.engine.weights import find_model
+from vsj4r.errors import Vsj4rError
 
 torch = pytest.importorskip("torch")
 
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.model.publish import publish  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
 
 
@@ -41,6 +46,7 @@ def test_a_run_becomes_a_model(tmp_path: Path) -> None:
         (("figures", "--overwrite"), "figures cannot be exported anew: KeyError: 'training'"),
         (("other", "--from", "none.pt"), "none.pt does not exist"),
         (("other", "--from", "text.pt"), "text.pt is not a checkpoint"),
+        (("other.onnx", "--from", "text.pt"), "NAME must be without .onnx, which is added: got other.onnx"),
         (("other", "--from", "nameless.pt"), "nameless.pt does not say its model: name one of j4r, "),
         (("j4r", "--from", "nameless.pt"), "the weights of nameless.pt do not fit j4r"),
         (("other", "--folder", "nowhere"), "no folder {cwd}/nowhere to write other.safetensors into"),
@@ -52,6 +58,26 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str
     checkpoint.save(tmp_path / "nameless.pt", {"net": {}, "step": 7})
     assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text.format(cwd=tmp_path), tmp_path)
     assert not list(tmp_path.glob("*.onnx*"))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "onnx", "json"])
+def test_a_full_disk_is_one_line_and_replaces_nothing(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = io.open
+
+    def full(path: object, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if str(path).endswith(f"{kind}.part") and "w" in mode:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, mode, *rest, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("io.open", full)
+    monkeypatch.setattr("builtins.open", full)
+    (tmp_path / "mine.json").write_text("before")
+    with pytest.raises(Vsj4rError, match=r"mine\.safetensors, .* cannot be written: No space left on device"):
+        publish(J4RNet(CONFIGS["j4r-lite"]), "mine", tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.json"]
+    assert (tmp_path / "mine.json").read_text() == "before"
 
 
 def test_weights_that_give_no_numbers_replace_nothing(tmp_path: Path) -> None:

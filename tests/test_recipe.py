@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ RECIPES = sorted((ROOT / "scripts" / "recipes").glob("*.toml"))
 
 def write(folder: Path, text: str) -> Path:
     path = folder / "recipe.toml"
-    path.write_text(text)
+    path.write_text(text, "utf-8")
     return path
 
 
@@ -54,6 +55,11 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
     assert recipe.footage == Footage()
 
 
+def test_a_gradient_need_not_be_clipped_and_notepad_may_write_a_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, '\ufeffmodel = "j4r"\n[schedule]\nclip_norm = inf\n'))
+    assert recipe.schedule == Schedule(clip_norm=math.inf)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -70,8 +76,22 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
         ('model = "j4r"\n[clips]\npatch_px = 8', "patch_px must be at least 16, got 8"),
         ('model = "j4r"\n[clips]\npatch_px = 100', "patch_px must be a multiple of 16, got 100"),
         ('model = "j4r"\n[schedule]\nsteps = 0', "steps must be at least 1, got 0"),
-        ('model = "j4r"\n[schedule]\nlearning_rate = -1', "learning_rate must be at least 0, got -1.0"),
-        ('model = "j4r"\n[schedule]\nlearning_rate = nan', "learning_rate must be at least 0, got nan"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = -1', "learning_rate must be more than 0, got -1.0"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = nan', "learning_rate must be more than 0, got nan"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = 0', "learning_rate must be more than 0, got 0.0"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = inf', "learning_rate must be at most 1, got inf"),
+        (
+            f'model = "j4r"\n[schedule]\nlearning_rate = {"9" * 400}',
+            r"learning_rate must be less than 2\*\*63",
+        ),
+        ('model = "j4r"\n[schedule]\nclip_norm = 0', "clip_norm must be more than 0, got 0.0"),
+        ('model = "j4r"\n[schedule]\nclip_norm = nan', "clip_norm must be more than 0, got nan"),
+        ('model = "j4r"\n[schedule]\nema = 1.5', "ema must be at most 1, got 1.5"),
+        ('model = "j4r"\n[schedule]\ncheckpoint_every_minutes = inf', "must be finite, got inf"),
+        ('model = "j4r"\n[loss]\nchroma = inf', r"\[loss\]: chroma must be finite, got inf"),
+        (f'model = "j4r"\n[clips]\nseed = {2**63}', r"seed must be less than 2\*\*63"),
+        ('model = ["j4r"]', r"model must be one of j4r, j4r-lite, j4r-paper, got \['j4r'\]"),
+        ('model = "j4r"\n[footage]\nvalidation = ""', "must name validation, got ''"),
         ('model = "j4r"\n[loss]\njoint = "l3"', "joint must be one of l2, charbonnier, got 'l3'"),
         ('model = "j4r"\n[footage]\nvideos = ""\nstills = ""', "must name videos or stills, got neither"),
         ('model = "j4r"\n[clips]\nrain = "photo"', r'rain = "photo" needs \[footage\] streaks'),

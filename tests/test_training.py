@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -265,13 +266,49 @@ def test_shipped_weights_are_a_start(data: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_what_is_no_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
-    for content in (b"", b"nothing", b"PK\x03\x04 torn"):
+    garbage = [b"", b"nothing", b"PK\x03\x04 torn", b"\x80\x02", b"hello\n", b"J\x01", pickle.dumps(print)]
+    for content in (*garbage, *(bytes([n]) * 9 for n in range(256))):
         (tmp_path / "checkpoint.pt").write_bytes(content)
-        with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint"):
-            trainer(write_recipe(tmp_path / "r.toml"), data, tmp_path)
-    torch.save({"something": 1}, tmp_path / "checkpoint.pt")
-    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint of a run"):
-        checkpoint.load(tmp_path / "checkpoint.pt")
+        with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint") as refused:
+            checkpoint.load(tmp_path / "checkpoint.pt")
+        assert "weights_only" not in str(refused.value)
+    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint"):
+        trainer(write_recipe(tmp_path / "r.toml"), data, tmp_path)
+    for other in ({"something": 1}, {"net": 3, "step": 4}, {"net": {}, "step": "4"}):
+        torch.save(other, tmp_path / "checkpoint.pt")
+        with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint of a run"):
+            checkpoint.load(tmp_path / "checkpoint.pt")
+    with pytest.raises(Vsj4rError, match="can't be read: Is a directory"):
+        checkpoint.load(tmp_path)
+
+
+def test_no_run_goes_on_from_the_best_weights(data: Path, tmp_path: Path) -> None:
+    best = {"model": "j4r", "net": J4RNet(CONFIGS["j4r"]).state_dict(), "step": 2, "psnr": 30.0}
+    checkpoint.save(tmp_path / "checkpoint.pt", best)
+    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is a best\.pt, .* name it as start"):
+        trainer(write_recipe(tmp_path / "r.toml"), data, tmp_path)
+
+
+def test_a_run_folder_that_is_none_is_found_before_the_footage_is_read(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    for run in (tmp_path / "run", tmp_path / "run" / "1"):
+        with pytest.raises(Vsj4rError, match=r"run folder .* must be a folder, got the file .*run$"):
+            trainer(write_recipe(tmp_path / "r.toml"), tmp_path / "no data", run)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 3})
+    (tmp_path / "checkpoint.part").symlink_to("/dev/full")
+    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt cannot be written: No space left on device"):
+        checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 4})
+    assert saved(tmp_path)["step"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    log = RunLog(tmp_path, 0)
+    log.path.unlink()
+    log.path.symlink_to("/dev/full")
+    with pytest.raises(Vsj4rError, match=r"log\.csv cannot be written: No space left on device"):
+        log.write(1, 0.0, 1e-3, loss=0.5)
 
 
 def test_clips_are_shared_out_evenly(data: Path, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SHEET_WIDTH = 240
 BENCHMARKS = ("light", "complex", "clean", "long")
-SMALLEST_PX = 11  # the window of SSIM
 
 
 def evaluate(
@@ -170,6 +169,7 @@ def _paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:
 
 def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixels]]:
     from vsj4r.training.footage import read_clip
+    from vsj4r.training.metrics import SMALLEST_PX
 
     for clean_path, rainy_path in _paths(gt, rain):
         clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)

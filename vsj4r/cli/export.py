@@ -27,6 +27,8 @@ def export(
     Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
     """
     for kind in ("safetensors", "onnx", "json"):
+        if name.endswith(f".{kind}"):
+            raise Vsj4rError(f"NAME must be without .{kind}, which is added: got {name}")
         check_output(folder / f"{name}.{kind}", source=trained or folder, folder=False, overwrite=overwrite)
     try:
         from vsj4r.training import export as exporting

@@ -16,6 +16,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.rain.presets import draw_style
 from vsj4r.rain.synthesis import Renderer, rain_on, render
 from vsj4r.training.footage import IMAGES, read_clip, read_image
+from vsj4r.training.metrics import SMALLEST_PX
 from vsj4r.training.motion import CameraPath, simulate_motion
 
 Pixels = NDArray[np.uint8]
@@ -99,11 +100,13 @@ def check_clips(folder: Path) -> None:
 
     Raises:
         Vsj4rError: there is neither a clip in video/ nor a picture wider than high in stills/, or one of
-            them cannot be read.
+            them cannot be read or is too small to measure.
     """
     videos, stills = _listed(folder / "video"), list(_wide_stills(folder))
     for path in videos:
-        read_clip(path, 1)
+        height, width = read_clip(path, 1).shape[1:3]
+        if min(height, width) <= SMALLEST_PX:
+            raise Vsj4rError(f"{path} must be over {SMALLEST_PX} px a side, got {width}x{height}")
     if not videos and not stills:
         wanted = "clips in video/ or pictures wider than high in stills/"
         raise Vsj4rError(f"benchmark folder {folder} must hold {wanted}, got neither")

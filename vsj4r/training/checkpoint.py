@@ -1,9 +1,10 @@
-"""Checkpoints that are always whole: written beside, flushed to disk, then renamed."""
+"""Checkpoints that are always whole, and on the disk before they have their name."""
 
 from __future__ import annotations
 
+import io
 import os
-import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,21 @@ from torch import Tensor
 
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.training.files import whole
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        torch.save(content, file)
+    """Write or replace a checkpoint.
+
+    Raises:
+        Vsj4rError: it cannot be written.
+    """
+    serialized = io.BytesIO()  # torch hides what is wrong with a disk
+    torch.save(content, serialized)
+    with whole(path) as part, part.open("wb") as file:
+        file.write(serialized.getbuffer())
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
 
 
 def load(path: Path) -> dict[str, Any] | None:
@@ -32,10 +39,15 @@ def load(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise Vsj4rError(f"{path} is not a checkpoint: {_first_line(error)}") from error
-    if not isinstance(content, dict) or not {"net", "step"} <= content.keys():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch would have pickles of other kinds reported to it
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise Vsj4rError(f"{path} can't be read: {error.strerror or error}") from error
+    except Exception as error:  # what bytes that are no pickle raise is anyone's guess
+        raise Vsj4rError(f"{path} is not a checkpoint") from error
+    kinds = {"net": dict, "step": int}
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), kinds[k]) for k in kinds):
         raise Vsj4rError(f"{path} is not a checkpoint of a run")
     return content
 
@@ -59,8 +71,5 @@ def starting_weights(start: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise Vsj4rError(f"start: {path} can't be read: {_first_line(error)}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+        reason = str(error).splitlines()[0]
+        raise Vsj4rError(f"start: {path} can't be read: {reason}") from error

@@ -18,6 +18,7 @@ from vsj4r.rain.streaks import Floats
 Pixels = NDArray[np.uint8]
 PEAK = 255.0
 MOST_DB = 100.0
+SMALLEST_PX = 11  # the window of SSIM
 
 
 class Scores(NamedTuple):

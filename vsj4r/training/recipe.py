@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -48,7 +50,7 @@ class Schedule:
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     ema: float = 0.999
-    clip_norm: float = 0.5
+    clip_norm: float = 0.5  # of the gradient; inf: as it is
     validate_every_steps: int = 500
     checkpoint_every_minutes: float = 3.0
 
@@ -75,6 +77,12 @@ SMALLEST: dict[str, float] = {  # of every number that must be more than 0
     "warmup_steps": 1,
     "validate_every_steps": 1,
 }
+POSITIVE = {"learning_rate", "clip_norm"}
+LARGEST: dict[str, float] = {
+    "learning_rate": 1,
+    "ema": 1,
+    "clip_norm": math.inf,
+}  # of others any finite number
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -84,13 +92,13 @@ def load_recipe(path: Path) -> Recipe:
         Vsj4rError: no such file, not TOML, an unknown model, table or key, or a value that cannot be.
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as e:
         raise Vsj4rError(f"recipe {path} can't be read: {e.strerror}") from e
     except ValueError as e:  # not UTF-8 either
         raise Vsj4rError(f"recipe {path} is not TOML: {e}") from e
     model, start = tables.pop("model", None), tables.pop("start", "")
-    if model not in CONFIGS:
+    if not isinstance(model, str) or model not in CONFIGS:
         raise Vsj4rError(f"recipe {path}: model must be one of {', '.join(CONFIGS)}, got {model!r}")
     if not isinstance(start, str):
         raise Vsj4rError(f"recipe {path}: start must be a path or the name of a model, got {start!r}")
@@ -104,6 +112,8 @@ def load_recipe(path: Path) -> Recipe:
     footage: Footage = parts["footage"]
     if not footage.videos and not footage.stills:
         raise Vsj4rError(f"recipe {path}: [footage] must name videos or stills, got neither")
+    if not footage.validation:
+        raise Vsj4rError(f"recipe {path}: [footage] must name validation, got ''")
     clips: Clips = parts["clips"]
     if clips.rain == "photo" and not footage.streaks:
         raise Vsj4rError(f'recipe {path}: rain = "photo" needs [footage] streaks, an image database of rain')
@@ -122,15 +132,22 @@ def _table[T](kind: type[T], table: Any, where: str) -> T:
 
 
 def _value(kind: Any, key: str, value: Any, where: str) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int and not abs(value) < 2**63:
+        raise Vsj4rError(f"{where}: {key} must be less than 2**63")
+    if kind is float and type(value) is int:
         value = float(value)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise Vsj4rError(f"{where}: {key} must be one of {', '.join(get_args(kind))}, got {value!r}")
     elif type(value) is not kind:
         raise Vsj4rError(f"{where}: {key} must be of type {kind.__name__}, got {value!r}")
+    elif key in POSITIVE and not value > 0:
+        raise Vsj4rError(f"{where}: {key} must be more than 0, got {value!r}")
     elif kind is not str and not value >= SMALLEST.get(key, 0):
         raise Vsj4rError(f"{where}: {key} must be at least {SMALLEST.get(key, 0)}, got {value!r}")
+    elif kind is not str and value > LARGEST.get(key, sys.float_info.max):
+        rule = f"at most {LARGEST[key]}" if key in LARGEST else "finite"
+        raise Vsj4rError(f"{where}: {key} must be {rule}, got {value!r}")
     if key == "patch_px" and value % PATCH_MULTIPLE:
         raise Vsj4rError(f"{where}: patch_px must be a multiple of {PATCH_MULTIPLE}, got {value}")
     return value

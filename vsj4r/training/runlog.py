@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
+from vsj4r.training.files import whole, written
+
 FIELDS = [
     "step",
     "hours",
@@ -43,17 +45,19 @@ class Progress(NamedTuple):
 
 
 class RunLog:
-    """``folder``/log.csv. Opened at ``step``, it forgets the rows after it: those steps will come again."""
+    """``folder``/log.csv. Opened at ``step``, it forgets the rows after it: those steps will come again.
+
+    Raises:
+        Vsj4rError: it, or later a row or the picture, cannot be written.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         self.path, self._picture = folder / "log.csv", folder / "curves.png"
         kept = [row for row in self.rows() if int(row["step"]) <= step] if step else []
-        part = self.path.with_suffix(".part")
-        with part.open("w", newline="") as file:
+        with whole(self.path) as part, part.open("w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(kept)
-        part.replace(self.path)
 
     def rows(self) -> list[dict[str, str]]:
         """Every row that was written whole."""
@@ -65,7 +69,7 @@ class RunLog:
 
     def write(self, step: int, hours: float, learning_rate: float, **figures: float) -> None:
         where = {"step": step, "hours": f"{hours:.4f}", "learning_rate": f"{learning_rate:.3e}"}
-        with self.path.open("a", newline="") as file:
+        with written(self.path), self.path.open("a", newline="") as file:
             csv.DictWriter(file, FIELDS).writerow(
                 where | {name: f"{value:.5f}" for name, value in figures.items()}
             )
@@ -88,9 +92,8 @@ class RunLog:
             below.plot(*_curve(rows, name), style, label=label)
         below.set(xlabel="step", ylabel="luma PSNR, dB")
         below.legend()
-        part = self._picture.with_suffix(".part")
-        figure.savefig(part, format="png", dpi=80)
-        part.replace(self._picture)
+        with whole(self._picture) as part:
+            figure.savefig(part, format="png", dpi=80)
 
 
 def _curve(rows: list[dict[str, str]], name: str) -> tuple[list[int], list[float]]:

@@ -26,6 +26,7 @@ from vsj4r.model.loss import loss
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
+from vsj4r.training.files import written
 from vsj4r.training.footage import load_stills, load_videos
 from vsj4r.training.ranks import Ranks, trains_in_bfloat16
 from vsj4r.training.recipe import Recipe, Schedule
@@ -66,7 +67,7 @@ class Trainer:
     ``on_step`` is told of every step.
 
     Raises:
-        Vsj4rError: footage, weights or checkpoint that can't be used.
+        Vsj4rError: footage, weights, checkpoint or folder that can't be used.
     """
 
     def __init__(
@@ -86,6 +87,9 @@ class Trainer:
             raise Vsj4rError(
                 f"recipe: batch must be a multiple of the {ranks.world} processes, got {clips.batch}"
             )
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise Vsj4rError(f"run folder {folder} must be a folder, got the file {there}")
         torch.manual_seed(clips.seed)
         net = J4RNet(CONFIGS[recipe.model])
         net.c_net.requires_grad_(bool(weights.lambda_c))
@@ -111,7 +115,8 @@ class Trainer:
         )  # fmt: skip
         if ranks.first:
             self.validation = Validation(data / footage.validation)
-            folder.mkdir(parents=True, exist_ok=True)
+            with written(folder):
+                folder.mkdir(parents=True, exist_ok=True)
             self.log = RunLog(folder, self.step)
         self._forward: Callable[..., Estimate] = (
             self.net if ranks.world == 1 else DistributedDataParallel(self.net)
@@ -135,6 +140,11 @@ class Trainer:
                 begin_with_frame(self.net)
             self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
             return
+        if not {"recipe", "ema", "optimizer", "seconds", "best"} <= saved.keys():
+            path = self.folder / "checkpoint.pt"
+            raise Vsj4rError(
+                f"{path} is a best.pt, which no run goes on from: name it as start in the recipe"
+            )
         before, now = saved["recipe"], asdict(self.recipe)
         if before["model"] != now["model"]:
             raise Vsj4rError(
@@ -184,7 +194,8 @@ class Trainer:
         """Train to the last step of the schedule, or to ``stop``; whether the last step was reached.
 
         Raises:
-            Vsj4rError: the loss or its gradient is not finite; nothing of that step is saved.
+            Vsj4rError: the loss or its gradient is not finite (nothing of that step is saved), or a file
+                cannot be written.
         """
         schedule = self.recipe.schedule
         rows: deque[_Step] = deque(maxlen=REPORT_EVERY_STEPS)
