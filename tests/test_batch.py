@@ -249,7 +249,8 @@ def test_what_the_container_cannot_hold_is_known_before_the_work(
 ) -> None:
     jobs(tmp_path, model, body(rich, "out.mov"))
     events = batch(tmp_path, code=1)
-    assert [e["message"] for e in events if e["event"] == "failed"] == ["ffmpeg: opus only supported in MP4."]
+    (said,) = (e["message"] for e in events if e["event"] == "failed")
+    assert said == "a first try of libx264 in .mov failed: ffmpeg: opus only supported in MP4."
     assert "begun" not in {e["event"] for e in events}
 
 

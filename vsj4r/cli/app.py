@@ -12,8 +12,9 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli import batch, compare, demo, doctor, evaluate, export, rain, run, status, train
-from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED, INTERRUPTED, TERMINATED
+from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED, INTERRUPTED
 from vsj4r.cli.run import UsageError
+from vsj4r.cli.stops import terminating
 from vsj4r.cli.text import shown
 from vsj4r.errors import Vsj4rError
 
@@ -34,6 +35,9 @@ app.command("rain")(rain.rain)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("eval")(evaluate.evaluate)
+
+
+_heard: list[int] = []  # signals that end the command
 
 
 def _print_version(asked: bool) -> None:
@@ -68,6 +72,8 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         code = _complain("interrupted: nothing is half-written", INTERRUPTED)
     except Vsj4rError as error:
+        if _heard:  # what was raised for it went through VapourSynth, which makes an error of everything
+            sys.exit(128 + _heard[0])
         code = _complain(str(error), BAD_USAGE if isinstance(error, UsageError) else FAILED)
     except BrokenPipeError:
         code = FAILED
@@ -80,20 +86,23 @@ def _complain(text: str, code: int) -> int:
 
 
 def listen() -> None:
-    """SIGINT and SIGTERM end the command wherever it is, cleaning up."""
+    """SIGINT and SIGTERM end the command wherever it is, cleaning up; and so does a terminal that closes."""
     signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in terminating():
+        signal.signal(number, _terminate)
     sys.unraisablehook = _not_raised
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up is not interrupted
+    _heard.append(number)
     raise KeyboardInterrupt
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(TERMINATED)
+    signal.signal(number, signal.SIG_IGN)
+    _heard.append(number)
+    raise SystemExit(128 + number)
 
 
 def _not_raised(dropped: sys.UnraisableHookArgs) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,8 +45,9 @@ class Stops:
         return self._count > 1
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        self.terminated = self.terminated or number == signal.SIGTERM
-        before, self._count = self._count, self._count + (2 if number == signal.SIGTERM else 1)
+        terminated = number != signal.SIGINT
+        self.terminated = self.terminated or terminated
+        before, self._count = self._count, self._count + (2 if terminated else 1)
         if before < 2 <= self._count:
             patience = threading.Timer(_PATIENCE_SECONDS, self._leave)
             patience.daemon = True
@@ -57,11 +59,18 @@ class Stops:
         os._exit(self.code)  # all that is kept is whole at any moment
 
 
+def terminating() -> list[signal.Signals]:
+    """Signals that ask for an end: SIGTERM, and SIGHUP where nohup does not ignore it."""
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, signal.SIGHUP]
+
+
 @contextmanager
 def counted_stops(say: Callable[[str], None]) -> Iterator[Stops]:
-    """SIGINT and SIGTERM go to the ``Stops`` that this gives."""
+    """SIGINT, SIGTERM and SIGHUP go to the ``Stops`` that this gives."""
     stops = Stops(say)
-    before = {number: signal.signal(number, stops.hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stops.hear) for number in (signal.SIGINT, *terminating())}
     try:
         yield stops
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from vsj4r.encode.pixels import pixel_format
 from vsj4r.encode.tags import Tags
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
+_FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +39,27 @@ class Encode:
     arguments: tuple[str, ...] = ()
     folder: Path | None = None
 
+    @property
+    def ahead(self) -> int:
+        """What is added to all timestamps in ffmpeg's pipe, which can hold none below 0."""
+        return max(0, -self.timestamps[0])
+
 
 def encode_command(
     output: Path, tags: Tags, encode: Encode, *, bits: int, chroma: str, covers: Path
 ) -> list[str]:
     """Arguments as a list, for no shell: frames of ``bits`` bits as NUT on stdin become ``output``.
 
-    ``covers`` is the folder that holds the cover pictures. The user's own arguments come last, so they win.
+    ``covers`` is the folder that holds the cover pictures. The user's own arguments come last, so they win;
+    the user's filters follow those that tag frames.
     """
     encoder = encode.encoder
+    filters, arguments = _filters_of(encode.arguments)
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
         "pix_fmt:v:0": pixel_format(chroma, encode.depth or encoder.depth_for(bits)),
-        "filter:v:0": tags.filters(),
+        "filter:v:0": ",".join((tags.filters(), *filters)),
+        "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
         **encoder.with_options(encode.options),
@@ -58,13 +67,26 @@ def encode_command(
     crf = encoder.crf if encode.crf is None else encode.crf
     if crf is not None:
         options["crf"] = crf
-    return _command(output, tags, encode, "nut", options, covers)
+    return _command(output, tags, replace(encode, arguments=arguments), "nut", options, covers)
 
 
 def copy_command(output: Path, tags: Tags, encode: Encode, *, covers: Path) -> list[str]:
     """The same for a picture that is encoded already: packets in the encoder's ``packet_muxer`` on stdin."""
+    if not encode.encoder.full_range:
+        tags = replace(tags, full_range=False)
     options = {"c:v:0": "copy", **tags.copy_options()}
     return _command(output, tags, encode, encode.encoder.packet_muxer, options, covers)
+
+
+def _filters_of(arguments: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """The picture's filters among ``arguments``, and the rest."""
+    filters, rest, left = [], [], iter(arguments)
+    for argument in left:
+        if argument in _FILTER_OPTIONS:
+            filters += [value for value in (next(left, ""),) if value]
+        else:
+            rest.append(argument)
+    return filters, tuple(rest)
 
 
 def _command(
@@ -76,15 +98,20 @@ def _command(
     covers: Path,
 ) -> list[str]:
     extras = encode.extras
-    common: dict[str, Any] = dict(_LOCAL_ONLY)
-    if extras.start_seconds:
-        common["itsoffset"] = f"{-extras.start_seconds:.6f}"
-    streams = [ffmpeg.input("pipe:0", format=pipe_format, **common, **tags.input_options())["v:0"]]
+
+    def placed(offset: float) -> dict[str, Any]:
+        return {**_LOCAL_ONLY, "itsoffset": f"{offset:.6f}"} if offset else dict(_LOCAL_ONLY)
+
+    ahead = float(encode.ahead * encode.time_base)
+    pipe = {"format": pipe_format, **placed(-extras.start_seconds - ahead), **tags.input_options()}
+    streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
+    if encode.muxer == "avi":
+        options["time_base:v:0"] = f"{encode.time_base.numerator}/{encode.time_base.denominator}"
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
-        source = ffmpeg.input(f"file:{encode.source.absolute()}", **common)
+        source = ffmpeg.input(f"file:{encode.source.absolute()}", **placed(-extras.start_seconds))
         for position, (index, codec) in enumerate(extras.streams, start=1):
             streams.append(source[str(index)])
             options[f"c:{position}"] = codec
@@ -100,6 +127,8 @@ def _command(
     for position, cover in enumerate(extras.covers, start=1 + len(extras.streams)):
         kept += ["-attach", f"file:{covers / cover.filename}"]
         kept += [f"-metadata:s:{position}", f"mimetype={cover.mimetype}"]
+    for position, disposition in enumerate(extras.dispositions):
+        kept += [f"-disposition:{position}", disposition]
     for key, value in extras.video_metadata.items():
         kept += ["-metadata:s:v:0", f"{key}={value}"]  # ffmpeg-python cannot repeat an option
     return [*command[:-1], *kept, *encode.arguments, command[-1]]

@@ -26,6 +26,8 @@ from vsj4r.encode.sources import (
     to_rgb,
     with_known_matrix,
 )
+from vsj4r.encode.tags import Tags
+from vsj4r.encode.trial import try_out
 from vsj4r.encode.video import frames_in_order, write_video
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
@@ -115,7 +117,7 @@ def derain(job: Job, listener: Listener) -> float:
     if job.to_folder:
         _write_images(job, source, upright(to_rgb(derained), source=clip), listener, started)
     else:
-        _write_video(job, source, derained, listener, started)
+        _write_video(job, source, clip, derained, listener, started)
     return time.monotonic() - began
 
 
@@ -150,12 +152,24 @@ def encodable(
     if CONTAINERS[suffix.lower()] not in MUXERS and is_turned(source.clip):
         notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
         clip = upright(clip, source=source.clip)
+    if not encoder.full_range and _is_full_range(source.clip):
+        notes.append(f"{encoder.codec} has no full range: the output has limited range")
     encoded, conversion = to_yuv(clip, chroma or chroma_for(clip, encoder.chroma))
     return encoded, notes if conversion is None else [*notes, conversion]
 
 
+def _is_full_range(clip: vs.VideoNode) -> bool:
+    with clip.get_frame(0) as first:
+        return clip.format.color_family != vs.RGB and Tags.of(first).full_range
+
+
 def _write_video(
-    job: Job, source: Source, derained: vs.VideoNode, listener: Listener, started: Started
+    job: Job,
+    source: Source,
+    clip: vs.VideoNode,
+    derained: vs.VideoNode,
+    listener: Listener,
+    started: Started,
 ) -> None:
     encoder = find_encoder(job.encoder)
     encoded, notes = encodable(derained, source, job.output.suffix, encoder)
@@ -165,17 +179,20 @@ def _write_video(
     notes += lost_depth(job.encoder, encoded.format.bits_per_sample) + extras.left_out(job.output.suffix)
     for note in notes:
         listener.note(note)
-    listener.started(started)
+    time_base, timestamps = source.times(muxer)
     encode = Encode(
         muxer=muxer,
         encoder=encoder,
-        time_base=source.time_base,
-        timestamps=source.timestamps,
+        time_base=time_base,
+        timestamps=timestamps,
         crf=job.crf,
         source=source.path if is_video else None,
         extras=extras,
         arguments=job.ffmpeg,
     )
+    trial, _ = encodable(clip, source, job.output.suffix, encoder)
+    try_out(trial, encode, job.output.suffix)
+    listener.started(started)
     write_video(encoded, job.output, encode, on_frame=listener.frame_done)
 
 

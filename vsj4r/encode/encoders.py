@@ -18,7 +18,7 @@ class Encoder:
     """``depths`` and ``chroma``: what it takes. ``crf``: the default, None where it means nothing.
 
     ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
-    ``packet_muxer``: a streamable format that carries its packets.
+    ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
     """
 
     codec: str
@@ -28,6 +28,7 @@ class Encoder:
     options: dict[str, str] = field(default_factory=dict)
     packet_muxer: str = "nut"
     chroma: tuple[str, ...] = ("420", "422", "444")
+    full_range: bool = True
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
@@ -49,7 +50,14 @@ ENCODERS = {
     "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
     "ffv1": Encoder("ffv1", None, (8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}),
     "prores": Encoder(
-        "prores_ks", None, (10,), 5, {"vendor": "apl0"}, packet_muxer="mov", chroma=("422", "444")
+        "prores_ks",
+        None,
+        (10,),
+        5,
+        {"vendor": "apl0"},
+        packet_muxer="mov",
+        chroma=("422", "444"),
+        full_range=False,
     ),
 }
 

@@ -25,14 +25,20 @@ def image_names(folder: Path) -> list[str]:
     Raises:
         Vsj4rError: there are none.
     """
-    names = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() in SUFFIXES)
+    names = sorted(entry.name for entry in folder.iterdir() if _is_image(entry))
     if not names:
         raise Vsj4rError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
     return names
 
 
+def _is_image(entry: Path) -> bool:
+    """By its name; hidden files are a system's own."""
+    return entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+
+
 def read_image(path: Path) -> Image:
-    """(H, W, 3) RGB: uint8, or uint16 over its full range where the file has more than 8 bits.
+    """(H, W, 3) RGB as it is shown (EXIF may turn it): uint8, or uint16 over its full range where the file
+    has more than 8 bits.
 
     Raises:
         Vsj4rError: the file cannot be read as an image.
@@ -40,7 +46,7 @@ def read_image(path: Path) -> Image:
     frame = _decoded(path)
     deep = max(component.bits for component in frame.format.components) > 8
     image: Image = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return image
+    return np.rot90(image, round(frame.rotation / 90))
 
 
 def has_alpha(path: Path) -> bool:

@@ -47,7 +47,7 @@ def join_video(
             for done, (packet, (pts, dts)) in enumerate(
                 zip(_packets(parts), _times(order, encode.timestamps), strict=True), 1
             ):
-                process.put(writer.packet(packet, pts, dts))
+                process.put(writer.packet(packet, pts + encode.ahead, dts + encode.ahead))
                 on_packet(done)
             process.put(writer.end)
             process.finish()

@@ -24,20 +24,28 @@ CONTAINERS = {
     ".ts": "mpegts",
 }
 
-# PyAV's names of subtitle decoders
-_TEXT = frozenset({"srt", "subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
-_BITMAP = frozenset({"dvdsub", "dvd_subtitle", "pgssub", "hdmv_pgs_subtitle", "dvbsub", "dvb_subtitle"})
+_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
+_BITMAP = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"})
 
 # muxer -> subtitle codec -> what ffmpeg's -c:s is; absent: cannot be kept
 _SUBTITLES = {
     "matroska": dict.fromkeys(_TEXT | _BITMAP, "copy") | {"mov_text": "srt", "text": "srt"},
-    "mp4": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy", "dvdsub": "copy", "dvd_subtitle": "copy"},
+    "mp4": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy", "dvd_subtitle": "copy"},
     "mov": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy"},
     "webm": dict.fromkeys(_TEXT, "webvtt") | {"webvtt": "copy"},
-    "nut": dict.fromkeys(_TEXT | _BITMAP, "copy"),
-    "mpegts": {"dvbsub": "copy", "dvb_subtitle": "copy"},
+    "nut": dict.fromkeys((_TEXT - {"subrip", "webvtt"}) | _BITMAP, "copy"),
+    "mpegts": {"dvb_subtitle": "copy"},
     "avi": {},
 }
+
+
+# muxer -> sound that it writes so that it is found again; absent: ffmpeg says what it does not take
+_SOUND = {
+    "mpegts": frozenset({"mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"}),
+}
+
+
+_VIDEO_METADATA = ("language", "title", "timecode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,8 @@ class Extras:
 
     ``covers``: pictures to attach. ``start_seconds``: what is taken off all timestamps (transport
     streams start anywhere); ``length_seconds``: if not None, what is before and after that is cut off.
-    ``video_metadata``: language and title of the video stream.
+    ``video_metadata``: language, title and time code of the video stream. ``dispositions``: ffmpeg's words
+    for what the picture and each of ``streams`` is for (default, forced ...).
     ``dropped``: one phrase for each stream that the container cannot hold.
     """
 
@@ -64,6 +73,7 @@ class Extras:
     start_seconds: float = 0.0
     length_seconds: float | None = None
     video_metadata: dict[str, str] = field(default_factory=dict)
+    dispositions: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 
     def left_out(self, suffix: str) -> list[str]:
@@ -96,7 +106,10 @@ def find_extras(source: Path, muxer: str) -> Extras:
             raise Vsj4rError(f"{source} has no video stream")
         extras = Extras(
             start_seconds=start,
-            video_metadata={key: main.metadata[key] for key in ("language", "title") if key in main.metadata},
+            video_metadata={
+                key.lower(): value for key, value in main.metadata.items() if key.lower() in _VIDEO_METADATA
+            },
+            dispositions=[_disposition(main)],
         )
         for stream in container.streams:
             if stream.index == main.index:
@@ -109,8 +122,9 @@ def find_extras(source: Path, muxer: str) -> Extras:
             codec = _codec_in(muxer, stream)
             if codec:
                 extras.streams.append((stream.index, codec))
+                extras.dispositions.append(_disposition(stream))
             else:
-                name = stream.metadata.get("filename") or stream.name or "unknown"
+                name = stream.metadata.get("filename") or codec_name(stream) or "unknown"
                 extras.dropped.append(f"{stream.type} stream {stream.index} ({name})")
     return extras
 
@@ -137,9 +151,10 @@ def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
     """ffmpeg's codec to keep ``stream`` with; "" where the container cannot hold it."""
     match stream.type:
         case "audio":
-            return "copy"
+            held = _SOUND.get(muxer)
+            return "copy" if held is None or codec_name(stream) in held else ""
         case "subtitle":
-            return _SUBTITLES[muxer].get(stream.name or "", "")
+            return _SUBTITLES[muxer].get(codec_name(stream), "")
         case "attachment":
             return "copy" if muxer == "matroska" else ""
         case "video":
@@ -148,12 +163,22 @@ def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
             return ""
 
 
+def codec_name(stream: av.stream.Stream) -> str:
+    """ffmpeg's name of the codec, "" where it has no decoder for it."""
+    context = stream.codec_context
+    return "" if context is None else str(context.codec.canonical_name)
+
+
 def _is_cover(stream: av.stream.Stream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
+def _disposition(stream: av.stream.Stream) -> str:
+    return "+".join(flag.name for flag in stream.disposition if flag.name) or "0"
+
+
 def _read_cover(source: Path, stream: av.VideoStream, taken: set[str]) -> Cover:
-    kind = {"mjpeg": "jpeg"}.get(stream.name or "", stream.name or "png")
+    kind = {"mjpeg": "jpeg"}.get(codec_name(stream), codec_name(stream) or "png")
     with av.open(str(source.absolute())) as container:
         packet = next(packet for packet in container.demux(stream.index) if packet.size)
         name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"

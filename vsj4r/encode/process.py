@@ -61,6 +61,7 @@ class FFmpeg:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
+                env=environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -146,6 +147,11 @@ class FFmpeg:
             return DiskFullError(f"ffmpeg: {full}")
         said = re.sub(r"^(\[[^]]*\] )+", "", lines[0]) if lines else f"it ended with code {code}"
         return Vsj4rError(f"ffmpeg: {said}")
+
+
+def environment() -> dict[str, str]:
+    """Of an ffmpeg process: without the greeting of SVT-AV1, which would come before what is wrong."""
+    return {**os.environ, "SVT_LOG": "1"}
 
 
 def _bound_to_us(command: list[str]) -> list[str]:

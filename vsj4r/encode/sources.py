@@ -7,16 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import av
 import vapoursynth as vs
+from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
 from vsj4r.encode.images import has_alpha, image_clip, image_names
 from vsj4r.errors import Vsj4rError
 
+_BESIDE = {
+    Type.A53_CC: "closed captions",
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
+    Type.DOVI_RPU_BUFFER: "Dolby Vision metadata",
+}
+_NO_TIME = -(1 << 63)  # AV_NOPTS_VALUE
 IMAGES_FPS = 25  # a folder of images has no rate of its own
 
 
@@ -34,13 +42,22 @@ class Source:
     timestamps: list[int]
     image_names: list[str] | None
 
+    def times(self, muxer: str) -> tuple[Fraction, list[int]]:
+        """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
+        fps = Fraction(self.clip.fps)
+        if muxer != "avi" or not fps:
+            return self.time_base, self.timestamps
+        numbers = [round(stamp * self.time_base * fps) for stamp in self.timestamps]
+        steady = all(after - before == 1 for before, after in pairwise(numbers))
+        return (1 / fps, numbers) if steady else (self.time_base, self.timestamps)
+
     def left_out(self) -> list[str]:
         """A line for what ``clip`` lacks of the first frame, and so does every output."""
+        opaque = "the alpha channel is left out: the output is opaque"
         if self.image_names is not None:
-            alpha = has_alpha(self.path / self.image_names[0])
-        else:
-            alpha = "_Alpha" in self.clip.get_frame(0).props or _has_alpha_beside(self.path)
-        return ["the alpha channel is left out: the output is opaque"] if alpha else []
+            return [opaque] if has_alpha(self.path / self.image_names[0]) else []
+        alpha = "_Alpha" in self.clip.get_frame(0).props or _has_alpha_beside(self.path)
+        return [*([opaque] if alpha else []), *_lost_with_frames(self.path, self.clip)]
 
 
 def open_source(path: Path, *, index: Path | None = None) -> Source:
@@ -104,6 +121,23 @@ def _has_alpha_beside(path: Path) -> bool:
     return tags.get("alpha_mode") == "1"
 
 
+def _lost_with_frames(path: Path, clip: vs.VideoNode) -> list[str]:
+    """A line for each thing that comes with the first frame of the file and not with that of ``clip``."""
+    with av.open(str(path.absolute())) as container:
+        stream = main_video(container)
+        try:
+            frame = None if stream is None else next(container.decode(stream), None)
+        except av.FFmpegError:
+            return []  # BestSource may still read it
+    if frame is None:
+        return []
+    lost = [f"{name} are left out" for kind, name in _BESIDE.items() if frame.side_data.get(kind) is not None]
+    if (frame.width, frame.height) != (clip.width, clip.height):
+        size = f"{frame.width}x{frame.height}"
+        lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
+    return lost
+
+
 def _video_index(path: Path) -> int:
     try:
         with av.open(str(path.absolute())) as container:
@@ -130,13 +164,42 @@ def _open_video(path: Path, track: int, index: Path | None) -> Source:
             raise Vsj4rError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
     time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
     stamps = opened["timestamps"]
-    timestamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
+    stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
     clip: vs.VideoNode = opened["clip"]
     if clip.format is None or not clip.width or not clip.height:
         raise Vsj4rError(f"{path} changes its format or size on the way: that is not supported")
-    if len(timestamps) != len(clip):
-        raise Vsj4rError(f"{path} has {len(clip)} frames but {len(timestamps)} timestamps")
+    if len(stamps) != len(clip):
+        raise Vsj4rError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
+    time_base, timestamps = _all_known(path, time_base, stamps, Fraction(clip.fps))
     return Source(path, clip, time_base, timestamps, None)
+
+
+def _all_known(
+    path: Path, time_base: Fraction, stamps: list[int], fps: Fraction
+) -> tuple[Fraction, list[int]]:
+    """Time base and timestamps: a stream without a container has none, old ones have none for some frames.
+
+    Raises:
+        Vsj4rError: there is no frame rate to make them up from, or a frame is not after the one before it.
+    """
+    first = next((n for n, stamp in enumerate(stamps) if stamp != _NO_TIME), None)
+    if fps == 0 and _NO_TIME in stamps:
+        raise Vsj4rError(f"{path} says neither when its frames are shown nor how many a second: remux it")
+    if first is None:
+        return 1 / fps, list(range(len(stamps)))
+    known, frame = list(stamps), 1 / (fps * time_base) if fps else Fraction(0)
+    for n in reversed(range(first)):
+        known[n] = known[first] - round((first - n) * frame)
+    last = first  # the last frame before n that says its time
+    for n in range(first, len(known)):
+        if known[n] == _NO_TIME:
+            known[n] = known[last] + round((n - last) * frame)
+        else:
+            last = n
+    for n, (before, after) in enumerate(pairwise(known), 1):
+        if after <= before:
+            raise Vsj4rError(f"{path}: frame {n} is to be shown no later than the one before it: remux it")
+    return time_base, known
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder, kno
 from vsj4r.encode.images import image_names, read_image
 from vsj4r.encode.muxing import CONTAINERS
 from vsj4r.encode.pixels import pixel_format
+from vsj4r.encode.process import environment
 from vsj4r.encode.sources import main_video
 from vsj4r.errors import Vsj4rError
 
@@ -147,7 +148,13 @@ def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, st
             f"file:{Path(folder) / 'trial'}",
         ]
         done = subprocess.run(
-            command, capture_output=True, check=False, cwd=folder, stdin=subprocess.DEVNULL, timeout=120
+            command,
+            capture_output=True,
+            check=False,
+            cwd=folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            timeout=120,
         )
     if done.returncode == 0:
         return ""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import av
 import vapoursynth as vs
 
 from vsj4r.encode.batch.chunks import chunk_starts, cut_finder
@@ -26,6 +25,7 @@ from vsj4r.encode.muxing import CONTAINERS, Extras, find_extras
 from vsj4r.encode.outputs import NO_ROOM, unwritten
 from vsj4r.encode.sources import Source
 from vsj4r.encode.tags import Tags
+from vsj4r.encode.trial import try_out
 from vsj4r.encode.video import write_video
 from vsj4r.engine import keep_last_engine
 from vsj4r.engine.weights import find_model
@@ -36,7 +36,6 @@ TRIES = 3
 
 _JOINED = "joined"
 _TELL_EVERY_SECONDS = 0.5
-_TRIAL_SECONDS = 0.5
 
 Event = dict[str, object]
 Result = Plan | tuple[int, int]
@@ -112,31 +111,14 @@ def _plan(work: Work) -> Plan:
     encoded, notes = _encodable(work, clip, source)
     if work.settings.depth is None:
         notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
-    _try_out(work, encoded, source)
-    notes += source.left_out() + _extras(work, source).left_out(work.output.suffix)
+    extras = _extras(work, source)
+    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    path = None if source.image_names is not None else work.input
+    try_out(encoded, replace(encode, source=path, extras=extras), work.output.suffix)
+    notes += source.left_out() + extras.left_out(work.output.suffix)
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
-
-
-def _try_out(work: Work, encoded: vs.VideoNode, source: Source) -> None:
-    """The first frame, with the sound, all the way into the output's format: what does not fit together is
-    known now and not after a night's work."""
-    trial = work.folder / f"trial{work.output.suffix}"
-    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
-    if source.image_names is None:
-        with av.open(str(work.input)) as container:
-            sound = {stream.index for stream in container.streams.audio}
-        extras = _extras(work, source)
-        streams = [each for each in extras.streams if each[0] in sound]  # sparse ones are read to the end
-        begins = float(source.timestamps[0] * source.time_base) - extras.start_seconds
-        extras = replace(extras, streams=streams, covers=[], length_seconds=None)
-        end = ("-t", f"{max(0.0, begins) + _TRIAL_SECONDS:.6f}")
-        encode = replace(encode, source=work.input, extras=extras, arguments=end)
-    try:
-        write_video(encoded[:1], trial, replace(encode, timestamps=source.timestamps[:1]))
-    finally:
-        trial.unlink(missing_ok=True)
 
 
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
@@ -200,11 +182,12 @@ def _encodable(work: Work, clip: vs.VideoNode, source: Source) -> tuple[vs.Video
 
 def _encode_of(work: Work, source: Source, muxer: str) -> Encode:
     settings = work.settings
+    time_base, timestamps = source.times(muxer)
     return Encode(
         muxer=muxer,
         encoder=ENCODERS[settings.encoder],
-        time_base=source.time_base,
-        timestamps=source.timestamps,
+        time_base=time_base,
+        timestamps=timestamps,
         crf=settings.crf,
         depth=settings.depth,
         options=settings.options,

@@ -71,7 +71,8 @@ def compare(comparison: Comparison, on_step: OnStep, *, version: str) -> Compare
 
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
     if comparison.video is not None:
-        container_for(comparison.video)
+        if container_for(comparison.video) == "webm":
+            raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
         if comparison.video.absolute() == comparison.page.absolute():
             raise Vsj4rError(f"page and video must have different names, both are {comparison.page}")
     for source in (comparison.before, comparison.after, comparison.truth):
@@ -92,11 +93,12 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
     source = timed(sides).source
     muxer = container_for(output)
     is_video = source.image_names is None
+    time_base, timestamps = source.times(muxer)
     encode = Encode(
         muxer=muxer,
         encoder=find_encoder("x264"),
-        time_base=source.time_base,
-        timestamps=source.timestamps,
+        time_base=time_base,
+        timestamps=timestamps,
         source=source.path if is_video else None,
         extras=find_extras(source.path, muxer) if is_video else Extras(),
     )

@@ -1,0 +1,224 @@
+"""`vsj4r run` on files that say little, or say it oddly: without times, before zero, of full range."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import vapoursynth as vs
+from PIL import Image
+
+from tests import media
+from tests.cli import assert_refused, batch, run, vsj4r
+from vsj4r.encode.sources import main_video
+
+CUT = "format=yuv444p,crop=95:63,format=yuv420p"
+SOUND = ("-f", "lavfi", "-i", "sine=d=1")
+
+
+@pytest.fixture(scope="module")
+def sounding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second at 25 frames a second, with B-frames and AAC."""
+    path = tmp_path_factory.mktemp("sounding") / "sounding.mp4"
+    media.ffmpeg(*media.picture(seconds=1, rate=25), *SOUND, "-c:v", "libx264", "-c:a", "aac", f"file:{path}")
+    return path
+
+
+def batched(source: Path, output: Path, model: Path, encoder: str) -> None:
+    job = f"input = {json.dumps(str(source))}\noutput = {json.dumps(output.name)}\nencoder = '{encoder}'\n"
+    more = f"model = {json.dumps(str(model))}\nstrength = 0\noverwrite = true\n"
+    (output.parent / "jobs.toml").write_text(f"[[job]]\n{job}{more}")
+    batch(output.parent)
+
+
+def test_full_range_stays_what_it_is(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "full.mp4"
+    full = "scale=out_range=pc,setparams=range=pc:colorspace=bt709"
+    media.ffmpeg(
+        *media.picture(seconds=0.2), "-vf", full, "-pix_fmt", "yuv420p", *media.QUICK, f"file:{source}"
+    )
+    by_run, by_batch, prores = (tmp_path / name for name in ("run.mkv", "batch.mkv", "prores.mkv"))
+    run(source, by_run, "--model", model, "--encoder", "ffv1", "--strength", 0)
+    batched(source, by_batch, model, "ffv1")
+    for output in (by_run, by_batch):
+        assert range_of(output) == vs.RANGE_FULL
+        for before, after in zip(media.planes(source), media.planes(output), strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    batched(source, prores, model, "prores")  # has no full range
+    assert range_of(prores) == vs.RANGE_LIMITED
+    assert media.planes(prores)[0][0].min() >= 40  # black of full range would be 12
+
+
+def range_of(path: Path) -> int:
+    return int(vs.core.bs.VideoSource(str(path), cachemode=0).get_frame(0).props["_Range"])
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "first"),
+    [("raw.h264", "libx264", 0), ("raw.m2v", "mpeg2video", None), ("old.avi", "mpeg4", None)],
+)
+def test_frames_without_a_time_are_shown_at_the_rate(
+    model: Path, tmp_path: Path, name: str, encoder: str, first: int | None
+) -> None:
+    source, output = tmp_path / name, tmp_path / "out.mkv"
+    media.ffmpeg(*media.picture(rate=25, seconds=1), "-c:v", encoder, "-bf", "2", f"file:{source}")
+    run(source, output, "--model", model)
+    stamps = media.seconds_of_frames(output)
+    assert [stamp - stamps[0] for stamp in stamps] == [Fraction(n, 25) for n in range(25)]
+    assert first is None or stamps[0] == first
+
+
+def test_times_before_zero_stay_in_step_with_the_sound(model: Path, tmp_path: Path) -> None:
+    """A recording that begins in the last second before the clock of transport streams wraps."""
+    source = tmp_path / "wrap.ts"
+    inputs = [*media.picture(rate=25, seconds=2), "-f", "lavfi", "-i", "sine=d=2"]
+    codecs = [*media.QUICK, "-c:a", "mp2", "-output_ts_offset", "95441.5"]
+    media.ffmpeg(*inputs, *codecs, f"file:{source}")
+    assert media.seconds_of_frames(source)[0] < 0
+
+    def lag(path: Path) -> float:
+        return float(media.seconds_of_frames(path)[0]) - media.audio_packets(path)[0][0]
+
+    by_run, by_batch = tmp_path / "run.mkv", tmp_path / "batch.mkv"
+    run(source, by_run, "--model", model)
+    batched(source, by_batch, model, "x264")
+    for output in (by_run, by_batch):
+        assert abs(lag(output) - lag(source)) < 0.0015  # Matroska's milliseconds
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+def test_a_time_code_and_what_a_stream_is_for_are_kept(model: Path, tmp_path: Path, suffix: str) -> None:
+    source, output = tmp_path / "source.mov", tmp_path / f"out{suffix}"
+    two = [*media.picture(seconds=0.2), *SOUND, *SOUND, "-map", "0", "-map", "1", "-map", "2"]
+    media.ffmpeg(
+        *two,
+        "-timecode",
+        "01:02:03:04",
+        "-disposition:a:1",
+        "default",
+        "-disposition:a:0",
+        "0",
+        f"file:{source}",
+    )
+    run(source, output, "--model", model)
+    with av.open(str(source)) as before, av.open(str(output)) as after:
+        video = main_video(after)
+        assert video is not None
+        assert {key.lower(): value for key, value in video.metadata.items()}["timecode"] == "01:02:03:04"
+        for kind in ("video", "audio"):
+            old, new = (
+                [stream.disposition for stream in container.streams if stream.type == kind]
+                for container in (before, after)
+            )
+            assert old == new
+
+
+def test_closed_captions_are_left_out_aloud(model: Path, tmp_path: Path) -> None:
+    plain, source = tmp_path / "plain.h264", tmp_path / "captions.h264"
+    media.ffmpeg(*media.picture(seconds=0.2), *media.QUICK, "-threads", "1", f"file:{plain}")
+    words = (
+        bytes([0xB5, 0x00, 0x31]) + b"GA94" + bytes([3, 0xC2, 0xFF, 0xFC, 0x94, 0x20, 0xFD, 0x80, 0x80, 0xFF])
+    )
+    message = b"\x00\x00\x01\x06" + bytes([4, len(words)]) + words + b"\x80"
+    units = plain.read_bytes().split(b"\x00\x00\x01")
+    pictures = (1, 5)
+    source.write_bytes(
+        b"".join(
+            [
+                units[0],
+                *(
+                    (message if unit[0] & 31 in pictures and unit[1] & 0x80 else b"") + b"\x00\x00\x01" + unit
+                    for unit in units[1:]
+                ),
+            ]
+        )
+    )
+    assert "closed captions are left out" in run(source, tmp_path / "out.mkv", "--model", model).stderr
+    assert "left out" not in run(plain, tmp_path / "plain.mkv", "--model", model).stderr
+
+
+def test_an_odd_size_is_cut_aloud(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "odd.mkv", "-vf", CUT, seconds=0.1)
+    said = run(source, tmp_path / "out.mkv", "--model", model).stderr
+    assert "95x63 is odd for its subsampling: it is cut to 94x62" in said
+
+
+def test_sound_that_would_not_be_found_again_is_left_out_aloud(model: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "flac.mkv", tmp_path / "out.ts"
+    media.ffmpeg(*media.picture(seconds=0.5), *SOUND, *media.QUICK, "-c:a", "flac", f"file:{source}")
+    said = run(source, output, "--model", model).stderr
+    assert ".ts cannot hold audio stream 1 (flac): left out" in said
+    with av.open(str(output)) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_a_subtitle_that_nothing_decodes_is_left_out_aloud(
+    sounding: Path, model: Path, tmp_path: Path
+) -> None:
+    words, source = tmp_path / "words.srt", tmp_path / "ttml.mp4"
+    words.write_text("1\n00:00:00,100 --> 00:00:00,900\nhello\n")
+    along = ["-i", f"file:{words}", "-map", "0:v", "-map", "1", "-c:v", "copy", "-c:s", "ttml"]
+    media.ffmpeg("-i", f"file:{sounding}", *along, f"file:{source}")
+    assert "cannot hold subtitle stream 1" in run(source, tmp_path / "out.mkv", "--model", model).stderr
+
+
+def test_avi_has_the_rate_of_the_source(sounding: Path, model: Path, tmp_path: Path) -> None:
+    by_run, by_batch = tmp_path / "run.avi", tmp_path / "batch.avi"
+    run(sounding, by_run, "--model", model)
+    batched(sounding, by_batch, model, "x264")
+    for output in (by_run, by_batch):
+        with av.open(str(output)) as container:
+            video = container.streams.video[0]
+            assert video.average_rate == 25
+            assert sum(1 for packet in container.demux(video) if packet.size) == 25
+        assert len(media.audio_packets(output)) == len(media.audio_packets(sounding))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "suffix", "reason"),
+    [
+        ("svtav1", ".mov", "av1 only supported in MP4"),
+        ("svtav1", ".ts", "0 of 1 frames"),
+        ("x265", ".avi", "it cannot be decoded"),
+    ],
+)
+def test_what_does_not_fit_together_is_known_before_the_first_frame(
+    sounding: Path, model: Path, tmp_path: Path, encoder: str, suffix: str, reason: str
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    done = vsj4r("run", sounding, output, "--model", model, "--encoder", encoder, "--json")
+    assert_refused(done, 1, reason, tmp_path)
+    assert '"started"' not in done.stdout
+    assert not output.exists()
+
+
+def test_a_filter_of_ones_own_keeps_the_tags(model: Path, tmp_path: Path) -> None:
+    source, output = media.rich(tmp_path, seconds=1), tmp_path / "out.mkv"
+    run(source, output, "--model", model, "--ffmpeg", "-vf scale=48:32")
+    with av.open(str(output)) as container:
+        video = container.streams.video[0]
+        assert (video.codec_context.width, video.codec_context.height) == (48, 32)
+        assert video.sample_aspect_ratio == Fraction(4, 3)
+        assert video.codec_context.colorspace == 1
+
+
+def test_images_are_read_as_they_are_shown(model: Path, tmp_path: Path) -> None:
+    folder, output = tmp_path / "shots", tmp_path / "clean"
+    folder.mkdir()
+    lying = np.zeros((32, 64, 3), np.uint8)
+    lying[:, :32] = 255  # what is left is shown on top
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(lying).save(folder / "0.jpg", exif=exif)
+    (folder / "._0.jpg").write_bytes(b"the Finder's own")
+    (folder / "1.png").mkdir()
+    run(folder, output, "--model", model, "--strength", 0)
+    assert [entry.name for entry in output.iterdir()] == ["0.png"]
+    shown = np.asarray(Image.open(output / "0.png"))
+    assert shown.shape == (64, 32, 3)
+    assert shown[:28].min() > 240
+    assert shown[36:].max() < 15
