@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
 from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
+from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.training import checkpoint, trainer  # noqa: E402
 from vsj4r.training.ranks import Ranks  # noqa: E402
 from vsj4r.training.recipe import load_recipe  # noqa: E402
@@ -75,6 +76,20 @@ def test_a_replayed_step_learns_what_an_eager_one_does(
     assert replayed == pytest.approx(eager, rel=0.02)
     a, b = averaged(tmp_path / "replayed"), averaged(tmp_path / "eager")
     assert apart(a, b) < 0.2 * apart(b, checkpoint.starting_weights("j4r"))
+
+
+def test_a_replayed_step_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
+    write_footage(tmp_path)
+    recipe = load_recipe(write_recipe(tmp_path / "recipe.toml", steps=STEPS))
+
+    def spoil(progress: Progress) -> None:
+        if progress.step == STEPS - 2:
+            run.net.state_dict()["jrc_net.0.weight"][0] = torch.inf
+
+    ranks = Ranks(0, 1, torch.device("cuda"))
+    run = trainer.Trainer(recipe, tmp_path, tmp_path / "run", ranks=ranks, workers=0, on_step=spoil)
+    with pytest.raises(Vsj4rError, match=f"step {STEPS - 1}: loss nan with a gradient of norm nan"):
+        run.run()
 
 
 @pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda")])
