@@ -78,11 +78,11 @@ SMALLEST: dict[str, float] = {  # of every number that must be more than 0
     "validate_every_steps": 1,
 }
 POSITIVE = {"learning_rate", "clip_norm"}
-LARGEST: dict[str, float] = {
+LARGEST: dict[str, float] = {  # of other numbers anything finite
     "learning_rate": 1,
     "ema": 1,
     "clip_norm": math.inf,
-}  # of others any finite number
+}
 
 
 def load_recipe(path: Path) -> Recipe:
