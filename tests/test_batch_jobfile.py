@@ -128,10 +128,20 @@ def test_all_mistakes_are_told_at_once_and_nothing_is_begun(shelf: Path) -> None
         "jobs.toml:1",
         "jobs.toml:3",
         "jobs.toml:4",
+        "jobs.toml:6",
     ]
     assert not (shelf / "jobs.toml.vsj4r").exists()
     broken = vsj4r("batch", "absent.toml", cwd=shelf)
     assert (broken.returncode, "absent.toml cannot be read" in broken.stderr) == (2, True)
+
+
+def test_a_mistake_in_defaults_is_said_once_and_hides_none(shelf: Path) -> None:
+    body = 'input = "{name}"\noutput = "{{stem}}.mkv"'
+    wrong = "[defaults]\ncrf = 70\n" + "".join(job(body.format(name=name)) for name in ("no.mkv", "none.mkv"))
+    said = [text for _, text in refused(shelf, wrong)]
+    assert len(said) == 3
+    assert said[0].startswith("crf must be a whole number")
+    assert said[1:] == [f"no such file or folder: {name}" for name in ("no.mkv", "none.mkv")]
 
 
 def test_a_link_does_not_lead_out_of_the_folders(shelf: Path, tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ class JobFile:
         return self.path.parent / f"{self.path.name}.vsj4r"
 
     def complain(self, line: int, text: str) -> None:
-        self.problems.append(Problem(line, text))
+        problem = Problem(line, text)
+        if problem not in self.problems:  # of defaults every job would say it again
+            self.problems.append(problem)
 
 
 def read_jobs(path: Path, *, written: Collection[Path] = ()) -> JobFile:
@@ -105,20 +107,22 @@ def _add_job(
     _complain_of_unknown(batch, lines, ("job", number), job, _JOB_KEYS)
     name = job.get("name", f"job {number + 1}")
     if not isinstance(name, str) or not name:
-        return complain("name", f"name must be a text, got {name!r}")
+        complain("name", f"name must be a text, got {name!r}")
+        name = f"job {number + 1}"
+    template, settings = {**defaults, **job}.get("output"), None
+    if not isinstance(template, str) or not template:
+        complain("output", f'{name} needs an output, such as "clean/{{stem}}.mkv"')
+        template = ""
     try:
         for table in (defaults, job):
             if "preset" in table:
                 checked_preset(table["preset"])
-    except Vsj4rError as error:
-        return complain("preset", str(error))
-    template = {**defaults, **job}.get("output")
-    if not isinstance(template, str) or not template:
-        return complain("output", f'{name} needs an output, such as "clean/{{stem}}.mkv"')
-    try:
-        settings = settings_from(_rooted(layered(defaults, job, Path(template).suffix), batch.path.parent))
+        suffix = Path(template or "any.mkv").suffix
+        settings = settings_from(_rooted(layered(defaults, job, suffix), batch.path.parent))
     except BadSettingError as error:
-        return complain(error.key, str(error))
+        complain(error.key, str(error))
+    except Vsj4rError as error:
+        complain("preset", str(error))
     inputs = job.get("input")
     patterns = [inputs] if isinstance(inputs, str) else inputs
     if not isinstance(patterns, list) or not patterns or not all(isinstance(each, str) for each in patterns):
@@ -127,13 +131,14 @@ def _add_job(
         found = _matches(batch, pattern, written)
         if not found:
             complain("input", f"no such file or folder: {pattern}")
-        for path in found:
+        for path in found if template else ():
             try:
                 output = _output(batch, template, name, path)
             except Vsj4rError as error:
                 complain("output", str(error))
                 break
-            batch.files.append(FileJob(name, lines.of(("job", number)), path, output, settings))
+            if settings is not None:
+                batch.files.append(FileJob(name, lines.of(("job", number)), path, output, settings))
     return None
 
 
