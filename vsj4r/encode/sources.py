@@ -132,7 +132,8 @@ def _lost_with_frames(path: Path, clip: vs.VideoNode) -> list[str]:
     if frame is None:
         return []
     lost = [f"{name} are left out" for kind, name in _BESIDE.items() if frame.side_data.get(kind) is not None]
-    if (frame.width, frame.height) != (clip.width, clip.height):
+    cut = frame.width - clip.width, frame.height - clip.height
+    if max(cut) == 1:
         size = f"{frame.width}x{frame.height}"
         lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
     return lost
