@@ -61,6 +61,48 @@ def test_a_stated_strength_out_of_range_is_that_frames_error(tiny: str, strength
     assert str(caught.value) == f"Derain: frame 4: {rule}"
 
 
+@pytest.mark.usefixtures("restored_threads")
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("segment", [0, 5])
+def test_a_strength_that_is_none_fails_no_other_frame(tiny: str, segment: int, at_once: bool) -> None:
+    """In a run-in (of frame 5) or on the way to later ones it is not written, but stepped."""
+    core.num_threads = 4
+    clip = clip_of()
+    arguments: dict[str, Any] = {"segment": segment, "warmup": 3}
+    out = derain(with_strengths(clip, {4: 2.0, 7: -1.0}), tiny, **arguments)
+    expected = [planes_of(frame) for frame in derain(clip, tiny, **arguments).frames()]
+    for order in (range(LENGTH), range(LENGTH - 1, -1, -1)):
+        futures = {n: out.get_frame_async(n) for n in order} if at_once else {}
+        for n in order:
+            if n in (4, 7):
+                with pytest.raises(vs.Error, match=f"Derain: frame {n}: strength must be between 0 and 1"):
+                    futures[n].result() if at_once else out.get_frame(n)
+            else:
+                assert_same(futures[n].result() if at_once else out.get_frame(n), expected[n])
+
+
+def test_a_mask_that_is_absent_fails_no_later_frame(tiny: str) -> None:
+    clip = clip_of()
+    white = core.std.BlankClip(clip, format=vs.GRAY8, color=255)
+    broken = {4, 5}
+
+    def read(n: int, f: Any) -> Any:
+        if n in broken:
+            raise ValueError("the mask is torn")
+        return f
+
+    out = derain(clip, tiny, segment=0, mask=white.std.ModifyFrame(white, read))
+    expected = [planes_of(frame) for frame in derain(clip, tiny, segment=0).frames()]
+    for n in range(LENGTH):
+        if n in broken:
+            with pytest.raises(vs.Error, match="the mask is torn"):
+                out.get_frame(n)
+        else:
+            assert_same(out.get_frame(n), expected[n])
+    broken.clear()
+    assert_same(out.get_frame(5), expected[5])
+
+
 @EACH_FORMAT
 @pytest.mark.parametrize("mask_format", [vs.GRAY8, vs.GRAY16, vs.GRAYS])
 def test_a_mask_says_where(tiny: str, vs_format: int, mask_format: int) -> None:

@@ -58,10 +58,11 @@ class Direct:
         return Source(n, planes[: self._count], Codes(y.zero, y.span, uv.zero, uv.span))
 
     def begin(
-        self, now: Source, following: Source, state: State, *, strength: float, full: bool, wanted: bool
+        self, now: Source, following: Source, state: State, *, strength: float | None, full: bool
     ) -> None:
-        """``FrameEngine.begin``; where it is not ``wanted`` nothing is to be finished."""
-        self.engine.begin(now, following, state, self._scales(strength, full) if wanted else None)
+        """``FrameEngine.begin``; without a ``strength`` nothing is to be finished."""
+        scales = None if strength is None else self._scales(strength, full)
+        self.engine.begin(now, following, state, scales)
 
     def finish(self, state: State, *, planes: Sequence[Plane], into: Sequence[Plane]) -> Levels:
         """Write the oldest frame that was begun, whose planes are ``planes``, to ``into``.

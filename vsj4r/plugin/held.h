@@ -12,7 +12,9 @@ typedef struct Held {
 
 static const Held HELD_NONE = {0, -1};
 
-/* Hold exactly first .. last from now on. Returns whether anything had to be asked for. */
-bool held_move(Held *held, int first, int last, VSNode *node, VSFrameContext *context, const VSAPI *api);
+/* Hold exactly first .. last from now on, without those that are `absent` (NULL: none is). Returns whether anything
+ * had to be asked for. */
+bool held_move(Held *held, int first, int last, const bool *absent, VSNode *node, VSFrameContext *context,
+               const VSAPI *api);
 
 #endif

@@ -115,11 +115,12 @@ class Host:
 
     def step(
         self, i: int, target: int, sources: list[RawFrame], mask: RawFrame | None, outs: list[RawFrame]
-    ) -> Levels:
+    ) -> tuple[float, float, str | None]:
         """Feed frame ``i`` of the run towards ``target`` and write ``outs``, one for each output or none.
 
-        ``sources`` are frame ``i`` and those after it, ``Run.ahead`` + 1 or as many as were read. Without
-        ``outs`` the levels mean nothing.
+        ``sources`` are frame ``i`` and those after it, ``Run.ahead`` + 1 or as many as were read. Gives the
+        levels, which mean nothing without ``outs``, and why ``outs`` are not to be used, though the state has
+        gone on.
 
         Raises:
             Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
@@ -128,8 +129,10 @@ class Host:
             frames = {n: Frame(*source) for n, source in enumerate(sources, i)}
             written = [Frame(*out) for out in outs]
             neighbour = self._neighbour(i, frames)
+            refusal = self._outputs.refusal(frames[i]) if outs else None
             if self._direct is None:
-                evaluate = self._by_tensors(i, neighbour, frames, mask and Frame(*mask), written)
+                writable = [] if refusal else written
+                evaluate = self._by_tensors(i, neighbour, frames, mask and Frame(*mask), writable)
             else:
                 evaluate = self._by_planes(self._direct, i, target, frames, written)
             slot, fresh = self._schedule.claim(i, target)
@@ -142,7 +145,7 @@ class Host:
                 self._schedule.lose(slot)
                 raise
             self._schedule.advance(slot, i, target)
-            return levels
+            return *levels, refusal
 
     def _by_tensors(
         self, i: int, neighbour: int, frames: Frames, mask: Frame | None, outs: list[Frame]
@@ -182,8 +185,8 @@ class Host:
             direct.source(each, frames[each].views(self._geometry), full=frames[each].is_full(kind))
             for each in (n, self._neighbour(n, frames))
         )
-        strength, full = self._outputs.strength_of(frames[n]), frames[n].is_full(kind)
-        direct.begin(now, following, state, strength=strength, full=full, wanted=wanted)
+        strength = self._outputs.strength_of(frames[n]) if wanted else None
+        direct.begin(now, following, state, strength=strength, full=frames[n].is_full(kind))
 
     def _neighbour(self, n: int, frames: Frames) -> int:
         """The frame that is read beside ``n``.

@@ -265,9 +265,13 @@ bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAP
     PyObject *levels = python.PyObject_CallMethod(
         host, "step", "(iiNNN)", i, target, frame_list(frames->sources, NULL, frames->source_count, api), mask,
         frame_list((const VSFrame *const *)frames->outs, frames->outs, frames->count, api));
-    bool stepped = levels && python.PyArg_ParseTuple(levels, "dd", &frames->rain, &frames->occlusion);
+    const char *refusal = NULL;
+    bool stepped = levels && python.PyArg_ParseTuple(levels, "ddz", &frames->rain, &frames->occlusion, &refusal);
     if (!stepped)
         take_exception(error);
+    frames->refused = stepped && refusal;
+    if (frames->refused)
+        snprintf(error->text, sizeof error->text, "%s", refusal);
     if (levels)
         python.Py_DecRef(levels);
     return stepped;

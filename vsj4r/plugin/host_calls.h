@@ -47,9 +47,10 @@ typedef struct HostFrames {
     VSFrame *outs[OUTPUTS_MAX];
     int count; /* 0: the output is thrown away */
     double rain, occlusion; /* gives, unless `count` is 0: means over the frame */
+    bool refused; /* gives: the state has gone on, but the outputs are not to be used */
 } HostFrames;
 
-/* Feed frame `i`. */
+/* Feed frame `i`. `error` says why it failed or was refused. */
 bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error);
 
 /* Request `n` has failed. */

@@ -15,11 +15,19 @@
 
 typedef struct Derain {
     VSNode *node, *mask; /* the mask may be NULL */
+    bool *unmasked;      /* the frames of the mask that could not be had */
     Outputs outputs;
     PyObject *host;
     Request *requests;
     Ring ring;
 } Derain;
+
+/* Say which frame a text is about. */
+static void name_frame(HostError *error, int i)
+{
+    HostError unnamed = *error;
+    snprintf(error->text, sizeof error->text, "frame %d: %s", i, unnamed.text);
+}
 
 static void set_filter_error(const HostError *error, VSFrameContext *context, const VSAPI *api)
 {
@@ -37,17 +45,22 @@ static int derain_mask_frame(const Derain *d, int i, const VSAPI *api)
     return i < last ? i : last;
 }
 
-/* Hold what a run reads: the mask only where an output is written. Returns whether anything had to be asked for. */
+/* Hold what a run reads: the mask only where an output is written, and where it is known to be absent only for the
+ * request's own output. Returns whether anything had to be asked for. */
 static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrameContext *context, const VSAPI *api)
 {
-    bool asked = held_move(&request->source, run->first, run->last, d->node, context, api);
+    bool asked = held_move(&request->source, run->first, run->last, NULL, d->node, context, api);
     if (!d->mask || d->mask == d->node) /* which are the same frames, held once */
         return asked;
     if (run->look)
-        return held_move(&request->mask, HELD_NONE.first, HELD_NONE.last, d->mask, context, api) || asked;
+        return held_move(&request->mask, HELD_NONE.first, HELD_NONE.last, NULL, d->mask, context, api) || asked;
     int first = derain_mask_frame(d, run->keep > run->first ? run->keep : run->first, api);
     int last = derain_mask_frame(d, run->stop, api);
-    return held_move(&request->mask, first, last, d->mask, context, api) || asked;
+    bool *own = &d->unmasked[derain_mask_frame(d, request->n, api)], was = *own;
+    *own = false;
+    asked = held_move(&request->mask, first, last, d->unmasked, d->mask, context, api) || asked;
+    *own = was;
+    return asked;
 }
 
 /* Frame i has been stepped. */
@@ -68,23 +81,34 @@ static void derain_finish(Derain *d, int i, const VSFrame *out, const VSAPI *api
     ring_put(&d->ring, i, out, api);
 }
 
-/* Step frame i of a run; its output counts unless it is warm-up. */
-static bool derain_step(Derain *d, int i, const HostRun *run, VSFrameContext *context, VSCore *core, const VSAPI *api,
-                        HostError *error)
+/* Step frame i of a run; its output counts unless it is warm-up, or the mask is absent. */
+static bool derain_step(Derain *d, const Request *request, int i, const HostRun *run, VSFrameContext *context,
+                        VSCore *core, const VSAPI *api, HostError *error)
 {
     HostFrames frames = {.count = i >= run->keep ? d->outputs.count : 0};
     int count = run->ahead + 2 < HOST_SOURCES_MAX ? run->ahead + 2 : HOST_SOURCES_MAX;
     for (int n = i; n <= run->last && n < i + count; n++)
         frames.sources[frames.source_count++] = api->getFrameFilter(n, d->node, context);
-    if (frames.count) {
-        frames.mask = d->mask ? api->getFrameFilter(derain_mask_frame(d, i, api), d->mask, context) : NULL;
-        outputs_new(&d->outputs, frames.outs, frames.sources[0], core, api);
+    bool there = true;
+    if (frames.count && d->mask) {
+        int number = derain_mask_frame(d, i, api);
+        frames.mask = api->getFrameFilter(number, d->mask, context);
+        if (frames.mask)
+            d->unmasked[number] = false;
+        else
+            frames.count = 0;
+        there = frames.mask || i != request->n;
     }
-    bool there = !frames.count || !d->mask || frames.mask;
     if (!there)
         snprintf(error->text, sizeof error->text, "mask must have this frame, got none");
+    if (frames.count)
+        outputs_new(&d->outputs, frames.outs, frames.sources[0], core, api);
     bool stepped = there && host_step(d->host, i, run->target, &frames, api, error);
-    if (stepped && frames.count)
+    if (!stepped || frames.refused)
+        name_frame(error, i);
+    if (frames.refused)
+        requests_fail(d->requests, i, error);
+    if (stepped && frames.count && !frames.refused)
         derain_finish(d, i, outputs_join(&d->outputs, frames.outs, frames.rain, frames.occlusion, api), api);
     else
         outputs_free(&d->outputs, frames.outs, api);
@@ -99,12 +123,11 @@ static bool derain_look(Derain *d, const HostRun *run, VSFrameContext *context, 
 {
     bool looked = true;
     for (int i = run->first; looked && i <= run->last; i++) {
-        HostError failure;
         const VSFrame *source = api->getFrameFilter(i, d->node, context);
-        looked = host_look(d->host, i, source, api, &failure);
+        looked = host_look(d->host, i, source, api, error);
         api->freeFrame(source);
         if (!looked)
-            snprintf(error->text, sizeof error->text, "frame %d: %s", i, failure.text);
+            name_frame(error, i);
     }
     return looked;
 }
@@ -115,6 +138,10 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
 {
     while (!request->finished) {
         HostRun run;
+        if (request->failed) {
+            *error = request->error;
+            return false;
+        }
         if (!host_reads(d->host, request->n, &run, error))
             return false;
         if (derain_hold(d, request, &run, context, api))
@@ -125,12 +152,10 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
             continue;
         }
         for (int i = run.first; i <= run.stop; i++) {
-            HostError failure;
-            if (!derain_step(d, i, &run, context, core, api, &failure)) {
+            if (!derain_step(d, request, i, &run, context, core, api, error)) {
                 host_forget(d->host, run.target);
                 if (run.target != request->n)
                     break; /* another request's trouble, which it will meet itself */
-                snprintf(error->text, sizeof error->text, "frame %d: %s", i, failure.text);
                 return false;
             }
             derain_release(d, request, i, context, api);
@@ -154,9 +179,14 @@ static bool derain_serve(Derain *d, Request *request, VSFrameContext *context, V
     return served;
 }
 
-/* A source frame could not be had. */
-static void derain_give_up(Derain *d, Request *request, const VSAPI *api)
+/* A frame could not be had: of the clip, or of the mask, where that is remembered. */
+static void derain_give_up(Derain *d, Request *request, VSFrameContext *context, const VSAPI *api)
 {
+    for (int i = request->mask.first; i <= request->mask.last; i++) {
+        const VSFrame *mask = api->getFrameFilter(i, d->mask, context);
+        d->unmasked[i] = !mask;
+        api->freeFrame(mask);
+    }
     HostError ignored;
     int gil;
     if (host_lock(&gil, &ignored)) {
@@ -184,7 +214,7 @@ static const VSFrame *VS_CC derain_get(int n, int reason, void *instance, void *
     if (!request)
         return NULL;
     if (reason == arError) {
-        derain_give_up(d, request, api);
+        derain_give_up(d, request, context, api);
         return NULL;
     }
     if (!request->finished && derain_serve(d, request, context, core, api) && !request->finished)
@@ -202,6 +232,7 @@ static void VS_CC derain_free(void *instance, VSCore *core, const VSAPI *api)
     while (d->requests)
         api->freeFrame(request_close(&d->requests, d->requests));
     ring_free(&d->ring, api);
+    free(d->unmasked);
     api->freeNode(d->mask);
     api->freeNode(d->node);
     free(d);
@@ -222,10 +253,12 @@ static bool derain_open(Derain *d, const VSMap *in, VSCore *core, const VSAPI *a
     host_unlock(gil);
     if (!d->host)
         return false;
+    if (d->mask)
+        d->unmasked = calloc((size_t)api->getVideoInfo(d->mask)->numFrames, sizeof *d->unmasked);
     outputs_init(&d->outputs, api->getVideoInfo(d->node), in, core, api);
     VSCoreInfo info;
     api->getCoreInfo(core, &info);
-    if (ring_init(&d->ring, outputs_bytes(&d->outputs), info.numThreads))
+    if (ring_init(&d->ring, outputs_bytes(&d->outputs), info.numThreads) && (!d->mask || d->unmasked))
         return true;
     snprintf(error->text, sizeof error->text, "out of memory");
     return false;

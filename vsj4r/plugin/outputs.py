@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vsj4r.engine.base import Step
-from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Format, Geometry, Plane
 from vsj4r.frames.layers import Levels, levels, weights, write_occlusion, write_rain
 from vsj4r.frames.planes import Converter
@@ -25,11 +24,7 @@ class Outputs:
         self._mask = mask
 
     def write(self, step: Step, source: Frame, mask: Frame | None, outs: Sequence[Frame]) -> Levels:
-        """Write ``outs``, a frame for each output.
-
-        Raises:
-            Vsj4rError: the frame states a strength that is none.
-        """
+        """Write ``outs``, a frame for each output; there must be no ``refusal``."""
         planes = source.views(self._geometry)
         written = {}
         for name, out in zip(self._names, outs, strict=True):
@@ -66,13 +61,13 @@ class Outputs:
         )
 
     def strength_of(self, source: Frame) -> float:
-        """Its own strength, or that of the filter.
-
-        Raises:
-            Vsj4rError: the frame states a strength that is none.
-        """
+        """Its own strength, or that of the filter; 0 where there is a ``refusal``."""
         if source.strength is None:
             return self._strength
-        if not 0 <= source.strength <= 1:
-            raise Vsj4rError(f"strength must be between 0 and 1, got J4RStrength {source.strength:g}")
-        return source.strength
+        return 0.0 if self.refusal(source) else source.strength
+
+    def refusal(self, source: Frame) -> str | None:
+        """Why this frame, though it can be stepped, is not written: it states a strength that is none."""
+        if source.strength is None or 0 <= source.strength <= 1:
+            return None
+        return f"strength must be between 0 and 1, got J4RStrength {source.strength:g}"

@@ -28,3 +28,12 @@ void requests_give(Request *list, int n, const VSFrame *out, const VSAPI *api)
         if (request->n == n && !request->finished)
             request->finished = api->addFrameRef(out);
 }
+
+void requests_fail(Request *list, int n, const HostError *error)
+{
+    for (Request *request = list; request; request = request->next)
+        if (request->n == n && !request->finished) {
+            request->failed = true;
+            request->error = *error;
+        }
+}

@@ -3,6 +3,7 @@
 #define VSJ4R_REQUESTS_H
 
 #include "held.h"
+#include "host_calls.h"
 
 #include <VapourSynth4.h>
 
@@ -11,6 +12,8 @@ typedef struct Request {
     int n;
     Held source, mask;
     const VSFrame *finished; /* output n, once somebody's run has come past it */
+    bool failed; /* instead, with `error` */
+    HostError error;
     struct Request *next;
 } Request;
 
@@ -22,5 +25,8 @@ const VSFrame *request_close(Request **list, Request *request);
 
 /* Give output n to whoever waits for it. */
 void requests_give(Request *list, int n, const VSFrame *out, const VSAPI *api);
+
+/* Tell whoever waits for output n that there is none. */
+void requests_fail(Request *list, int n, const HostError *error);
 
 #endif
