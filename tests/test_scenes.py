@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from functools import cache
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data, transform
 
-from vsj4r.frames.scenes import LOOK_FRAMES, Cuts, FoundCuts, thumbnail
+from vsj4r.frames.scenes import LOOK_FRAMES, THUMB_SIDE, Cuts, FoundCuts, thumbnail
 from vsj4r.rain import Preset, draw_style, render
 
 Pixels = NDArray[np.uint8]
@@ -216,3 +217,16 @@ def test_a_thumbnail_of_broken_floats_is_finite() -> None:
     luma = np.full((16, 16), np.nan, np.float16)
     luma[8:] = np.inf
     assert not thumbnail(luma, peak=1.0).any()
+
+
+def test_a_frame_that_tells_takes_no_memory_of_its_own() -> None:
+    cuts = FoundCuts(10_000)
+    thumb = np.zeros((THUMB_SIDE, THUMB_SIDE), np.float32)
+    tracemalloc.start()
+    for n in range(10_000):
+        cuts.look(n, thumb, told=n % 100 == 0)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 5_000
+    assert cuts.missing(1, 9_999) is None
+    assert cuts.last(9_999, since=0) == 9_900

@@ -76,7 +76,7 @@ class FoundCuts(Cuts):
         self._change = np.zeros(length, np.float32)  # from the frame before, codes of 8 bit
         self._looked = np.zeros(length, np.bool_)  # whether that is known
         self._looked[:1] = True
-        self._told: dict[int, bool] = {}
+        self._told = np.zeros(length, np.int8)  # by its own mark: 1 no cut, 2 a cut, 0 without one
         self._checked: dict[int, int] = {}  # by `first`: all cuts before this frame are known
         self._held: tuple[int, Floats] | None = None  # the last thumbnail
 
@@ -86,7 +86,7 @@ class FoundCuts(Cuts):
             self._change[n] = np.abs(thumb - self._held[1]).mean()
             self._looked[n] = True
         if told is not None:
-            self._told[n] = told
+            self._told[n] = 1 + told
         self._held = n, thumb
 
     def missing(self, first: int, last: int) -> tuple[int, int] | None:
@@ -105,8 +105,8 @@ class FoundCuts(Cuts):
 
     def _is_cut(self, n: int) -> bool | None:
         """None while it is not known. The frames around are asked for only where there is a change at all."""
-        if n in self._told:
-            return self._told[n]
+        if self._told[n]:
+            return bool(self._told[n] == 2)
         if not self._looked[n]:
             return None
         change = self._change[n]
