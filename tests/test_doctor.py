@@ -166,7 +166,7 @@ def test_no_weights_at_all(package: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "command"),
     [
-        ("vapoursynth", "VapourSynth", "pip install --upgrade 'vapoursynth>=75'"),
+        ("vapoursynth", "VapourSynth", "pip install --upgrade 'vapoursynth>=80'"),
         ("openvino", "OpenVINO", "pip install --upgrade openvino"),
         ("av", "av", "pip install --force-reinstall --no-deps av"),
         ("imageio_ffmpeg", "imageio-ffmpeg", "pip install --force-reinstall --no-deps imageio-ffmpeg"),

@@ -12,7 +12,7 @@ def examine() -> Iterator[Finding]:
     """Every finding, as it is made. Nothing is raised: what fails is a finding."""
     again = reinstall()
     yield from surely("Python", installed.check_python, "")
-    vapoursynth = list(surely("VapourSynth", installed.check_vapoursynth, pip_install("vapoursynth>=75")))
+    vapoursynth = list(surely("VapourSynth", installed.check_vapoursynth, pip_install("vapoursynth>=80")))
     yield from vapoursynth
     filters: list[Finding] = []
     if works(vapoursynth):
