@@ -13,6 +13,7 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.orientation import upright
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -46,7 +47,7 @@ def read_image(path: Path) -> Image:
     frame = _decoded(path)
     deep = max(component.bits for component in frame.format.components) > 8
     image: Image = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return np.rot90(image, round(frame.rotation / 90))
+    return upright(image, frame)
 
 
 def has_alpha(path: Path) -> bool:

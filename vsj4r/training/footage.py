@@ -15,6 +15,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.orientation import upright
 
 Pixels = NDArray[np.uint8]
 IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
@@ -36,7 +37,7 @@ def read_image(path: Path) -> Pixels:
     try:  # from memory: by its name, ffmpeg would take "%03d" for a pattern
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
             frame = next(container.decode(video=0))
-            return _upright(_rgb(frame), frame)
+            return upright(_rgb(frame), frame)
     except UNREADABLE as error:
         raise Vsj4rError(f"{path} can't be read as a picture: {_reason(error)}") from error
 
@@ -84,7 +85,7 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
                         round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
                     )
                     shown = frame.reformat(width=width, height=height, interpolation="AREA")
-                yield _upright(_rgb(shown), frame)
+                yield upright(_rgb(shown), frame)
     except UNREADABLE as error:
         raise Vsj4rError(f"{path} can't be read as a video: {_reason(error)}") from error
 
@@ -158,18 +159,6 @@ def _usable(
 
 def _rgb(frame: av.VideoFrame) -> Pixels:
     return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-
-
-def _upright(pixels: Pixels, frame: av.VideoFrame) -> Pixels:
-    """``pixels`` turned and mirrored as the display matrix of ``frame`` says, which a camera wrote; that of a
-    picture is its EXIF orientation."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return pixels
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()  # (x, y) is shown at (ax + cy, bx + dy)
-    if abs(b) > abs(a):
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    return pixels[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
 
 
 def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
