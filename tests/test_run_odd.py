@@ -178,6 +178,16 @@ def test_avi_has_the_rate_of_the_source(sounding: Path, model: Path, tmp_path: P
         assert len(media.audio_packets(output)) == len(media.audio_packets(sounding))
 
 
+def test_hevc_in_mp4_is_what_apple_plays(sounding: Path, model: Path, tmp_path: Path) -> None:
+    by_run, by_batch = tmp_path / "run.mp4", tmp_path / "batch.mov"
+    run(sounding, by_run, "--model", model, "--encoder", "x265")
+    batched(sounding, by_batch, model, "x265")
+    for output in (by_run, by_batch):
+        with av.open(str(output)) as container:
+            assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+            assert sum(1 for _ in container.decode(video=0)) == 25
+
+
 @pytest.mark.parametrize(
     ("encoder", "suffix", "reason"),
     [

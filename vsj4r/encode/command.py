@@ -106,6 +106,8 @@ def _command(
     pipe = {"format": pipe_format, **placed(-extras.start_seconds - ahead), **tags.input_options()}
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
+    if encode.encoder.mp4_tag and encode.muxer in ("mp4", "mov"):
+        options["tag:v:0"] = encode.encoder.mp4_tag
     if encode.muxer == "avi":
         options["time_base:v:0"] = f"{encode.time_base.numerator}/{encode.time_base.denominator}"
     if extras.length_seconds is not None:

@@ -19,6 +19,7 @@ class Encoder:
 
     ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
     ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
+    ``mp4_tag``: what MP4 and MOV call it, where players do not all know ffmpeg's word.
     """
 
     codec: str
@@ -29,6 +30,7 @@ class Encoder:
     packet_muxer: str = "nut"
     chroma: tuple[str, ...] = ("420", "422", "444")
     full_range: bool = True
+    mp4_tag: str = ""
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
@@ -45,7 +47,14 @@ class Encoder:
 
 ENCODERS = {
     "x264": Encoder("libx264", 17, (8, 10), 0.3, {"preset": "medium"}),
-    "x265": Encoder("libx265", 19, (8, 10, 12), 0.2, {"preset": "medium", "x265-params": "log-level=error"}),
+    "x265": Encoder(
+        "libx265",
+        19,
+        (8, 10, 12),
+        0.2,
+        {"preset": "medium", "x265-params": "log-level=error"},
+        mp4_tag="hvc1",  # Apple's know no other
+    ),
     "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",)),
     "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
     "ffv1": Encoder("ffv1", None, (8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}),
