@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
 from vsj4r.encode.images import has_alpha, image_clip, image_names
+from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
 
 _BESIDE = {
@@ -24,7 +24,6 @@ _BESIDE = {
     Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
     Type.DOVI_RPU_BUFFER: "Dolby Vision metadata",
 }
-_NO_TIME = -(1 << 63)  # AV_NOPTS_VALUE
 IMAGES_FPS = 25  # a folder of images has no rate of its own
 
 
@@ -44,12 +43,9 @@ class Source:
 
     def times(self, muxer: str) -> tuple[Fraction, list[int]]:
         """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
-        fps = Fraction(self.clip.fps)
-        if muxer != "avi" or not fps:
+        if muxer != "avi":
             return self.time_base, self.timestamps
-        numbers = [round(stamp * self.time_base * fps) for stamp in self.timestamps]
-        steady = all(after - before == 1 for before, after in pairwise(numbers))
-        return (1 / fps, numbers) if steady else (self.time_base, self.timestamps)
+        return counted(self.time_base, self.timestamps, Fraction(self.clip.fps))
 
     def left_out(self) -> list[str]:
         """A line for what ``clip`` lacks of the first frame, and so does every output."""
@@ -171,36 +167,8 @@ def _open_video(path: Path, track: int, index: Path | None) -> Source:
         raise Vsj4rError(f"{path} changes its format or size on the way: that is not supported")
     if len(stamps) != len(clip):
         raise Vsj4rError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
-    time_base, timestamps = _all_known(path, time_base, stamps, Fraction(clip.fps))
+    time_base, timestamps = all_known(path, time_base, stamps, Fraction(clip.fps))
     return Source(path, clip, time_base, timestamps, None)
-
-
-def _all_known(
-    path: Path, time_base: Fraction, stamps: list[int], fps: Fraction
-) -> tuple[Fraction, list[int]]:
-    """Time base and timestamps: a stream without a container has none, old ones have none for some frames.
-
-    Raises:
-        Vsj4rError: there is no frame rate to make them up from, or a frame is not after the one before it.
-    """
-    first = next((n for n, stamp in enumerate(stamps) if stamp != _NO_TIME), None)
-    if fps == 0 and _NO_TIME in stamps:
-        raise Vsj4rError(f"{path} says neither when its frames are shown nor how many a second: remux it")
-    if first is None:
-        return 1 / fps, list(range(len(stamps)))
-    known, frame = list(stamps), 1 / (fps * time_base) if fps else Fraction(0)
-    for n in reversed(range(first)):
-        known[n] = known[first] - round((first - n) * frame)
-    last = first  # the last frame before n that says its time
-    for n in range(first, len(known)):
-        if known[n] == _NO_TIME:
-            known[n] = known[last] + round((n - last) * frame)
-        else:
-            last = n
-    for n, (before, after) in enumerate(pairwise(known), 1):
-        if after <= before:
-            raise Vsj4rError(f"{path}: frame {n} is to be shown no later than the one before it: remux it")
-    return time_base, known
 
 
 @contextmanager
