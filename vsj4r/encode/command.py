@@ -58,7 +58,7 @@ def encode_command(
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
         "pix_fmt:v:0": pixel_format(chroma, encode.depth or encoder.depth_for(bits)),
-        "filter:v:0": ",".join((tags.filters(), *filters)),
+        "filter:v:0": ",".join(filter(None, (tags.filters(), *filters))),
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
@@ -83,7 +83,7 @@ def _filters_of(arguments: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]
     filters, rest, left = [], [], iter(arguments)
     for argument in left:
         if argument in _FILTER_OPTIONS:
-            filters += [value for value in (next(left, ""),) if value]
+            filters.append(next(left, ""))
         else:
             rest.append(argument)
     return filters, tuple(rest)

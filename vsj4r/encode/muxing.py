@@ -38,12 +38,10 @@ _SUBTITLES = {
     "avi": {},
 }
 
-
 # muxer -> sound that it writes so that it is found again; absent: ffmpeg says what it does not take
 _SOUND = {
     "mpegts": frozenset({"mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"}),
 }
-
 
 _VIDEO_METADATA = ("language", "title", "timecode")
 
@@ -124,7 +122,7 @@ def find_extras(source: Path, muxer: str) -> Extras:
                 extras.streams.append((stream.index, codec))
                 extras.dispositions.append(_disposition(stream))
             else:
-                name = stream.metadata.get("filename") or codec_name(stream) or "unknown"
+                name = stream.metadata.get("filename") or _codec_name(stream) or "unknown"
                 extras.dropped.append(f"{stream.type} stream {stream.index} ({name})")
     return extras
 
@@ -152,9 +150,9 @@ def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
     match stream.type:
         case "audio":
             held = _SOUND.get(muxer)
-            return "copy" if held is None or codec_name(stream) in held else ""
+            return "copy" if held is None or _codec_name(stream) in held else ""
         case "subtitle":
-            return _SUBTITLES[muxer].get(codec_name(stream), "")
+            return _SUBTITLES[muxer].get(_codec_name(stream), "")
         case "attachment":
             return "copy" if muxer == "matroska" else ""
         case "video":
@@ -163,7 +161,7 @@ def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
             return ""
 
 
-def codec_name(stream: av.stream.Stream) -> str:
+def _codec_name(stream: av.stream.Stream) -> str:
     """ffmpeg's name of the codec, "" where it has no decoder for it."""
     context = stream.codec_context
     return "" if context is None else str(context.codec.canonical_name)
@@ -178,7 +176,7 @@ def _disposition(stream: av.stream.Stream) -> str:
 
 
 def _read_cover(source: Path, stream: av.VideoStream, taken: set[str]) -> Cover:
-    kind = {"mjpeg": "jpeg"}.get(codec_name(stream), codec_name(stream) or "png")
+    kind = {"mjpeg": "jpeg"}.get(_codec_name(stream), _codec_name(stream) or "png")
     with av.open(str(source.absolute())) as container:
         packet = next(packet for packet in container.demux(stream.index) if packet.size)
         name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"

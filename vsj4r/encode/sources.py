@@ -19,6 +19,7 @@ from vsj4r.encode.images import has_alpha, image_clip, image_names
 from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
 
+_OPAQUE = "the alpha channel is left out: the output is opaque"
 _BESIDE = {
     Type.A53_CC: "closed captions",
     Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
@@ -49,11 +50,9 @@ class Source:
 
     def left_out(self) -> list[str]:
         """A line for what ``clip`` lacks of the first frame, and so does every output."""
-        opaque = "the alpha channel is left out: the output is opaque"
-        if self.image_names is not None:
-            return [opaque] if has_alpha(self.path / self.image_names[0]) else []
-        alpha = "_Alpha" in self.clip.get_frame(0).props or _has_alpha_beside(self.path)
-        return [*([opaque] if alpha else []), *_lost_with_frames(self.path, self.clip)]
+        if self.image_names is None:
+            return _lost(self.path, self.clip)
+        return [_OPAQUE] if has_alpha(self.path / self.image_names[0]) else []
 
 
 def open_source(path: Path, *, index: Path | None = None) -> Source:
@@ -109,27 +108,26 @@ def main_video(container: av.container.InputContainer) -> av.VideoStream | None:
     return next(moving, None)
 
 
-def _has_alpha_beside(path: Path) -> bool:
-    """WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over."""
+def _lost(path: Path, clip: vs.VideoNode) -> list[str]:
+    """A line for each thing that the file has with its first frame, and ``clip`` has not."""
     with av.open(str(path.absolute())) as container:
         stream = main_video(container)
-        tags = {} if stream is None else {key.lower(): value for key, value in stream.metadata.items()}
-    return tags.get("alpha_mode") == "1"
-
-
-def _lost_with_frames(path: Path, clip: vs.VideoNode) -> list[str]:
-    """A line for each thing that comes with the first frame of the file and not with that of ``clip``."""
-    with av.open(str(path.absolute())) as container:
-        stream = main_video(container)
+        if stream is None:
+            return []
+        tags = {key.lower(): value for key, value in stream.metadata.items()}
+        # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
+        alpha = "_Alpha" in clip.get_frame(0).props or tags.get("alpha_mode") == "1"
+        lost = [_OPAQUE] if alpha else []
         try:
-            frame = None if stream is None else next(container.decode(stream), None)
+            frame = next(container.decode(stream), None)
         except av.FFmpegError:
-            return []  # BestSource may still read it
+            frame = None  # BestSource may still read it
     if frame is None:
-        return []
-    lost = [f"{name} are left out" for kind, name in _BESIDE.items() if frame.side_data.get(kind) is not None]
-    cut = frame.width - clip.width, frame.height - clip.height
-    if max(cut) == 1:
+        return lost
+    lost += [
+        f"{name} are left out" for kind, name in _BESIDE.items() if frame.side_data.get(kind) is not None
+    ]
+    if max(frame.width - clip.width, frame.height - clip.height) == 1:
         size = f"{frame.width}x{frame.height}"
         lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
     return lost
