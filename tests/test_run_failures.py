@@ -32,6 +32,22 @@ def test_overwriting_is_asked_for_and_whole(plain: Path, model: Path, tmp_path: 
     assert len(media.seconds_of_frames(output)) == 24
 
 
+def test_overwriting_a_folder_mixes_no_images(plain: Path, model: Path, tmp_path: Path) -> None:
+    """An image of an earlier, longer clip would be a frame more; a file that is none is left alone."""
+    short, folder = media.plain(tmp_path / "short.mkv", seconds=0.25), tmp_path / "frames"
+    options = ("--model", model, "--overwrite")
+    run(plain, folder, *options)
+    (folder / "notes.txt").write_text("no image")
+    written = {entry: entry.read_bytes() for entry in folder.iterdir()}
+    line = "holds 000006.png and 17 more, which would stay among the new images"
+    assert_refused(vsj4r("run", short, folder, *options), 1, line, tmp_path)
+    assert {entry: entry.read_bytes() for entry in folder.iterdir()} == written
+    for n in range(6, 24):
+        (folder / f"{n:06d}.png").unlink()
+    run(short, folder, *options)
+    assert len(list(folder.iterdir())) == 7
+
+
 def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> None:
     def refused(code: int, text: str, source: object, output: object, *options: object) -> None:
         assert_refused(vsj4r("run", source, output, "--model", model, *options), code, text, tmp_path)

@@ -13,7 +13,7 @@ import vapoursynth as vs
 
 from vsj4r.encode.command import Encode
 from vsj4r.encode.encoders import Encoder, find_encoder, lost_depth
-from vsj4r.encode.images import write_png
+from vsj4r.encode.images import check_replaced, write_png
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, container_for, find_extras
 from vsj4r.encode.outputs import check_output, whole_folder
@@ -200,6 +200,7 @@ def _write_images(
     job: Job, source: Source, images: vs.VideoNode, listener: Listener, started: Started
 ) -> None:
     names = _png_names(source, len(images))
+    check_replaced(job.output, names)
     listener.started(started)
     with whole_folder(job.output) as temporary, closing(frames_in_order(images)) as frames:
         for n, frame in enumerate(frames):

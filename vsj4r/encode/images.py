@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,31 @@ def image_names(folder: Path) -> list[str]:
     Raises:
         Vsj4rError: there are none.
     """
-    names = sorted(entry.name for entry in folder.iterdir() if _is_image(entry))
+    names = sorted(_images_in(folder))
     if not names:
         raise Vsj4rError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
     return names
 
 
-def _is_image(entry: Path) -> bool:
-    """By its name; hidden files are a system's own."""
-    return entry.suffix.lower() in SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+def check_replaced(folder: Path, names: Collection[str]) -> None:
+    """Refuse a folder to write ``names`` into where other images would then be among them.
+
+    Raises:
+        Vsj4rError: it holds an image of another name.
+    """
+    kept = sorted(_images_in(folder) - set(names)) if folder.is_dir() else []
+    if kept:
+        more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
+        raise Vsj4rError(
+            f"output {folder} holds {kept[0]}{more}, which would stay among the new images: "
+            "remove the old ones, or name a new folder"
+        )
+
+
+def _images_in(folder: Path) -> set[str]:
+    """By their names; hidden files are a system's own."""
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return {entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()}
 
 
 def read_image(path: Path) -> Image:
