@@ -90,7 +90,7 @@ def warmup(
         clean = bounced(read_clip(path, LENGTH)[:, :height, :width])
         for preset in PRESETS:
             rng = np.random.default_rng(number)
-            rain = render(clean, draw_style(rng, preset, height), rng)
+            rain = render(clean, draw_style(rng, preset, min(height, width)), rng)
             rainy, truth = (tensors_of(frames, model) for frames in (rain.rainy, rain.background))
             endless = derain(engine, rainy, 0, 0, len(rainy))
             for t, out in enumerate(endless):

@@ -21,7 +21,7 @@ def bank() -> StreakBank:
 def test_is_a_pure_function_of_its_seed(bank: StreakBank) -> None:
     clean = scene(2)
     again = StreakBank(3, size=160)
-    first, second = (source.clip(clean, 1, 5, frame_height=288) for source in (bank, again))
+    first, second = (source.clip(clean, 1, 5, shorter_px=288) for source in (bank, again))
     assert np.array_equal(first.rainy, second.rainy)
     assert np.array_equal(first.s, second.s)
     assert np.array_equal(first.alpha, second.alpha)
@@ -32,7 +32,7 @@ def test_a_clip_does_not_depend_on_those_before(bank: StreakBank) -> None:
     clean = scene(2)
 
     def rainy(seed: int, index: int) -> Pixels:
-        return bank.clip(clean, seed, index, frame_height=288).rainy
+        return bank.clip(clean, seed, index, shorter_px=288).rainy
 
     alone = rainy(1, 9)
     for index in range(9):
@@ -69,7 +69,7 @@ def test_no_brighter_than_its_layer(bank: StreakBank) -> None:
 
 
 def test_patches_larger_than_the_bank(bank: StreakBank) -> None:
-    clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, frame_height=288, preset="light")
+    clip = bank.clip(np.zeros((1, 200, 330, 3), np.uint8), 0, 1, shorter_px=288, preset="light")
     assert clip.rainy[0, 170:].any()
     assert clip.rainy[0, :, 300:].any()
 

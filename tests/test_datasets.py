@@ -176,9 +176,9 @@ def test_rain_has_the_size_of_the_picture_that_a_clip_is_cut_from(
     """The shorter side of a still, or of a video."""
     heights: list[int] = []
 
-    def watching(rng: np.random.Generator, preset: Preset, frame_height: int, **rest: bool) -> RainStyle:
-        heights.append(frame_height)
-        return draw_style(rng, preset, frame_height, **rest)
+    def watching(rng: np.random.Generator, preset: Preset, shorter_px: int, **rest: bool) -> RainStyle:
+        heights.append(shorter_px)
+        return draw_style(rng, preset, shorter_px, **rest)
 
     monkeypatch.setattr("vsj4r.rain.bank.draw_style", watching)
     tall = [np.stack([picture(8, 120, 70)] * 3)]
@@ -277,6 +277,28 @@ def test_coded_videos_are_shrunk_alike_however_they_were_held(tmp_path: Path, si
     ffmpeg("-display_rotation", turn, "-i", f"file:{tmp_path / 'lying.mp4'}", "-c", "copy", out)
     (video,) = load_videos(tmp_path / "videos", 3, 32)
     assert video.shape[1:3] == ((360, 720) if (size, turn) == ("800x400", "0") else (720, 360))
+
+
+@pytest.mark.parametrize(
+    ("lines", "coded", "tag", "exact"),
+    [
+        (718, "bt601", "unknown", True),
+        (720, "bt709", "unknown", True),
+        (720, "bt601", "unknown", False),
+        (720, "bt601", "smpte170m", True),
+        (718, "bt709", "bt709", True),
+    ],
+)
+def test_the_colours_of_a_video_by_its_tag_or_its_size(
+    tmp_path: Path, lines: int, coded: str, tag: str, exact: bool
+) -> None:
+    """A plain orange, written in one matrix or the other; 3 levels are what 8 bits of YUV cost."""
+    path, orange = f"file:{tmp_path / 'a.mkv'}", (230, 120, 20)
+    source = f"color=c=0x{bytes(orange).hex()}:s=64x{lines}:r=5:d=0.4,format=gbrp"
+    scaled = f"scale=out_color_matrix={coded}:out_range=tv,format=yuv444p,setparams=colorspace={tag}"
+    ffmpeg("-f", "lavfi", "-i", source, "-vf", scaled, "-c:v", "ffv1", path)
+    off = np.abs(read_clip(tmp_path / "a.mkv").astype(int) - orange).max()
+    assert bool(off <= 3) == exact
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

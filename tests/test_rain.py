@@ -233,6 +233,25 @@ class TestCommand:
         rain(turned, tmp_path / "out")
         assert images.read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
 
+    @pytest.mark.parametrize("size", [(320, 96), (96, 320)])
+    def test_rain_has_the_size_of_the_shorter_side(
+        self, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        images = pytest.importorskip("vsj4r.encode.images")
+        from vsj4r.cli.rain import rain
+
+        sides: list[int] = []
+
+        def watching(source: np.random.Generator, preset: Preset, shorter_px: int) -> RainStyle:
+            sides.append(shorter_px)
+            return draw_style(source, preset, shorter_px)
+
+        monkeypatch.setattr("vsj4r.rain.presets.draw_style", watching)
+        (tmp_path / "clean").mkdir()
+        images.write_rgb(scene(1, *size)[0], tmp_path / "clean" / "a.png")
+        rain(tmp_path / "clean", tmp_path / "out")
+        assert sides == [96]
+
     def test_rejections(self, tmp_path: Path) -> None:
         from vsj4r.cli.rain import rain
 

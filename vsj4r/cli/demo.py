@@ -74,7 +74,7 @@ def _rainy(photograph: Pixels) -> Pixels:
         angle_deg=np.zeros(FRAMES),
     )
     clean = simulate_motion(photograph, path, (HEIGHT, WIDTH), FRAMES)
-    return render(clean, draw_style(rng, "light", HEIGHT), rng).rainy
+    return render(clean, draw_style(rng, "light", min(HEIGHT, WIDTH)), rng).rainy
 
 
 def _write_rain(rainy: Pixels, output: Path) -> None:

@@ -53,7 +53,7 @@ def rain(
     with console.status("rendering") as status:
         for t, (name, frame) in enumerate(_frames(clean)):
             if style is None:
-                style = draw_style(rng, preset, frame.shape[0])
+                style = draw_style(rng, preset, min(frame.shape[:2]))
                 for layer in LAYERS:
                     (out / layer).mkdir(parents=True)
             if (out / LAYERS[0] / f"{name}.png").exists():

@@ -18,6 +18,7 @@ from av.stream import Disposition
 from vsj4r.encode.images import has_alpha, image_clip, image_names
 from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames.matrix import usual_matrix
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
 _BESIDE = {
@@ -86,12 +87,12 @@ def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
 
 
 def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
-    """``clip`` with a matrix, where none is tagged: BT.709 from 720 lines up, else BT.601. RGB needs none."""
+    """``clip`` with its ``usual_matrix`` where none is tagged. RGB needs none."""
     if clip.format.color_family == vs.RGB:
         return clip
     if clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED) != vs.MATRIX_UNSPECIFIED:
         return clip
-    return clip.std.SetFrameProps(_Matrix=vs.MATRIX_BT709 if clip.height >= 720 else vs.MATRIX_ST170_M)
+    return clip.std.SetFrameProps(_Matrix=usual_matrix(clip.height))
 
 
 def first_line(error: BaseException) -> str:

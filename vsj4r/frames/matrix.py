@@ -7,17 +7,22 @@ import numpy as np
 
 from vsj4r.engine.base import Floats
 
-BT709 = 1
+BT709, UNSPECIFIED, SMPTE_170M = 1, 2, 6
 _WEIGHTS = {
     BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),  # FCC
     5: (0.299, 0.114),  # BT.470 BG
-    6: (0.299, 0.114),  # SMPTE 170M
+    SMPTE_170M: (0.299, 0.114),
     7: (0.212, 0.087),  # SMPTE 240M
     9: (0.2627, 0.0593),  # BT.2020
     10: (0.2627, 0.0593),
 }
 """Kr and Kb by ``_Matrix``."""
+
+
+def usual_matrix(height: int) -> int:
+    """What footage of that many lines has where no tag says it: BT.709 from 720 lines up, else BT.601."""
+    return BT709 if height >= 720 else SMPTE_170M
 
 
 def to_yuv(r: Floats, g: Floats, b: Floats, matrix: int) -> tuple[Floats, Floats, Floats]:

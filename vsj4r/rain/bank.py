@@ -74,12 +74,12 @@ class StreakBank:
             self.database.add(s_t, folder, mirror, gain, rng)
 
     def clip(
-        self, clean: Pixels, seed: int, index: int, *, frame_height: int, preset: Preset = "mixed"
+        self, clean: Pixels, seed: int, index: int, *, shorter_px: int, preset: Preset = "mixed"
     ) -> RainClip:
         """Rain on a clean clip, (T, H, W, 3) uint8: a pure function of its arguments and the bank.
 
-        ``frame_height`` is the shorter side of the picture that the clip was cut from: streaks grow with it.
+        ``shorter_px`` is the shorter side of the picture that the clip was cut from: streaks grow with it.
         """
         rng = np.random.default_rng([seed, index])
-        style = draw_style(rng, preset, frame_height, database=self.database is not None)
+        style = draw_style(rng, preset, shorter_px, database=self.database is not None)
         return render(clean, style, rng, source=self)

@@ -15,7 +15,7 @@ from vsj4r.rain.streaks import StreakLayer
 from vsj4r.rain.style import RainStyle
 
 Preset = Literal["light", "complex", "paper", "soft", "photo", "mixed"]
-REFERENCE_HEIGHT = 288  # frame height at which the lengths and widths below hold
+REFERENCE_PX = 288  # shorter side of a frame at which the lengths and widths below hold
 NARROWEST_PX, WIDEST_PX = 1.0, 12.0
 PAPER_MIXTURE = {"none": 0.2, "light": 0.6, "complex": 0.2}  # in L2 one complex clip weighs as several light
 MIXTURE = {"none": 0.05, "light": 0.18, "complex": 0.37, "soft": 0.30, "photo": 0.10}
@@ -23,7 +23,7 @@ MIXTURE = {"none": 0.05, "light": 0.18, "complex": 0.37, "soft": 0.30, "photo": 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What a layer is drawn from, log-uniformly: pixels at the reference height, ``cover`` the share of the
+    """What a layer is drawn from, log-uniformly: pixels at the reference size, ``cover`` the share of the
     frame under streaks, ``brightness`` their peak."""
 
     length: tuple[float, float]
@@ -35,7 +35,7 @@ class Ranges:
     def draw(
         self, rng: np.random.Generator, scale: float, angle_deg: float, *, dim: float = 1.0
     ) -> StreakLayer:
-        """One layer about a direction; ``scale`` is frame height over ``REFERENCE_HEIGHT``."""
+        """One layer about a direction; ``scale`` is the frame's shorter side over ``REFERENCE_PX``."""
         length_px = max(_log_uniform(rng, self.length) * scale, 4.0)
         width_px = min(max(_log_uniform(rng, self.width) * scale, NARROWEST_PX), WIDEST_PX)
         return StreakLayer(
@@ -80,9 +80,10 @@ ANY_OCCLUSION = Ranges((10, 45), (1.2, 4.0), (0.01, 0.14), (1, 1), hardness=1)
 
 
 def draw_style(
-    rng: np.random.Generator, preset: Preset, frame_height: int, *, database: bool = False
+    rng: np.random.Generator, preset: Preset, shorter_px: int, *, database: bool = False
 ) -> RainStyle:
-    """One clip's rain. Pixel sizes grow with ``frame_height``; ``database`` says that image layers exist.
+    """One clip's rain. Pixel sizes grow with ``shorter_px``, the picture's shorter side; ``database`` says
+    that image layers exist.
 
     "light" and "complex" are the calibrated benchmarks, "paper" one of the two or, for a clip in five, no
     rain, "soft" looks like real rain, "photo" takes its streaks from an image database, "mixed" is for
@@ -91,7 +92,7 @@ def draw_style(
     Raises:
         ValueError: an unknown preset.
     """
-    scale = frame_height / REFERENCE_HEIGHT
+    scale = shorter_px / REFERENCE_PX
     if preset == "light":
         return _light(rng, scale)
     if preset == "complex":

@@ -53,7 +53,7 @@ def benchmark_clips(
     """
     for index, (name, clean) in enumerate(clean_clips(folder)):
         rng = np.random.default_rng([seed, list(LEVELS).index(preset), index])
-        style = draw_style(rng, preset, clean.shape[1])
+        style = draw_style(rng, preset, min(clean.shape[1:3]))
         yield name, clean, render(clean, style, rng, source=Renderer()).rainy
 
 
@@ -73,7 +73,7 @@ def long_clip(folder: Path) -> tuple[Pixels, Pixels]:
     """
     clean = still_scene(folder)
     rng = np.random.default_rng([SEED, LONG_FRAMES])
-    style, source = draw_style(rng, "complex", STILL_SIZE[0]), Renderer()
+    style, source = draw_style(rng, "complex", min(STILL_SIZE)), Renderer()
     rainy = np.empty((LONG_FRAMES, *clean.shape), np.uint8)
     for t in range(LONG_FRAMES):
         rainy[t] = rain_on(clean, style, t, rng, source)[0]

@@ -51,7 +51,7 @@ class RainyClips(Dataset[TrainingClip]):
     def __getitem__(self, index: int) -> TrainingClip:
         rng = np.random.default_rng([self.clips.seed, index, 0xC11])
         source = self._from_still if rng.random() < self._still_share else self._from_video
-        clean, frame_height = source(rng)
+        clean, shorter_px = source(rng)
         if rng.random() < 0.5:
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
@@ -61,7 +61,7 @@ class RainyClips(Dataset[TrainingClip]):
             self.clips.seed,
             index,
             preset=self.clips.rain,
-            frame_height=frame_height,
+            shorter_px=shorter_px,
         )
         matrix: Matrix = "bt709" if rng.random() < 0.5 else "bt601"
         o, b = rgb_to_yuv420(rain.rainy, matrix), rgb_to_yuv420(rain.background, matrix)

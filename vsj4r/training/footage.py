@@ -15,6 +15,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
 from vsj4r.orientation import upright
 
 Pixels = NDArray[np.uint8]
@@ -79,6 +80,8 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
             if not moving:
                 raise ValueError("it has no video stream")
             for frame in container.decode(moving[0]):
+                if frame.colorspace == UNSPECIFIED:
+                    frame.colorspace = usual_matrix(frame.height)
                 shorter, shown = min(frame.width, frame.height), frame
                 if shorter_px is not None and shorter > shorter_px:
                     width, height = (

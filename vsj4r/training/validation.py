@@ -40,7 +40,7 @@ class Validation:
             clean = video[:FRAMES, top : top + SIZE, left : left + SIZE]
             for preset in PRESETS:
                 rng = np.random.default_rng([index, PRESETS.index(preset)])
-                rain = render(clean, draw_style(rng, preset, video.shape[1]), rng)
+                rain = render(clean, draw_style(rng, preset, min(video.shape[1:3])), rng)
                 self.clips.append(_Clip(*_planes(rain.rainy), _planes(rain.background)[0]))
 
     @torch.inference_mode()
