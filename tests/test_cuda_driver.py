@@ -13,7 +13,7 @@ import pytest
 import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
-from vsj4r.engine import devices
+from vsj4r.engine import devices, open_engine
 from vsj4r.engine.cuda import driver
 from vsj4r.engine.cuda.driver import Driver, Trouble, device_index, find_trouble
 from vsj4r.errors import Vsj4rError
@@ -127,6 +127,26 @@ def test_auto_takes_the_cpu_where_the_card_has_no_room(
     assert "memory of cuda:0 must be about 900 MiB" in caplog.text
     with pytest.raises(Vsj4rError, match="900 MiB"):
         devices.on_device("cuda", cuda=full, cpu=lambda: -1)
+
+
+@pytest.mark.parametrize("error", [ImportError("no CuPy"), RuntimeError("the driver\nis odd")])
+def test_auto_takes_the_cpu_whatever_is_wrong_with_the_card(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """What no look at the driver foresees."""
+    opening = pytest.importorskip("vsj4r.engine.cuda.opening")
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(devices, "find_trouble", lambda index: None)
+    monkeypatch.setattr(opening, "open_cuda", fails)
+    engine = open_engine("j4r-lite", height=32, width=32, threads=1)
+    assert type(engine).__name__ == "CpuEngine"
+    line = f"device cuda:0 cannot be opened: {str(error).splitlines()[0]}"
+    assert f"device auto is the CPU: {line}" in caplog.text
+    with pytest.raises(Vsj4rError, match=line):
+        open_engine("j4r-lite", height=32, width=32, device="cuda")
 
 
 def test_the_default_path_imports_neither_torch_nor_cupy() -> None:

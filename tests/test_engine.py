@@ -85,7 +85,8 @@ def test_state_shapes_follow_from_the_frame_size(engine: CpuEngine) -> None:
     state = new_state(engine)
     assert state.shapes["state.older"] == (1, 1, HEIGHT, WIDTH)
     assert state.shapes["state.seen"] == (1, 1, 1, 1)
-    assert state.nbytes == 2 * 4 * (3 * HEIGHT * WIDTH + 1)
+    for held in (state.current, state.spare):
+        assert sum(array.nbytes for array in held.values()) == 4 * (3 * HEIGHT * WIDTH + 1)
 
 
 def test_state_starts_at_zero_and_reset_goes_back_there(engine: CpuEngine) -> None:

@@ -59,12 +59,12 @@ def test_chroma_psnr_sees_colour_alone() -> None:
 
 def test_flicker_sees_change_not_offset() -> None:
     clean = np.full((4, 16, 16, 3), 100, np.uint8)
-    assert metrics.flicker(clean + np.uint8(20), clean) == 0
+    assert metrics.score(clean + np.uint8(20), clean).flicker == 0
     blinking = clean.copy()
     blinking[::2] += 20
     luma = matlab_luma(blinking)[0, 0, 0] - matlab_luma(clean)[0, 0, 0]
-    assert metrics.flicker(blinking, clean) == pytest.approx(luma)
-    assert metrics.flicker(clean[:1], clean[:1]) == 0
+    assert metrics.score(blinking, clean).flicker == pytest.approx(luma)
+    assert metrics.score(blinking[:1], clean[:1]).flicker == 0
 
 
 def test_shapes_must_agree() -> None:

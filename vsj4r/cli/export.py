@@ -9,8 +9,8 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli.train import EXTRA
-from vsj4r.encode.outputs import check_output
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import check_output
 
 
 def export(
@@ -33,7 +33,7 @@ def export(
     try:
         from vsj4r.training import export as exporting
     except ModuleNotFoundError as error:
-        if error.name not in (*EXTRA, "onnx", "onnxscript"):
+        if error.name not in (*EXTRA, "onnx"):
             raise
         raise Vsj4rError(f"export needs {error.name}: pip install 'vsj4r[train]'") from error
     exported = exporting.export(name, folder, trained, version=__version__)

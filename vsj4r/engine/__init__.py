@@ -141,18 +141,22 @@ def _open_cuda(
     tile: tuple[int, int] | None,
     frames: FrameLayout | None,
 ) -> FrameEngine:
-    from vsj4r.engine.cuda.opening import open_cuda  # torch and CuPy
+    try:
+        from vsj4r.engine.cuda.opening import open_cuda  # torch and CuPy
 
-    return open_cuda(
-        found,
-        index=index,
-        height=height,
-        width=width,
-        precision="f16" if precision == "auto" else precision,
-        num_streams=num_streams,
-        tile=tile,
-        frames=frames,
-    )
+        return open_cuda(
+            found,
+            index=index,
+            height=height,
+            width=width,
+            precision="f16" if precision == "auto" else precision,
+            num_streams=num_streams,
+            tile=tile,
+            frames=frames,
+        )
+    except (ImportError, RuntimeError) as error:  # CuPy's and torch's own; `find_trouble` foresees most
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise Vsj4rError(f"device cuda:{index} cannot be opened: {lines[0]}") from error
 
 
 def _cores_to_use() -> int:

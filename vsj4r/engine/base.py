@@ -55,9 +55,6 @@ class Step(NamedTuple):
 class State(Protocol):
     """The memory between two frames. A new one stands before the first frame."""
 
-    @property
-    def nbytes(self) -> int: ...
-
     def reset(self) -> None:
         """Back to before the first frame."""
 

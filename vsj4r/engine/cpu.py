@@ -42,10 +42,6 @@ class CpuState:
         self.current = {name: _zeros(name, shape) for name, shape in shapes.items()}
         self.spare = {name: _zeros(name, shape) for name, shape in shapes.items()}
 
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for buffers in (self.current, self.spare) for array in buffers.values())
-
     def reset(self) -> None:
         for array in self.current.values():
             array.fill(0)

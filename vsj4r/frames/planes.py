@@ -22,6 +22,8 @@ from vsj4r.frames.matrix import BT709, to_rgb, to_yuv
 _STRIP_SAMPLES = 1 << 15
 """Samples that pass through all the arithmetic while they are in the cache."""
 
+_CACHE_LINE = 64  # bytes
+
 
 class Converter:
     """Planes of one geometry to the tensors that one model reads, and its residual back into planes."""
@@ -160,9 +162,9 @@ def _strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
-def _aligned(shape: tuple[int, ...], alignment: int = 64) -> Floats:
-    """An unset float32 array whose first element lies on a multiple of ``alignment`` bytes."""
+def _aligned(shape: tuple[int, ...]) -> Floats:
+    """An unset float32 array whose first element lies on a cache line's first byte."""
     size = int(np.prod(shape)) * 4
-    memory = np.empty(size + alignment, np.uint8)
-    skip = -memory.ctypes.data % alignment
+    memory = np.empty(size + _CACHE_LINE, np.uint8)
+    skip = -memory.ctypes.data % _CACHE_LINE
     return memory[skip : skip + size].view(np.float32).reshape(shape)

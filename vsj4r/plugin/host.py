@@ -21,7 +21,7 @@ from vsj4r.frames.formats import Geometry
 from vsj4r.frames.layers import Levels
 from vsj4r.frames.planes import Converter
 from vsj4r.frames.ring import TensorRing
-from vsj4r.frames.scenes import FoundCuts, thumbnail
+from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
 from vsj4r.plugin.direct import Direct, open_direct
@@ -110,8 +110,8 @@ class Host:
                 frame = Frame(*source)
                 planes = frame.views(self._geometry)
                 luma = planes[1 if self._geometry.format.family == "rgb" else 0]  # green is most of it
-                told = None if frame.scene_change < 0 else frame.scene_change > 0
-                self._cuts.look(i, thumbnail(luma, peak=self._geometry.format.peak), told=told)
+                thumb = thumbnail(luma, peak=self._geometry.format.peak)
+                self._cuts.look(i, thumb, told=told_cut(frame.scene_change))
 
     def step(
         self, i: int, target: int, sources: list[RawFrame], mask: RawFrame | None, outs: list[RawFrame]

@@ -10,10 +10,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.frames.matrix import BT709, SMPTE_170M
+from vsj4r.frames.matrix import WEIGHTS as KR_KB
 from vsj4r.rain.streaks import Floats
 
 Matrix = Literal["bt601", "bt709"]
-WEIGHTS: dict[Matrix, tuple[float, float]] = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}  # Kr, Kb
+WEIGHTS: dict[Matrix, tuple[float, float]] = {  # Kr, Kb
+    "bt601": KR_KB[SMPTE_170M],
+    "bt709": KR_KB[BT709],
+}
 MATLAB_LUMA = (65.481, 128.553, 24.966)  # rgb2ycbcr of MATLAB: BT.601, 16 to 235
 
 

@@ -6,7 +6,7 @@ Clips are (T, H, W, 3) uint8 RGB. Papers measure luma alone; chroma and flicker 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,13 @@ SMALLEST_PX = 11  # the window of SSIM
 
 class Scores(NamedTuple):
     """Means over a clip's frames. ``psnr``, ``chroma_psnr`` in dB (a frame counts for ``MOST_DB`` at most, as
-    equal ones would be infinite), ``ssim`` in [-1, 1], ``flicker`` in 8-bit luma levels."""
+    equal ones would be infinite), ``ssim`` in [-1, 1].
+
+    ``flicker``: temporal-difference error, |(b_t - b_{t-1}) - (c_t - c_{t-1})| on luma, 8-bit levels: 0 for a
+    clip that moves just as the clean one does, whatever its constant error, and for one frame. After the
+    temporal consistency measures of Lai et al., "Learning blind video temporal consistency", ECCV 2018,
+    without their warping: the clean clip itself is the reference.
+    """
 
     psnr: float
     ssim: float
@@ -45,9 +51,9 @@ def score(restored: Iterable[Pixels], clean: Iterable[Pixels]) -> Scores:
             raise ValueError(f"clips must have one shape, got other frames from {len(figures)} on")
         decibels = min(luma_psnr(b_t, c_t), MOST_DB), min(chroma_psnr(b_t, c_t), MOST_DB)
         figures.append((decibels[0], luma_ssim(b_t, c_t), decibels[1]))
-        error = _luma_error(b_t, c_t)
+        error = matlab_luma(b_t) - matlab_luma(c_t)
         if before is not None:
-            changes.append(_change(before, error))
+            changes.append(float(np.mean(np.abs(error - before))))
         before = error
     luma, ssim, chroma = (float(x) for x in np.mean(figures, 0))
     return Scores(luma, ssim, chroma, float(np.mean(changes)) if changes else 0.0)
@@ -88,24 +94,3 @@ def chroma_psnr(frame: Pixels, truth: Pixels) -> float:
     """PSNR in dB over U and V together (BT.601, 4:4:4, range 1): what luma PSNR cannot see."""
     restored, wanted = rgb_to_yuv444(frame, "bt601"), rgb_to_yuv444(truth, "bt601")
     return psnr(np.stack((restored.u, restored.v)), np.stack((wanted.u, wanted.v)), peak=1.0)
-
-
-def flicker(restored: Pixels, clean: Pixels) -> float:
-    """Temporal-difference error: mean of |(b_t - b_{t-1}) - (c_t - c_{t-1})| on luma, 8-bit levels.
-
-    0 for a clip that moves just as the clean one does, whatever its constant error; 0 for one frame.
-    After the temporal consistency measures of Lai et al., "Learning blind video temporal consistency",
-    ECCV 2018, without their warping: the clean clip itself is the reference.
-    """
-    errors = (_luma_error(b_t, c_t) for b_t, c_t in zip(restored, clean, strict=True))
-    changes = [_change(before, after) for before, after in pairwise(errors)]
-    return float(np.mean(changes)) if changes else 0.0
-
-
-def _luma_error(frame: Pixels, truth: Pixels) -> Floats:
-    error: Floats = matlab_luma(frame) - matlab_luma(truth)
-    return error
-
-
-def _change(before: Floats, after: Floats) -> float:
-    return float(np.mean(np.abs(after - before)))

@@ -38,8 +38,8 @@ class CameraPath:
         return float(steps.max()) if steps.size else 0.0
 
 
-def draw_path(rng: np.random.Generator, frames: int, *, fastest_px: float = FASTEST_PX) -> CameraPath:
-    """A camera for a training clip: one in five stands still, the rest move up to ``fastest_px`` a frame."""
+def draw_path(rng: np.random.Generator, frames: int) -> CameraPath:
+    """A camera for a training clip: one in five stands still, the rest move up to ``FASTEST_PX`` a frame."""
     t = np.arange(frames, dtype=np.float64)
     zoom = np.full(
         frames, 1.0 if rng.random() < 0.35 else float(np.exp(rng.uniform(np.log(0.6), np.log(1.4))))
@@ -48,7 +48,7 @@ def draw_path(rng: np.random.Generator, frames: int, *, fastest_px: float = FAST
     kind = rng.choice(4, p=[0.2, 0.4, 0.25, 0.15])
     if kind == 0:
         return CameraPath(np.zeros(frames), np.zeros(frames), zoom, np.zeros(frames), start)
-    speed = float(rng.uniform(*((0, 3), (3, 12), (12, fastest_px))[int(kind) - 1]))
+    speed = float(rng.uniform(*((0, 3), (3, 12), (12, FASTEST_PX))[int(kind) - 1]))
     heading = rng.uniform(0, 2 * np.pi)
     if rng.random() < 0.5:
         heading = rng.choice([0, np.pi]) + rng.normal(0, 0.15)  # most pans are horizontal
@@ -61,7 +61,7 @@ def draw_path(rng: np.random.Generator, frames: int, *, fastest_px: float = FAST
     angle_deg = np.zeros(frames)
     if rng.random() < 0.15:
         angle_deg = rng.normal(0, 4) + rng.normal(0, 0.8) * t
-    return _slowed(CameraPath(y_px, x_px, zoom, angle_deg, start), fastest_px)
+    return _slowed(CameraPath(y_px, x_px, zoom, angle_deg, start), FASTEST_PX)
 
 
 def _shake(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.frames.formats import Format
-from vsj4r.frames.scenes import FoundCuts, thumbnail
+from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
 from vsj4r.frames.segments import SEGMENT_FRAMES
 
 LOOK_BACK_FRAMES = 48
@@ -41,8 +41,7 @@ def cut_finder(clip: vs.VideoNode) -> Callable[[int, int], int | None]:
         while (missing := cuts.missing(first, last)) is not None:
             for n in range(missing[0], missing[1] + 1):
                 with clip.get_frame(n) as frame:
-                    said = frame.props.get("_SceneChangePrev")
-                    told = None if said is None else bool(said)
+                    told = told_cut(int(frame.props.get("_SceneChangePrev", -1)))
                     cuts.look(n, thumbnail(np.asarray(frame[plane]), peak=peak), told=told)
         cut = cuts.last(last, since=first - 1)
         return cut if cut >= first else None

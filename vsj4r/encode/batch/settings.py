@@ -9,6 +9,7 @@ from typing import Any
 
 from vsj4r.encode.encoders import ENCODERS
 from vsj4r.encode.pixels import SUBSAMPLING
+from vsj4r.engine import PRECISIONS
 from vsj4r.engine.cuda.driver import device_index
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
@@ -116,9 +117,9 @@ def checked_preset(value: object) -> str:
     """Raises:
     Vsj4rError: no such preset.
     """
-    if value not in PRESETS:
+    if not isinstance(value, str) or value not in PRESETS:
         raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(PRESETS)}")
-    return str(value)
+    return value
 
 
 def _model(value: object) -> str:
@@ -213,7 +214,7 @@ _CHECKS: dict[str, Any] = {
     "model": _model,
     "strength": _strength,
     "device": _device,
-    "precision": _one_of("precision", ("auto", "f32")),
+    "precision": _one_of("precision", PRECISIONS),
     "encoder": _one_of("encoder", tuple(ENCODERS)),
     "crf": _between("crf", 0, 63),
     "depth": _between("depth", 8, 16),

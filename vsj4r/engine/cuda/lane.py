@@ -107,12 +107,6 @@ class Lane:
         self.reset()
 
     @property
-    def nbytes(self) -> int:
-        """Of the device, without what the network needs in passing."""
-        held = [*self._raw, *self._out, *self.blocks()]
-        return sum(block.tensor.numel() for block in held)
-
-    @property
     def waiting(self) -> int:
         """Outputs in flight: submitted and not collected."""
         return self._submitted - self._collected

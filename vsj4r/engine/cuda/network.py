@@ -16,6 +16,7 @@ from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.kernels import Kernels
 from vsj4r.engine.cuda.layout import GROUP, Grid
 from vsj4r.engine.cuda.tiles import Span, spans
+from vsj4r.errors import Vsj4rError
 from vsj4r.model.f_net import FNet
 from vsj4r.model.j4rnet import J4RNet, Observation, State
 
@@ -202,7 +203,9 @@ class Step:
 
 def check_channels(net: J4RNet) -> None:
     """Raises:
-    ValueError: the gates take 8 numbers at once.
+    Vsj4rError: the gates take 8 numbers at once.
     """
     if net.config.channels % GROUP:
-        raise ValueError(f"channels must be a multiple of {GROUP}, got {net.config.channels}")
+        raise Vsj4rError(
+            f"device cuda needs channels that are a multiple of {GROUP}, got {net.config.channels}"
+        )
