@@ -78,6 +78,15 @@ def test_deeper_clips_are_measured_deeper(tmp_path: Path) -> None:
     assert one_of_1023 == pytest.approx([20 * math.log10(1023)] * 24, abs=0.01)
 
 
+def test_untagged_footage_has_the_matrix_of_its_stored_size(tmp_path: Path) -> None:
+    """As where it is derained: 640 lines that stand upright are 1280."""
+    lying, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
+    media.ffmpeg(*media.picture(seconds=0.1, size="1280x640"), "-c:v", "libx264", f"file:{lying}")
+    media.ffmpeg("-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{turned}")
+    for side in open_sides(lying, lying, None)[:1] + open_sides(turned, turned, None)[:1]:
+        assert side.clip.get_frame(0).props["_Matrix"] == vs.MATRIX_ST170_M
+
+
 def test_rotated_footage_is_compared_upright(tmp_path: Path) -> None:
     lying, turned, shown = (tmp_path / name for name in ("lying.mp4", "turned.mp4", "shown.mkv"))
     media.ffmpeg(*media.picture(seconds=0.5), "-c:v", "libx264", "-qp", "0", f"file:{lying}")

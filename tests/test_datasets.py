@@ -218,12 +218,11 @@ class TestFootageThatCannotBeUsed:
         assert len(lines) == 5
         assert f"skipped: {tmp_path / 'small.png'} is 80x20, smaller than 32 px a side" in lines
         for name in ("text.txt", "torn.png", "empty.jpg", "folder"):
-            assert any(f"skipped: {tmp_path / name} can't be read as a picture" in line for line in lines), (
-                name
-            )
+            assert any(f"skipped: image {tmp_path / name} cannot be read" in line for line in lines), name
 
     def test_videos(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         write_frames(tmp_path / "good", 5)
+        (tmp_path / "good" / "._000.png").write_bytes(b"what macOS leaves beside a file")
         plain(tmp_path / "good.mkv")
         write_frames(tmp_path / "short", 2)
         write_frames(tmp_path / "small", 5, 20, 20)
@@ -243,9 +242,9 @@ class TestFootageThatCannotBeUsed:
             f"{tmp_path / 'still.png'} has 1 frames, a clip needs 4",
             f"{tmp_path / 'small'} is 20x20, smaller than 32 px a side",
             f"{tmp_path / 'mixed' / '003.png'}: a frame of 96x64 follows frames of 80x64",
-            f"{tmp_path / 'torn' / '002.png'} can't be read as a picture",
-            f"{tmp_path / 'empty'} holds no pictures",
-            f"{tmp_path / 'broken.mkv'} can't be read as a video",
+            f"image {tmp_path / 'torn' / '002.png'} cannot be read",
+            f"{tmp_path / 'empty'} holds no images",
+            f"{tmp_path / 'broken.mkv'} cannot be read as a video",
         ):
             assert f"skipped: {line}" in said, line
         assert len(caplog.records) == 7

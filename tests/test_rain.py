@@ -233,6 +233,19 @@ class TestCommand:
         rain(turned, tmp_path / "out")
         assert images.read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
 
+    def test_all_of_it_or_nothing(self, tmp_path: Path) -> None:
+        images = pytest.importorskip("vsj4r.encode.images")
+        from vsj4r.cli.rain import rain
+
+        (tmp_path / "clean").mkdir()
+        images.write_rgb(scene(1)[0], tmp_path / "clean" / "a.png")
+        (tmp_path / "clean" / "b.png").write_bytes(b"no picture")
+        for out in (tmp_path / "out", tmp_path / "deep" / "out"):
+            for _ in range(2):
+                with pytest.raises(Vsj4rError, match=r"b\.png cannot be read"):
+                    rain(tmp_path / "clean", out)
+            assert not list(out.parent.glob("*out*"))
+
     @pytest.mark.parametrize("size", [(320, 96), (96, 320)])
     def test_rain_has_the_size_of_the_shorter_side(
         self, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -255,7 +268,7 @@ class TestCommand:
     def test_rejections(self, tmp_path: Path) -> None:
         from vsj4r.cli.rain import rain
 
-        with pytest.raises(Vsj4rError, match="can't be read as a video"):
+        with pytest.raises(Vsj4rError, match="cannot be read as a video"):
             rain(tmp_path / "absent.mkv", tmp_path / "out")
         with pytest.raises(Vsj4rError, match="--preset photo and --layers go together"):
             rain(tmp_path, tmp_path / "out", preset="photo")

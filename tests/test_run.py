@@ -155,7 +155,8 @@ def test_image_of_another_size_is_named(plain: Path, model: Path, tmp_path: Path
         write_rgb(np.zeros((32, width, 3), np.uint8), folder / f"{n}.png")
     done = vsj4r("run", folder, tmp_path / "out.mkv", "--model", model)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].endswith("2.png must be 32x32 like the first, got 48x32")
+    image = folder / "2.png"
+    assert f"vsj4r: image {image} must be 32x32 like the first, got 48x32" in done.stderr.splitlines()
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["frames"]
 
 

@@ -98,6 +98,9 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -
     whole = start(recipe, "--data", data, "--run", tmp_path / "whole")
     torn = start(recipe, "--data", data, "--run", tmp_path / "torn")
     wait_for_step(torn, tmp_path / "torn", 3)
+    second = start(recipe, "--data", data, "--run", tmp_path / "torn")
+    assert "another vsj4r train is at work in" in finish(second)
+    assert second.returncode == 1
     torn.send_signal(signal.SIGKILL)
     torn.communicate()
     assert torn.returncode == -signal.SIGKILL
@@ -297,9 +300,13 @@ def test_a_run_folder_that_is_none_is_found_before_the_footage_is_read(tmp_path:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
-def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 3})
-    (tmp_path / "checkpoint.part").symlink_to("/dev/full")
+    part = tmp_path / ".vsj4r-part.pt"
+    part.symlink_to("/dev/full")
+    monkeypatch.setattr("vsj4r.outputs._temporary_name", lambda *_: part)
     with pytest.raises(Vsj4rError, match=r"checkpoint\.pt cannot be written: No space left on device"):
         checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 4})
     assert saved(tmp_path)["step"] == 3

@@ -77,6 +77,9 @@ def main() -> NoReturn:
         code = _complain(str(error), BAD_USAGE if isinstance(error, UsageError) else FAILED)
     except BrokenPipeError:
         code = FAILED
+    except OSError as error:
+        what = error.strerror or str(error)
+        code = _complain(f"{error.filename}: {what}" if error.filename else what, FAILED)
     sys.exit(code)
 
 

@@ -23,7 +23,7 @@ SEED = 4
 def demo(
     output_dir: Annotated[Path, typer.Argument(help="Where the results go.")] = Path("demo"),
     model: Annotated[str, typer.Option(help="A shipped model, or the path of an .onnx file.")] = "j4r",
-    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
     """Make a rainy clip from a photograph, derain it, and leave both and a picture of the two.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import whole_folder, written
 
 if TYPE_CHECKING:
     from vsj4r.rain.synthesis import Pixels
@@ -46,26 +47,28 @@ def rain(
         raise Vsj4rError("--preset photo and --layers go together: rain from an image database")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Vsj4rError(f"{out} must be a new or an empty folder")
+    with written(out):
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
     source = Renderer(None if layers is None else StreakDatabase(layers))
     rng = np.random.default_rng(seed)
     style = None
     console = Console()
-    with console.status("rendering") as status:
+    with console.status("rendering") as status, whole_folder(out) as part:
+        for layer in LAYERS:
+            (part / layer).mkdir()
         for t, (name, frame) in enumerate(_frames(clean)):
             if style is None:
                 style = draw_style(rng, preset, min(frame.shape[:2]))
-                for layer in LAYERS:
-                    (out / layer).mkdir(parents=True)
-            if (out / LAYERS[0] / f"{name}.png").exists():
+            if (part / LAYERS[0] / f"{name}.png").exists():
                 raise Vsj4rError(f"{clean} must not hold two images called {name}")
             b_t = veiled(frame, style)
             o_t, s_t, alpha_t = rain_on(b_t, style, t, rng, source)
             pictures = (o_t, b_t, _grey(np.rint(s_t * 255)), _grey(alpha_t * 255))
             for layer, picture in zip(LAYERS, pictures, strict=True):
-                write_rgb(picture, out / layer / f"{name}.png")
+                write_rgb(picture, part / layer / f"{name}.png")
             status.update(f"rendering: {t + 1} frames")
-    if style is None:
-        raise Vsj4rError(f"{clean} holds no frames")
+        if style is None:
+            raise Vsj4rError(f"{clean} holds no frames")
     console.print(f"{t + 1} frames of {preset} rain, seed {seed}, in {out}: {', '.join(LAYERS)}")
 
 

@@ -16,7 +16,6 @@ from vsj4r.encode.encoders import Encoder, find_encoder, lost_depth
 from vsj4r.encode.images import check_replaced, write_png
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, container_for, find_extras
-from vsj4r.encode.outputs import check_output, whole_folder
 from vsj4r.encode.pixels import chroma_for, chroma_of, to_yuv
 from vsj4r.encode.rotation import MUXERS, done_upright, is_turned, upright
 from vsj4r.encode.sources import (
@@ -31,6 +30,7 @@ from vsj4r.encode.trial import try_out
 from vsj4r.encode.video import frames_in_order, write_video
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import check_output, whole_folder
 
 FRAMES_IN_FLIGHT = 2
 """On a CUDA device: whoever encodes reads in order, so that the next frame may always be begun."""
@@ -38,10 +38,8 @@ FRAMES_IN_FLIGHT = 2
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to derain, and how. ``crf`` None is the encoder's default; ``ffmpeg`` are extra output arguments.
-
-    ``output`` is a folder of PNG where it is one already, ends with "/", or has no suffix.
-    """
+    """What to derain, and how. ``to_folder``: ``output`` is a folder, for PNG. ``crf`` None is the encoder's
+    default; ``ffmpeg`` are extra output arguments."""
 
     input: Path
     output: Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +12,8 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsj4r import media
 from vsj4r.errors import Vsj4rError
-from vsj4r.orientation import upright
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 Image = NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
 
@@ -27,9 +24,9 @@ def image_names(folder: Path) -> list[str]:
     Raises:
         Vsj4rError: there are none.
     """
-    names = sorted(_images_in(folder))
+    names = media.images_in(folder)
     if not names:
-        raise Vsj4rError(f"{folder} holds no images ({', '.join(SUFFIXES)})")
+        raise Vsj4rError(f"{folder} holds no images ({', '.join(media.IMAGE_SUFFIXES)})")
     return names
 
 
@@ -39,19 +36,13 @@ def check_replaced(folder: Path, names: Collection[str]) -> None:
     Raises:
         Vsj4rError: it holds an image of another name.
     """
-    kept = sorted(_images_in(folder) - set(names)) if folder.is_dir() else []
+    kept = sorted(set(media.images_in(folder)) - set(names)) if folder.is_dir() else []
     if kept:
         more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
         raise Vsj4rError(
             f"output {folder} holds {kept[0]}{more}, which would stay among the new images: "
             "remove the old ones, or name a new folder"
         )
-
-
-def _images_in(folder: Path) -> set[str]:
-    """By their names; hidden files are a system's own."""
-    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return {entry.name for entry in entries if entry.suffix.lower() in SUFFIXES and entry.is_file()}
 
 
 def read_image(path: Path) -> Image:
@@ -61,10 +52,12 @@ def read_image(path: Path) -> Image:
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
-    frame = _decoded(path)
+    return media.decoded(path, _rgb)
+
+
+def _rgb(frame: av.VideoFrame) -> Image:
     deep = max(component.bits for component in frame.format.components) > 8
-    image: Image = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return upright(image, frame)
+    return media.upright(frame.to_ndarray(format="rgb48le" if deep else "rgb24"), frame)
 
 
 def has_alpha(path: Path) -> bool:
@@ -74,20 +67,13 @@ def has_alpha(path: Path) -> bool:
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
-    frame = _decoded(path)
+    return media.decoded(path, _is_translucent)
+
+
+def _is_translucent(frame: av.VideoFrame) -> bool:
     if frame.format.name == "pal8":
         return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
     return any(component.is_alpha for component in frame.format.components)
-
-
-def _decoded(path: Path) -> av.VideoFrame:
-    try:
-        # from memory: by its name, ffmpeg would take "%03d" for a pattern
-        with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
-            return next(container.decode(video=0))
-    except (av.FFmpegError, OSError, StopIteration, IndexError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise Vsj4rError(f"image {path} cannot be read: {reason}") from error
 
 
 def image_clip(folder: Path, names: list[str], *, fps: int) -> vs.VideoNode:

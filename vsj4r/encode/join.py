@@ -10,11 +10,11 @@ import av
 
 from vsj4r.encode.command import Encode, copy_command
 from vsj4r.encode.nut import BUFFER_BYTES
-from vsj4r.encode.outputs import whole_file
 from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.tags import Tags
 from vsj4r.encode.video import check_video, cover_files
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import whole_file
 
 
 def join_video(

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 from av.stream import Disposition
 
-from vsj4r.encode.sources import main_video
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import main_video, opened_video
 
 # file name suffix -> ffmpeg muxer
 CONTAINERS = {
@@ -95,13 +95,14 @@ def container_for(output: Path) -> str:
 
 
 def find_extras(source: Path, muxer: str) -> Extras:
-    """Plan what of ``source`` goes along into ``muxer``."""
-    with av.open(str(source.absolute())) as container:
+    """Plan what of ``source`` goes along into ``muxer``.
+
+    Raises:
+        Vsj4rError: it cannot be read, or has no video stream.
+    """
+    with opened_video(source) as (container, main):
         wandering = container.format.name in ("mpegts", "mpeg")
         start = (container.start_time or 0) / av.time_base if wandering else 0.0
-        main = main_video(container)
-        if main is None:
-            raise Vsj4rError(f"{source} has no video stream")
         extras = Extras(
             start_seconds=start,
             video_metadata={

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, cast
 
-from vsj4r.encode.outputs import NO_ROOM
 from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.outputs import NO_ROOM
 
 _KEPT_LINES = 50
 _HARMLESS = ("codec frame size is not set", "Consider increasing the value")

@@ -13,12 +13,12 @@ from typing import Any
 import av
 import vapoursynth as vs
 from av.sidedata.sidedata import Type
-from av.stream import Disposition
 
 from vsj4r.encode.images import has_alpha, image_clip, image_names
 from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import usual_matrix
+from vsj4r.media import opened_video
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
 _BESIDE = {
@@ -68,7 +68,9 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
         return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
     if not path.is_file():
         raise Vsj4rError(f"no such file or folder: {path}")
-    source = _open_video(path, _video_index(path), index)
+    with opened_video(path) as (_, stream):
+        track = stream.index
+    source = _open_video(path, track, index)
     try:
         first = source.clip.get_frame(0)
     except vs.Error as error:
@@ -100,21 +102,14 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
-
-
-def main_video(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first video stream that is not a cover picture."""
-    moving = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
-    return next(moving, None)
+    if not lines[0].startswith("Traceback"):
+        return lines[0]
+    return lines[-1].removeprefix(f"{Vsj4rError.__module__}.{Vsj4rError.__qualname__}: ")
 
 
 def _lost(path: Path, clip: vs.VideoNode) -> list[str]:
     """A line for each thing that the file has with its first frame, and ``clip`` has not."""
-    with av.open(str(path.absolute())) as container:
-        stream = main_video(container)
-        if stream is None:
-            return []
+    with opened_video(path) as (container, stream):
         tags = {key.lower(): value for key, value in stream.metadata.items()}
         # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
         alpha = "_Alpha" in clip.get_frame(0).props or tags.get("alpha_mode") == "1"
@@ -132,19 +127,6 @@ def _lost(path: Path, clip: vs.VideoNode) -> list[str]:
         size = f"{frame.width}x{frame.height}"
         lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
     return lost
-
-
-def _video_index(path: Path) -> int:
-    try:
-        with av.open(str(path.absolute())) as container:
-            stream = main_video(container)
-            index = None if stream is None else stream.index
-    except (av.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Vsj4rError(f"{path} cannot be read as a video: {reason}") from error
-    if index is None:
-        raise Vsj4rError(f"{path} has no video stream")
-    return index
 
 
 def _open_video(path: Path, track: int, index: Path | None) -> Source:

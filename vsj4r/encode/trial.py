@@ -10,9 +10,9 @@ import av
 import vapoursynth as vs
 
 from vsj4r.encode.command import Encode
-from vsj4r.encode.sources import main_video
 from vsj4r.encode.video import write_video
 from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.media import main_video
 
 _SECONDS = 0.5
 

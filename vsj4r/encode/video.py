@@ -17,12 +17,12 @@ import vapoursynth as vs
 from vsj4r.encode.command import Encode, encode_command
 from vsj4r.encode.muxing import Extras, video_times
 from vsj4r.encode.nut import NutWriter
-from vsj4r.encode.outputs import whole_file
 from vsj4r.encode.pixels import chroma_of
 from vsj4r.encode.process import FFmpeg
 from vsj4r.encode.sources import first_line
 from vsj4r.encode.tags import Tags
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import whole_file
 
 _CONTAINER_TICK_SECONDS = Fraction(1, 500)
 _FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory

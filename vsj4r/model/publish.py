@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS, J4RConfig
 from vsj4r.model.export import ExportedStep, export_onnx, halo_px
 from vsj4r.model.j4rnet import J4RNet
+from vsj4r.outputs import whole_file
 
 CHECKED_FRAMES = 6
 TOLERANCE = 1e-4
@@ -51,18 +53,12 @@ def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> f
         Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``, the weights give values that are
             not finite, or the files cannot be written.
     """
-    parts = {kind: folder / f"{name}.{kind}.part" for kind in ("safetensors", "onnx", "json")}
-    try:
-        difference = _write(net.eval(), name, parts, training)
-        for kind, part in parts.items():
-            part.replace(folder / f"{name}.{kind}")
-    except OSError as error:
-        files = f"{folder / name}.safetensors, .onnx and .json"
-        raise Vsj4rError(f"{files} cannot be written: {error.strerror or error}") from error
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-    return difference
+    with ExitStack() as whole:
+        parts = {
+            kind: whole.enter_context(whole_file(folder / f"{name}.{kind}"))
+            for kind in ("safetensors", "onnx", "json")
+        }
+        return _write(net.eval(), name, parts, training)
 
 
 def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, Any]) -> float:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import decoded, is_image
 from vsj4r.rain.streaks import Floats
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 class StreakDatabase:
@@ -26,7 +24,7 @@ class StreakDatabase:
             raise Vsj4rError(f"streak database must be a folder of grey images, got {folder}")
         groups: dict[Path, list[NDArray[np.uint8]]] = {}
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and (image := _read_grey(path)) is not None:
+            if is_image(path) and (image := _read_grey(path)) is not None:
                 groups.setdefault(path.parent, []).append(image)
         if not groups:
             raise Vsj4rError(f"streak database {folder} must hold grey images, got none that can be read")
@@ -55,12 +53,7 @@ def window(layer: NDArray[np.uint8], shape: tuple[int, ...], rng: np.random.Gene
 
 
 def _read_grey(path: Path) -> NDArray[np.uint8] | None:
-    import av
-    import av.error
-
     try:
-        with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
-            frame = next(container.decode(video=0))
-            return frame.to_ndarray(format="gray").astype(np.uint8, copy=False)
-    except (av.error.FFmpegError, OSError, StopIteration, IndexError):
+        return decoded(path, lambda frame: frame.to_ndarray(format="gray").astype(np.uint8, copy=False))
+    except Vsj4rError:
         return None

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import is_image
 from vsj4r.rain.presets import draw_style
 from vsj4r.rain.synthesis import Renderer, rain_on, render
-from vsj4r.training.footage import IMAGES, read_clip, read_image
+from vsj4r.training.footage import read_clip, read_image
 from vsj4r.training.metrics import SMALLEST_PX
 from vsj4r.training.motion import CameraPath, simulate_motion
 
@@ -44,15 +45,13 @@ LEVELS: dict[Benchmark, Level] = {  # Table 1 of Liu et al., CVPR 2018: RainSynL
 """Measured, seed 2018, every frame of twelve clips: light 23.58 dB / 0.8104, complex 14.73 dB / 0.4495."""
 
 
-def benchmark_clips(
-    folder: Path, preset: Benchmark, *, seed: int = SEED
-) -> Iterator[tuple[str, Pixels, Pixels]]:
+def benchmark_clips(folder: Path, preset: Benchmark) -> Iterator[tuple[str, Pixels, Pixels]]:
     """(name, clean, rainy), both (T, H, W, 3) uint8 RGB: every clip of ``clean_clips`` in the preset's rain.
 
-    A clip's rain is a pure function of the seed and its place in the list.
+    A clip's rain is a pure function of its place in the list.
     """
     for index, (name, clean) in enumerate(clean_clips(folder)):
-        rng = np.random.default_rng([seed, list(LEVELS).index(preset), index])
+        rng = np.random.default_rng([SEED, list(LEVELS).index(preset), index])
         style = draw_style(rng, preset, min(clean.shape[1:3]))
         yield name, clean, render(clean, style, rng, source=Renderer()).rainy
 
@@ -139,7 +138,7 @@ def _wide_stills(folder: Path) -> Iterator[tuple[str, CameraPath, Pixels]]:
 
 
 def _stills(folder: Path) -> list[Path]:
-    return [path for path in _listed(folder / "stills") if path.suffix.lower() in IMAGES]
+    return [path for path in _listed(folder / "stills") if is_image(path)]
 
 
 def _listed(folder: Path) -> list[Path]:

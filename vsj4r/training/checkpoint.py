@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.training.files import whole
+from vsj4r.outputs import whole_file
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -24,10 +23,8 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """
     serialized = io.BytesIO()  # torch hides what is wrong with a disk
     torch.save(content, serialized)
-    with whole(path) as part, part.open("wb") as file:
-        file.write(serialized.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
+    with whole_file(path) as part:
+        part.write_bytes(serialized.getvalue())  # collecting getbuffer() after an error crashes CPython 3.12
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import av
-import av.error
 import numpy as np
-from av.stream import Disposition
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.orientation import upright
+from vsj4r.media import IMAGE_SUFFIXES, decoded, images_in, opened_video, upright
 
 Pixels = NDArray[np.uint8]
-IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 LONGEST_FRAMES = 150
 CODED_SIDE = 360
 """Coded videos are shrunk until their shorter side is about this long, which takes most of their compression
 artefacts away."""
-UNREADABLE = (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError)
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +30,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         Vsj4rError: it can't be read.
     """
-    try:  # from memory: by its name, ffmpeg would take "%03d" for a pattern
-        with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
-            frame = next(container.decode(video=0))
-            return upright(_rgb(frame), frame)
-    except UNREADABLE as error:
-        raise Vsj4rError(f"{path} can't be read as a picture: {_reason(error)}") from error
+    return decoded(path, lambda frame: upright(_rgb(frame), frame))
 
 
 def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
@@ -49,9 +39,9 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     Raises:
         Vsj4rError: no pictures, one that can't be read, or one of another size.
     """
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES)[:frames]
+    paths = [folder / name for name in images_in(folder)[:frames]]
     if not paths:
-        raise Vsj4rError(f"{folder} holds no pictures ({', '.join(sorted(IMAGES))})")
+        raise Vsj4rError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     return _stacked(((path, read_image(path)) for path in paths), folder)
 
 
@@ -61,8 +51,8 @@ def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | No
     Raises:
         Vsj4rError: it can't be read, or holds no frames.
     """
-    upright = islice(video_frames(path, shorter_px=shorter_px), frames)
-    return _stacked(((path, frame) for frame in upright), path)
+    shown = islice(video_frames(path, shorter_px=shorter_px), frames)
+    return _stacked(((path, frame) for frame in shown), path)
 
 
 def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixels]:
@@ -73,24 +63,17 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
     Raises:
         Vsj4rError: it can't be read.
     """
-    try:
-        with av.open(str(path.absolute())) as container:
-            streams = container.streams.video
-            moving = [s for s in streams if not s.disposition & Disposition.attached_pic]  # no cover picture
-            if not moving:
-                raise ValueError("it has no video stream")
-            for frame in container.decode(moving[0]):
-                if frame.colorspace == UNSPECIFIED:
-                    frame.colorspace = usual_matrix(frame.height)
-                shorter, shown = min(frame.width, frame.height), frame
-                if shorter_px is not None and shorter > shorter_px:
-                    width, height = (
-                        round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
-                    )
-                    shown = frame.reformat(width=width, height=height, interpolation="AREA")
-                yield upright(_rgb(shown), frame)
-    except UNREADABLE as error:
-        raise Vsj4rError(f"{path} can't be read as a video: {_reason(error)}") from error
+    with opened_video(path) as (container, stream):
+        for frame in container.decode(stream):
+            if frame.colorspace == UNSPECIFIED:
+                frame.colorspace = usual_matrix(frame.height)
+            shorter, shown = min(frame.width, frame.height), frame
+            if shorter_px is not None and shorter > shorter_px:
+                width, height = (
+                    round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
+                )
+                shown = frame.reformat(width=width, height=height, interpolation="AREA")
+            yield upright(_rgb(shown), frame)
 
 
 def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
@@ -176,7 +159,3 @@ def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
     if not clip:
         raise Vsj4rError(f"{source} holds no frames")
     return np.stack(clip)
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from vsj4r.training.files import whole, written
+from vsj4r.outputs import whole_file, written
 
 FIELDS = [
     "step",
@@ -54,7 +54,7 @@ class RunLog:
     def __init__(self, folder: Path, step: int) -> None:
         self.path, self._picture = folder / "log.csv", folder / "curves.png"
         kept = [row for row in self.rows() if int(row["step"]) <= step] if step else []
-        with whole(self.path) as part, part.open("w", newline="") as file:
+        with whole_file(self.path) as part, part.open("w", newline="") as file:
             writer = csv.DictWriter(file, FIELDS)
             writer.writeheader()
             writer.writerows(kept)
@@ -92,7 +92,7 @@ class RunLog:
             below.plot(*_curve(rows, name), style, label=label)
         below.set(xlabel="step", ylabel="luma PSNR, dB")
         below.legend()
-        with whole(self._picture) as part:
+        with whole_file(self._picture) as part:
             figure.savefig(part, format="png", dpi=80)
 
 

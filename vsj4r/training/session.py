@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
 import torch
 
+from vsj4r.lock import alone
 from vsj4r.training.ranks import joined
 from vsj4r.training.recipe import load_recipe
 from vsj4r.training.runlog import Progress
@@ -38,10 +40,12 @@ def train(
             received.append(number)
             trainer.stop()
 
+        held = alone(run / "lock", f"another vsj4r train is at work in {run}")
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            if trainer.run():
-                return None
+            with held if ranks.first else nullcontext():
+                if trainer.run():
+                    return None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -23,10 +23,10 @@ from vsj4r.model.config import CONFIGS
 from vsj4r.model.initial import begin_with_frame
 from vsj4r.model.j4rnet import Estimate, J4RNet, Observation
 from vsj4r.model.loss import loss
+from vsj4r.outputs import remove_leftovers, written
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
-from vsj4r.training.files import written
 from vsj4r.training.footage import load_stills, load_videos
 from vsj4r.training.ranks import Ranks, trains_in_bfloat16
 from vsj4r.training.recipe import Recipe, Schedule
@@ -117,7 +117,6 @@ class Trainer:
             self.validation = Validation(data / footage.validation)
             with written(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-            self.log = RunLog(folder, self.step)
         self._forward: Callable[..., Estimate] = (
             self.net if ranks.world == 1 else DistributedDataParallel(self.net)
         )
@@ -198,6 +197,10 @@ class Trainer:
                 cannot be written.
         """
         schedule = self.recipe.schedule
+        if self.ranks.first:
+            for name in ("checkpoint.pt", "best.pt", "log.csv", "curves.png"):
+                remove_leftovers(self.folder / name)
+            self.log = RunLog(self.folder, self.step)
         rows: deque[_Step] = deque(maxlen=REPORT_EVERY_STEPS)
         learn = self._learner()
         saved_at = began = time.monotonic()

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vsj4r.model.j4rnet import J4RNet
+from vsj4r.outputs import whole_file
 from vsj4r.rain import Preset, draw_style, render
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
-from vsj4r.training.files import whole
 from vsj4r.training.footage import Pixels, load_videos
 
 FRAMES, SIZE, FIRST_SCORED = 9, 192, 2
@@ -72,5 +72,5 @@ def _rgb(y: Tensor, uv: Tensor) -> Pixels:
 def _write_png(path: Path, rgb: Pixels) -> None:
     from PIL import Image
 
-    with whole(path) as part:
+    with whole_file(path) as part:
         Image.fromarray(rgb).save(part, format="PNG")

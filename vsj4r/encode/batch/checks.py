@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -21,10 +22,11 @@ from vsj4r.encode.images import image_names, read_image
 from vsj4r.encode.muxing import CONTAINERS
 from vsj4r.encode.pixels import pixel_format
 from vsj4r.encode.process import environment
-from vsj4r.encode.sources import main_video
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import opened_video
 
 _GIB = 1 << 30
+_TRIAL_SECONDS = 120
 
 
 def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
@@ -46,7 +48,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
         if file.output not in owned:
             bytes_needed[_existing(file.output)] += expected
             largest = max(largest, expected)
-    there = sum(part.stat().st_size for part in (batch.state / "parts").rglob("*") if part.is_file())
+    there = sum(_bytes_of(part) for part in (batch.state / "parts").rglob("*"))
     bytes_needed[batch.path.parent] += max(0, largest - there)  # the parts
     _check_room(batch, bytes_needed)
 
@@ -98,19 +100,12 @@ def _expected_bytes(file: FileJob) -> int:
         names = image_names(file.input)
         height, width, _ = read_image(file.input / names[0]).shape
         return int(len(names) * height * width * per_pixel)
-    try:
-        with av.open(str(file.input)) as container:
-            video = main_video(container)
-            if video is None:
-                raise Vsj4rError(f"{file.input} has no video stream")
-            seconds = (container.duration or 0) / av.time_base
-            rate = video.average_rate
-            frames = video.frames or seconds * (Fraction(rate.numerator, rate.denominator) if rate else 25)
-            context = video.codec_context
-            return int(frames * context.width * context.height * per_pixel) + file.input.stat().st_size
-    except (av.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Vsj4rError(f"{file.input} cannot be read as a video: {reason}") from error
+    with opened_video(file.input) as (container, video):
+        seconds = (container.duration or 0) / av.time_base
+        rate = video.average_rate
+        frames = video.frames or seconds * (Fraction(rate.numerator, rate.denominator) if rate else 25)
+        context = video.codec_context
+        return int(frames * context.width * context.height * per_pixel) + file.input.stat().st_size
 
 
 def _try_encoder(settings: Settings, muxer: str) -> None:
@@ -147,19 +142,31 @@ def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, st
             muxer,
             f"file:{Path(folder) / 'trial'}",
         ]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            check=False,
-            cwd=folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                check=False,
+                cwd=folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                timeout=_TRIAL_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return f"it had not ended after {_TRIAL_SECONDS} s"
     if done.returncode == 0:
         return ""
     lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return lines[0] if lines else f"it ended with code {done.returncode}"
+
+
+def _bytes_of(part: Path) -> int:
+    """0 for a folder, and for a file that a batch at work has done away with meanwhile."""
+    try:
+        found = part.stat()
+    except FileNotFoundError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _is_text(path: Path) -> bool:

@@ -23,8 +23,8 @@ from vsj4r.encode.batch.tasks import (
     remove_parts,
 )
 from vsj4r.encode.batch.work import Plan, Work
-from vsj4r.encode.outputs import remove_leftovers
 from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.outputs import remove_leftovers
 
 _LISTEN_SECONDS = 0.2
 

@@ -18,9 +18,9 @@ from vsj4r.encode.batch.settings import (
     settings_from,
 )
 from vsj4r.encode.batch.toml_lines import Key, Lines, read_toml
-from vsj4r.encode.images import SUFFIXES as IMAGE_SUFFIXES
 from vsj4r.encode.muxing import container_for
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import images_in
 
 _TOP_KEYS = frozenset({"folders", "defaults", "job"})
 _JOB_KEYS = KEYS | {"name", "input", "output"}
@@ -167,7 +167,7 @@ def _matches(batch: JobFile, pattern: str, written: set[Path]) -> list[Path]:
 def _may_be_input(path: Path) -> bool:
     """A pattern means files, and folders that hold images."""
     if path.is_dir():
-        return any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in path.iterdir())
+        return bool(images_in(path))
     return path.is_file()
 
 

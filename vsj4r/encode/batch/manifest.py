@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from vsj4r.encode.batch.work import Plan, Work
-from vsj4r.encode.outputs import unwritten
 from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.lock import alone
+from vsj4r.outputs import written
 
 State = Literal["waiting", "done", "failed"]
 
@@ -64,25 +65,19 @@ class Manifest:
             Vsj4rError: another process is at work on this batch, or the folder cannot be written.
             DiskFullError: it could be no longer.
         """
-        try:
+        with written(state):
             state.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(state / "lock", isolation_level=None, timeout=0)) as lock:
-                lock.execute("BEGIN EXCLUSIVE")  # held by the process: a kill gives it back
-                with closing(sqlite3.connect(state / "manifest.sqlite")) as database:
-                    database.execute("PRAGMA synchronous = FULL")
-                    database.executescript(_SCHEMA)
-                    yield cls(database)
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise Vsj4rError(f"another vsj4r batch is at work in {state}") from error
+        try:
+            with (
+                alone(state / "lock", f"another vsj4r batch is at work in {state}"),
+                closing(sqlite3.connect(state / "manifest.sqlite")) as database,
+            ):
+                database.execute("PRAGMA synchronous = FULL")
+                database.executescript(_SCHEMA)
+                yield cls(database)
+        except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                 raise DiskFullError(f"{state} cannot be written: {error}") from error
-            raise Vsj4rError(f"{state} cannot be used: {error}") from error
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):  # whoever reads our lines has gone
-                raise
-            raise unwritten(Path(error.filename or state), error) from error
-        except sqlite3.DatabaseError as error:
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
 
     @classmethod

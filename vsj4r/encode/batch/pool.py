@@ -201,7 +201,11 @@ def on_this_machine(workers: int, messages: Messages, scratch: Path) -> OnDask:
         resources={RESOURCE: 1},
         preload=["vsj4r.encode.batch.worker_process"],
     )
-    return OnDask(_client(cluster), cluster.scheduler_address, messages, cluster)
+    try:
+        return OnDask(_client(cluster.scheduler_address), cluster.scheduler_address, messages, cluster)
+    except BaseException:
+        cluster.close()
+        raise
 
 
 def on_cluster(address: str, messages: Messages) -> OnDask:
@@ -213,15 +217,15 @@ def on_cluster(address: str, messages: Messages) -> OnDask:
     return OnDask(_client(address), address, messages)
 
 
-def _client(where: str | LocalCluster) -> Client:
+def _client(address: str) -> Client:
     from distributed import Client
 
     for name in ("distributed", "distributed.client"):  # each has a level of its own; we say it ourselves
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(where, timeout=20)
+        return Client(address, timeout=20)
     except (OSError, ValueError, TimeoutError) as error:
-        raise Vsj4rError(f"no Dask scheduler answers at {where}: {error}") from error
+        raise Vsj4rError(f"no Dask scheduler answers at {address}: {error}") from error
 
 
 def _perform_on_dask(task: Task, topic: str) -> Result:

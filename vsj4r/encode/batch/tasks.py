@@ -22,7 +22,6 @@ from vsj4r.encode.encoders import ENCODERS, lost_depth
 from vsj4r.encode.join import join_video
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import CONTAINERS, Extras, find_extras
-from vsj4r.encode.outputs import NO_ROOM, unwritten
 from vsj4r.encode.sources import Source
 from vsj4r.encode.tags import Tags
 from vsj4r.encode.trial import try_out
@@ -30,6 +29,7 @@ from vsj4r.encode.video import write_video
 from vsj4r.engine import keep_last_engine
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import NO_ROOM, unwritten
 
 TRIES = 3
 """How often a task is begun. The last is said of a chunk that kills its worker each time."""

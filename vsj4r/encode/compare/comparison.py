@@ -16,9 +16,9 @@ from vsj4r.encode.compare.sides import Side, in_yuv420, open_sides, timed
 from vsj4r.encode.encoders import find_encoder, has_filter
 from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import Extras, container_for, find_extras
-from vsj4r.encode.outputs import check_output, whole_file
 from vsj4r.encode.video import write_video
 from vsj4r.errors import Vsj4rError
+from vsj4r.outputs import check_output, whole_file
 
 OnStep = Callable[[str, int, int], None]
 """Told what is done at the moment, how many frames of it, and of how many."""

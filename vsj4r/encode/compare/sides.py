@@ -99,7 +99,7 @@ def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
 
 def _open(label: str, path: Path) -> Side:
     source = open_source(path)
-    return Side(label, source, with_known_matrix(upright(source.clip, source=source.clip)))
+    return Side(label, source, upright(with_known_matrix(source.clip), source=source.clip))
 
 
 def _shape(side: Side) -> str:

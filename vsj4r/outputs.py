@@ -22,6 +22,19 @@ def unwritten(path: Path, error: OSError) -> Vsj4rError:
     return kind(f"{path} cannot be written: {error.strerror or error}")
 
 
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Around what writes to ``path``.
+
+    Raises:
+        Vsj4rError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
 def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -> None:
     """Refuse an output that cannot or must not be written, before any work is done.
 

@@ -1,0 +1,26 @@
+"""One process at a time: a lock that a kill gives back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from vsj4r.errors import Vsj4rError
+
+
+@contextmanager
+def alone(lock: Path, busy: str) -> Iterator[None]:
+    """Hold the file ``lock``, made where there is none. SQLite's, for it works on every system.
+
+    Raises:
+        Vsj4rError: another process holds it, which is said by ``busy``, or it cannot be written.
+    """
+    with closing(sqlite3.connect(lock, isolation_level=None, timeout=0)) as database:
+        try:
+            database.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            held = "locked" in str(error)
+            raise Vsj4rError(busy if held else f"{lock} cannot be used: {error}") from error
+        yield
