@@ -139,6 +139,44 @@ def test_trims_cut_all_streams(rich: Path, model: Path, tmp_path: Path) -> None:
     assert media.seconds_of_frames(tmp_path / "first.mkv") == stamps[:10]
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize("trim", ["[0, 10]", "[5, 17]", '["0:00.3", ""]'])
+def test_trims_keep_every_frame_of_an_encoder_that_reorders(
+    model: Path, tmp_path: Path, suffix: str, trim: str
+) -> None:
+    """The first packet of such a stream has to be decoded before the time 0."""
+    tone = ["-f", "lavfi", "-i", "sine=d=1"]
+    media.ffmpeg(
+        *media.picture(seconds=1), *tone, "-c:v", "libx264", "-c:a", "aac", f"file:{tmp_path / 'a.mkv'}"
+    )
+    jobs(tmp_path, model, body(tmp_path / "a.mkv", f"out.{suffix}", f"trim = {trim}"))
+    batch(tmp_path)
+    stamps = media.seconds_of_frames(tmp_path / "a.mkv")
+    wanted = {"[0, 10]": stamps[:10], "[5, 17]": stamps[5:17]}.get(trim, stamps[8:])
+    found = media.seconds_of_frames(tmp_path / f"out.{suffix}")
+    assert found == pytest.approx([stamp - wanted[0] for stamp in wanted], abs=0.002)
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        assert container.streams.video[0].codec_context.has_b_frames
+        sound = [float((p.pts or 0) * p.time_base) for p in container.demux(audio=0) if p.size]
+    assert -0.03 < sound[0] < 0.03
+    assert len(wanted) - 1.2 < 24 * sound[-1] < len(wanted)
+
+
+@pytest.mark.parametrize("encoder", ["x264", "prores"])
+def test_a_picture_that_begins_after_the_sound(model: Path, tmp_path: Path, encoder: str) -> None:
+    late = ["-itsoffset", "0.5", *media.picture(seconds=0.5), "-f", "lavfi", "-i", "sine=d=1"]
+    media.ffmpeg(*late, "-map", "0", "-map", "1", "-c:v", "ffv1", "-c:a", "aac", f"file:{tmp_path / 'a.mkv'}")
+    encoded = f'encoder = "{encoder}"'
+    cut = body(tmp_path / "a.mkv", "cut.mov", f"{encoded}\ntrim = [3, 9]")
+    jobs(tmp_path, model, body(tmp_path / "a.mkv", "whole.mov", encoded), cut)
+    batch(tmp_path)
+    stamps = media.seconds_of_frames(tmp_path / "a.mkv")
+    assert stamps[0] == Fraction(1, 2)
+    found = [media.seconds_of_frames(tmp_path / name) for name in ("whole.mov", "cut.mov")]
+    assert found[0] == pytest.approx(stamps, abs=0.002)
+    assert found[1] == pytest.approx([stamp - stamps[3] for stamp in stamps[3:9]], abs=0.002)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -70,12 +70,18 @@ def encode_command(
     return _command(output, tags, replace(encode, arguments=arguments), "nut", options, covers)
 
 
-def copy_command(output: Path, tags: Tags, encode: Encode, *, covers: Path) -> list[str]:
-    """The same for a picture that is encoded already: packets in the encoder's ``packet_muxer`` on stdin."""
+def copy_command(
+    output: Path, tags: Tags, encode: Encode, *, packets: str, late: int, covers: Path
+) -> list[str]:
+    """The same for a picture that is encoded already: its packets in the format ``packets`` on stdin, all of
+    them ``late`` by so many units of ``time_base``, which is mended here."""
     if not encode.encoder.full_range:
         tags = replace(tags, full_range=False)
-    options = {"c:v:0": "copy", **tags.copy_options()}
-    return _command(output, tags, encode, encode.encoder.packet_muxer, options, covers)
+    options: dict[str, str | int] = {"c:v:0": "copy", **tags.copy_options()}
+    if late:
+        ticks = f"round({float(late * encode.time_base):.9f}/TB)"
+        options["bsf:v:0"] = f"setts=pts=PTS-{ticks}:dts=DTS-{ticks}"
+    return _command(output, tags, encode, packets, options, covers)
 
 
 def _filters_of(arguments: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,14 +41,17 @@ def join_video(
     if len(order) != len(encode.timestamps):
         raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
     with whole_file(output) as temporary, cover_files(encode.extras) as covers:
-        command = copy_command(temporary, tags, encode, covers=covers)
+        late = _lateness(order, encode)
+        packets = "mov" if late else encode.encoder.packet_muxer  # NUT has no times of decoding
+        command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
         on_command(command)
         with FFmpeg(command, folder=encode.folder) as process, av.open(str(parts[0])) as template:
-            writer = _PacketWriter(template, encode)
+            writer = _PacketWriter(template, packets, encode.time_base)
+            ahead = encode.ahead + late
             for done, (packet, (pts, dts)) in enumerate(
                 zip(_packets(parts), _times(order, encode.timestamps), strict=True), 1
             ):
-                process.put(writer.packet(packet, pts + encode.ahead, dts + encode.ahead))
+                process.put(writer.packet(packet, pts + ahead, dts + ahead))
                 on_packet(done)
             process.put(writer.end)
             process.finish()
@@ -58,10 +62,9 @@ def join_video(
 class _PacketWriter:
     """Gives jobs that write packets to a stream, as a stream like the first of ``template``."""
 
-    def __init__(self, template: av.container.InputContainer, encode: Encode) -> None:
+    def __init__(self, template: av.container.InputContainer, packets: str, time_base: Fraction) -> None:
         self._template = template.streams.video[0]
-        self._format = encode.encoder.packet_muxer
-        self._time_base = encode.time_base
+        self._format, self._time_base = packets, time_base
         self._container: av.container.OutputContainer | None = None
 
     def packet(self, packet: Any, pts: int, dts: int) -> Callable[[IO[bytes]], None]:
@@ -82,7 +85,9 @@ class _PacketWriter:
     def _open(self, stream: IO[bytes]) -> av.container.OutputContainer:
         options = {"avoid_negative_ts": "disabled"}  # the first frame is at its own time, B-frames or not
         if self._format == "mov":
-            options["movflags"] = "empty_moov+frag_keyframe+default_base_moof"  # a pipe cannot go back
+            # a pipe cannot go back, and times are not to begin anew
+            options["movflags"] = "empty_moov+frag_keyframe+frag_discont+default_base_moof"
+            options["use_editlist"] = "0"
         container = av.open(stream, "w", format=self._format, options=options, buffer_size=BUFFER_BYTES)
         video = container.add_stream_from_template(self._template, opaque=True)
         video.time_base = self._time_base
@@ -110,10 +115,22 @@ def _shown_order(parts: Sequence[Path]) -> list[int]:
 
 def _times(order: list[int], timestamps: list[int]) -> Iterator[tuple[int, int]]:
     """(pts, dts) of each packet: decoded as early as the deepest reordering needs, and not earlier."""
-    delay = max((place - shown for place, shown in enumerate(order)), default=0)
+    delay = _delay(order)
     for place, shown in enumerate(order):
         early = place - delay
         yield timestamps[shown], timestamps[early] if early >= 0 else timestamps[0] + early
+
+
+def _delay(order: list[int]) -> int:
+    """How many frames the decoder is ahead of what is shown, at most."""
+    return max((place - shown for place, shown in enumerate(order)), default=0)
+
+
+def _lateness(order: list[int], encode: Encode) -> int:
+    """By how much packets have to be late where ffmpeg cuts at 0: it drops what is to be decoded before, and
+    with it the first picture of a stream that reorders. A millisecond more, for ffmpeg rounds."""
+    delay = 0 if encode.extras.length_seconds is None else _delay(order)
+    return delay and delay + int(Fraction(1, 1000) / encode.time_base)
 
 
 def _packets(parts: Sequence[Path]) -> Iterator[Any]:
