@@ -150,6 +150,42 @@ def run_python(script: str, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+OWN_CORE = """
+import gc, sys
+import vapoursynth as vs
+
+class Policy(vs.EnvironmentPolicy):
+    current = None
+    def on_policy_registered(self, api): self.api = api
+    def on_policy_cleared(self): pass
+    def get_current_environment(self): return self.current
+    def set_environment(self, environment):
+        before, self.current = self.current, environment
+        return before
+    def is_alive(self, environment): return True
+
+policy = Policy()
+vs.register_policy(policy)
+for _ in range(2):
+    environment = policy.current = policy.api.create_environment()
+    out = vs.core.core.std.BlankClip(width=32, height=32, format=vs.YUV420P8, length=2)
+    out = vs.core.core.j4r.Derain(out, model=sys.argv[1], threads=1)
+    out.get_frame(1)
+    del out
+    policy.api.destroy_environment(environment)
+    policy.current = None
+    del environment
+    gc.collect()
+print("the cores are gone")
+"""
+
+
+def test_the_interpreter_ends_after_the_core(tiny: str) -> None:
+    """VapourSynth has a core's plugins unloaded; a host that makes cores of its own ends after that."""
+    ended = run_python(OWN_CORE, tiny)
+    assert (ended.returncode, ended.stdout) == (0, "the cores are gone\n"), ended.stderr
+
+
 @pytest.mark.parametrize(
     "ending",
     [

@@ -1,5 +1,5 @@
 #if !defined(_WIN32)
-#define _GNU_SOURCE /* RTLD_DEFAULT */
+#define _GNU_SOURCE /* RTLD_DEFAULT, dladdr */
 #endif
 #include "python_abi.h"
 
@@ -24,10 +24,24 @@ static void *find(const char *name)
     }
     return NULL;
 }
+
+static void stay_loaded(void)
+{
+    HMODULE library;
+    GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (const char *)&python,
+                       &library);
+}
 #else
 static void *find(const char *name)
 {
     return dlsym(RTLD_DEFAULT, name); /* the executable, or the libpython that it or libvsscript loaded */
+}
+
+static void stay_loaded(void)
+{
+    Dl_info library;
+    if (dladdr(&python, &library))
+        dlopen(library.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 #endif
 
@@ -43,6 +57,7 @@ bool python_load(void)
     if (!found.is_finalizing)
         found.is_finalizing = (int (*)(void))find("_Py_IsFinalizing");
     python = found;
+    stay_loaded(); /* VapourSynth unloads a plugin with its core, but Python calls host_quit when it ends */
     return true;
 }
 
