@@ -235,6 +235,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     refused(f"{has}, {short} has 12 frames of 96x64", before, after, short)
     refused(f"24 frames a second, {quick} has 30", before, quick)
     refused("no such file or folder", before, tmp_path / "absent.mkv")
+    refused("rain.mp4 is an address: fetch it first", before, Path("https://example.invalid/rain.mp4"))
     refused("must have different names", before, after, page=tmp_path / "x.mkv", video=tmp_path / "x.mkv")
     refused("unknown type of output 'page.html'", before, after, video=page)
     tiny = media.plain(tmp_path / "tiny.mkv", size="64x16")

@@ -52,12 +52,16 @@ def test_a_frame_may_state_its_own_strength(tiny: str) -> None:
         assert_same(out.get_frame(n), by_strength[strengths.get(n, 0.5)][n])
 
 
-@pytest.mark.parametrize("strength", [1.5, -1, float("nan")])
-def test_a_stated_strength_out_of_range_is_that_frames_error(tiny: str, strength: float) -> None:
+@pytest.mark.parametrize(
+    ("strength", "number"), [(1.5, "1.5"), (-1, "-1"), (float("nan"), "nan"), ("0.5", "nan")]
+)
+def test_a_stated_strength_that_is_none_is_that_frames_error(
+    tiny: str, strength: float | str, number: str
+) -> None:
     out = derain(with_strengths(clip_of(), {4: strength}), tiny)
     with pytest.raises(vs.Error) as caught:
         out.get_frame(4)
-    rule = f"strength must be between 0 and 1, got J4RStrength {strength:g}"
+    rule = f"strength must be between 0 and 1, got J4RStrength {number}"
     assert str(caught.value) == f"Derain: frame 4: {rule}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from vsj4r.errors import Vsj4rError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive has one letter
 _UNREADABLE = (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError)
+
+
+def absent(name: Path | str) -> Vsj4rError:
+    """What is to be said of an input that is not there."""
+    if _ADDRESS.match(str(name)):
+        return Vsj4rError(f"{name} is an address: fetch it first (ffmpeg -i ADDRESS -c copy file.mkv)")
+    return Vsj4rError(f"no such file or folder: {name}")
 
 
 def is_image(path: Path) -> bool:

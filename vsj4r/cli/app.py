@@ -59,7 +59,7 @@ def options(
 def main() -> NoReturn:
     """Run the command line; one line on stderr for each thing that goes wrong, and an exit code.
 
-    0 good, 1 failed, 2 the command line itself is wrong, 130 Ctrl-C, 143 terminated.
+    0 good, 1 failed, 2 the command line itself is wrong, 130 Ctrl-C, 143 terminated, 129 hung up.
     """
     listen()
     try:

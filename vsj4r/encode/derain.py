@@ -30,6 +30,7 @@ from vsj4r.encode.trial import try_out
 from vsj4r.encode.video import frames_in_order, write_video
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import absent
 from vsj4r.outputs import check_output, whole_folder
 
 FRAMES_IN_FLIGHT = 2
@@ -100,7 +101,7 @@ def derain(job: Job, listener: Listener) -> float:
     check_job(job)
     give_frames_back()
     if not job.input.exists():
-        raise Vsj4rError(f"no such file or folder: {job.input}")
+        raise absent(job.input)
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)
     source = open_source(job.input)
     for note in source.left_out():

@@ -18,7 +18,7 @@ from vsj4r.encode.images import has_alpha, image_clip, image_names
 from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import usual_matrix
-from vsj4r.media import opened_video
+from vsj4r.media import absent, opened_video
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
 _BESIDE = {
@@ -67,7 +67,7 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
         clip = image_clip(path, names, fps=IMAGES_FPS)
         return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
     if not path.is_file():
-        raise Vsj4rError(f"no such file or folder: {path}")
+        raise absent(path)
     with opened_video(path) as (_, stream):
         track = stream.index
     source = _open_video(path, track, index)

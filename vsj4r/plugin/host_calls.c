@@ -1,5 +1,6 @@
 #include "host_calls.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -212,7 +213,7 @@ static Py_ssize_t stride(const VSFrame *frame, int plane, const VSAPI *api)
     return plane < api->getVideoFrameFormat(frame)->numPlanes ? api->getStride(frame, plane) : 0;
 }
 
-/* J4RStrength as a float, None where the frame has none. */
+/* J4RStrength as a float, NaN where it is no number, None where the frame has none. */
 static PyObject *strength_of(const VSFrame *frame, const VSAPI *api)
 {
     const VSMap *properties = api->getFramePropertiesRO(frame);
@@ -221,8 +222,10 @@ static PyObject *strength_of(const VSFrame *frame, const VSAPI *api)
         return python.Py_BuildValue("d", (double)api->mapGetInt(properties, "J4RStrength", 0, NULL));
     case ptFloat:
         return python.Py_BuildValue("d", api->mapGetFloat(properties, "J4RStrength", 0, NULL));
-    default:
+    case ptUnset:
         return python.Py_BuildValue("");
+    default:
+        return python.Py_BuildValue("d", NAN);
     }
 }
 

@@ -139,7 +139,10 @@ def _usable(
             found.append(clip)
     if not found:
         held = f"{len(entries)} that can't be used" if entries else "nothing"
-        raise Vsj4rError(f"footage folder {folder} must hold {wanted}, got {held}")
+        raise Vsj4rError(
+            f"footage folder {folder} must hold {wanted}, got {held}; "
+            'the recipe says "" for a kind that is not there'
+        )
     return found
 
 

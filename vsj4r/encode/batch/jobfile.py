@@ -20,7 +20,7 @@ from vsj4r.encode.batch.settings import (
 from vsj4r.encode.batch.toml_lines import Key, Lines, read_toml
 from vsj4r.encode.muxing import container_for
 from vsj4r.errors import Vsj4rError
-from vsj4r.media import images_in
+from vsj4r.media import absent, images_in
 
 _TOP_KEYS = frozenset({"folders", "defaults", "job"})
 _JOB_KEYS = KEYS | {"name", "input", "output"}
@@ -130,7 +130,7 @@ def _add_job(
     for pattern in patterns:
         found = _matches(batch, pattern, written)
         if not found:
-            complain("input", f"no such file or folder: {pattern}")
+            complain("input", str(absent(pattern)))
         for path in found if template else ():
             try:
                 output = _output(batch, template, name, path)

@@ -18,6 +18,7 @@ from vsj4r.encode.memory import give_frames_back
 from vsj4r.encode.muxing import Extras, container_for, find_extras
 from vsj4r.encode.video import write_video
 from vsj4r.errors import Vsj4rError
+from vsj4r.media import absent
 from vsj4r.outputs import check_output, whole_file
 
 OnStep = Callable[[str, int, int], None]
@@ -79,7 +80,7 @@ def _check(comparison: Comparison, outputs: list[Path]) -> None:
         if source is None:
             continue
         if not source.exists():
-            raise Vsj4rError(f"no such file or folder: {source}")
+            raise absent(source)
         for output in outputs:
             check_output(output, source=source, folder=False, overwrite=comparison.overwrite)
 
