@@ -77,3 +77,17 @@ def test_patches_larger_than_the_bank(bank: StreakBank) -> None:
 @pytest.mark.parametrize("angle_deg", [-60, -20, 0, 35, 80])
 def test_direction(angle_deg: float, bank: StreakBank) -> None:
     assert abs(off_direction_deg(bank, angle_deg)) < 3
+
+
+def test_hard_streaks_have_hard_edges() -> None:
+    bank = StreakBank(3, size=160)
+    shares = []
+    for hardness in (0.0, 1.0):
+        layer = replace(
+            LAYER, length_px=28, width_px=1.5, angle_deg=0.0, density=0.0004, brightness=1.0,
+            hardness=hardness, spread_deg=0.0,
+        )  # fmt: skip
+        s_t = np.zeros((160, 160), np.float32)
+        bank.add(s_t, layer, 1.0, rng())
+        shares.append((s_t[s_t > 0.02] > 0.25).mean())
+    assert shares[0] < 0.6 < shares[1]

@@ -16,10 +16,11 @@ from tests.cli import Done, assert_refused, leftovers, vsj4r
 from vsj4r.encode.compare.choice import SHOWN, choose_frames
 from vsj4r.encode.compare.comparison import Comparison
 from vsj4r.encode.compare.comparison import compare as write_comparison
-from vsj4r.encode.compare.graphs import HEIGHT, Line, draw
+from vsj4r.encode.compare.graphs import HEIGHT, Line, draw, frame_x
 from vsj4r.encode.compare.measures import Measures, measure
+from vsj4r.encode.compare.pictures import picture_clip
 from vsj4r.encode.compare.quality import measure_quality
-from vsj4r.encode.compare.sides import open_sides
+from vsj4r.encode.compare.sides import open_sides, timed
 from vsj4r.encode.images import write_rgb
 from vsj4r.errors import Vsj4rError
 
@@ -166,10 +167,40 @@ def test_graphs_keep_their_spikes_and_leave_gaps() -> None:
     assert len(heights) < 2100
     assert [text for _, text in graph.ticks] == ["0", "5", "10"]
     assert min(heights) == pytest.approx(HEIGHT / 10)
+    dip = [9.0] * 100_000
+    dip[54_321] = 1.0
+    graph = draw("dips", [Line("after", dip)], from_zero=True)
+    heights = [float(y) for y in re.findall(r"[ML]\S+ ([\d.]+)", graph.paths[0][1])]
+    assert max(heights) == pytest.approx(HEIGHT * 0.9)
+    assert [frame_x(n, 11) for n in (0, 5, 10)] == [0, 500, 1000]
     assert draw("gap", [Line("after", [1.0, math.inf, 2.0])]).paths[0][1].count("M") == 2
     for numbers in ([math.inf] * 3, [0.0, 0.0], [100.0], [1e-9, 2e-9]):
         graph = draw("hardly anything", [Line("after", numbers)])
         assert all(0 <= y <= HEIGHT for y, _ in graph.ticks)
+
+
+def test_ssim_and_psnr_are_of_luma(tmp_path: Path) -> None:
+    truth = media.plain(tmp_path / "truth.mkv", "-pix_fmt", "yuv420p", seconds=0.2)
+    grey = ["-pix_fmt", "yuv420p", "-vf", "lutyuv=u=128:v=128"]
+    before = media.plain(tmp_path / "before.mkv", *grey, seconds=0.2)
+    sides = open_sides(before, truth, truth)
+    quality = measure_quality(sides[:2], sides[2], nothing)[0]
+    assert set(quality.ssim) == {1.0}
+    assert set(quality.psnr) == {math.inf}
+
+
+def test_times_are_those_of_the_first_video(tmp_path: Path) -> None:
+    video, images = media.plain(tmp_path / "video.mkv", seconds=0.2), tmp_path / "images"
+    images.mkdir()
+    media.ffmpeg("-i", f"file:{video}", f"{images}/%03d.png")
+    sides = open_sides(images, video, None)
+    assert timed(sides) is sides[1]
+
+
+def test_pictures_of_large_frames_are_smaller() -> None:
+    clip = vs.core.std.BlankClip(width=3840, height=1000, format=vs.YUV420P8, length=1)
+    small = picture_clip(clip.std.SetFrameProps(_Matrix=1))
+    assert (small.width, small.height) == (1920, 500)
 
 
 def test_page_and_video(folder: Path, tmp_path: Path) -> None:

@@ -77,6 +77,10 @@ def test_shapes_and_ranges(dataset: RainyClips) -> None:
         assert ((clip.alpha == 0) | (clip.alpha == 1)).all()
 
 
+def test_occlusions_reach_the_mask(dataset: RainyClips) -> None:
+    assert any(dataset[n].alpha.any() for n in range(40))
+
+
 def test_a_batch_is_time_major(dataset: RainyClips) -> None:
     clips = [dataset[n] for n in (0, 1)]
     batch = batched(clips)

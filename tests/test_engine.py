@@ -16,6 +16,7 @@ from vsj4r import engine as engines
 from vsj4r.engine import cpu, keep_last_engine, open_engine
 from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine, CpuState
+from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import find_model, models
 from vsj4r.errors import Vsj4rError
 
@@ -198,6 +199,20 @@ def test_precision_is_always_chosen(onnx: Path) -> None:
 def test_bad_options_say_what_is_known(onnx: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(Vsj4rError, match=message):
         open_engine(str(onnx), height=HEIGHT, width=WIDTH, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_openvino_is_told_the_threads(onnx: Path, monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    told = []
+
+    class Core(ov.Core):  # type: ignore[misc]
+        def compile_model(self, model: Any, device: str, config: dict[str, Any]) -> Any:
+            told.append(config["INFERENCE_NUM_THREADS"])
+            return super().compile_model(model, device, config)
+
+    monkeypatch.setattr(ov, "Core", Core)
+    open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=threads)
+    assert set(told) == {threads}
 
 
 def test_unknown_model_names_the_known_ones() -> None:

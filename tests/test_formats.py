@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vsj4r.engine.base import Floats, StepSpec, Tensors
-from vsj4r.frames.chroma import from_half, shrunk, to_half
+from vsj4r.frames.chroma import doubled, from_half, shrunk, to_half
 from vsj4r.frames.formats import Format, Geometry, Plane
 from vsj4r.frames.matrix import to_rgb, to_yuv
 from vsj4r.frames.planes import Converter
@@ -205,11 +205,12 @@ def test_broken_floats_do_not_reach_the_network() -> None:
     assert tensors.y[0, :4].tolist() == [0, 1, 0, 0.5]
 
 
-@pytest.mark.parametrize("kind", [Format("gray", "float", 32), Format("rgb", "float", 16)], ids=str)
-def test_a_residual_that_is_no_number_is_an_error_in_floats_too(kind: Format) -> None:
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+@EACH_FORMAT
+def test_a_residual_that_is_no_number_is_an_error(kind: Format, broken: float) -> None:
     convert = converter(kind)
     residual = noisy_residual(convert)
-    residual.y[0, 0] = np.nan
+    residual.y[0, 0] = broken
     planes = noise(convert.geometry)
     with pytest.raises(FloatingPointError):
         convert.add(planes, convert.changes(residual), strength=1.0, full=True, into=empty_like(planes))
@@ -226,3 +227,68 @@ def test_a_luma_model_takes_every_family(family: Literal["rgb", "gray", "yuv"]) 
     convert.add(planes, convert.changes(noisy_residual(convert)), strength=1.0, full=True, into=out)
     changed = [bool((a != b).any()) for a, b in zip(planes, out, strict=True)]
     assert changed == {"rgb": [True] * 3, "gray": [True], "yuv": [True, False, False]}[family]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_u_and_v_keep_their_places(layout: tuple[int, int]) -> None:
+    convert = converter(Format("yuv", "integer", 8, *layout))
+    planes = grey(convert.geometry, 0.5, full=True)
+    planes[1][...], planes[2][...] = 128 + 51, 128 - 102
+    tensors = convert.new_tensors()
+    convert.load(planes, full=True, into=tensors)
+    assert tensors.uv is not None
+    np.testing.assert_allclose(tensors.uv[0], 0.2, atol=1e-6)
+    np.testing.assert_allclose(tensors.uv[1], -0.4, atol=1e-6)
+    residual = convert.new_tensors()
+    assert residual.uv is not None
+    residual.y.fill(0)
+    residual.uv[0], residual.uv[1] = 10 / 255, -20 / 255
+    out = empty_like(planes)
+    convert.add(planes, convert.changes(residual), strength=1, full=True, into=out)
+    assert [np.unique(plane).tolist() for plane in out[1:]] == [[128 + 61], [128 - 122]]
+
+
+def test_red_green_and_blue_keep_their_places_and_their_range() -> None:
+    convert = converter(Format("rgb", "integer", 8))
+    tensors = convert.new_tensors()
+    for levels, full, y in (
+        ((255, 0, 51), True, 0.2126 + 0.2 * 0.0722),
+        ((235, 16, 16), False, 0.2126),
+    ):
+        planes: list[Plane] = [np.full(convert.geometry.plane(0), level, np.uint8) for level in levels]
+        convert.load(planes, full=full, into=tensors)
+        np.testing.assert_allclose(tensors.y, y, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "kr", "kb"),
+    [
+        (1, 0.2126, 0.0722),
+        (2, 0.2126, 0.0722),
+        (4, 0.30, 0.11),
+        (5, 0.299, 0.114),
+        (6, 0.299, 0.114),
+        (7, 0.212, 0.087),
+        (9, 0.2627, 0.0593),
+        (10, 0.2627, 0.0593),
+    ],
+)
+def test_each_matrix_has_the_weights_of_h273(matrix: int, kr: float, kb: float) -> None:
+    zero, one = np.zeros(1, np.float32), np.ones(1, np.float32)
+    assert to_yuv(one, zero, zero, matrix)[0] == pytest.approx(kr)
+    assert to_yuv(zero, zero, one, matrix)[0] == pytest.approx(kb)
+
+
+@pytest.mark.parametrize("size", [9, 10])
+def test_a_constant_stays_one_to_the_edge(size: int) -> None:
+    assert (doubled(np.full((3, 5), 0.5, np.float32), size, 1) == 0.5).all()
+
+
+def test_frames_wider_than_what_is_computed_at_a_time() -> None:
+    convert = Converter(Geometry(40000, 2, Format("gray", "integer", 8)), StepSpec("test", 16, 1, "y"))
+    planes = noise(convert.geometry)
+    residual = convert.new_tensors()
+    residual.y.fill(1 / 219)
+    out = empty_like(planes)
+    convert.add(planes, convert.changes(residual), strength=1, full=False, into=out)
+    assert np.array_equal(out[0], np.minimum(planes[0], 254) + 1)

@@ -67,6 +67,17 @@ def test_flicker_sees_change_not_offset() -> None:
     assert metrics.score(blinking[:1], clean[:1]).flicker == 0
 
 
+def test_a_score_has_each_figure_in_its_place() -> None:
+    noisy, clean = pair()
+    noisy = noisy + np.random.default_rng(5).integers(0, 9, noisy.shape).astype(np.uint8)
+    found, frames = metrics.score(noisy, clean), list(zip(noisy, clean, strict=True))
+    assert found.psnr == pytest.approx(np.mean([metrics.luma_psnr(*each) for each in frames]))
+    assert found.ssim == pytest.approx(np.mean([metrics.luma_ssim(*each) for each in frames]))
+    assert found.chroma_psnr == pytest.approx(np.mean([metrics.chroma_psnr(*each) for each in frames]))
+    error = matlab_luma(noisy) - matlab_luma(clean)
+    assert found.flicker == pytest.approx(np.mean(np.abs(np.diff(error, axis=0))), rel=1e-4)
+
+
 def test_shapes_must_agree() -> None:
     noisy, clean = pair()
     with pytest.raises(ValueError, match="clips must have one shape"):

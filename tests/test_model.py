@@ -222,6 +222,34 @@ def test_loss_is_equation_15() -> None:
     assert torch.allclose(loss(estimate, o, b, alpha, LossWeights(), net.config), expected)
 
 
+def test_chroma_has_its_weight_and_charbonnier_its_root() -> None:
+    net = network("j4r")
+    frames, config = clip(net, 2), net.config
+    estimate, o = net(whole(frames), 2), whole(frames).o
+    luma, chroma = config.scale**2, config.frame_channels - config.scale**2
+    error = torch.tensor([0.1] * luma + [0.2] * chroma).view(1, -1, 1, 1)
+    b, alpha = o + estimate.residual - error, torch.zeros(len(o), 1, *o.shape[2:])
+    plain = LossWeights(joint="l2", lambda_d=0, lambda_c=0, lambda_r=0, chroma=0.25)
+    expected = (luma * 0.01 + 0.25 * chroma * 0.04) / (luma + 0.25 * chroma)
+    assert loss(estimate, o, b, alpha, plain, config).item() == pytest.approx(expected, rel=1e-4)
+    robust = replace(plain, joint="charbonnier", chroma=1.0)
+    expected = (luma * (0.01 + 1e-6) ** 0.5 + chroma * (0.04 + 1e-6) ** 0.5) / (luma + chroma)
+    assert loss(estimate, o, b, alpha, robust, config).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_grid_pixel_is_occluded_from_one_half_on() -> None:
+    net = network("j4r-paper")
+    frames = clip(net, 2)
+    estimate, o = net(whole(frames), 2, shaping=True), whole(frames).o
+    shares = torch.rand(len(o), 1, *o.shape[2:], generator=torch.Generator().manual_seed(1))
+
+    def value(alpha: Tensor) -> Tensor:
+        return loss(estimate, o, o * 0.9, alpha, LossWeights(), net.config)
+
+    assert torch.equal(value(shares), value((shares >= 0.5).float()))
+    assert not torch.equal(value(shares), value((shares > 0).float()))
+
+
 def test_high_pass_takes_the_mean_away() -> None:
     assert torch.allclose(high_pass(torch.full((1, 1, 9, 9), 0.7)), torch.zeros(1, 1, 9, 9), atol=1e-6)
 

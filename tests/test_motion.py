@@ -81,6 +81,39 @@ def test_paths_are_drawn_over_the_whole_range() -> None:
     assert np.array_equal(again.x_px, paths[9].x_px)
 
 
+@pytest.mark.parametrize("zoom", [0.5, 1.5])
+def test_displacement_counts_in_output_pixels_whatever_the_zoom(zoom: float) -> None:
+    clip = simulate_motion(slope(200, 250), camera(y=2, x=4, zoom=zoom), (40, 50), T).astype(int)
+    assert clip[4, 5, 5] - clip[0, 5, 5] == pytest.approx(np.array([8 * zoom, 16 * zoom, 0]), abs=1)
+
+
+@pytest.mark.parametrize("start", [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0)])
+def test_start_says_where_in_the_picture(start: tuple[float, float]) -> None:
+    clip = simulate_motion(slope(), camera(start=start), (40, 50), T)
+    assert clip[0, 0, 0].tolist() == [80 * start[0], 110 * start[1], 0]
+
+
+def test_a_turned_camera_stays_inside_too() -> None:
+    """Nothing is mirrored at a corner: along rows and columns the picture runs on in one direction."""
+    clip = simulate_motion(slope(), camera(turn=30, start=(0.0, 0.0)), (60, 20), 1)[0].astype(int)
+    for axis in (0, 1):
+        steps = np.diff(clip[..., 0], axis=axis)
+        assert (steps >= 0).all() or (steps <= 0).all()
+
+
+def test_samples_are_rounded() -> None:
+    stripes = np.full((80, 80, 3), 100, np.uint8)
+    stripes[:, ::2] = 101
+    assert set(np.unique(simulate_motion(stripes, camera(x=0.75), (20, 20), 2)[1])) == {100, 101}
+
+
+def test_an_object_is_blended_with_what_it_hides() -> None:
+    clip = np.full((T, 64, 96, 3), 100, np.uint8)
+    add_object(clip, np.full((80, 80, 3), 200, np.uint8), np.random.default_rng(3))
+    assert clip.min() == 100
+    assert clip.max() == 200
+
+
 def test_object_moves_by_itself() -> None:
     clip = np.zeros((T, 64, 96, 3), np.uint8)
     add_object(clip, np.full((80, 80, 3), 200, np.uint8), np.random.default_rng(3))

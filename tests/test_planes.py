@@ -203,6 +203,20 @@ def test_the_ring_loads_each_frame_once() -> None:
     assert loaded == [0, 1, 2, 3, 4, 5]
 
 
+def test_the_ring_gives_up_the_frame_that_was_asked_for_longest_ago() -> None:
+    convert = converter(*TINY)
+    ring = TensorRing([convert.new_tensors() for _ in range(2)])
+
+    def get(n: int) -> Tensors:
+        return ring.get(n, lambda into: into.y.fill(n))
+
+    get(5)
+    get(9)
+    held = get(5)
+    get(6)
+    assert (held.y == 5).all()
+
+
 def test_the_ring_does_not_keep_a_frame_that_failed_to_load() -> None:
     ring = TensorRing([converter(*TINY).new_tensors()])
 

@@ -62,7 +62,8 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FaultyEngine]:
     [
         (Vsj4rError("the clouds have won"), "the clouds have won"),
         (RuntimeError("two\n  lines"), "RuntimeError: two lines"),
-        (float("nan"), "FloatingPointError: invalid value encountered in cast"),
+        (float("nan"), "FloatingPointError: the residual is not finite"),
+        (float("inf"), "FloatingPointError: the residual is not finite"),
         (Vsj4rError("ü" * 3000), "ü" * 100),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ from vsj4r.rain import RainStyle, draw_style, render
 from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.presets import Preset
-from vsj4r.rain.streaks import line_kernel, render_layer
-from vsj4r.rain.synthesis import Renderer, compose
+from vsj4r.rain.streaks import Floats, StreakLayer, line_kernel, render_layer
+from vsj4r.rain.synthesis import Renderer, compose, rain_on, streaks
 
 
 class TestEquation3:
@@ -149,7 +149,86 @@ def test_sizes_grow_with_the_frame() -> None:
     assert large.width_px == pytest.approx(min(2 * small.width_px, 12))
 
 
+def test_calibrated_presets_are_frozen() -> None:
+    """A draw of each, summed up: what changes it changes every published figure."""
+    found = {}
+    for preset in ("light", "complex"):
+        style = draw_style(rng(2018), preset, 288)
+        layers = [*style.layers, *([style.occlusion] if style.occlusion else [])]
+        total = sum(sum(astuple(layer)) for layer in layers)
+        found[preset] = total, style.reliance, style.sparkle, style.sparkle_level, style.gain_jitter
+    assert found["light"] == pytest.approx((47.978747, 0.8, 0.0, 0.0, 0.1))
+    assert found["complex"] == pytest.approx((139.599628, 0.788568, 0.002, 0.6, 0.1))
+
+
+class Noted(Renderer):
+    """Remembers what it is asked for, and draws nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[float, float]] = []
+
+    def add(self, s_t: Floats, layer: StreakLayer, gain: float, rng: np.random.Generator) -> None:
+        self.asked.append((layer.angle_deg, gain))
+
+
+class TestStyle:
+    def test_the_wind_turns_and_the_brightness_changes_from_frame_to_frame(self) -> None:
+        noted = Noted()
+        style = RainStyle(layers=(replace(LAYER, angle_deg=5.0),), turn_deg=2.0, gain_jitter=0.1)
+        for t in range(200):
+            streaks(style, t, 8, 8, noted, rng(t))
+        angles, gains = np.array(noted.asked).T
+        assert angles.tolist() == [5 + 2 * t for t in range(200)]
+        assert np.mean(gains) == pytest.approx(1, abs=0.03)
+        assert np.std(gains) == pytest.approx(0.1, rel=0.2)
+
+    def test_haze_is_smooth_and_as_bright_as_it_says(self) -> None:
+        s_t = streaks(RainStyle(haze=0.2), 0, 60, 80, Renderer(), rng(1))
+        assert s_t.min() >= 0
+        assert 0.1 < s_t.max() <= 0.2
+        assert max(np.abs(np.diff(s_t, axis=axis)).max() for axis in (0, 1)) < 0.02
+
+    def test_sparkle_is_isolated_bright_pixels(self) -> None:
+        s_t = streaks(RainStyle(sparkle=0.01, sparkle_level=0.6), 0, 200, 200, Renderer(), rng(1))
+        assert (s_t > 0).mean() == pytest.approx(0.01, rel=0.2)
+        assert s_t[s_t > 0].min() >= 0.18 - 1e-6
+
+    def test_what_hides_is_tinted_and_as_bright_as_it_says(self) -> None:
+        half, everywhere = np.full((1, 1), 0.5, np.float32), np.ones((1, 1), bool)
+        dry = np.zeros((1, 1), np.float32)
+        o_t = compose(np.full((1, 1, 3), 9, np.uint8), dry, everywhere, half, tint=(0.4, 0.6, 1.0))
+        assert o_t[0, 0].tolist() == [51, 76, 128]
+        style = RainStyle(occlusion=replace(LAYER, brightness=1.0, hardness=1.0), reliance=0.4)
+        o_t, _, alpha_t = rain_on(np.zeros((96, 96, 3), np.uint8), style, 0, rng(1), Renderer())
+        levels = o_t[alpha_t] / 255
+        assert levels.min() > 0.75 * 0.95 * 0.4 - 0.01
+        assert levels.max() < 1.05 * 0.4 + 0.01
+
+
 class TestDatabase:
+    def test_its_folder_its_mirror_and_its_gain(self, tmp_path: Path) -> None:
+        images = pytest.importorskip("vsj4r.encode.images")
+        for folder, column in (("a", 1), ("b", 5)):
+            (tmp_path / folder).mkdir()
+            image = np.zeros((20, 30, 3), np.uint8)
+            image[:, column] = 200
+            images.write_rgb(image, tmp_path / folder / "0.png")
+            (tmp_path / folder / "._0.png").write_bytes(b"hidden")
+        database = StreakDatabase(tmp_path)
+
+        def added(folder: float, mirror: bool, gain: float = 1.0) -> tuple[int, float]:
+            s_t = np.zeros((20, 30), np.float32)
+            database.add(s_t, folder, mirror, gain, rng())
+            return int(s_t[0].argmax()), float(s_t.max())
+
+        where = [added(*how)[0] for how in ((0.0, False), (0.49, True), (0.5, False), (0.99, True))]
+        assert where == [1, 28, 5, 24]
+        assert added(0, False, 0.5)[1] == pytest.approx(added(0, False)[1] / 2)
+        style = RainStyle(photographed=1, photo_gain=0.5, gain_jitter=0.0)
+        brightest = streaks(style, 0, 20, 30, Renderer(database), rng()).max() * 255 / 200
+        assert 0.3 < brightest < 0.65
+
     def test_layers_of_a_folder(self, tmp_path: Path) -> None:
         io = pytest.importorskip("skimage.io")
         (tmp_path / "angle").mkdir()
@@ -201,6 +280,10 @@ class TestColour:
             np.full((4, 4), 0.5, np.float32), np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)
         )
         assert (yuv_to_rgb(grey) == 128).all()
+
+    def test_what_is_too_bright_is_clipped(self) -> None:
+        planes = (np.full((2, 2), level, np.float32) for level in (1.0, 0.4, -0.4))
+        assert yuv_to_rgb(Yuv(*planes))[0, 0].tolist() == [94, 255, 255]
 
 
 class TestCommand:

@@ -140,4 +140,6 @@ def test_every_format_lies_as_it_lay(model: Path, pixels: int, degrees: int, fli
     assert (derained.width, derained.height) == (48, 32)
     shown = apart.get_frame(0)
     assert (shown.props["Rotation"], shown.props["FlipVertical"]) == (0, 0)
+    sides = (shown.props["_SARNum"], shown.props["_SARDen"])
+    assert sides == ((3, 4) if degrees in (90, 270) else (4, 3))
     assert not np.array_equal(planes_of(shown)[0], planes_of(clip.get_frame(0))[0])

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 from av.stream import Disposition
 from PIL import Image
 
 from tests import media
 from tests.cli import run
 from vsj4r.encode.images import write_rgb
+from vsj4r.encode.muxing import find_extras
 
 
 def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: Path) -> None:
@@ -117,3 +119,47 @@ def test_a_transport_stream_starts_at_zero_in_step(rich: Path, model: Path, tmp_
 
     assert abs(lag(output) - lag(stream)) < 0.0015  # Matroska's milliseconds
     assert min(float(media.seconds_of_frames(output)[0]), media.audio_packets(output)[0][0]) == 0
+
+
+def test_a_photograph_as_cover_and_a_title(tmp_path: Path) -> None:
+    picture, source = tmp_path / "picture.jpg", tmp_path / "cover.mp4"
+    Image.new("RGB", (16, 16), (99, 20, 20)).save(picture)
+    media.ffmpeg(
+        *media.picture(seconds=0.2), "-i", f"file:{picture}", "-map", "0:v", "-map", "1", "-c:v:0", "libx264",
+        "-c:v:1", "copy", "-disposition:v:1", "attached_pic", f"file:{source}",
+    )  # fmt: skip
+    (cover,) = find_extras(source, "matroska").covers
+    assert (cover.filename, cover.mimetype) == ("cover.jpg", "image/jpeg")
+    assert cover.content == picture.read_bytes()
+    titled = media.plain(tmp_path / "titled.mkv", "-metadata:s:v:0", "title=main angle", seconds=0.2)
+    assert find_extras(titled, "matroska").video_metadata["title"] == "main angle"
+
+
+@pytest.mark.parametrize(
+    ("coded", "muxer", "codec"),
+    [
+        ("srt", "matroska", "copy"),
+        ("srt", "mov", "mov_text"),
+        ("srt", "webm", "webvtt"),
+        ("webvtt", "webm", "copy"),
+        ("ass", "nut", "copy"),
+        ("srt", "nut", ""),
+        ("srt", "avi", ""),
+        ("srt", "mpegts", ""),
+    ],
+)
+def test_subtitles_become_what_a_container_has(tmp_path: Path, coded: str, muxer: str, codec: str) -> None:
+    source, words = tmp_path / "a.mkv", tmp_path / "a.srt"
+    words.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    streams = [*media.picture(seconds=0.2), "-i", f"file:{words}", "-map", "0", "-map", "1"]
+    media.ffmpeg(*streams, *media.QUICK, "-c:s", coded, f"file:{source}")
+    extras = find_extras(source, muxer)
+    assert extras.streams == ([(1, codec)] if codec else [])
+    assert bool(extras.dropped) == (not codec)
+
+
+def test_a_program_stream_starts_anywhere(tmp_path: Path) -> None:
+    source, tone = tmp_path / "a.mpg", ["-f", "lavfi", "-i", "sine=d=0.5"]
+    coded = ["-c:v", "mpeg2video", "-c:a", "mp2", "-f", "vob"]
+    media.ffmpeg(*media.picture(seconds=0.5, rate=25), *tone, *coded, f"file:{source}")
+    assert find_extras(source, "matroska").start_seconds > 0.1

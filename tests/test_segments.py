@@ -126,6 +126,15 @@ def test_a_seek_beside_a_reader_does_not_cost_the_reader_its_state() -> None:
     assert derain.schedule.reads(50).first == 50
 
 
+def test_seeks_between_its_pieces_do_not_cost_a_long_request_its_state() -> None:
+    derain = Filter(Segments(400, 100, 0, 0))
+    derain.feed(derain.schedule.reads(99))
+    for seek in (205, 305, 106):
+        derain.schedule.reads(99)
+        derain.feed(derain.schedule.reads(seek))
+    assert derain.schedule.reads(99).first == 16
+
+
 def test_the_last_run_reads_no_frame_beyond_the_clip() -> None:
     schedule = Schedule(Segments(10, 0, 0, 1))
     assert schedule.reads(9) == Run(target=9, first=0, keep=0, stop=9, last=9)

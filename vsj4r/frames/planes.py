@@ -109,6 +109,8 @@ class Converter:
                 count = rows.stop - rows.start
                 work = self._work[: count * width].reshape(count, width)
                 np.multiply(change[rows], scale, out=work)
+                if not np.isfinite(work.sum()):
+                    raise FloatingPointError("the residual is not finite")
                 if self._format.sample == "float":
                     _add_floats(plane[rows], work, target[rows])
                     continue
@@ -138,8 +140,6 @@ class Converter:
 
 def _add_floats(plane: Plane, work: Floats, target: Plane) -> None:
     """``target = plane + work``, and ``plane`` to the bit (-0.0, a NaN) where ``work`` is 0."""
-    if not np.isfinite(work).all():
-        raise FloatingPointError("the residual is not finite")
     np.copyto(target, plane)
     with np.errstate(over="ignore", invalid="ignore"):
         np.copyto(target, plane + work, where=work != 0, casting="same_kind")
