@@ -245,7 +245,7 @@ def test_weights_that_are_missing_or_damaged(tmp_path: Path) -> None:
 
 
 def test_channels_must_suit_the_kernels() -> None:
-    with pytest.raises(Vsj4rError, match="a multiple of 8 channels, got 12"):
+    with pytest.raises(Vsj4rError, match="channels that are a multiple of 8, got 12"):
         check_channels(J4RNet(replace(small_config(), channels=12)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from vsj4r.errors import Vsj4rError
@@ -17,10 +17,11 @@ def alone(lock: Path, busy: str) -> Iterator[None]:
     Raises:
         Vsj4rError: another process holds it, which is said by ``busy``, or it cannot be written.
     """
-    with closing(sqlite3.connect(lock, isolation_level=None, timeout=0)) as database:
+    with ExitStack() as held:
         try:
+            database = held.enter_context(closing(sqlite3.connect(lock, isolation_level=None, timeout=0)))
             database.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
-            held = "locked" in str(error)
-            raise Vsj4rError(busy if held else f"{lock} cannot be used: {error}") from error
+            taken = "locked" in str(error)
+            raise Vsj4rError(busy if taken else f"{lock} cannot be used: {error}") from error
         yield

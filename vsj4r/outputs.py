@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,8 +63,8 @@ def whole_file(output: Path) -> Iterator[Path]:
     temporary = _temporary_name(output, output.suffix)
     try:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())  # a name never stands for less than the whole, power cuts included
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())  # a name never stands for less than the whole, power cuts included
         temporary.replace(output)
     except OSError as error:
         raise unwritten(output, error) from error
@@ -82,8 +82,8 @@ def whole_folder(output: Path) -> Iterator[Path]:
         temporary.mkdir()
         yield temporary
         if output.is_dir():
-            for written in sorted(temporary.iterdir()):
-                written.replace(output / written.name)
+            for part in sorted(temporary.iterdir()):
+                part.replace(output / part.name)
         else:
             temporary.replace(output)
     except OSError as error:
@@ -94,7 +94,16 @@ def whole_folder(output: Path) -> Iterator[Path]:
 
 def remove_leftovers(output: Path) -> None:
     """Remove what killed processes have left of ``output``; only when none is at work on it any more."""
-    for left in output.absolute().parent.glob(f"{_prefix(output)}*"):
+    _remove(output.absolute().parent.glob(f"{_prefix(output)}*"))
+
+
+def remove_leftovers_in(folder: Path) -> None:
+    """The same of all that was written into ``folder``."""
+    _remove(folder.glob(".vsj4r-*"))
+
+
+def _remove(leftovers: Iterable[Path]) -> None:
+    for left in leftovers:
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:

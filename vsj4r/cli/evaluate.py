@@ -14,7 +14,6 @@ from rich.table import Table
 
 from vsj4r.engine.weights import models
 from vsj4r.errors import Vsj4rError
-from vsj4r.media import images_in
 
 if TYPE_CHECKING:
     from vsj4r.training.evaluation import Measured, Method, Pixels
@@ -159,6 +158,8 @@ def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | 
 
 def _paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:
     """One clip, or every clip of two folders under the same name."""
+    from vsj4r.media import images_in
+
     one_clip = not gt.is_dir() or bool(images_in(gt))
     names = [] if one_clip else sorted(p.name for p in gt.iterdir() if not p.name.startswith("."))
     if not one_clip and not names:

@@ -52,9 +52,8 @@ def _check_engine(model: str, device: str, frames: int) -> Finding:
         return Finding(title, "bad", str(error), remedy, needed)
     decibels = _psnr(trial.b_t, reference.b_t)
     near = "the same as" if math.isinf(decibels) else f"{decibels:.0f} dB from"
-    what = (
-        f"{trial.fps:.1f} fps at {WIDTH}x{HEIGHT}, {near} single precision on the CPU after {frames} frames"
-    )
+    speed = f"{trial.fps:.1f}" if trial.fps >= 1 else f"{trial.fps:.2f}"
+    what = f"{speed} fps at {WIDTH}x{HEIGHT}, {near} single precision on the CPU after {frames} frames"
     figures: dict[str, object] = {
         "fps": round(trial.fps, 2),
         "width": WIDTH,

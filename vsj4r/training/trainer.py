@@ -23,7 +23,7 @@ from vsj4r.model.config import CONFIGS
 from vsj4r.model.initial import begin_with_frame
 from vsj4r.model.j4rnet import Estimate, J4RNet, Observation
 from vsj4r.model.loss import loss
-from vsj4r.outputs import remove_leftovers, written
+from vsj4r.outputs import remove_leftovers_in, written
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
@@ -198,8 +198,7 @@ class Trainer:
         """
         schedule = self.recipe.schedule
         if self.ranks.first:
-            for name in ("checkpoint.pt", "best.pt", "log.csv", "curves.png"):
-                remove_leftovers(self.folder / name)
+            remove_leftovers_in(self.folder)
             self.log = RunLog(self.folder, self.step)
         rows: deque[_Step] = deque(maxlen=REPORT_EVERY_STEPS)
         learn = self._learner()

@@ -24,7 +24,7 @@ from vsj4r.encode.batch.tasks import (
 )
 from vsj4r.encode.batch.work import Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
-from vsj4r.outputs import remove_leftovers
+from vsj4r.outputs import remove_leftovers, remove_leftovers_in
 
 _LISTEN_SECONDS = 0.2
 
@@ -163,8 +163,7 @@ class Batch:
                 file.done.add(number)
             else:
                 self._manifest.chunk_lost(file.work.key, number)
-        for left in file.work.folder.glob(".vsj4r-*"):
-            left.unlink(missing_ok=True)
+        remove_leftovers_in(file.work.folder)
 
     def _fill(self, pool: Pool) -> None:
         """As many tasks as there are slots, so that nobody waits and nobody is blamed for another's death."""

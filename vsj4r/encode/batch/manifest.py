@@ -76,7 +76,7 @@ class Manifest:
                 database.executescript(_SCHEMA)
                 yield cls(database)
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 raise DiskFullError(f"{state} cannot be written: {error}") from error
             raise Vsj4rError(f"{state} cannot be used: {error}") from error
 
