@@ -40,6 +40,18 @@ def images_in(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if is_image(entry) and entry.is_file())
 
 
+def image_names(folder: Path) -> list[str]:
+    """``images_in`` a folder that must hold some.
+
+    Raises:
+        Vsj4rError: there are none.
+    """
+    names = images_in(folder)
+    if not names:
+        raise Vsj4rError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    return names
+
+
 def decoded[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
     """What ``read`` makes of the picture in ``path``.
 

@@ -76,7 +76,8 @@ def _frames(path: Path) -> Iterator[tuple[str, Pixels]]:
     """(name, (H, W, 3) uint8 RGB) of every frame; images keep their names, those of a video are numbered."""
     import numpy as np
 
-    from vsj4r.encode.images import image_names, read_image
+    from vsj4r.encode.images import read_image
+    from vsj4r.media import image_names
     from vsj4r.training.footage import video_frames
 
     if path.is_dir():

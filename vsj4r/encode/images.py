@@ -18,18 +18,6 @@ from vsj4r.errors import Vsj4rError
 Image = NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
 
 
-def image_names(folder: Path) -> list[str]:
-    """Names of the images in ``folder``, sorted.
-
-    Raises:
-        Vsj4rError: there are none.
-    """
-    names = media.images_in(folder)
-    if not names:
-        raise Vsj4rError(f"{folder} holds no images ({', '.join(media.IMAGE_SUFFIXES)})")
-    return names
-
-
 def check_replaced(folder: Path, names: Collection[str]) -> None:
     """Refuse a folder to write ``names`` into where other images would then be among them.
 

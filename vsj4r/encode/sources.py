@@ -14,11 +14,11 @@ import av
 import vapoursynth as vs
 from av.sidedata.sidedata import Type
 
-from vsj4r.encode.images import has_alpha, image_clip, image_names
+from vsj4r.encode.images import has_alpha, image_clip
 from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import usual_matrix
-from vsj4r.media import absent, opened_video
+from vsj4r.media import absent, image_names, opened_video
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
 _BESIDE = {

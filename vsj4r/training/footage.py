@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media import IMAGE_SUFFIXES, decoded, images_in, opened_video, upright
+from vsj4r.media import decoded, image_names, opened_video, upright
 
 Pixels = NDArray[np.uint8]
 LONGEST_FRAMES = 150
@@ -39,9 +39,7 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     Raises:
         Vsj4rError: no pictures, one that can't be read, or one of another size.
     """
-    paths = [folder / name for name in images_in(folder)[:frames]]
-    if not paths:
-        raise Vsj4rError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    paths = [folder / name for name in image_names(folder)[:frames]]
     return _stacked(((path, read_image(path)) for path in paths), folder)
 
 

@@ -18,12 +18,12 @@ import av
 from vsj4r.encode.batch.jobfile import FileJob, JobFile
 from vsj4r.encode.batch.settings import Settings
 from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, find_encoder, known_options
-from vsj4r.encode.images import image_names, read_image
+from vsj4r.encode.images import read_image
 from vsj4r.encode.muxing import CONTAINERS
 from vsj4r.encode.pixels import pixel_format
 from vsj4r.encode.process import environment
 from vsj4r.errors import Vsj4rError
-from vsj4r.media import opened_video
+from vsj4r.media import image_names, opened_video
 
 _GIB = 1 << 30
 _TRIAL_SECONDS = 120

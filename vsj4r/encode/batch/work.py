@@ -11,8 +11,8 @@ from pathlib import Path
 from vsj4r.encode.batch.jobfile import FileJob
 from vsj4r.encode.batch.settings import Settings
 from vsj4r.encode.encoders import ENCODERS
-from vsj4r.encode.images import image_names
 from vsj4r.engine.weights import find_model
+from vsj4r.media import image_names
 
 _EDGE_BYTES = 1 << 16
 _RECIPE = 1  # another number when the same settings come to give other frames
