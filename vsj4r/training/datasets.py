@@ -18,7 +18,6 @@ from vsj4r.training.grain import draw_grain
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips
 
-STILL_SHARE = 0.5
 OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
 GRAINY_SHARE = (
     0.3  # the truth of a rainy clip has none of it, that of a dry one all: dry film keeps its grain
@@ -44,7 +43,7 @@ class RainyClips(Dataset[TrainingClip]):
         if not stills and not videos:
             raise ValueError("stills or videos must hold something, got neither")
         self.stills, self.videos, self.bank, self.clips = stills, videos, bank, clips
-        self._still_share = STILL_SHARE if stills and videos else float(bool(stills))
+        self._still_share = clips.still_share if stills and videos else float(bool(stills))
         lengths = np.array([len(video) for video in videos], float)
         self._video_odds = lengths / max(lengths.sum(), 1)
 

@@ -33,13 +33,15 @@ class Footage:
 class Clips:
     """``frames`` is also the depth of backpropagation in time: every clip begins from an empty memory.
     ``batch`` clips a step, shared out among the processes of a distributed run. ``rain``: a preset of
-    ``vsj4r.rain``; "photo" needs ``streaks``."""
+    ``vsj4r.rain``; "photo" needs ``streaks``. ``still_share``: how many of the clips are made from stills,
+    where there are stills and videos."""
 
     frames: int = 7
     patch_px: int = 112
     batch: int = 4
     seed: int = 0
     rain: Preset = "mixed"
+    still_share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ SMALLEST: dict[str, float] = {  # of every number that must be more than 0
 POSITIVE = {"learning_rate", "clip_norm"}
 LARGEST: dict[str, float] = {  # of other numbers anything finite
     "learning_rate": 1,
+    "still_share": 1,
     "ema": 1,
     "clip_norm": math.inf,
 }
