@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from vsj4r.cores import usable_cores
-from vsj4r.encode.encoders import ffmpeg_executable
+from vsj4r.engine.cores import usable_cores
+from vsj4r.media.encoders import ffmpeg_executable
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from vsj4r.training.evaluation import derained
+from vsj4r.evaluation.measurement import derained
 from vsj4r.training.footage import read_clip
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "yard.png"

@@ -22,9 +22,9 @@ import typer
 import vapoursynth as vs
 
 from scripts.revision import commit
-from vsj4r.encode.memory import give_frames_back
 from vsj4r.engine import keep_last_engine
 from vsj4r.plugin.host import Host
+from vsj4r.run.memory import give_frames_back
 
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 NO_THREAD_CACHES = "glibc.malloc.tcache_count=0"

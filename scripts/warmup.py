@@ -22,12 +22,12 @@ from scripts.revision import commit
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.weights import find_model
+from vsj4r.evaluation.measurement import load
+from vsj4r.evaluation.metrics import psnr
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.rain import Preset, draw_style, render
-from vsj4r.training.evaluation import load
 from vsj4r.training.footage import Pixels, read_clip
-from vsj4r.training.metrics import psnr
 
 WARMUPS = (0, 1, 2, 4, 8, 16, 32)
 ANCHORS = (40, 56)

@@ -11,7 +11,7 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsj4r.encode.encoders import ffmpeg_executable
+from vsj4r.media.encoders import ffmpeg_executable
 
 VARIABLE_RATE = "select='not(eq(mod(n,7),3))'"
 TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709,setsar=4/3"

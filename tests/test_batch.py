@@ -17,7 +17,7 @@ import pytest
 from tests import media
 from tests.cli import batch, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
-from vsj4r.encode.images import write_rgb
+from vsj4r.media.images import write_rgb
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +253,7 @@ def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:
     write_tiny_model(tmp_path / "other", gain=0.4)
     jobs(tmp_path, write_tiny_model(tmp_path), body(Path("a.mkv"), "out.mkv"))
     changes = (
-        "import shutil; from vsj4r.encode.batch.manifest import Manifest; from vsj4r.cli.app import main\n"
+        "import shutil; from vsj4r.batch.manifest import Manifest; from vsj4r.cli.app import main\n"
         "def planned(self, *rest, planned=Manifest.planned):\n"
         "    planned(self, *rest)\n"
         "    shutil.copytree('other', '.', dirs_exist_ok=True)\n"

@@ -18,8 +18,8 @@ from tests import media
 from tests.cli import batch, command, parts, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r import __version__
-from vsj4r.encode.batch.pool import Wanted, on_cluster, problems_here
-from vsj4r.encode.batch.work import model_key
+from vsj4r.batch.pool import Wanted, on_cluster, problems_here
+from vsj4r.batch.work import model_key
 
 
 class Cluster(NamedTuple):

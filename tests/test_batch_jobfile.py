@@ -12,13 +12,13 @@ import pytest
 from tests import media
 from tests.cli import vsj4r
 from tests.tiny_model import write_tiny_model
-from vsj4r.encode.batch.checks import check_batch
-from vsj4r.encode.batch.chunks import chunk_starts, cut_finder
-from vsj4r.encode.batch.jobfile import JobFile, read_jobs
-from vsj4r.encode.batch.settings import Settings
-from vsj4r.encode.batch.toml_lines import Lines
-from vsj4r.encode.sources import open_source
+from vsj4r.batch.checks import check_batch
+from vsj4r.batch.chunks import chunk_starts, cut_finder
+from vsj4r.batch.jobfile import JobFile, read_jobs
+from vsj4r.batch.settings import Settings
+from vsj4r.batch.toml_lines import Lines
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.sources import open_source
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_done_of_a_file_needs_no_more_room(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts are counted once, so that a batch that had room goes on."""
-    monkeypatch.setattr("vsj4r.encode.batch.checks._expected_bytes", lambda file: 1000)
+    monkeypatch.setattr("vsj4r.batch.checks._expected_bytes", lambda file: 1000)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1500))
     assert refused(shelf, job('input = "a.mkv"\noutput = "out/o.mkv"'))
     part = shelf / "jobs.toml.vsj4r" / "parts" / "key" / "00000.nut"

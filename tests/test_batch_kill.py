@@ -17,7 +17,7 @@ import pytest
 from tests import media
 from tests.cli import batch, children_of, command, parts, run, running, vsj4r
 from tests.tiny_model import write_tiny_model
-from vsj4r.encode.encoders import ffmpeg_executable
+from vsj4r.media.encoders import ffmpeg_executable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -161,7 +161,7 @@ def test_killed_there_and_again_after_the_job_has_changed(shelf: Path, tmp_path:
 def die_at(folder: Path, record: str) -> None:
     """A batch that is killed when it is about to note ``record``."""
     dies = (
-        "import os; from vsj4r.encode.batch.manifest import Manifest; from vsj4r.cli.app import main; "
+        "import os; from vsj4r.batch.manifest import Manifest; from vsj4r.cli.app import main; "
         f"Manifest.{record} = lambda *_, **__: os._exit(9); main()"
     )
     died = subprocess.run([sys.executable, "-c", dies, "batch", "jobs.toml"], cwd=folder, check=False)

@@ -13,16 +13,16 @@ import vapoursynth as vs
 
 from tests import media
 from tests.cli import Done, assert_refused, leftovers, vsj4r
-from vsj4r.encode.compare.choice import SHOWN, choose_frames
-from vsj4r.encode.compare.comparison import Comparison
-from vsj4r.encode.compare.comparison import compare as write_comparison
-from vsj4r.encode.compare.graphs import HEIGHT, Line, draw, frame_x
-from vsj4r.encode.compare.measures import Measures, measure
-from vsj4r.encode.compare.pictures import picture_clip
-from vsj4r.encode.compare.quality import measure_quality
-from vsj4r.encode.compare.sides import open_sides, timed
-from vsj4r.encode.images import write_rgb
+from vsj4r.compare.choice import SHOWN, choose_frames
+from vsj4r.compare.comparison import Comparison
+from vsj4r.compare.comparison import compare as write_comparison
+from vsj4r.compare.graphs import HEIGHT, Line, draw, frame_x
+from vsj4r.compare.measures import Measures, measure
+from vsj4r.compare.pictures import picture_clip
+from vsj4r.compare.quality import measure_quality
+from vsj4r.compare.sides import open_sides, timed
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.images import write_rgb
 
 SOFT = "lutyuv=y=val*0.5+64"  # leaves room for a change
 LIGHTER = f"{SOFT},lutyuv=y=val+5"

@@ -19,9 +19,9 @@ from tests.cli import Done
 from tests.tiny_model import write_tiny_model
 from vsj4r.doctor import cuda, engines, installed
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
-from vsj4r.encode.encoders import ENCODERS
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
+from vsj4r.media.encoders import ENCODERS
 
 BEFORE_MAIN = """
 import sys

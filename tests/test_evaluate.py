@@ -21,9 +21,9 @@ from PIL import Image
 
 from tests.tiny_footage import Pixels, picture, write_frames, write_picture
 from vsj4r.errors import Vsj4rError
-from vsj4r.training import benchmark, evaluation, metrics
-from vsj4r.training.benchmark import clean_clips, dry_clips
-from vsj4r.training.evaluation import Measured
+from vsj4r.evaluation import benchmark, measurement, metrics
+from vsj4r.evaluation.benchmark import clean_clips, dry_clips
+from vsj4r.evaluation.measurement import Measured
 from vsj4r.training.footage import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,13 +140,13 @@ def test_a_long_clip_tells_early_from_late(
 ) -> None:
     write_picture(tmp_path / "stills" / "tall.png", picture(1, 400, 100))
     write_picture(tmp_path / "stills" / "wide.png", picture(2, 250, 360))
-    monkeypatch.setattr("vsj4r.training.benchmark.LONG_FRAMES", 3)
+    monkeypatch.setattr("vsj4r.evaluation.benchmark.LONG_FRAMES", 3)
     clean, rainy = benchmark.long_clip(tmp_path)
     assert np.array_equal(clean, picture(2, 250, 360)[5:245, 4:356])
     assert rainy.shape == (3, *clean.shape)
     assert not np.array_equal(rainy[0], rainy[1])
     ramp = [np.full((4, 4, 3), 100 + (t >= 900), np.uint8) for t in range(1000)]
-    found = evaluation.drift(ramp, np.full((4, 4, 3), 102, np.uint8))
+    found = measurement.drift(ramp, np.full((4, 4, 3), 102, np.uint8))
     assert found.late - found.early == pytest.approx(20 * np.log10(2), abs=1e-3), "half the error"
     done = eval_(tmp_path / "stills", "--benchmark", "long", "--model", model)
     assert "must hold a picture of 352x240 px or more in stills/" in done.stderr
@@ -164,7 +164,7 @@ def test_static_takes_the_median_for_truth(model: Path, tmp_path: Path) -> None:
     gone = json.loads((tmp_path / "o.json").read_text())["static"]
     assert gone["input"] == 0
     assert 0.8 < gone["median 3"] < gone["median 5"] <= 1
-    truth = evaluation.static_truth(clip, every=1)
+    truth = measurement.static_truth(clip, every=1)
     assert np.array_equal(truth.median[12:, 12:], picture(3, 48, 64)[12:, 12:])
     assert not truth.still[:12, :12].all()
     assert truth.still[12:, 12:].all()
@@ -228,7 +228,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
 
 def test_the_median_of_three_and_the_ends() -> None:
     clip = np.random.default_rng(0).integers(0, 256, (5, 12, 13, 3)).astype(np.uint8)
-    restored = np.stack(list(evaluation.temporal_median(3)(clip)))
+    restored = np.stack(list(measurement.temporal_median(3)(clip)))
     for t in range(5):
         around = clip[[max(t - 1, 0), t, min(t + 1, 4)]]
         assert np.array_equal(restored[t], np.median(around, 0))
@@ -242,7 +242,7 @@ def test_a_model_gets_one_state_and_one_frame_of_look_ahead(model: Path) -> None
     for t, y in enumerate(levels):
         average = y if t == 0 else 0.5 * average + 0.25 * y
         expected.append(y + 0.5 * 0.25 * (average + levels[min(t + 1, 3)] - 2 * y))
-    restored = np.stack(list(evaluation.derained(str(model), precision="f32", threads=1)(clip)))
+    restored = np.stack(list(measurement.derained(str(model), precision="f32", threads=1)(clip)))
     assert restored.shape == clip.shape
     assert np.array_equal(restored, np.broadcast_to(np.rint(expected)[:, None, None, None], clip.shape))
 
@@ -250,7 +250,7 @@ def test_a_model_gets_one_state_and_one_frame_of_look_ahead(model: Path) -> None
 def test_a_long_clip_is_derained_in_the_segments_of_the_filter(model: Path) -> None:
     """From the second anchor on nothing depends on what lies before its run-in."""
     clip = np.random.default_rng(3).integers(0, 255, (126, 16, 16, 3), dtype=np.uint8)
-    run = evaluation.derained(str(model), precision="f32", threads=1)
+    run = measurement.derained(str(model), precision="f32", threads=1)
     whole = list(run(clip))
     assert np.array_equal(whole[120:], list(run(clip[112:]))[8:])
     assert not np.array_equal(whole[119], list(run(clip[112:]))[7])
@@ -261,14 +261,14 @@ def test_a_long_clip_is_never_copied(model: Path) -> None:
     clip = np.zeros((400, 32, 48, 3), np.uint8)
     clip[:, ::2] = np.arange(400)[:, None, None, None] % 256
     methods = {
-        "input": evaluation.untouched,
-        "median 5": evaluation.temporal_median(5),
-        "tiny": evaluation.derained(str(model), threads=1),
+        "input": measurement.untouched,
+        "median 5": measurement.temporal_median(5),
+        "tiny": measurement.derained(str(model), threads=1),
     }
-    list(evaluation.measure([("short", clip[:9], clip[:9])], methods))  # what is imported late
+    list(measurement.measure([("short", clip[:9], clip[:9])], methods))  # what is imported late
     tracemalloc.start()
-    rows = list(evaluation.measure([("long", clip, clip)], methods))
-    evaluation.static_error(clip, evaluation.static_truth(clip))
+    rows = list(measurement.measure([("long", clip, clip)], methods))
+    measurement.static_error(clip, measurement.static_truth(clip))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [row.method for row in rows] == list(methods)
@@ -278,7 +278,7 @@ def test_a_long_clip_is_never_copied(model: Path) -> None:
 def test_as_json_is_json() -> None:
     clip = np.zeros((2, 16, 16, 3), np.uint8)
     rows = [Measured("a", "input", metrics.score(clip, clip))]
-    assert "Infinity" not in json.dumps(evaluation.as_json({"clean": rows}))
+    assert "Infinity" not in json.dumps(measurement.as_json({"clean": rows}))
 
 
 def test_dry_clips_are_their_own_truth(tmp_path: Path) -> None:

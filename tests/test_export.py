@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
-from vsj4r.model.publish import publish  # noqa: E402
+from vsj4r.publishing.publish import publish  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vsj4r.evaluation import metrics
+from vsj4r.evaluation.benchmark import LEVELS, Benchmark, benchmark_clips, clean_clips
 from vsj4r.rain import draw_style, render
 from vsj4r.rain.colour import matlab_luma
-from vsj4r.training import metrics
-from vsj4r.training.benchmark import LEVELS, Benchmark, benchmark_clips, clean_clips
 from vsj4r.training.motion import draw_path, simulate_motion
 
 measure = pytest.importorskip("skimage.metrics")

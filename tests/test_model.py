@@ -20,12 +20,12 @@ from torch import Tensor, nn  # noqa: E402
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
 from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
 from vsj4r.model.d_net import DNet  # noqa: E402
-from vsj4r.model.export import export_onnx  # noqa: E402
 from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.initial import begin_with_frame  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
-from vsj4r.model.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
+from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
+from vsj4r.publishing.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
 
 NAMES = list(CONFIGS)
 

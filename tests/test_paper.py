@@ -16,10 +16,10 @@ from torch import Tensor, nn  # noqa: E402
 
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
-from vsj4r.model.export import export_onnx  # noqa: E402
 from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.j4rnet import Estimate, J4RNet, Observation  # noqa: E402
-from vsj4r.model.publish import TOLERANCE, compare, parameters, parameters_by_box  # noqa: E402
+from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
+from vsj4r.publishing.publish import TOLERANCE, compare, parameters, parameters_by_box  # noqa: E402
 
 PAPER = CONFIGS["j4r-paper"]
 NARROW = replace(PAPER, channels=6, detector_channels=6, extractor_blocks=1, head_blocks=1)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from vsj4r.encode.images import image_clip, rgb_array, write_rgb
-from vsj4r.encode.pixels import chroma_for, to_yuv
-from vsj4r.encode.tags import Tags
-from vsj4r.media import image_names
+from vsj4r.media.images import image_clip, rgb_array, write_rgb
+from vsj4r.media.pixels import chroma_for, to_yuv
+from vsj4r.media.reading import image_names
+from vsj4r.media.tags import Tags
 
 core = vs.core
 

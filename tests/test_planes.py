@@ -10,7 +10,7 @@ import pytest
 from vsj4r.engine.base import StepSpec, Tensors
 from vsj4r.frames.formats import Format, Geometry, Plane
 from vsj4r.frames.planes import Converter
-from vsj4r.frames.ring import TensorRing
+from vsj4r.plugin.ring import TensorRing
 
 FULL, ODD, TINY = (64, 32), (70, 38), (2, 2)
 GEOMETRIES = pytest.mark.parametrize("size", [FULL, ODD, TINY], ids=["full", "odd", "tiny"])

@@ -208,7 +208,7 @@ class TestStyle:
 
 class TestDatabase:
     def test_its_folder_its_mirror_and_its_gain(self, tmp_path: Path) -> None:
-        images = pytest.importorskip("vsj4r.encode.images")
+        images = pytest.importorskip("vsj4r.media.images")
         for folder, column in (("a", 1), ("b", 5)):
             (tmp_path / folder).mkdir()
             image = np.zeros((20, 30, 3), np.uint8)
@@ -288,7 +288,7 @@ class TestColour:
 
 class TestCommand:
     def test_layers_obey_the_equation(self, tmp_path: Path) -> None:
-        images = pytest.importorskip("vsj4r.encode.images")
+        images = pytest.importorskip("vsj4r.media.images")
         from vsj4r.cli.rain import rain
 
         (tmp_path / "clean").mkdir()
@@ -307,7 +307,7 @@ class TestCommand:
 
     def test_rain_falls_down_on_turned_footage(self, tmp_path: Path) -> None:
         media = pytest.importorskip("tests.media")
-        images = pytest.importorskip("vsj4r.encode.images")
+        images = pytest.importorskip("vsj4r.media.images")
         from vsj4r.cli.rain import rain
 
         lying, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
@@ -317,7 +317,7 @@ class TestCommand:
         assert images.read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
 
     def test_all_of_it_or_nothing(self, tmp_path: Path) -> None:
-        images = pytest.importorskip("vsj4r.encode.images")
+        images = pytest.importorskip("vsj4r.media.images")
         from vsj4r.cli.rain import rain
 
         (tmp_path / "clean").mkdir()
@@ -333,7 +333,7 @@ class TestCommand:
     def test_rain_has_the_size_of_the_shorter_side(
         self, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        images = pytest.importorskip("vsj4r.encode.images")
+        images = pytest.importorskip("vsj4r.media.images")
         from vsj4r.cli.rain import rain
 
         sides: list[int] = []

@@ -13,9 +13,9 @@ import pytest
 
 from tests import media
 from tests.cli import command, run, vsj4r
-from vsj4r.encode.encoders import ENCODERS
-from vsj4r.encode.images import read_image, write_rgb
 from vsj4r.engine.weights import models
+from vsj4r.media.encoders import ENCODERS
+from vsj4r.media.images import read_image, write_rgb
 
 
 @pytest.fixture(scope="module")

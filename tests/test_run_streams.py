@@ -12,8 +12,8 @@ from PIL import Image
 
 from tests import media
 from tests.cli import run
-from vsj4r.encode.images import write_rgb
-from vsj4r.encode.muxing import find_extras
+from vsj4r.media.images import write_rgb
+from vsj4r.media.muxing import find_extras
 
 
 def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: Path) -> None:

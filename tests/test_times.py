@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vsj4r.encode.times import all_known, counted
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.times import all_known, counted
 
 UNKNOWN = -(1 << 63)
 MS = Fraction(1, 1000)

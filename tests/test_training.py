@@ -22,7 +22,7 @@ from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
-from vsj4r.model.publish import publish  # noqa: E402
+from vsj4r.publishing.publish import publish  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
 from vsj4r.training.ranks import Ranks  # noqa: E402
 from vsj4r.training.recipe import load_recipe  # noqa: E402
@@ -306,7 +306,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(
     checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 3})
     part = tmp_path / ".vsj4r-part.pt"
     part.symlink_to("/dev/full")
-    monkeypatch.setattr("vsj4r.outputs._temporary_name", lambda *_: part)
+    monkeypatch.setattr("vsj4r.media.whole._temporary_name", lambda *_: part)
     with pytest.raises(Vsj4rError, match=r"checkpoint\.pt cannot be written: No space left on device"):
         checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 4})
     assert saved(tmp_path)["step"] == 3

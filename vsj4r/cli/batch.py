@@ -19,10 +19,10 @@ from vsj4r.cli.stops import Stops, counted_stops
 from vsj4r.errors import DiskFullError, Vsj4rError
 
 if TYPE_CHECKING:
+    from vsj4r.batch.jobfile import JobFile
+    from vsj4r.batch.pool import Messages, OnDask, Pool
+    from vsj4r.batch.work import Work
     from vsj4r.cli.batch_progress import BatchReport
-    from vsj4r.encode.batch.jobfile import JobFile
-    from vsj4r.encode.batch.pool import Messages, OnDask, Pool
-    from vsj4r.encode.batch.work import Work
 
 
 def batch(
@@ -59,11 +59,11 @@ def batch(
 
 def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | None:
     """The work of ``job_file``; None after all that is wrong with it has been said."""
-    from vsj4r.encode.batch.checks import check_batch
-    from vsj4r.encode.batch.jobfile import JobFile, read_jobs
-    from vsj4r.encode.batch.manifest import Manifest
-    from vsj4r.encode.batch.tasks import joined
-    from vsj4r.encode.batch.work import work_for
+    from vsj4r.batch.checks import check_batch
+    from vsj4r.batch.jobfile import JobFile, read_jobs
+    from vsj4r.batch.manifest import Manifest
+    from vsj4r.batch.tasks import joined
+    from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
     try:
@@ -86,10 +86,10 @@ def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | N
 def _run(
     jobs: JobFile, works: list[Work], report: BatchReport, *, workers: int | None, cluster: str | None
 ) -> int:
-    from vsj4r.encode.batch.drive import Batch
-    from vsj4r.encode.batch.logs import Logs
-    from vsj4r.encode.batch.manifest import Manifest
-    from vsj4r.encode.batch.pool import Messages
+    from vsj4r.batch.drive import Batch
+    from vsj4r.batch.logs import Logs
+    from vsj4r.batch.manifest import Manifest
+    from vsj4r.batch.pool import Messages
 
     began = time.monotonic()
     with _going_on_later(), Manifest.writing(jobs.state) as manifest, counted_stops(report.note) as stops:
@@ -140,7 +140,7 @@ def _pool(
     workers: int | None,
     cluster: str | None,
 ) -> Iterator[Pool]:
-    from vsj4r.encode.batch.pool import InProcess, on_cluster, on_this_machine
+    from vsj4r.batch.pool import InProcess, on_cluster, on_this_machine
 
     scratch = jobs.state / "dask"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -165,7 +165,7 @@ def _pool(
 
 
 def _await_workers(pool: OnDask, address: str, report: BatchReport, stops: Stops) -> None:
-    from vsj4r.encode.batch.pool import RESOURCE
+    from vsj4r.batch.pool import RESOURCE
 
     if not pool.slots:
         report.note(f"waiting for a worker of {address} that was started with --resources {RESOURCE}=1")
@@ -177,8 +177,8 @@ def _check_workers(pool: OnDask, jobs: JobFile, works: list[Work]) -> None:
     """Raises:
     UsageError: a worker lacks something, or sees other files than we do.
     """
-    from vsj4r.encode.batch.pool import Wanted
-    from vsj4r.encode.batch.work import model_key
+    from vsj4r.batch.pool import Wanted
+    from vsj4r.batch.work import model_key
 
     token = jobs.state / "token"
     text = secrets.token_hex(16)

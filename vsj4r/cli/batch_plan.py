@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 import typer
 
+from vsj4r.batch.manifest import Manifest
+from vsj4r.batch.tasks import Task, Worker, perform
+from vsj4r.batch.work import Plan, Work
 from vsj4r.cli.batch_progress import BatchReport
 from vsj4r.cli.exits import DONE, FAILED
 from vsj4r.cli.text import shown
-from vsj4r.encode.batch.manifest import Manifest
-from vsj4r.encode.batch.tasks import Task, Worker, perform
-from vsj4r.encode.batch.work import Plan, Work
 from vsj4r.errors import Vsj4rError
 
 _NOTHING = (None, (), (None, None), False)

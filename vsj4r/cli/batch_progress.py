@@ -13,11 +13,11 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import TaskID
 
+from vsj4r.batch.drive import Listener
+from vsj4r.batch.tasks import Event
+from vsj4r.batch.work import Plan
 from vsj4r.cli.progress import frame_bars
 from vsj4r.cli.text import shown
-from vsj4r.encode.batch.drive import Listener
-from vsj4r.encode.batch.tasks import Event
-from vsj4r.encode.batch.work import Plan
 
 _JSON_EVERY_SECONDS = 0.5
 _RATE_OVER_SECONDS = 60.0

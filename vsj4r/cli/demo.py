@@ -31,7 +31,7 @@ def demo(
     """
     photograph = _photograph()  # before anything slow or written
     from vsj4r.cli.progress import BarReport
-    from vsj4r.encode.derain import Job, derain
+    from vsj4r.run.derain import Job, derain
 
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def _photograph() -> Pixels:
     if find_spec("skimage") is None:
         install = f"{sys.executable} -m pip install scikit-image"
         raise Vsj4rError(f"the demo's photograph comes with scikit-image: {install}")
-    from vsj4r.encode.images import read_image
+    from vsj4r.media.images import read_image
 
     with as_file(files("skimage.data") / PHOTOGRAPH) as path:
         return read_image(path)
@@ -80,11 +80,11 @@ def _rainy(photograph: Pixels) -> Pixels:
 def _write_rain(rainy: Pixels, output: Path) -> None:
     from fractions import Fraction
 
-    from vsj4r.encode.command import Encode
-    from vsj4r.encode.encoders import find_encoder
-    from vsj4r.encode.images import array_clip
-    from vsj4r.encode.pixels import to_yuv
-    from vsj4r.encode.video import write_video
+    from vsj4r.media.command import Encode
+    from vsj4r.media.encoders import find_encoder
+    from vsj4r.media.images import array_clip
+    from vsj4r.media.pixels import to_yuv
+    from vsj4r.media.video import write_video
 
     clip, _ = to_yuv(array_clip(rainy, fps=FPS), "420")
     encode = Encode(
@@ -99,8 +99,8 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
 def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
     import numpy as np
 
-    from vsj4r.encode.images import rgb_array, write_rgb
-    from vsj4r.encode.sources import open_source, to_rgb
+    from vsj4r.media.images import rgb_array, write_rgb
+    from vsj4r.media.sources import open_source, to_rgb
 
     halves = []
     for video in (rain, clean):

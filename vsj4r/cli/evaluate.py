@@ -16,7 +16,7 @@ from vsj4r.engine.weights import models
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
-    from vsj4r.training.evaluation import Measured, Method, Pixels
+    from vsj4r.evaluation.measurement import Measured, Method, Pixels
 
     Sets = Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]
 
@@ -58,25 +58,25 @@ def evaluate(
     _check(folder, benchmark, gt, rain, static, json_file, sheet)
     console = Console()
     chosen = _benchmarks(console, folder, benchmark)
-    from vsj4r.training import evaluation
+    from vsj4r.evaluation import measurement
 
     methods: dict[str, Method] = {
-        "input": evaluation.untouched,
-        "median 3": evaluation.temporal_median(3),
-        "median 5": evaluation.temporal_median(5),
+        "input": measurement.untouched,
+        "median 3": measurement.temporal_median(3),
+        "median 5": measurement.temporal_median(5),
     }
-    methods |= {name: evaluation.derained(name) for name in model or models()}
+    methods |= {name: measurement.derained(name) for name in model or models()}
     results: dict[str, object] = {}
     rows: list[Pixels] = []
     try:
         for name, clips in _sets(folder, chosen, gt, rain, frames):
             measured: list[Measured] = []
             with console.status(f"{name}: measuring") as status:
-                for row in evaluation.measure(clips, methods, lambda shown: rows.append(_sheet_row(shown))):
+                for row in measurement.measure(clips, methods, lambda shown: rows.append(_sheet_row(shown))):
                     measured.append(row)
                     status.update(f"{name}: {row.clip}, {row.method}")
             console.print(_table(name, measured))
-            results |= evaluation.as_json({name: measured})
+            results |= measurement.as_json({name: measured})
         if folder is not None and "long" in chosen:
             results["long"] = _measure_drift(console, folder, methods)
         if static is not None:
@@ -125,7 +125,7 @@ def _check(
 
 def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) -> list[str]:
     """Those ``asked`` for, or all that ``folder`` has footage for."""
-    from vsj4r.training.benchmark import check_clips, still_scene
+    from vsj4r.evaluation.benchmark import check_clips, still_scene
 
     if folder is None:
         return []
@@ -144,7 +144,7 @@ def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) 
 
 
 def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | None, frames: int) -> Sets:
-    from vsj4r.training.benchmark import LEVELS, benchmark_clips, dry_clips
+    from vsj4r.evaluation.benchmark import LEVELS, benchmark_clips, dry_clips
 
     if folder is not None:
         for name in LEVELS:
@@ -158,7 +158,7 @@ def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | 
 
 def _paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:
     """One clip, or every clip of two folders under the same name."""
-    from vsj4r.media import images_in
+    from vsj4r.media.reading import images_in
 
     one_clip = not gt.is_dir() or bool(images_in(gt))
     names = [] if one_clip else sorted(p.name for p in gt.iterdir() if not p.name.startswith("."))
@@ -168,8 +168,8 @@ def _paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:
 
 
 def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixels]]:
+    from vsj4r.evaluation.metrics import SMALLEST_PX
     from vsj4r.training.footage import read_clip
-    from vsj4r.training.metrics import SMALLEST_PX
 
     for clean_path, rainy_path in _paths(gt, rain):
         clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)
@@ -186,7 +186,7 @@ def _shape(clip: Pixels) -> str:
 
 
 def _table(name: str, measured: list[Measured]) -> Table:
-    from vsj4r.training.evaluation import means
+    from vsj4r.evaluation.measurement import means
 
     clips = len({row.clip for row in measured})
     table = Table(title=f"{name}: mean of {clips} clip{'s' * (clips != 1)}", title_justify="left")
@@ -200,8 +200,8 @@ def _table(name: str, measured: list[Measured]) -> Table:
 
 def _measure_drift(console: Console, folder: Path, methods: dict[str, Method]) -> dict[str, dict[str, float]]:
     """PSNR early and late in a long clip that stands still."""
-    from vsj4r.training.benchmark import long_clip
-    from vsj4r.training.evaluation import drift
+    from vsj4r.evaluation.benchmark import long_clip
+    from vsj4r.evaluation.measurement import drift
 
     with console.status("long: letting it rain"):
         clean, rainy = long_clip(folder)
@@ -223,7 +223,7 @@ def _measure_static(
     console: Console, path: Path, frames: int, methods: dict[str, Method]
 ) -> dict[str, float]:
     """The share of the input's squared error to the pseudo ground truth that each method takes away."""
-    from vsj4r.training.evaluation import static_error, static_truth
+    from vsj4r.evaluation.measurement import static_error, static_truth
     from vsj4r.training.footage import read_clip
 
     clip = read_clip(path, frames)

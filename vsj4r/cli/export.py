@@ -10,7 +10,7 @@ import typer
 from vsj4r import __version__
 from vsj4r.cli.train import EXTRA
 from vsj4r.errors import Vsj4rError
-from vsj4r.outputs import check_output
+from vsj4r.media.whole import check_output
 
 
 def export(
@@ -31,7 +31,7 @@ def export(
             raise Vsj4rError(f"NAME must be without .{kind}, which is added: got {name}")
         check_output(folder / f"{name}.{kind}", source=trained or folder, folder=False, overwrite=overwrite)
     try:
-        from vsj4r.training import export as exporting
+        from vsj4r.publishing import export as exporting
     except ModuleNotFoundError as error:
         if error.name not in (*EXTRA, "onnx"):
             raise

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from vsj4r.encode.derain import Job, Started
+from vsj4r.run.derain import Job, Started
 
 _JSON_EVERY_SECONDS = 0.5
 _RATE_OVER_FRAMES = 50

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.outputs import whole_folder, written
+from vsj4r.media.whole import whole_folder, written
 
 if TYPE_CHECKING:
     from vsj4r.rain.synthesis import Pixels
@@ -38,7 +38,7 @@ def rain(
     import numpy as np
     from rich.console import Console
 
-    from vsj4r.encode.images import write_rgb
+    from vsj4r.media.images import write_rgb
     from vsj4r.rain.database import StreakDatabase
     from vsj4r.rain.presets import draw_style
     from vsj4r.rain.synthesis import Renderer, rain_on, veiled
@@ -76,8 +76,8 @@ def _frames(path: Path) -> Iterator[tuple[str, Pixels]]:
     """(name, (H, W, 3) uint8 RGB) of every frame; images keep their names, those of a video are numbered."""
     import numpy as np
 
-    from vsj4r.encode.images import read_image
-    from vsj4r.media import image_names
+    from vsj4r.media.images import read_image
+    from vsj4r.media.reading import image_names
     from vsj4r.training.footage import video_frames
 
     if path.is_dir():

@@ -41,7 +41,7 @@ def run(
     OUTPUT appears when it is complete: a failed or interrupted run leaves nothing behind.
     """
     from vsj4r.cli.progress import BarReport, JsonReport, Report
-    from vsj4r.encode.derain import Job, check_job, derain
+    from vsj4r.run.derain import Job, check_job, derain
 
     try:
         arguments = tuple(shlex.split(ffmpeg))

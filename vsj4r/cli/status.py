@@ -13,7 +13,7 @@ from vsj4r.cli.text import shown
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
-    from vsj4r.encode.batch.manifest import Record
+    from vsj4r.batch.manifest import Record
 
 
 def status(
@@ -24,9 +24,9 @@ def status(
 
     A file whose input, model or settings have changed since is waiting again. 0 when all is done, else 1.
     """
-    from vsj4r.encode.batch.jobfile import JobFile, read_jobs
-    from vsj4r.encode.batch.manifest import Manifest
-    from vsj4r.encode.batch.work import work_for
+    from vsj4r.batch.jobfile import JobFile, read_jobs
+    from vsj4r.batch.manifest import Manifest
+    from vsj4r.batch.work import work_for
 
     records = {record.key: record for record in Manifest.records_in(JobFile(job_file.absolute()).state)}
     try:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import vsj4r
 from vsj4r import __version__
-from vsj4r.cores import usable_cores
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall
+from vsj4r.engine.cores import usable_cores
 from vsj4r.errors import Vsj4rError
 
 BESTSOURCE_NEEDED = 22
@@ -107,7 +107,7 @@ def check_source_filter() -> Iterator[Finding]:
 
 def check_ffmpeg() -> Iterator[Finding]:
     """It runs, and has what ``vsj4r run`` and ``vsj4r compare`` ask of it."""
-    from vsj4r.encode.encoders import ENCODERS, ffmpeg_executable, ffmpeg_says, find_encoder, has_filter
+    from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, ffmpeg_says, find_encoder, has_filter
 
     executable = ffmpeg_executable()
     version = ffmpeg_says("-version").splitlines()[0]

@@ -6,8 +6,8 @@ import weakref
 from collections.abc import Callable, Hashable
 from threading import Lock
 
-from vsj4r.cores import usable_cores
 from vsj4r.engine.base import Engine, State, Step, Tensors
+from vsj4r.engine.cores import usable_cores
 from vsj4r.engine.cuda.layout import FrameEngine, FrameLayout
 from vsj4r.engine.devices import on_device
 from vsj4r.engine.weights import Model, find_model

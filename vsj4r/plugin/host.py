@@ -20,13 +20,13 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
 from vsj4r.frames.layers import Levels
 from vsj4r.frames.planes import Converter
-from vsj4r.frames.ring import TensorRing
 from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
 from vsj4r.plugin.direct import Direct, open_direct
 from vsj4r.plugin.frame import Frame, RawFrame
 from vsj4r.plugin.outputs import Outputs
+from vsj4r.plugin.ring import TensorRing
 
 Frames = dict[int, Frame]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media import decoded, is_image
+from vsj4r.media.reading import decoded, is_image
 from vsj4r.rain.streaks import Floats
 
 

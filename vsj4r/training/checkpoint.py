@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.outputs import whole_file
+from vsj4r.media.whole import whole_file
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media import decoded, image_names, opened_video, upright
+from vsj4r.media.reading import decoded, image_names, opened_video, upright
 
 Pixels = NDArray[np.uint8]
 LONGEST_FRAMES = 150

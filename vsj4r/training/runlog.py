@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from vsj4r.outputs import whole_file, written
+from vsj4r.media.whole import whole_file, written
 
 FIELDS = [
     "step",

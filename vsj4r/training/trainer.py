@@ -19,11 +19,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.whole import remove_leftovers_in, written
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.initial import begin_with_frame
 from vsj4r.model.j4rnet import Estimate, J4RNet, Observation
 from vsj4r.model.loss import loss
-from vsj4r.outputs import remove_leftovers_in, written
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vsj4r.media.whole import whole_file
 from vsj4r.model.j4rnet import J4RNet
-from vsj4r.outputs import whole_file
 from vsj4r.rain import Preset, draw_style, render
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training.footage import Pixels, load_videos

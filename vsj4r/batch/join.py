@@ -1,0 +1,141 @@
+"""Encoded parts of one video made one file, without encoding again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any
+
+import av
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.command import Encode, copy_command
+from vsj4r.media.nut import BUFFER_BYTES
+from vsj4r.media.process import FFmpeg
+from vsj4r.media.tags import Tags
+from vsj4r.media.video import check_video, cover_files
+from vsj4r.media.whole import whole_file
+
+
+def join_video(
+    parts: Sequence[Path],
+    output: Path,
+    tags: Tags,
+    encode: Encode,
+    *,
+    on_packet: Callable[[int], None] = lambda done: None,
+    on_command: Callable[[list[str]], None] = lambda command: None,
+    on_whole: Callable[[Path], None] = lambda whole: None,
+) -> None:
+    """Write the frames of ``parts`` into ``output``, whole or not at all.
+
+    ``encode.timestamps`` are those of all frames; what the parts say of time matters for their order alone.
+    ``on_packet`` is told how many packets have been read, ``on_whole`` the file that gets the name of
+    ``output`` next.
+
+    Raises:
+        Vsj4rError: the parts do not fit together, ffmpeg fails, or not every frame arrived.
+    """
+    order = _shown_order(parts)
+    if len(order) != len(encode.timestamps):
+        raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
+    with whole_file(output) as temporary, cover_files(encode.extras) as covers:
+        late = _lateness(order, encode)
+        packets = "mov" if late else encode.encoder.packet_muxer  # NUT has no times of decoding
+        command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
+        on_command(command)
+        with FFmpeg(command, folder=encode.folder) as process, av.open(str(parts[0])) as template:
+            writer = _PacketWriter(template, packets, encode.time_base)
+            ahead = encode.ahead + late
+            for done, (packet, (pts, dts)) in enumerate(
+                zip(_packets(parts), _times(order, encode.timestamps), strict=True), 1
+            ):
+                process.put(writer.packet(packet, pts + ahead, dts + ahead))
+                on_packet(done)
+            process.put(writer.end)
+            process.finish()
+        check_video(temporary, encode, output)
+        on_whole(temporary)
+
+
+class _PacketWriter:
+    """Gives jobs that write packets to a stream, as a stream like the first of ``template``."""
+
+    def __init__(self, template: av.container.InputContainer, packets: str, time_base: Fraction) -> None:
+        self._template = template.streams.video[0]
+        self._format, self._time_base = packets, time_base
+        self._container: av.container.OutputContainer | None = None
+
+    def packet(self, packet: Any, pts: int, dts: int) -> Callable[[IO[bytes]], None]:
+        def write(stream: IO[bytes]) -> None:
+            container = self._container = self._container or self._open(stream)
+            packet.stream = container.streams.video[0]
+            packet.time_base = self._time_base
+            packet.pts, packet.dts, packet.duration = pts, dts, 0
+            container.mux_one(packet)
+
+        return write
+
+    def end(self, stream: IO[bytes]) -> None:
+        """The last job."""
+        if self._container is not None:
+            self._container.close()
+
+    def _open(self, stream: IO[bytes]) -> av.container.OutputContainer:
+        options = {"avoid_negative_ts": "disabled"}  # the first frame is at its own time, B-frames or not
+        if self._format == "mov":
+            # a pipe cannot go back, and times are not to begin anew
+            options["movflags"] = "empty_moov+frag_keyframe+frag_discont+default_base_moof"
+            options["use_editlist"] = "0"
+        container = av.open(stream, "w", format=self._format, options=options, buffer_size=BUFFER_BYTES)
+        video = container.add_stream_from_template(self._template, opaque=True)
+        video.time_base = self._time_base
+        return container
+
+
+def _shown_order(parts: Sequence[Path]) -> list[int]:
+    """For each packet, in the order of the file, the number of the frame that it shows."""
+    order: list[int] = []
+    head: bytes | None = None
+    for part in parts:
+        with av.open(str(part)) as container:
+            video = container.streams.video[0]
+            extradata = bytes(video.codec_context.extradata or b"")
+            if head is not None and extradata != head:
+                raise Vsj4rError(f"{part} was encoded in another way than the parts before it")
+            head = extradata
+            stamps = [packet.pts or 0 for packet in container.demux(video) if packet.size]
+        rank = {stamp: n for n, stamp in enumerate(sorted(stamps), len(order))}
+        if len(rank) != len(stamps):
+            raise Vsj4rError(f"{part} has frames without a time of their own")
+        order += [rank[stamp] for stamp in stamps]
+    return order
+
+
+def _times(order: list[int], timestamps: list[int]) -> Iterator[tuple[int, int]]:
+    """(pts, dts) of each packet: decoded as early as the deepest reordering needs, and not earlier."""
+    delay = _delay(order)
+    for place, shown in enumerate(order):
+        early = place - delay
+        yield timestamps[shown], timestamps[early] if early >= 0 else timestamps[0] + early
+
+
+def _delay(order: list[int]) -> int:
+    """How many frames the decoder is ahead of what is shown, at most."""
+    return max((place - shown for place, shown in enumerate(order)), default=0)
+
+
+def _lateness(order: list[int], encode: Encode) -> int:
+    """By how much packets have to be late where ffmpeg cuts at 0: it drops what is to be decoded before, and
+    with it the first picture of a stream that reorders. A millisecond more, for ffmpeg rounds."""
+    delay = 0 if encode.extras.length_seconds is None else _delay(order)
+    return delay and delay + int(Fraction(1, 1000) / encode.time_base)
+
+
+def _packets(parts: Sequence[Path]) -> Iterator[Any]:
+    for part in parts:
+        with av.open(str(part)) as container:
+            for packet in container.demux(container.streams.video[0]):
+                if packet.size:
+                    yield packet

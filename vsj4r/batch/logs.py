@@ -1,0 +1,70 @@
+"""A log for each output of a batch: what was done when, with the exact commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from pathlib import Path
+
+from vsj4r.batch.drive import Listener
+from vsj4r.batch.tasks import Event
+from vsj4r.batch.work import Plan, Work
+
+_NAME_CHARACTERS = 60
+
+
+class Logs:
+    """A ``Listener`` that writes down what it hears before it passes it on to ``after``."""
+
+    def __init__(self, works: list[Work], folder: Path, after: Listener) -> None:
+        self._works = works
+        self._folder = folder
+        self._after = after
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def planned(self, index: int, plan: Plan, frames_done: int) -> None:
+        size = f"{plan.width}x{plan.height} {plan.format}"
+        self._write(index, f"{plan.frames} frames {size} in {len(plan.starts)} chunks, {frames_done} done")
+        for note in plan.notes:
+            self._write(index, note)
+        self._after.planned(index, plan, frames_done)
+
+    def said(self, index: int, event: Event) -> None:
+        match event:
+            case {"kind": "command", "command": list(command)}:
+                self._write(index, shlex.join(command))
+            case {"kind": "begun", "chunk": number, "worker": worker}:
+                self._write(index, f"chunk {number} begun on {worker}")
+            case {"kind": "note", "text": str(text)}:
+                self._write(index, text)
+        self._after.said(index, event)
+
+    def frames_done(self, index: int, frames: int) -> None:
+        self._after.frames_done(index, frames)
+
+    def chunk_done(self, index: int, number: int) -> None:
+        self._write(index, f"chunk {number} done")
+        self._after.chunk_done(index, number)
+
+    def file_done(self, index: int, seconds: float) -> None:
+        self._write(index, f"done in {seconds:.1f} s")
+        self._after.file_done(index, seconds)
+
+    def file_failed(self, index: int, error: str) -> None:
+        self._write(index, f"failed: {error}")
+        self._after.file_failed(index, error)
+
+    def tick(self) -> None:
+        self._after.tick()
+
+    def _write(self, index: int, text: str) -> None:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        with log_of(self._works[index], self._folder).open("a", encoding="utf-8", errors="replace") as file:
+            file.write(f"{stamp} {text}\n")
+
+
+def log_of(work: Work, folder: Path) -> Path:
+    """A plain name for any output: its letters and digits, then the work's key."""
+    plain = re.sub(r"[^\w.-]+", "_", work.output.stem).strip("._")[:_NAME_CHARACTERS]
+    return folder / f"{plain}-{work.key[:8]}.log"

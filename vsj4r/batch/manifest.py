@@ -1,0 +1,176 @@
+"""How far a batch is, on disk. SQLite: whole after a kill at any moment, and readable while it is written."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from vsj4r.batch.work import Plan, Work
+from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.lock import alone
+from vsj4r.media.whole import written
+
+State = Literal["waiting", "done", "failed"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    key TEXT PRIMARY KEY, input TEXT, output TEXT, state TEXT, plan TEXT, error TEXT, seconds REAL,
+    size INTEGER, mtime_ns INTEGER
+) STRICT;
+CREATE TABLE IF NOT EXISTS chunks (key TEXT, number INTEGER, size INTEGER, PRIMARY KEY (key, number)) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``
+    of the output once it is."""
+
+    key: str
+    output: Path
+    state: State
+    plan: Plan | None
+    error: str
+    seconds: float
+    size: int
+    mtime_ns: int
+    chunks: dict[int, int]
+
+    def owns_output(self) -> bool:
+        """Whether the output is there, as this batch has written it."""
+        try:
+            found = self.output.stat()
+        except OSError:
+            return False
+        return self.state == "done" and (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+class Manifest:
+    """The records of a batch. One process writes, any number read. Each method is one transaction."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    @classmethod
+    @contextmanager
+    def writing(cls, state: Path) -> Iterator[Self]:
+        """The manifest in the folder ``state``, made where there is none.
+
+        Raises:
+            Vsj4rError: another process is at work on this batch, or the folder cannot be written.
+            DiskFullError: it could be no longer.
+        """
+        with written(state):
+            state.mkdir(parents=True, exist_ok=True)
+        try:
+            with (
+                alone(state / "lock", f"another vsj4r batch is at work in {state}"),
+                closing(sqlite3.connect(state / "manifest.sqlite")) as database,
+            ):
+                database.execute("PRAGMA synchronous = FULL")
+                database.executescript(_SCHEMA)
+                yield cls(database)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise DiskFullError(f"{state} cannot be written: {error}") from error
+            raise Vsj4rError(f"{state} cannot be used: {error}") from error
+
+    @classmethod
+    def records_in(cls, state: Path) -> list[Record]:
+        """All records in the folder ``state``; none where no batch has run.
+
+        Raises:
+            Vsj4rError: the manifest cannot be read.
+        """
+        path = state / "manifest.sqlite"
+        if not path.exists():
+            return []
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+                return cls(database).records()
+        except sqlite3.DatabaseError as error:
+            raise Vsj4rError(f"{path} cannot be read: {error}") from error
+
+    def records(self) -> list[Record]:
+        chunks: dict[str, dict[int, int]] = {}
+        for key, number, size in self._database.execute("SELECT key, number, size FROM chunks"):
+            chunks.setdefault(key, {})[number] = size
+        query = "SELECT key, output, state, plan, error, seconds, size, mtime_ns FROM files"
+        return [
+            Record(
+                key,
+                Path(json.loads(output)),
+                state,
+                _plan_from(plan),
+                error,
+                seconds,
+                size,
+                mtime_ns,
+                chunks.get(key, {}),
+            )
+            for key, output, state, plan, error, seconds, size, mtime_ns in self._database.execute(query)
+        ]
+
+    def add(self, work: Work) -> None:
+        """``work`` is to be done, and what is known of it is forgotten."""
+        with self._database:
+            self._database.execute("DELETE FROM chunks WHERE key = ?", (work.key,))
+            self._database.execute(
+                "REPLACE INTO files VALUES (?, ?, ?, 'waiting', '', '', 0, 0, 0)",
+                (work.key, json.dumps(str(work.input)), json.dumps(str(work.output))),
+            )
+
+    def forget(self, key: str) -> None:
+        with self._database:
+            self._database.execute("DELETE FROM chunks WHERE key = ?", (key,))
+            self._database.execute("DELETE FROM files WHERE key = ?", (key,))
+
+    def planned(self, key: str, plan: Plan, seconds: float) -> None:
+        """``seconds``: that this took, here and below."""
+        self._update(key, "plan = ?, seconds = seconds + ?", json.dumps(asdict(plan)), seconds)
+
+    def chunk_done(self, key: str, number: int, size: int, seconds: float) -> None:
+        with self._database:
+            self._database.execute("REPLACE INTO chunks VALUES (?, ?, ?)", (key, number, size))
+            self._database.execute("UPDATE files SET seconds = seconds + ? WHERE key = ?", (seconds, key))
+
+    def chunk_lost(self, key: str, number: int) -> None:
+        with self._database:
+            self._database.execute("DELETE FROM chunks WHERE key = ? AND number = ?", (key, number))
+
+    def done(self, key: str, size: int, mtime_ns: int, seconds: float) -> float:
+        """The output is there; what had been there under its name is forgotten. Gives all seconds."""
+        with self._database:
+            self._database.execute(
+                "UPDATE files SET state = 'done', error = '', size = ?, mtime_ns = ?, seconds = seconds + ? "
+                "WHERE key = ?",
+                (size, mtime_ns, seconds, key),
+            )
+            self._database.execute(
+                "DELETE FROM files WHERE key != ? AND output = (SELECT output FROM files WHERE key = ?)",
+                (key, key),
+            )
+            (total,) = self._database.execute("SELECT seconds FROM files WHERE key = ?", (key,)).fetchone()
+        return float(total)
+
+    def failed(self, key: str, error: str) -> None:
+        self._update(key, "state = 'failed', error = ?", error)
+
+    def retried(self, key: str) -> None:
+        self._update(key, "state = 'waiting', error = ''")
+
+    def _update(self, key: str, change: str, *values: object) -> None:
+        with self._database:
+            self._database.execute(f"UPDATE files SET {change} WHERE key = ?", (*values, key))
+
+
+def _plan_from(text: str) -> Plan | None:
+    if not text:
+        return None
+    fields = json.loads(text)
+    return Plan(**{**fields, "starts": tuple(fields["starts"]), "notes": tuple(fields["notes"])})

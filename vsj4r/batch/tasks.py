@@ -1,0 +1,243 @@
+"""The three things that are done to a file, each in one call on one worker: plan, encode a chunk, join."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import vapoursynth as vs
+
+from vsj4r.batch.chunks import chunk_starts, cut_finder
+from vsj4r.batch.join import join_video
+from vsj4r.batch.opened import derained, opened
+from vsj4r.batch.work import Plan, Work, identify
+from vsj4r.engine import keep_last_engine
+from vsj4r.engine.weights import find_model
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.command import Encode
+from vsj4r.media.encoders import ENCODERS, lost_depth
+from vsj4r.media.muxing import CONTAINERS, Extras, find_extras
+from vsj4r.media.sources import Source
+from vsj4r.media.tags import Tags
+from vsj4r.media.trial import try_out
+from vsj4r.media.video import write_video
+from vsj4r.media.whole import NO_ROOM, unwritten
+from vsj4r.run.derain import encodable
+from vsj4r.run.memory import give_frames_back
+
+TRIES = 3
+"""How often a task is begun. The last is said of a chunk that kills its worker each time."""
+
+_JOINED = "joined"
+_TELL_EVERY_SECONDS = 0.5
+
+Event = dict[str, object]
+Result = Plan | tuple[int, int]
+
+
+class StoppedError(Exception):
+    """Nobody wants the result any more."""
+
+
+class GivenUpError(Vsj4rError):
+    """No further try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """``number`` is the chunk's; ``plan`` is None where it is what is to be found out."""
+
+    kind: Literal["plan", "encode", "join"]
+    work: Work
+    plan: Plan | None = None
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.work.key}-{self.number}"
+
+    def __str__(self) -> str:
+        return {"plan": "planning it", "encode": f"chunk {self.number}", "join": "joining it"}[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Where a task runs: ``threads`` of the engine (0 is the engine's own choice), and its line to whoever
+    has sent it. ``stopped`` tells whether to give up."""
+
+    threads: int
+    tell: Callable[[Event], None]
+    stopped: Callable[[], bool]
+
+
+def perform(task: Task, worker: Worker) -> Result:
+    """Do ``task``: a plan gives a ``Plan``, a chunk (its bytes, 0), a join (bytes, mtime_ns) of the output.
+
+    Raises:
+        Vsj4rError: what the user can mend.
+        DiskFullError: no other task fares better.
+        StoppedError: it was given up; nothing is left of it.
+    """
+    give_frames_back()
+    keep_last_engine()
+    work = task.work
+    try:
+        work.folder.mkdir(parents=True, exist_ok=True)
+        if identify(work.input) != work.identity:
+            raise Vsj4rError(f"{work.input} has changed since the batch began: start it again")
+        if find_model(work.settings.model).sha256 != work.model:
+            raise Vsj4rError(f"model {work.settings.model} has changed since the batch began: start it again")
+        _count_try(task)
+        match task.kind, task.plan:
+            case "encode", Plan() as plan:
+                return _encode(work, plan, task.number, worker)
+            case "join", Plan() as plan:
+                return _join(work, plan, worker)
+        return _plan(work)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise unwritten(Path(error.filename or work.folder), error) from error
+        raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
+
+
+def _plan(work: Work) -> Plan:
+    clip, source = opened(work)
+    encoded, notes = _encodable(work, clip, source)
+    if work.settings.depth is None:
+        notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
+    extras = _extras(work, source)
+    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    path = None if source.image_names is not None else work.input
+    try_out(encoded, replace(encode, source=path, extras=extras), work.output.suffix)
+    notes += source.left_out() + extras.left_out(work.output.suffix)
+    starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
+    kind = source.clip.format.name
+    return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
+
+
+def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
+    first, stop = plan.chunk(number)
+    worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
+    clip, source = derained(work, worker.threads)
+    encoded, _ = _encodable(work, clip, source)
+    encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
+    part = work.part(number)
+    write_video(
+        encoded[first:stop],
+        part,
+        replace(encode, timestamps=source.timestamps[first:stop]),
+        on_frame=_progress(worker, "frames", number, stop - first),
+        on_command=lambda command: worker.tell({"kind": "command", "command": command}),
+    )
+    return part.stat().st_size, 0
+
+
+def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
+    clip, source = opened(work)
+    encoded, _ = _encodable(work, clip, source)
+    with encoded.get_frame(0) as first:
+        tags = Tags.of(first)
+    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    is_video = source.image_names is None
+    work.output.parent.mkdir(parents=True, exist_ok=True)
+    join_video(
+        [work.part(number) for number in range(len(plan.starts))],
+        work.output,
+        tags,
+        replace(encode, source=work.input if is_video else None, extras=_extras(work, source)),
+        on_packet=_progress(worker, "joined", 0, plan.frames),
+        on_command=lambda command: worker.tell({"kind": "command", "command": command}),
+        on_whole=lambda whole: _note_joined(work, whole),
+    )
+    written = work.output.stat()
+    return written.st_size, written.st_mtime_ns
+
+
+def _note_joined(work: Work, whole: Path) -> None:
+    """Which file is about to get the output's name; a process may die before it can tell."""
+    found = whole.stat()
+    (work.folder / _JOINED).write_text(f"{found.st_size} {found.st_mtime_ns}")
+
+
+def joined(folder: Path, output: Path) -> tuple[int, int] | None:
+    """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
+    try:
+        size, mtime_ns = map(int, (folder / _JOINED).read_text().split())
+        found = output.stat()
+    except (OSError, ValueError):
+        return None
+    return (size, mtime_ns) if (found.st_size, found.st_mtime_ns) == (size, mtime_ns) else None
+
+
+def _encodable(work: Work, clip: vs.VideoNode, source: Source) -> tuple[vs.VideoNode, list[str]]:
+    settings = work.settings
+    return encodable(clip, source, work.output.suffix, ENCODERS[settings.encoder], settings.chroma)
+
+
+def _encode_of(work: Work, source: Source, muxer: str) -> Encode:
+    settings = work.settings
+    time_base, timestamps = source.times(muxer)
+    return Encode(
+        muxer=muxer,
+        encoder=ENCODERS[settings.encoder],
+        time_base=time_base,
+        timestamps=timestamps,
+        crf=settings.crf,
+        depth=settings.depth,
+        options=settings.options,
+        folder=work.folder,
+    )
+
+
+def _extras(work: Work, source: Source) -> Extras:
+    """What goes along, cut as the picture is."""
+    if source.image_names is not None:
+        return Extras()
+    extras = find_extras(work.input, CONTAINERS[work.output.suffix.lower()])
+    if work.settings.trim == (None, None):
+        return extras
+    stamps, base = source.timestamps, source.time_base
+    frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
+    length = float((stamps[-1] - stamps[0]) * base) + float(frame * base)
+    return replace(extras, start_seconds=float(stamps[0] * base), length_seconds=length)
+
+
+def _progress(worker: Worker, kind: str, number: int, last: int) -> Callable[[int], None]:
+    told = 0.0
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if worker.stopped():
+            raise StoppedError
+        now = time.monotonic()
+        if done == 1 or done == last or now - told >= _TELL_EVERY_SECONDS:
+            told = now
+            worker.tell({"kind": kind, "chunk": number, "done": done})
+
+    return tell
+
+
+def _count_try(task: Task) -> None:
+    """One byte for each beginning, kept where a killed worker cannot take it along."""
+    with (task.work.folder / f"{task.kind}-{task.number}.tries").open("ab") as file:
+        if file.tell() >= TRIES:
+            raise GivenUpError(f"{task} has killed its worker, or failed, {TRIES} times")
+        file.write(b".")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def forget_tries(work: Work) -> None:
+    """A new run of the batch may try again."""
+    for tries in work.folder.glob("*.tries"):
+        tries.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,94 @@
+"""What is to be done to one file, in a form that travels to another machine; and which work that is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from vsj4r.batch.jobfile import FileJob
+from vsj4r.batch.settings import Settings
+from vsj4r.engine.weights import find_model
+from vsj4r.media.encoders import ENCODERS
+from vsj4r.media.reading import image_names
+
+_EDGE_BYTES = 1 << 16
+_RECIPE = 1  # another number when the same settings come to give other frames
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One file. ``key`` stands for the input's content, the model and the settings; ``folder`` holds what
+    is unfinished; ``identity`` is that of the input, ``model`` the sha256 of the model."""
+
+    key: str
+    input: Path
+    output: Path
+    settings: Settings
+    folder: Path
+    identity: str
+    model: str
+
+    def part(self, number: int) -> Path:
+        return self.folder / f"{number:05d}.{ENCODERS[self.settings.encoder].packet_muxer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a file once it has been opened. ``starts``: first frames of the chunks."""
+
+    frames: int
+    starts: tuple[int, ...]
+    width: int
+    height: int
+    format: str
+    fps: float
+    notes: tuple[str, ...] = ()
+
+    def chunk(self, number: int) -> tuple[int, int]:
+        """First frame, and the one after the last."""
+        return (*self.starts, self.frames)[number], (*self.starts, self.frames)[number + 1]
+
+
+def work_for(job: FileJob, state: Path) -> Work:
+    """The work that ``job`` is as things stand: another input, model or setting is other work.
+
+    Raises:
+        OSError: the input cannot be read.
+        Vsj4rError: the model cannot be read, or a folder holds no images.
+    """
+    identity = identify(job.input)
+    settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
+    model = model_key(job.settings.model)
+    text = json.dumps([_RECIPE, identity, model, settings, str(job.output)])
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    return Work(key, job.input, job.output, job.settings, state / "parts" / key, identity, model)
+
+
+@cache
+def model_key(name: str) -> str:
+    """The sha256 of a model.
+
+    Raises:
+        Vsj4rError: there is no such model.
+    """
+    return find_model(name).sha256
+
+
+def identify(path: Path) -> str:
+    """A text that changes when a file does: its size, its time, its first and last 64 KiB; for a folder the
+    names, sizes and times of the images that it holds."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for name in image_names(path):
+            stat = (path / name).stat()
+            digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        digest.update(file.read(_EDGE_BYTES))
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _EDGE_BYTES))
+        digest.update(file.read())
+    return f"{size} {path.stat().st_mtime_ns} {digest.hexdigest()}"

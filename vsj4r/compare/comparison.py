@@ -1,0 +1,106 @@
+"""One comparison, from two or three inputs to the page and the video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsj4r.compare.measures import measure
+from vsj4r.compare.page import render, summary
+from vsj4r.compare.quality import measure_quality
+from vsj4r.compare.sides import Side, in_yuv420, open_sides, timed
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.command import Encode
+from vsj4r.media.encoders import find_encoder, has_filter
+from vsj4r.media.muxing import Extras, container_for, find_extras
+from vsj4r.media.reading import absent
+from vsj4r.media.video import write_video
+from vsj4r.media.whole import check_output, whole_file
+from vsj4r.run.memory import give_frames_back
+
+OnStep = Callable[[str, int, int], None]
+"""Told what is done at the moment, how many frames of it, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``page`` is the HTML file to write; ``video`` None is no video; ``truth`` None is no ground truth."""
+
+    before: Path
+    after: Path
+    truth: Path | None
+    page: Path
+    video: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """``summary`` is one line; ``notes`` say what is missing, and why."""
+
+    summary: str
+    notes: list[str]
+
+
+def compare(comparison: Comparison, on_step: OnStep, *, version: str) -> Compared:
+    """Write the page and, where it is asked for, the video. On any exception neither is left half done.
+
+    Raises:
+        Vsj4rError: everything that the user can mend, in one line.
+    """
+    outputs = [output for output in (comparison.page, comparison.video) if output is not None]
+    _check(comparison, outputs)
+    give_frames_back()
+    sides = open_sides(comparison.before, comparison.after, comparison.truth)
+    frames = len(sides[0].clip)
+    notes = []
+    measures = measure(sides[0], sides[1], lambda done: on_step("comparing", done, frames))
+    quality = []
+    if comparison.truth is not None:
+        quality = measure_quality(sides[:2], sides[2], lambda done: on_step("measuring", done, frames))
+        if not has_filter("libvmaf"):
+            notes.append("this ffmpeg has no libvmaf: VMAF is left out")
+    with whole_file(comparison.page) as temporary:
+        temporary.write_text(render(sides, measures, quality, version), "utf-8")
+        if comparison.video is not None:
+            _write_video(sides, comparison.video, lambda done: on_step("encoding", done, frames))
+    return Compared(summary(measures, quality), notes)
+
+
+def _check(comparison: Comparison, outputs: list[Path]) -> None:
+    if comparison.video is not None:
+        if container_for(comparison.video) == "webm":
+            raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
+        if comparison.video.absolute() == comparison.page.absolute():
+            raise Vsj4rError(f"page and video must have different names, both are {comparison.page}")
+    for source in (comparison.before, comparison.after, comparison.truth):
+        if source is None:
+            continue
+        if not source.exists():
+            raise absent(source)
+        for output in outputs:
+            check_output(output, source=source, folder=False, overwrite=comparison.overwrite)
+
+
+def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None]) -> None:
+    """All sides in a row, each with its label, with the sound and the timestamps of the first video."""
+    clips = [
+        clip.text.Text(side.label, alignment=7, scale=max(clip.height // 360, 1))
+        for side, clip in zip(sides, in_yuv420(sides, 8), strict=True)
+    ]
+    source = timed(sides).source
+    muxer = container_for(output)
+    is_video = source.image_names is None
+    time_base, timestamps = source.times(muxer)
+    encode = Encode(
+        muxer=muxer,
+        encoder=find_encoder("x264"),
+        time_base=time_base,
+        timestamps=timestamps,
+        source=source.path if is_video else None,
+        extras=find_extras(source.path, muxer) if is_video else Extras(),
+    )
+    write_video(vs.core.std.StackHorizontal(clips), output, encode, on_frame=on_frame)

@@ -1,0 +1,107 @@
+"""The clips that are compared, opened and checked: they may differ in nothing but what they show."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.pixels import to_yuv
+from vsj4r.media.rotation import upright
+from vsj4r.media.sources import Source, open_source, with_known_matrix
+
+LABELS = ("before", "after", "ground truth")
+_RATES_DIFFER = Fraction(1, 100)  # 25 and 24 do; 24 and 23.976, which containers confuse, do not
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the clips: ``label`` is one of ``LABELS``, ``clip`` stands upright and has a matrix."""
+
+    label: str
+    source: Source
+    clip: vs.VideoNode
+
+    @property
+    def name(self) -> str:
+        """The path as it was given, fit to be written: what is not UTF-8 in it is replaced."""
+        return os.fsencode(self.source.path).decode("utf-8", "replace")
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second; None where there is none: images, and a varying rate."""
+        clip = self.source.clip
+        return clip.fps if self.source.image_names is None and clip.fps else None
+
+
+def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:
+    """The two clips, or three with a ground truth, in the order of ``LABELS``.
+
+    Raises:
+        Vsj4rError: one cannot be opened, or differs in its size, its length or its rate from the first.
+    """
+    paths = [before, after, *([truth] if truth is not None else [])]
+    sides = [_open(label, path) for label, path in zip(LABELS, paths, strict=False)]
+    first = sides[0]
+    for other in sides[1:]:
+        if _shape(first) != _shape(other):
+            raise Vsj4rError(
+                f"what is compared must have the same frames: {first.source.path} has {_shape(first)}, "
+                f"{other.source.path} has {_shape(other)}"
+            )
+        if first.rate and other.rate and abs(other.rate / first.rate - 1) > _RATES_DIFFER:
+            raise Vsj4rError(
+                f"what is compared must have the same rate: {first.source.path} has "
+                f"{float(first.rate):g} frames a second, {other.source.path} has {float(other.rate):g}"
+            )
+    return sides
+
+
+def timed(sides: list[Side]) -> Side:
+    """The one whose timestamps count: the first video, for images have none of their own."""
+    return next((side for side in sides if side.source.image_names is None), sides[0])
+
+
+def alike(sides: list[Side]) -> list[vs.VideoNode]:
+    """All as YUV (or GRAY) with the matrix and the range of the first that is no RGB, so that equal pictures
+    have equal numbers. RGB becomes YUV444PS; where all are RGB, of BT.709 and limited range."""
+    looks = (_look(side.clip) for side in sides if side.clip.format.color_family != vs.RGB)
+    matrix, range_ = next(looks, (vs.MATRIX_BT709, vs.RANGE_LIMITED))
+    return [_with_look(side.clip, matrix, range_) for side in sides]
+
+
+def in_yuv420(sides: list[Side], depth: int) -> list[vs.VideoNode]:
+    """``alike``, in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
+    target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
+    clips = [to_yuv(clip, "420")[0] for clip in alike(sides)]
+    return [clip if clip.format.id == target.id else clip.resize.Bicubic(format=target.id) for clip in clips]
+
+
+def _look(clip: vs.VideoNode) -> tuple[int, int]:
+    """Matrix and range."""
+    props = clip.get_frame(0).props
+    return int(props["_Matrix"]), int(props.get("_Range", vs.RANGE_LIMITED))
+
+
+def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
+    if clip.format.color_family == vs.RGB:
+        return clip.resize.Bicubic(format=vs.YUV444PS, matrix=matrix, range=range_)
+    if _look(clip) == (matrix, range_):
+        return clip
+    if clip.format.color_family == vs.GRAY:  # it is luma of any matrix
+        return clip.resize.Bicubic(range=range_).std.SetFrameProps(_Matrix=matrix)
+    return clip.resize.Bicubic(matrix=matrix, range=range_)
+
+
+def _open(label: str, path: Path) -> Side:
+    source = open_source(path)
+    return Side(label, source, upright(with_known_matrix(source.clip), source=source.clip))
+
+
+def _shape(side: Side) -> str:
+    clip = side.clip
+    return f"{len(clip)} frame{'s' * (len(clip) != 1)} of {clip.width}x{clip.height}"

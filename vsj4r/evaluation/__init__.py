@@ -1,0 +1,1 @@
+"""How good a model is: benchmarks, figures of merit, methods to compare."""

@@ -1,0 +1,1 @@
+"""What is read and written: sources, images, times, tags, containers, encoders, outputs."""

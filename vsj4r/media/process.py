@@ -1,0 +1,169 @@
+"""One ffmpeg process that is fed frames: it never outlives us, and what it says never blocks it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, cast
+
+from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.media.whole import NO_ROOM
+
+_KEPT_LINES = 50
+_HARMLESS = ("codec frame size is not set", "Consider increasing the value")
+_NO_ROOM = tuple(os.strerror(code) for code in NO_ROOM)
+_WAITING_WRITES = 2  # frames between the one that makes them and the one that writes them
+
+# A killed parent takes ffmpeg with it. Between fork and exec of a process with threads no Python may run
+# (preexec_fn), so a small process of its own asks the kernel for that and then becomes ffmpeg.
+_DIES_WITH_PARENT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("its parent is gone")
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]} does not start: {error.strerror}")
+"""
+
+
+class FFmpeg:
+    """``with FFmpeg(command) as process: ... process.put(job) ... process.finish()``; it runs in ``folder``.
+
+    Jobs are called with ffmpeg's stdin, in order, in a thread of their own: Ctrl-C then never
+    arrives inside libav. Leaving the block early kills ffmpeg; either way it is waited for.
+
+    Raises:
+        Vsj4rError: ffmpeg cannot be started or fails; the text is what it said first.
+        DiskFullError: that it has no room was among it.
+    """
+
+    def __init__(self, command: list[str], *, folder: Path | None = None) -> None:
+        self._command = _bound_to_us(command)
+        self._folder = folder
+        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._jobs: queue.Queue[Callable[[IO[bytes]], None] | None] = queue.Queue(maxsize=_WAITING_WRITES)
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # the terminal's Ctrl-C is for us alone
+            )
+        except OSError as error:
+            raise Vsj4rError(f"ffmpeg does not start: {error}") from error
+        self._listener = threading.Thread(target=self._listen, name="ffmpeg-stderr", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="ffmpeg-stdin", daemon=True)
+        self._listener.start()
+        self._writer.start()
+        return self
+
+    def put(self, job: Callable[[IO[bytes]], None]) -> None:
+        """Queue ``job``; waits while ffmpeg is behind, so memory stays flat."""
+        while True:
+            if self._failure is not None:
+                raise self._error()
+            try:
+                return self._jobs.put(job, timeout=0.2)
+            except queue.Full:
+                continue
+
+    def finish(self) -> None:
+        """Write what is queued, end the input, wait for a good end."""
+        while self._writer.is_alive():
+            try:
+                self._jobs.put(None, timeout=0.2)
+                break
+            except queue.Full:
+                continue
+        while self._writer.is_alive():
+            self._writer.join(timeout=0.2)
+        if self._failure is not None or self._process.wait() != 0:
+            raise self._error()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            _kill_group(self._process)
+        self._process.wait()
+        self._failure = self._failure or error or EOFError()
+        self._writer.join(timeout=5)
+        self._listener.join(timeout=5)
+
+    def _write(self) -> None:
+        stdin = cast("IO[bytes]", self._process.stdin)
+        try:
+            while self._failure is None:
+                try:
+                    job = self._jobs.get(timeout=0.2)
+                except queue.Empty:
+                    continue
+                if job is None:
+                    break
+                job(stdin)
+        except BaseException as failure:  # carried to the thread that puts
+            self._failure = failure
+        finally:
+            try:
+                stdin.close()
+            except OSError as failure:
+                self._failure = self._failure or failure
+
+    def _listen(self) -> None:
+        with cast("IO[bytes]", self._process.stderr) as stderr:
+            for line in stderr:
+                self._said.append(line.decode("utf-8", "replace").rstrip())
+
+    def _error(self) -> Exception:
+        if self._failure is not None and not isinstance(self._failure, OSError):
+            return self._failure if isinstance(self._failure, Exception) else Vsj4rError(repr(self._failure))
+        # its input broke because it ended: what it said comes a moment later
+        try:
+            code: int | None = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = None
+        self._listener.join(timeout=5)
+        lines = [line for line in self._said if line and not any(known in line for known in _HARMLESS)]
+        full = next((words for words in _NO_ROOM for line in lines if line.endswith(words)), None)
+        if full is not None:
+            return DiskFullError(f"ffmpeg: {full}")
+        said = re.sub(r"^(\[[^]]*\] )+", "", lines[0]) if lines else f"it ended with code {code}"
+        return Vsj4rError(f"ffmpeg: {said}")
+
+
+def environment() -> dict[str, str]:
+    """Of an ffmpeg process: without the greeting of SVT-AV1, which would come before what is wrong."""
+    return {**os.environ, "SVT_LOG": "1"}
+
+
+def _bound_to_us(command: list[str]) -> list[str]:
+    """Linux; elsewhere ffmpeg ends when its input does."""
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _DIES_WITH_PARENT, str(os.getpid()), *command]
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()

@@ -1,0 +1,167 @@
+"""What a run reads: a video file, or a folder of images, as a VapourSynth clip with exact timestamps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import vapoursynth as vs
+from av.sidedata.sidedata import Type
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.frames.matrix import usual_matrix
+from vsj4r.media.images import has_alpha, image_clip
+from vsj4r.media.reading import absent, image_names, opened_video
+from vsj4r.media.times import all_known, counted
+
+_OPAQUE = "the alpha channel is left out: the output is opaque"
+_BESIDE = {
+    Type.A53_CC: "closed captions",
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
+    Type.DOVI_RPU_BUFFER: "Dolby Vision metadata",
+}
+IMAGES_FPS = 25  # a folder of images has no rate of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
+
+    ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
+    are the file names of a folder's images; None for a video.
+    """
+
+    path: Path
+    clip: vs.VideoNode
+    time_base: Fraction
+    timestamps: list[int]
+    image_names: list[str] | None
+
+    def times(self, muxer: str) -> tuple[Fraction, list[int]]:
+        """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
+        if muxer != "avi":
+            return self.time_base, self.timestamps
+        return counted(self.time_base, self.timestamps, Fraction(self.clip.fps))
+
+    def left_out(self) -> list[str]:
+        """A line for what ``clip`` lacks of the first frame, and so does every output."""
+        if self.image_names is None:
+            return _lost(self.path, self.clip)
+        return [_OPAQUE] if has_alpha(self.path / self.image_names[0]) else []
+
+
+def open_source(path: Path, *, index: Path | None = None) -> Source:
+    """Open a video file, or a folder of images sorted by name. BestSource's index is kept in ``index``.
+
+    Raises:
+        Vsj4rError: nothing there, not a video, no video stream, damaged, or interlaced.
+    """
+    if path.is_dir():
+        names = image_names(path)
+        clip = image_clip(path, names, fps=IMAGES_FPS)
+        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
+    if not path.is_file():
+        raise absent(path)
+    with opened_video(path) as (_, stream):
+        track = stream.index
+    source = _open_video(path, track, index)
+    try:
+        first = source.clip.get_frame(0)
+    except vs.Error as error:
+        raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
+    if first.props.get("_FieldBased", 0):
+        raise Vsj4rError(
+            f"{path} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script)"
+        )
+    return source
+
+
+def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
+    """``clip`` as RGB24, or RGB48 above 8 bit."""
+    target = vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48
+    return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
+
+
+def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
+    """``clip`` with its ``usual_matrix`` where none is tagged. RGB needs none."""
+    if clip.format.color_family == vs.RGB:
+        return clip
+    if clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED) != vs.MATRIX_UNSPECIFIED:
+        return clip
+    return clip.std.SetFrameProps(_Matrix=usual_matrix(clip.height))
+
+
+def first_line(error: BaseException) -> str:
+    """The part of a VapourSynth error that a user can read: of a Python traceback, its last line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    if not lines[0].startswith("Traceback"):
+        return lines[0]
+    return lines[-1].removeprefix(f"{Vsj4rError.__module__}.{Vsj4rError.__qualname__}: ")
+
+
+def _lost(path: Path, clip: vs.VideoNode) -> list[str]:
+    """A line for each thing that the file has with its first frame, and ``clip`` has not."""
+    with opened_video(path) as (container, stream):
+        tags = {key.lower(): value for key, value in stream.metadata.items()}
+        # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
+        alpha = "_Alpha" in clip.get_frame(0).props or tags.get("alpha_mode") == "1"
+        lost = [_OPAQUE] if alpha else []
+        try:
+            frame = next(container.decode(stream), None)
+        except av.FFmpegError:
+            frame = None  # BestSource may still read it
+    if frame is None:
+        return lost
+    lost += [
+        f"{name} are left out" for kind, name in _BESIDE.items() if frame.side_data.get(kind) is not None
+    ]
+    if max(frame.width - clip.width, frame.height - clip.height) == 1:
+        size = f"{frame.width}x{frame.height}"
+        lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
+    return lost
+
+
+def _open_video(path: Path, track: int, index: Path | None) -> Source:
+    cache = {} if index is None else {"cachepath": str(index)}
+    with _undeclared_returns_ignored():
+        try:
+            opened: Any = vs.core.bs.VideoSource(
+                str(path.absolute()), track=track, exporttimestamps=1, apply_rotation=0, **cache
+            )
+        except vs.Error as error:
+            raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
+        except UnicodeEncodeError as error:
+            raise Vsj4rError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
+    time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
+    stamps = opened["timestamps"]
+    stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
+    clip: vs.VideoNode = opened["clip"]
+    if clip.format is None or not clip.width or not clip.height:
+        raise Vsj4rError(f"{path} changes its format or size on the way: that is not supported")
+    if len(stamps) != len(clip):
+        raise Vsj4rError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
+    time_base, timestamps = all_known(path, time_base, stamps, Fraction(clip.fps))
+    return Source(path, clip, time_base, timestamps, None)
+
+
+@contextmanager
+def _undeclared_returns_ignored() -> Iterator[None]:
+    """BestSource 22 returns the timestamps without declaring them; VapourSynth warns of it on stderr."""
+    logger = logging.getLogger("vapoursynth")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "no return value(s) named" not in record.getMessage()
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -1,0 +1,1 @@
+"""Trained weights as a model for engines: safetensors, ONNX and JSON."""

@@ -1,0 +1,64 @@
+"""The weights of a run as a model for the filter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors import SafetensorError
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.model.config import CONFIGS
+from vsj4r.model.j4rnet import J4RNet
+from vsj4r.publishing.publish import load_network, network_from_checkpoint, parameters_by_box, publish
+from vsj4r.training import checkpoint
+
+
+class Exported(NamedTuple):
+    """``difference``: the largest between ONNX and torch; ``parameters`` of each box, R-Net's and C-Net's in
+    training alone."""
+
+    difference: float
+    parameters: dict[str, int]
+
+
+def export(name: str, folder: Path, trained: Path | None, *, version: str) -> Exported:
+    """Write NAME.safetensors, .onnx and .json into ``folder``; what is there is replaced.
+
+    ``trained``: best.pt or checkpoint.pt of a run; None takes the NAME.safetensors that is there.
+    ``version``: of vsj4r, for the JSON.
+
+    Raises:
+        Vsj4rError: no such file, no checkpoint or model, of no known network, or ONNX and torch disagree.
+    """
+    if trained is None:
+        described = folder / f"{name}.json"
+        if not described.is_file():
+            raise Vsj4rError(f"{described} does not exist: name a checkpoint with --from")
+        try:
+            training = json.loads(described.read_text("utf-8"))["training"]
+            net = load_network(folder, name)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise Vsj4rError(f"{folder / name} cannot be exported anew: {reason}") from error
+    else:
+        net, training = _from_run(trained, name)
+        training["version"] = version
+    return Exported(publish(net, name, folder, training), parameters_by_box(net))
+
+
+def _from_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
+    """The network, and what its JSON says of the training."""
+    saved = checkpoint.load(trained)
+    if saved is None:
+        raise Vsj4rError(f"{trained} does not exist")
+    model = saved.get("recipe", saved).get("model", name)
+    if model not in CONFIGS:
+        raise Vsj4rError(f"{trained} does not say its model: name one of {', '.join(CONFIGS)}, got {name!r}")
+    training: dict[str, object] = {"steps": saved["step"]}
+    training |= {key: round(float(saved[key]), 3) for key in ("hours", "psnr") if key in saved}
+    try:
+        return network_from_checkpoint(model, saved.get("ema", saved["net"])), training
+    except RuntimeError as error:
+        raise Vsj4rError(f"the weights of {trained} do not fit {model}") from error

@@ -1,0 +1,125 @@
+"""Weights as they are shipped: NAME.safetensors, the NAME.onnx made from it, and NAME.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+
+from vsj4r.engine.runtime import ov
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.whole import whole_file
+from vsj4r.model.config import CONFIGS, J4RConfig
+from vsj4r.model.j4rnet import J4RNet
+from vsj4r.publishing.onnx_step import ExportedStep, export_onnx, halo_px
+
+CHECKED_FRAMES = 6
+TOLERANCE = 1e-4
+"""Largest difference between ONNX in float32 and torch over ``CHECKED_FRAMES`` recurrent frames."""
+
+
+def parameters(net: J4RNet, *, exported: bool = False) -> int:
+    """How many numbers the network learns; ``exported``: without R-Net and C-Net, which the graph lacks."""
+    left_out = ("r_net", "c_net") if exported else ()
+    return sum(count for box, count in parameters_by_box(net).items() if box not in left_out)
+
+
+def parameters_by_box(net: J4RNet) -> dict[str, int]:
+    """The same for each box of Figure 4: extractor, d_net, f_net, jrc_net, r_net, c_net."""
+    return {name: sum(p.numel() for p in box.parameters()) for name, box in net.named_children()}
+
+
+def load_network(folder: Path, name: str) -> J4RNet:
+    """The shipped network in torch, ready to evaluate."""
+    described = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    net = J4RNet(J4RConfig(**described["config"]))
+    net.load_state_dict(load_file(folder / f"{name}.safetensors"))
+    return net.eval()
+
+
+def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> float:
+    """Write the three files and check the ONNX against torch; nothing is replaced unless it holds.
+
+    Returns the largest difference. ``training`` goes into the JSON: steps, hours, commit, validation.
+
+    Raises:
+        Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``, the weights give values that are
+            not finite, or the files cannot be written.
+    """
+    with ExitStack() as whole:
+        parts = {
+            kind: whole.enter_context(whole_file(folder / f"{name}.{kind}"))
+            for kind in ("safetensors", "onnx", "json")
+        }
+        return _write(net.eval(), name, parts, training)
+
+
+def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, Any]) -> float:
+    """The three files under the names of ``parts``, and the largest difference."""
+    parts["safetensors"].write_bytes(save({k: v.contiguous() for k, v in net.state_dict().items()}))
+    export_onnx(net, parts["onnx"])
+    difference = compare(net, parts["onnx"])
+    if not math.isfinite(difference):
+        raise Vsj4rError(f"{name}: the weights give values that are not finite")
+    if difference > TOLERANCE:
+        raise Vsj4rError(
+            f"{name}: the exported ONNX differs from torch by {difference:.2e}, over {TOLERANCE}"
+        )
+    config = net.config
+    described = {
+        "name": name,
+        "multiple": config.multiple,
+        "lookahead": config.lookahead,
+        "planes": config.planes,
+        "halo_px": halo_px(config),
+        "whole_frame": ExportedStep(net).motion_names,
+        "config": config.to_json(),
+        "parameters": parameters(net, exported=True),
+        "parameters_in_training": parameters(net),
+        "sha256": {
+            kind: hashlib.sha256(parts[kind].read_bytes()).hexdigest() for kind in ("onnx", "safetensors")
+        },
+        "export_difference": float(f"{difference:.2e}"),
+        "training": training,
+    }
+    parts["json"].write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+    return difference
+
+
+def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
+    """Largest absolute difference of any output over a random clip, each side carrying its own state; NaN
+    where an output is."""
+    step = ExportedStep(net).eval()
+    core = ov.Core()
+    graph = core.read_model(onnx)
+    example = step.example(*size)
+    graph.reshape({name: list(tensor.shape) for name, tensor in zip(step.input_names, example, strict=True)})
+    run = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+    frames = len(example) - len(step.states)
+    generator = torch.Generator().manual_seed(0)
+    torch_state, onnx_state = list(example[frames:]), [tensor.numpy() for tensor in example[frames:]]
+    differences = []
+    for _ in range(CHECKED_FRAMES):
+        planes = [torch.rand(tensor.shape, generator=generator) for tensor in example[:frames]]
+        with torch.no_grad():
+            expected = step(*planes, *torch_state)[: len(step.output_names)]
+        outputs = list(run.infer([plane.numpy() for plane in planes] + onnx_state).values())
+        torch_state, onnx_state = (
+            list(expected[-len(step.states) :]),
+            [o.copy() for o in outputs[-len(step.states) :]],
+        )
+        differences += [np.abs(a.numpy() - b).max() for a, b in zip(expected, outputs, strict=True)]
+    return float(np.max(differences))
+
+
+def network_from_checkpoint(name: str, weights: dict[str, torch.Tensor]) -> J4RNet:
+    net = J4RNet(CONFIGS[name])
+    net.load_state_dict(weights)
+    return net

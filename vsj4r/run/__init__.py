@@ -1,0 +1,1 @@
+"""One source derained into one output."""
