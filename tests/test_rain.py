@@ -24,7 +24,7 @@ class TestEquation3:
         s_t = rng(1).random(b_t.shape[:2], np.float32)
         a_t = rng(2).random(b_t.shape[:2], np.float32)
         alpha_t = rng(3).random(b_t.shape[:2]) < 0.3
-        o_t = compose(b_t, s_t, alpha_t, a_t)
+        o_t = compose(b_t, s_t, alpha_t, a_t, RainStyle())
         added = np.rint(np.clip(b_t + 255.0 * s_t[..., None], 0, 255))
         hidden = np.rint(255.0 * a_t[..., None]) + np.zeros(3)
         assert np.abs(o_t - np.where(alpha_t[..., None], hidden, added)).max() <= 1
@@ -32,7 +32,7 @@ class TestEquation3:
 
     def test_saturation_changes_chroma(self) -> None:
         sky = np.full((2, 2, 3), (90, 140, 250), np.uint8)
-        o_t = compose(sky, np.full((2, 2), 0.2, np.float32), np.zeros((2, 2), bool), None)
+        o_t = compose(sky, np.full((2, 2), 0.2, np.float32), np.zeros((2, 2), bool), None, RainStyle())
         assert o_t[0, 0].tolist() == [141, 191, 255]
         before, after = rgb_to_yuv420(sky), rgb_to_yuv420(o_t)
         assert before.u - after.u > 0.05
@@ -40,7 +40,7 @@ class TestEquation3:
     def test_screen_hides_as_much_background_as_the_streak_is_bright(self) -> None:
         b_t = np.full((1, 1, 3), 200, np.uint8)
         s_t = np.full((1, 1), 0.5, np.float32)
-        o_t = compose(b_t, s_t, np.zeros((1, 1), bool), None, tint=(0.6, 0.7, 1.0), screen=1.0)
+        o_t = compose(b_t, s_t, np.zeros((1, 1), bool), None, RainStyle(tint=(0.6, 0.7, 1.0), screen=1.0))
         assert o_t[0, 0].tolist() == [
             np.rint(100 + 127.5 * c) for c in (0.6, 0.7, 1.0)
         ]  # darker where B > tint
@@ -118,7 +118,11 @@ def test_mixture_is_diverse() -> None:
     assert any(s.occlusion for s in styles)
     widths = [layer.width_px for s in styles for layer in s.layers]
     assert min(widths) >= 1
-    assert 10 < max(widths) <= 12
+    assert 20 < max(widths) <= 26
+    assert any(layer.stay_frames > 1 for s in styles for layer in s.layers)
+    assert any(s.glow for s in styles)
+    assert any(s.gust_deg for s in styles)
+    assert {s.linear for s in styles} == {False, True}
     assert "photo" not in {draw_style(rng(i), "mixed", 288).kind for i in range(100)}
 
 
@@ -155,7 +159,9 @@ def test_calibrated_presets_are_frozen() -> None:
     for preset in ("light", "complex"):
         style = draw_style(rng(2018), preset, 288)
         layers = [*style.layers, *([style.occlusion] if style.occlusion else [])]
-        total = sum(sum(astuple(layer)) for layer in layers)
+        assert all(layer.stay_frames == 1 and layer.fall_px == 0 for layer in layers)
+        assert {style.glow, style.gust_deg, style.linear} == {0}
+        total = sum(sum(astuple(layer)[:7]) for layer in layers)
         found[preset] = total, style.reliance, style.sparkle, style.sparkle_level, style.gain_jitter
     assert found["light"] == pytest.approx((47.978747, 0.8, 0.0, 0.0, 0.1))
     assert found["complex"] == pytest.approx((139.599628, 0.788568, 0.002, 0.6, 0.1))
@@ -170,6 +176,56 @@ class Noted(Renderer):
 
     def add(self, s_t: Floats, layer: StreakLayer, gain: float, rng: np.random.Generator) -> None:
         self.asked.append((layer.angle_deg, gain))
+
+
+class TestAsFilmed:
+    """What real footage has and the paper's model has not."""
+
+    def test_rain_takes_the_colour_and_the_light_around_it(self) -> None:
+        b_t = np.zeros((20, 40, 3), np.uint8)
+        b_t[:, :20] = (200, 20, 20)  # a red lamp on the left, night on the right
+        s_t = np.full((20, 40), 0.5, np.float32)
+        o_t = compose(b_t, s_t, np.zeros((20, 40), bool), None, RainStyle(glow=1.0))
+        gain = o_t.astype(int) - b_t
+        assert gain[10, 2, 0] > 3 * gain[10, 2, 1] > 0
+        assert not gain[10, -2].any(), "no light, no rain"
+        white = compose(b_t, s_t, np.zeros((20, 40), bool), None, RainStyle())
+        assert white[10, -2].min() > 100
+
+    def test_rain_in_linear_light_lifts_the_dark_more(self) -> None:
+        b_t = np.array([[[10] * 3, [200] * 3]], np.uint8)
+        s_t = np.full((1, 2), 0.1, np.float32)
+        none = np.zeros((1, 2), bool)
+        linear = compose(b_t, s_t, none, None, RainStyle(linear=True)).astype(int) - b_t
+        coded = compose(b_t, s_t, none, None, RainStyle()).astype(int) - b_t
+        assert (coded == 26).all() or (coded == 25).all()
+        assert linear[0, 0, 0] == round(255 * ((10 / 255) ** 2.2 + 0.1) ** (1 / 2.2)) - 10
+        assert linear[0, 0, 0] > 3 * linear[0, 1, 0] > 0
+        dry = compose(b_t, np.zeros((1, 2), np.float32), none, None, RainStyle(linear=True))
+        assert np.array_equal(dry, b_t)
+
+    @pytest.mark.parametrize(("angle_deg", "side"), [(0, 0), (31, 4), (-31, -4)])
+    def test_streaks_that_stay_fall(self, angle_deg: float, side: int) -> None:
+        layer = replace(LAYER, angle_deg=angle_deg, stay_frames=2, fall_px=7.0)
+        s = render(np.zeros((5, 96, 96, 3), np.uint8), RainStyle(layers=(layer,), seed=3), rng()).s
+        assert s[0].any()
+        down = 7 if side == 0 else 6
+
+        def fell(before: Floats, after: Floats) -> bool:
+            return np.array_equal(before[:-down, 4:-4], after[down:, 4 + side : 92 + side])
+
+        assert fell(s[0], s[1])
+        assert fell(s[2], s[3])
+        assert not fell(s[1], s[2]), "other streaks now"
+        other = render(np.zeros((1, 96, 96, 3), np.uint8), RainStyle(layers=(layer,), seed=4), rng()).s
+        assert not np.array_equal(other[0], s[0])
+
+    def test_gusts_swing_the_direction(self) -> None:
+        noted = Noted()
+        style = RainStyle(layers=(LAYER,), gust_deg=30.0, gust_frames=8.0)
+        render(np.zeros((8, 4, 4, 3), np.uint8), style, rng(), source=noted)
+        swing = np.array([angle for angle, _ in noted.asked]) - LAYER.angle_deg
+        assert swing == pytest.approx(30 * np.sin(np.pi / 4 * np.arange(8)), abs=1e-6)
 
 
 class TestStyle:
@@ -197,7 +253,7 @@ class TestStyle:
     def test_what_hides_is_tinted_and_as_bright_as_it_says(self) -> None:
         half, everywhere = np.full((1, 1), 0.5, np.float32), np.ones((1, 1), bool)
         dry = np.zeros((1, 1), np.float32)
-        o_t = compose(np.full((1, 1, 3), 9, np.uint8), dry, everywhere, half, tint=(0.4, 0.6, 1.0))
+        o_t = compose(np.full((1, 1, 3), 9, np.uint8), dry, everywhere, half, RainStyle(tint=(0.4, 0.6, 1.0)))
         assert o_t[0, 0].tolist() == [51, 76, 128]
         style = RainStyle(occlusion=replace(LAYER, brightness=1.0, hardness=1.0), reliance=0.4)
         o_t, _, alpha_t = rain_on(np.zeros((96, 96, 3), np.uint8), style, 0, rng(1), Renderer())

@@ -21,12 +21,13 @@ SHAPES: tuple[tuple[float, float, float], ...] = (  # length_px, width_px, hardn
     (8, 1.1, 0), (15, 1.3, 0), (30, 1.6, 0), (22, 2.8, 0), (55, 2.4, 0), (60, 5.0, 0), (110, 9.0, 0),
     (14, 1.2, 1), (28, 1.5, 1), (50, 2.4, 1),
     (36, 3.4, 0), (30, 3.2, 1), (70, 5.0, 1),  # last, so that the layers of those above keep their bits
+    (4, 3.0, 0), (70, 13.0, 0), (160, 18.0, 0), (60, 10.0, 1), (140, 11.0, 1),
 )  # fmt: skip
 COVER = 0.02  # share of a prerendered layer under streaks; more is had by adding cuts
 
 
 class StreakBank:
-    """Streak layers fixed by ``seed``, (groups, variants, size, size) uint8, about 80 MB; built in seconds.
+    """Streak layers fixed by ``seed``, (groups, variants, size, size) uint8, about 110 MB; built in seconds.
 
     ``database``: a folder of grey streak images, or of such folders (Garg and Nayar's database); optional.
     """

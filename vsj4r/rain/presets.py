@@ -18,7 +18,7 @@ Preset = Literal["light", "complex", "paper", "soft", "photo", "mixed"]
 REFERENCE_PX = 288  # shorter side of a frame at which the lengths and widths below hold
 NARROWEST_PX, WIDEST_PX = 1.0, 12.0
 PAPER_MIXTURE = {"none": 0.2, "light": 0.6, "complex": 0.2}  # in L2 one complex clip weighs as several light
-MIXTURE = {"none": 0.05, "light": 0.18, "complex": 0.37, "soft": 0.30, "photo": 0.10}
+MIXTURE = {"none": 0.06, "light": 0.16, "complex": 0.34, "soft": 0.36, "photo": 0.08}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,14 @@ class Ranges:
     cover: tuple[float, float]
     brightness: tuple[float, float]
     hardness: float = 0.0
+    widest_px: float = WIDEST_PX
 
     def draw(
         self, rng: np.random.Generator, scale: float, angle_deg: float, *, dim: float = 1.0
     ) -> StreakLayer:
         """One layer about a direction; ``scale`` is the frame's shorter side over ``REFERENCE_PX``."""
         length_px = max(_log_uniform(rng, self.length) * scale, 4.0)
-        width_px = min(max(_log_uniform(rng, self.width) * scale, NARROWEST_PX), WIDEST_PX)
+        width_px = min(max(_log_uniform(rng, self.width) * scale, NARROWEST_PX), self.widest_px)
         return StreakLayer(
             length_px=length_px,
             width_px=width_px,
@@ -69,6 +70,12 @@ SOFT = (  # far, middle, near
 # short exposures and drips, as real footage shows them: bright dashes, few of them; splashes are dots
 SOFT_DASHES = Ranges(length=(7, 20), width=(1.2, 2.6), cover=(0.002, 0.015), brightness=(0.25, 0.6))
 SOFT_SPLASHES, SOFT_SPLASH_LEVEL = (0.0003, 0.003), 0.35
+# what real footage has beside these, for training alone: drops near the lens, far out of focus; rain so far
+# away that its streaks merge; splashes that are seen for some frames
+WIDE = Ranges((50, 170), (6, 18), (0.01, 0.12), (0.03, 0.2), widest_px=26.0)
+MIST = Ranges((5, 12), (0.9, 1.4), (0.2, 0.7), (0.02, 0.08))
+SPLASHES = Ranges((2, 4), (1.5, 4), (0.0005, 0.006), (0.15, 0.6))
+STAYING_SHARE = 0.15  # of the layers of soft rain
 
 ANY_LIGHT = (
     Ranges(length=(6, 60), width=(0.9, 2.4), cover=(0.015, 0.1), brightness=(0.12, 0.55)),
@@ -180,8 +187,26 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
     elif kind == "complex":
         style = _any_complex(rng, scale, angle)
     else:
-        style = _soft(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
+        style = _as_filmed(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
     return _varied(rng, style)
+
+
+def _as_filmed(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
+    """Soft rain with what real footage shows beside it."""
+    style = _soft(rng, scale, angle)
+    layers = [style.layers[k] for k in np.flatnonzero(rng.random(len(style.layers)) < 0.85)]
+    for ranges, share in ((WIDE, 0.4), (MIST, 0.3), (SPLASHES, 0.3)):
+        if rng.random() < share:
+            layers.append(ranges.draw(rng, scale, angle))
+    return replace(style, layers=tuple(_staying(rng, layer) for layer in layers))
+
+
+def _staying(rng: np.random.Generator, layer: StreakLayer) -> StreakLayer:
+    """Some layers are seen in two frames or three: standing splashes, or drops under a long shutter."""
+    if rng.random() > STAYING_SHARE:
+        return layer
+    fall_px = 0.0 if rng.random() < 0.4 else float(rng.uniform(0.3, 1.2)) * layer.length_px
+    return replace(layer, stay_frames=2 + int(rng.random() < 0.2), fall_px=fall_px)
 
 
 def _any_angle(rng: np.random.Generator) -> float:
@@ -207,7 +232,8 @@ def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainSt
 
 
 def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
-    """What a training set wants on top: turning wind, tinted rain, veil, haze, blending of every degree."""
+    """What a training set wants on top: gusts, tinted rain, rain in the colours around it, veil, haze,
+    blending of every degree."""
     soft, rain = style.kind == "soft", style.kind != "none"
     veil = style.veil if soft else (float(rng.uniform(0, 0.2)) if rng.random() < 0.2 else 0.0)
     style = replace(style, veil=veil, veil_level=float(rng.uniform(0.5, 0.95)))
@@ -217,9 +243,14 @@ def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
     tint = (min(grey - cold, 1.0), grey, min(grey + cold, 1.0)) if rng.random() < 0.7 else (1.0, 1.0, 1.0)
     return replace(
         style,
+        seed=int(rng.integers(2**31)),
         gain_jitter=float(rng.uniform(0.02, 0.25)),
         turn_deg=float(rng.normal(0, 1.5)) if rng.random() < 0.2 else 0.0,
+        gust_deg=float(rng.uniform(0, 30)) if rng.random() < 0.2 else 0.0,
+        gust_frames=_log_uniform(rng, (8, 60)),
         tint=tint,
+        glow=float(rng.uniform(0.3, 1)) if rng.random() < 0.4 else 0.0,
+        linear=bool(rng.random() < 0.25),
         screen=style.screen if soft else (float(rng.uniform(0, 0.8)) if rng.random() < 0.3 else 0.0),
         haze=style.haze if soft else (float(rng.uniform(0, 0.05)) if rng.random() < 0.25 else 0.0),
     )

@@ -23,7 +23,8 @@ class StreakLayer:
 
     ``hardness`` 0 is a streak of Gaussian profile that fades at its ends (real, motion-blurred
     rain), 1 a line with sharp, anti-aliased edges. ``spread_deg`` is the standard deviation of
-    the direction between the streaks of the layer.
+    the direction between the streaks of the layer. ``stay_frames``: how many frames a streak is seen in, for
+    splashes, drips and long exposures; it falls by ``fall_px`` from one to the next.
     """
 
     length_px: float
@@ -33,6 +34,8 @@ class StreakLayer:
     brightness: float
     hardness: float = 0.0
     spread_deg: float = 2.0
+    stay_frames: int = 1
+    fall_px: float = 0.0
 
 
 class StreakSource(Protocol):

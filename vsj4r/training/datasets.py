@@ -22,6 +22,10 @@ OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving 
 GRAINY_SHARE = (
     0.3  # the truth of a rainy clip has none of it, that of a dry one all: dry film keeps its grain
 )
+LARGE_SHARE, LARGEST_PX = (
+    0.3,
+    2160,
+)  # of the clips: rain as it is in pieces of pictures of any size up to this
 COMPRESSED_SHARE = 0.3  # of the rainy clips: dry ones stay as they are, for there is nothing to be taken away
 
 
@@ -51,6 +55,8 @@ class RainyClips(Dataset[TrainingClip]):
         rng = np.random.default_rng([self.clips.seed, index, 0xC11])
         source = self._from_still if rng.random() < self._still_share else self._from_video
         clean, shorter_px = source(rng)
+        if shorter_px < LARGEST_PX and rng.random() < LARGE_SHARE:
+            shorter_px = round(shorter_px * (LARGEST_PX / shorter_px) ** rng.random())
         if rng.random() < 0.5:
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
