@@ -14,6 +14,7 @@ from tests import media
 from tests.cli import run
 from vsj4r.media.images import write_rgb
 from vsj4r.media.muxing import find_extras
+from vsj4r.media.probe import probe
 
 
 def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: Path) -> None:
@@ -128,11 +129,11 @@ def test_a_photograph_as_cover_and_a_title(tmp_path: Path) -> None:
         *media.picture(seconds=0.2), "-i", f"file:{picture}", "-map", "0:v", "-map", "1", "-c:v:0", "libx264",
         "-c:v:1", "copy", "-disposition:v:1", "attached_pic", f"file:{source}",
     )  # fmt: skip
-    (cover,) = find_extras(source, "matroska").covers
+    (cover,) = find_extras(probe(source), "matroska").covers
     assert (cover.filename, cover.mimetype) == ("cover.jpg", "image/jpeg")
     assert cover.content == picture.read_bytes()
     titled = media.plain(tmp_path / "titled.mkv", "-metadata:s:v:0", "title=main angle", seconds=0.2)
-    assert find_extras(titled, "matroska").video_metadata["title"] == "main angle"
+    assert find_extras(probe(titled), "matroska").video_metadata["title"] == "main angle"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_subtitles_become_what_a_container_has(tmp_path: Path, coded: str, muxer
     words.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
     streams = [*media.picture(seconds=0.2), "-i", f"file:{words}", "-map", "0", "-map", "1"]
     media.ffmpeg(*streams, *media.QUICK, "-c:s", coded, f"file:{source}")
-    extras = find_extras(source, muxer)
+    extras = find_extras(probe(source), muxer)
     assert extras.streams == ([(1, codec)] if codec else [])
     assert bool(extras.dropped) == (not codec)
 
@@ -162,4 +163,4 @@ def test_a_program_stream_starts_anywhere(tmp_path: Path) -> None:
     source, tone = tmp_path / "a.mpg", ["-f", "lavfi", "-i", "sine=d=0.5"]
     coded = ["-c:v", "mpeg2video", "-c:a", "mp2", "-f", "vob"]
     media.ffmpeg(*media.picture(seconds=0.5, rate=25), *tone, *coded, f"file:{source}")
-    assert find_extras(source, "matroska").start_seconds > 0.1
+    assert find_extras(probe(source), "matroska").start_seconds > 0.1

@@ -8,12 +8,9 @@ import stat
 import subprocess
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import av
 
 from vsj4r.batch.jobfile import FileJob, JobFile
 from vsj4r.batch.settings import Settings
@@ -22,8 +19,9 @@ from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, find_encoder, know
 from vsj4r.media.images import read_image
 from vsj4r.media.muxing import CONTAINERS
 from vsj4r.media.pixels import pixel_format
+from vsj4r.media.probe import probe
 from vsj4r.media.process import environment
-from vsj4r.media.reading import image_names, opened_video
+from vsj4r.media.reading import image_names
 
 _GIB = 1 << 30
 _TRIAL_SECONDS = 120
@@ -100,12 +98,10 @@ def _expected_bytes(file: FileJob) -> int:
         names = image_names(file.input)
         height, width, _ = read_image(file.input / names[0]).shape
         return int(len(names) * height * width * per_pixel)
-    with opened_video(file.input) as (container, video):
-        seconds = (container.duration or 0) / av.time_base
-        rate = video.average_rate
-        frames = video.frames or seconds * (Fraction(rate.numerator, rate.denominator) if rate else 25)
-        context = video.codec_context
-        return int(frames * context.width * context.height * per_pixel) + file.input.stat().st_size
+    found = probe(file.input)
+    video = found.video
+    frames = video.frames or float(found.duration_seconds or 0) * float(found.rate or 25)
+    return int(frames * video.width * video.height * per_pixel) + file.input.stat().st_size
 
 
 def _try_encoder(settings: Settings, muxer: str) -> None:

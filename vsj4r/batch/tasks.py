@@ -113,8 +113,7 @@ def _plan(work: Work) -> Plan:
         notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
     extras = _extras(work, source)
     encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
-    path = None if source.image_names is not None else work.input
-    try_out(encoded, replace(encode, source=path, extras=extras), work.output.suffix)
+    try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     notes += source.left_out() + extras.left_out(work.output.suffix)
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
     kind = source.clip.format.name
@@ -144,13 +143,12 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
     encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
-    is_video = source.image_names is None
     work.output.parent.mkdir(parents=True, exist_ok=True)
     join_video(
         [work.part(number) for number in range(len(plan.starts))],
         work.output,
         tags,
-        replace(encode, source=work.input if is_video else None, extras=_extras(work, source)),
+        replace(encode, source=source.probe, extras=_extras(work, source)),
         on_packet=_progress(worker, "joined", 0, plan.frames),
         on_command=lambda command: worker.tell({"kind": "command", "command": command}),
         on_whole=lambda whole: _note_joined(work, whole),
@@ -197,9 +195,9 @@ def _encode_of(work: Work, source: Source, muxer: str) -> Encode:
 
 def _extras(work: Work, source: Source) -> Extras:
     """What goes along, cut as the picture is."""
-    if source.image_names is not None:
+    if source.probe is None:
         return Extras()
-    extras = find_extras(work.input, CONTAINERS[work.output.suffix.lower()])
+    extras = find_extras(source.probe, CONTAINERS[work.output.suffix.lower()])
     if work.settings.trim == (None, None):
         return extras
     stamps, base = source.timestamps, source.time_base

@@ -93,14 +93,13 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
     ]
     source = timed(sides).source
     muxer = container_for(output)
-    is_video = source.image_names is None
     time_base, timestamps = source.times(muxer)
     encode = Encode(
         muxer=muxer,
         encoder=find_encoder("x264"),
         time_base=time_base,
         timestamps=timestamps,
-        source=source.path if is_video else None,
-        extras=find_extras(source.path, muxer) if is_video else Extras(),
+        source=source.probe,
+        extras=Extras() if source.probe is None else find_extras(source.probe, muxer),
     )
     write_video(vs.core.std.StackHorizontal(clips), output, encode, on_frame=on_frame)

@@ -12,6 +12,7 @@ import ffmpeg
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.muxing import Extras
 from vsj4r.media.pixels import pixel_format
+from vsj4r.media.probe import Probe
 from vsj4r.media.tags import Tags
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
@@ -33,7 +34,7 @@ class Encode:
     timestamps: list[int]
     crf: int | None = None
     depth: int | None = None
-    source: Path | None = None
+    source: Probe | None = None
     extras: Extras = field(default_factory=Extras)
     options: tuple[tuple[str, str], ...] = ()
     arguments: tuple[str, ...] = ()
@@ -119,7 +120,7 @@ def _command(
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
-        source = ffmpeg.input(f"file:{encode.source.absolute()}", **placed(-extras.start_seconds))
+        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **placed(-extras.start_seconds))
         for position, (index, codec) in enumerate(extras.streams, start=1):
             streams.append(source[str(index)])
             options[f"c:{position}"] = codec

@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.reading import main_video, opened_video
+from vsj4r.media.probe import Probe, Stream
+from vsj4r.media.reading import main_video
 
 # file name suffix -> ffmpeg muxer
 CONTAINERS = {
@@ -94,37 +94,30 @@ def container_for(output: Path) -> str:
     return CONTAINERS[suffix]
 
 
-def find_extras(source: Path, muxer: str) -> Extras:
-    """Plan what of ``source`` goes along into ``muxer``.
-
-    Raises:
-        Vsj4rError: it cannot be read, or has no video stream.
-    """
-    with opened_video(source) as (container, main):
-        wandering = container.format.name in ("mpegts", "mpeg")
-        start = (container.start_time or 0) / av.time_base if wandering else 0.0
-        extras = Extras(
-            start_seconds=start,
-            video_metadata={
-                key.lower(): value for key, value in main.metadata.items() if key.lower() in _VIDEO_METADATA
-            },
-            dispositions=[_disposition(main)],
-        )
-        for stream in container.streams:
-            if stream.index == main.index:
-                continue
-            if stream.type == "data" and _is_written_anew(container, stream):
-                continue
-            if muxer == "matroska" and isinstance(stream, av.VideoStream) and _is_cover(stream):
-                extras.covers.append(_read_cover(source, stream, {cover.filename for cover in extras.covers}))
-                continue
-            codec = _codec_in(muxer, stream)
-            if codec:
-                extras.streams.append((stream.index, codec))
-                extras.dispositions.append(_disposition(stream))
-            else:
-                name = stream.metadata.get("filename") or _codec_name(stream) or "unknown"
-                extras.dropped.append(f"{stream.type} stream {stream.index} ({name})")
+def find_extras(source: Probe, muxer: str) -> Extras:
+    """Plan what of ``source`` goes along into ``muxer``."""
+    main = source.video
+    wandering = source.format in ("mpegts", "mpeg")
+    extras = Extras(
+        start_seconds=float(source.start_seconds or 0) if wandering else 0.0,
+        video_metadata={
+            key.lower(): value for key, value in main.metadata.items() if key.lower() in _VIDEO_METADATA
+        },
+        dispositions=[_disposition(main)],
+    )
+    for stream in source.streams:
+        if stream.index == main.index or (stream.kind == "data" and _is_written_anew(source, stream)):
+            continue
+        if muxer == "matroska" and stream.is_cover and stream.index in source.covers:
+            extras.covers.append(_cover(source, stream, {cover.filename for cover in extras.covers}))
+            continue
+        codec = _codec_in(muxer, stream)
+        if codec:
+            extras.streams.append((stream.index, codec))
+            extras.dispositions.append(_disposition(stream))
+        else:
+            name = stream.metadata.get("filename") or stream.codec or "unknown"
+            extras.dropped.append(f"{stream.kind} stream {stream.index} ({name})")
     return extras
 
 
@@ -146,48 +139,36 @@ def video_times(path: Path) -> list[Fraction]:
         return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
 
 
-def _codec_in(muxer: str, stream: av.stream.Stream) -> str:
+def _codec_in(muxer: str, stream: Stream) -> str:
     """ffmpeg's codec to keep ``stream`` with; "" where the container cannot hold it."""
-    match stream.type:
+    match stream.kind:
         case "audio":
             held = _SOUND.get(muxer)
-            return "copy" if held is None or _codec_name(stream) in held else ""
+            return "copy" if held is None or stream.codec in held else ""
         case "subtitle":
-            return _SUBTITLES[muxer].get(_codec_name(stream), "")
+            return _SUBTITLES[muxer].get(stream.codec, "")
         case "attachment":
             return "copy" if muxer == "matroska" else ""
         case "video":
-            return "copy" if _is_cover(stream) and muxer in ("mp4", "mov") else ""
+            return "copy" if stream.is_cover and muxer in ("mp4", "mov") else ""
         case _:
             return ""
 
 
-def _codec_name(stream: av.stream.Stream) -> str:
-    """ffmpeg's name of the codec, "" where it has no decoder for it."""
-    context = stream.codec_context
-    return "" if context is None else str(context.codec.canonical_name)
+def _disposition(stream: Stream) -> str:
+    return "+".join(stream.flags) or "0"
 
 
-def _is_cover(stream: av.stream.Stream) -> bool:
-    return bool(stream.disposition & Disposition.attached_pic)
+def _cover(source: Probe, stream: Stream, taken: set[str]) -> Cover:
+    kind = {"mjpeg": "jpeg"}.get(stream.codec, stream.codec or "png")
+    name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"
+    return Cover(
+        filename=f"{stream.index}-{name}" if name in taken else name,
+        mimetype=stream.metadata.get("mimetype", f"image/{kind}"),
+        content=source.covers[stream.index],
+    )
 
 
-def _disposition(stream: av.stream.Stream) -> str:
-    return "+".join(flag.name for flag in stream.disposition if flag.name) or "0"
-
-
-def _read_cover(source: Path, stream: av.VideoStream, taken: set[str]) -> Cover:
-    kind = {"mjpeg": "jpeg"}.get(_codec_name(stream), _codec_name(stream) or "png")
-    with av.open(str(source.absolute())) as container:
-        packet = next(packet for packet in container.demux(stream.index) if packet.size)
-        name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"
-        return Cover(
-            filename=f"{stream.index}-{name}" if name in taken else name,
-            mimetype=stream.metadata.get("mimetype", f"image/{kind}"),
-            content=bytes(packet),
-        )
-
-
-def _is_written_anew(container: av.container.InputContainer, stream: av.stream.Stream) -> bool:
+def _is_written_anew(source: Probe, stream: Stream) -> bool:
     """Time codes and chapter titles are data streams in MP4; ffmpeg makes them from the metadata."""
-    return "timecode" in stream.metadata or (stream.name == "bin_data" and bool(container.chapters()))
+    return "timecode" in stream.metadata or (stream.codec == "bin_data" and bool(source.chapters))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,23 +62,6 @@ def decoded[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
             return read(next(container.decode(video=0)))
     except _UNREADABLE as error:
         raise Vsj4rError(f"image {path} cannot be read: {_reason(error)}") from error
-
-
-@contextmanager
-def opened_video(path: Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
-    """A video file and its ``main_video``.
-
-    Raises:
-        Vsj4rError: it cannot be read, now or later, or has no video stream.
-    """
-    try:
-        with av.open(str(path.absolute())) as container:
-            stream = main_video(container)
-            if stream is None:
-                raise Vsj4rError(f"{path} has no video stream")
-            yield container, stream
-    except _UNREADABLE as error:
-        raise Vsj4rError(f"{path} cannot be read as a video: {_reason(error)}") from error
 
 
 def main_video(container: InputContainer) -> av.VideoStream | None:

@@ -10,21 +10,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import vapoursynth as vs
-from av.sidedata.sidedata import Type
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import usual_matrix
 from vsj4r.media.images import has_alpha, image_clip
-from vsj4r.media.reading import absent, image_names, opened_video
+from vsj4r.media.probe import Probe, probe
+from vsj4r.media.reading import absent, image_names
 from vsj4r.media.times import all_known, counted
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
 _BESIDE = {
-    Type.A53_CC: "closed captions",
-    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
-    Type.DOVI_RPU_BUFFER: "Dolby Vision metadata",
+    "A53_CC": "closed captions",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
 }
 IMAGES_FPS = 25  # a folder of images has no rate of its own
 
@@ -34,7 +33,7 @@ class Source:
     """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
-    are the file names of a folder's images; None for a video.
+    are the file names of a folder's images; None for a video. ``probe`` is that of a video; None for images.
     """
 
     path: Path
@@ -42,6 +41,7 @@ class Source:
     time_base: Fraction
     timestamps: list[int]
     image_names: list[str] | None
+    probe: Probe | None = None
 
     def times(self, muxer: str) -> tuple[Fraction, list[int]]:
         """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
@@ -51,9 +51,10 @@ class Source:
 
     def left_out(self) -> list[str]:
         """A line for what ``clip`` lacks of the first frame, and so does every output."""
-        if self.image_names is None:
-            return _lost(self.path, self.clip)
-        return [_OPAQUE] if has_alpha(self.path / self.image_names[0]) else []
+        if self.probe is not None:
+            return _lost(self.probe, self.clip)
+        names = self.image_names or []
+        return [_OPAQUE] if names and has_alpha(self.path / names[0]) else []
 
 
 def open_source(path: Path, *, index: Path | None = None) -> Source:
@@ -68,9 +69,7 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
         return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
     if not path.is_file():
         raise absent(path)
-    with opened_video(path) as (_, stream):
-        track = stream.index
-    source = _open_video(path, track, index)
+    source = _open_video(probe(path), index)
     try:
         first = source.clip.get_frame(0)
     except vs.Error as error:
@@ -107,34 +106,28 @@ def first_line(error: BaseException) -> str:
     return lines[-1].removeprefix(f"{Vsj4rError.__module__}.{Vsj4rError.__qualname__}: ")
 
 
-def _lost(path: Path, clip: vs.VideoNode) -> list[str]:
+def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
     """A line for each thing that the file has with its first frame, and ``clip`` has not."""
-    with opened_video(path) as (container, stream):
-        tags = {key.lower(): value for key, value in stream.metadata.items()}
-        # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
-        alpha = "_Alpha" in clip.get_frame(0).props or tags.get("alpha_mode") == "1"
-        lost = [_OPAQUE] if alpha else []
-        try:
-            frame = next(container.decode(stream), None)
-        except av.FFmpegError:
-            frame = None  # BestSource may still read it
+    # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
+    alpha = "_Alpha" in clip.get_frame(0).props or source.video.tag("alpha_mode") == "1"
+    lost = [_OPAQUE] if alpha else []
+    frame = source.first_frame
     if frame is None:
-        return lost
-    lost += [
-        f"{name} are left out" for kind, name in _BESIDE.items() if frame.side_data.get(kind) is not None
-    ]
+        return lost  # BestSource may still read it
+    lost += [f"{name} are left out" for kind, name in _BESIDE.items() if kind in frame.side_data]
     if max(frame.width - clip.width, frame.height - clip.height) == 1:
         size = f"{frame.width}x{frame.height}"
         lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
     return lost
 
 
-def _open_video(path: Path, track: int, index: Path | None) -> Source:
+def _open_video(found: Probe, index: Path | None) -> Source:
+    path = found.path
     cache = {} if index is None else {"cachepath": str(index)}
     with _undeclared_returns_ignored():
         try:
             opened: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=track, exporttimestamps=1, apply_rotation=0, **cache
+                str(path.absolute()), track=found.video.index, exporttimestamps=1, apply_rotation=0, **cache
             )
         except vs.Error as error:
             raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
@@ -149,7 +142,7 @@ def _open_video(path: Path, track: int, index: Path | None) -> Source:
     if len(stamps) != len(clip):
         raise Vsj4rError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
     time_base, timestamps = all_known(path, time_base, stamps, Fraction(clip.fps))
-    return Source(path, clip, time_base, timestamps, None)
+    return Source(path, clip, time_base, timestamps, None, found)
 
 
 @contextmanager

@@ -49,10 +49,8 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
 
 
 def _sound(encode: Encode) -> set[int]:
-    if encode.source is None:
-        return set()
-    with av.open(str(encode.source.absolute())) as container:
-        return {stream.index for stream in container.streams.audio}
+    streams = () if encode.source is None else encode.source.streams
+    return {stream.index for stream in streams if stream.kind == "audio"}
 
 
 def _decodes(written: Path) -> bool:

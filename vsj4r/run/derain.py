@@ -173,8 +173,7 @@ def _write_video(
     encoder = find_encoder(job.encoder)
     encoded, notes = encodable(derained, source, job.output.suffix, encoder)
     muxer = container_for(job.output)
-    is_video = source.image_names is None
-    extras = find_extras(source.path, muxer) if is_video else Extras()
+    extras = Extras() if source.probe is None else find_extras(source.probe, muxer)
     notes += lost_depth(job.encoder, encoded.format.bits_per_sample) + extras.left_out(job.output.suffix)
     for note in notes:
         listener.note(note)
@@ -185,7 +184,7 @@ def _write_video(
         time_base=time_base,
         timestamps=timestamps,
         crf=job.crf,
-        source=source.path if is_video else None,
+        source=source.probe,
         extras=extras,
         arguments=job.ffmpeg,
     )

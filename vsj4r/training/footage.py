@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.reading import decoded, image_names, opened_video, upright
+from vsj4r.media.probe import READ_ERRORS, open_container, probe, unreadable
+from vsj4r.media.reading import decoded, image_names, upright
 
 Pixels = NDArray[np.uint8]
 LONGEST_FRAMES = 150
@@ -61,8 +62,11 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
     Raises:
         Vsj4rError: it can't be read.
     """
-    with opened_video(path) as (container, stream):
-        for frame in container.decode(stream):
+    index = probe(path).video.index
+    with open_container(path) as container:
+        video = [stream.index for stream in container.streams.video].index(index)
+        frames = container.decode(video=video)
+        while (frame := _next_of(frames, path)) is not None:
             if frame.colorspace == UNSPECIFIED:
                 frame.colorspace = usual_matrix(frame.height)
             shorter, shown = min(frame.width, frame.height), frame
@@ -72,6 +76,13 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
                 )
                 shown = frame.reformat(width=width, height=height, interpolation="AREA")
             yield upright(_rgb(shown), frame)
+
+
+def _next_of(frames: Iterator[av.VideoFrame], path: Path) -> av.VideoFrame | None:
+    try:
+        return next(frames, None)
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from error
 
 
 def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
