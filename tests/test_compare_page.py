@@ -13,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.cli import vsj4r
-from vsj4r.media.images import Image, read_image, write_rgb
+from vsj4r.media.images import write_rgb
+from vsj4r.media.reading import Image, read_image
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")

@@ -18,7 +18,7 @@ from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.rain import Preset, RainStyle, StreakBank, draw_style  # noqa: E402
 from vsj4r.rain.colour import WEIGHTS, Yuv, rgb_to_yuv420  # noqa: E402
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched  # noqa: E402
-from vsj4r.training.footage import load_stills, load_videos, read_clip, read_image  # noqa: E402
+from vsj4r.training.footage import load_stills, load_videos, read_clip, read_still  # noqa: E402
 from vsj4r.training.grain import draw_grain  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
 
@@ -316,6 +316,6 @@ def test_photographs_are_turned_upright(tmp_path: Path, kind: str, orientation: 
     Image.fromarray(picture(0)).save(tmp_path / f"a.{kind}", exif=exif)
     with Image.open(tmp_path / f"a.{kind}") as image:
         shown = np.asarray(ImageOps.exif_transpose(image)).astype(int)
-    found = read_image(tmp_path / f"a.{kind}")
+    found = read_still(tmp_path / f"a.{kind}")
     assert found.shape == shown.shape
     assert np.abs(found - shown).mean() < 10

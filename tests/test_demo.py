@@ -12,7 +12,7 @@ from tests.cli import vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r.cli.demo import FRAMES, HEIGHT, WIDTH, demo
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.images import read_image
+from vsj4r.media.reading import read_image
 
 
 def test_demo_leaves_rain_clean_and_both(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.showers import LAYER, direction_deg, off_direction_deg, rng, scene
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.reading import read_image
 from vsj4r.rain import RainStyle, draw_style, render
 from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.rain.database import StreakDatabase
@@ -353,24 +354,23 @@ class TestCommand:
         rain(tmp_path / "clean", tmp_path / "out", preset="complex", seed=1)
         for name in ("a.png", "b.png"):
             rainy, clean, s_t, mask = (
-                images.read_image(tmp_path / "out" / layer / name)
-                for layer in ("rainy", "clean", "streaks", "mask")
+                read_image(tmp_path / "out" / layer / name) for layer in ("rainy", "clean", "streaks", "mask")
             )
-            assert np.array_equal(clean, images.read_image(tmp_path / "clean" / name))
+            assert np.array_equal(clean, read_image(tmp_path / "clean" / name))
             assert set(np.unique(mask)) == {0, 255}
             expected = np.minimum(clean.astype(int) + s_t, 255)
             assert np.abs(rainy - expected)[mask == 0].max() <= 1
 
     def test_rain_falls_down_on_turned_footage(self, tmp_path: Path) -> None:
         media = pytest.importorskip("tests.media")
-        images = pytest.importorskip("vsj4r.media.images")
+        pytest.importorskip("vsj4r.media.images")
         from vsj4r.cli.rain import rain
 
         lying, turned = tmp_path / "lying.mp4", tmp_path / "turned.mp4"
         media.plain(lying, "-c:v", "libx264", seconds=0.1)
         media.ffmpeg("-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{turned}")
         rain(turned, tmp_path / "out")
-        assert images.read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
+        assert read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
 
     def test_all_of_it_or_nothing(self, tmp_path: Path) -> None:
         images = pytest.importorskip("vsj4r.media.images")

@@ -13,7 +13,7 @@ from tests import media
 from tests.cli import run
 from tests.clips import bytes_of, noise_clip, planes_of
 from tests.tiny_model import write_tiny_model
-from vsj4r.media.images import read_image
+from vsj4r.media.reading import read_image
 from vsj4r.media.rotation import done_upright, upright
 from vsj4r.run.derain import derained_clip
 

@@ -15,7 +15,8 @@ from tests import media
 from tests.cli import command, run, vsj4r
 from vsj4r.engine.weights import models
 from vsj4r.media.encoders import ENCODERS
-from vsj4r.media.images import read_image, write_rgb
+from vsj4r.media.images import write_rgb
+from vsj4r.media.reading import read_image
 
 
 @pytest.fixture(scope="module")

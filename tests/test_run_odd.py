@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
-from vsj4r.media.reading import main_video
+from vsj4r.media.probe import main_video
 
 CUT = "format=yuv444p,crop=95:63,format=yuv420p"
 SOUND = ("-f", "lavfi", "-i", "sine=d=1")

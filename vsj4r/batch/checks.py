@@ -16,7 +16,7 @@ from vsj4r.batch.jobfile import FileJob, JobFile
 from vsj4r.batch.settings import Settings
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, find_encoder, known_options
-from vsj4r.media.images import read_image
+from vsj4r.media.images import look_at_images
 from vsj4r.media.muxing import CONTAINERS
 from vsj4r.media.pixels import pixel_format
 from vsj4r.media.probe import probe
@@ -96,8 +96,8 @@ def _expected_bytes(file: FileJob) -> int:
     per_pixel = ENCODERS[file.settings.encoder].bits_per_pixel / 8
     if file.input.is_dir():
         names = image_names(file.input)
-        height, width, _ = read_image(file.input / names[0]).shape
-        return int(len(names) * height * width * per_pixel)
+        images = look_at_images(file.input, names)
+        return int(len(names) * images.height * images.width * per_pixel)
     found = probe(file.input)
     video = found.video
     frames = video.frames or float(found.duration_seconds or 0) * float(found.rate or 25)

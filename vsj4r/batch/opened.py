@@ -64,9 +64,9 @@ def _trimmed(source: Source, settings: Settings) -> Source:
         return source
     if first >= end:
         raise Vsj4rError(f"{source.path} has {len(source.clip)} frames: the trim leaves nothing of it")
-    names = source.image_names and source.image_names[first:end]
+    images = source.images and replace(source.images, names=source.images.names[first:end])
     return replace(
-        source, clip=source.clip[first:end], timestamps=source.timestamps[first:end], image_names=names
+        source, clip=source.clip[first:end], timestamps=source.timestamps[first:end], images=images
     )
 
 

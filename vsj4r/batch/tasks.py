@@ -114,7 +114,7 @@ def _plan(work: Work) -> Plan:
     extras = _extras(work, source)
     encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
-    notes += source.left_out() + extras.left_out(work.output.suffix)
+    notes += source.notes() + extras.left_out(work.output.suffix)
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))

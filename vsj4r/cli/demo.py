@@ -51,7 +51,7 @@ def _photograph() -> Pixels:
     if find_spec("skimage") is None:
         install = f"{sys.executable} -m pip install scikit-image"
         raise Vsj4rError(f"the demo's photograph comes with scikit-image: {install}")
-    from vsj4r.media.images import read_image
+    from vsj4r.media.reading import read_image
 
     with as_file(files("skimage.data") / PHOTOGRAPH) as path:
         return read_image(path)

@@ -12,6 +12,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_folder, written
 
 if TYPE_CHECKING:
+    from vsj4r.media.image_head import Chunk
     from vsj4r.rain.synthesis import Pixels
 
 LAYERS = ("rainy", "clean", "streaks", "mask")
@@ -56,37 +57,38 @@ def rain(
     with console.status("rendering") as status, whole_folder(out) as part:
         for layer in LAYERS:
             (part / layer).mkdir()
-        for t, (name, frame) in enumerate(_frames(clean)):
+        for t, (name, frame, colours) in enumerate(_frames(clean)):
             if style is None:
                 style = draw_style(rng, preset, min(frame.shape[:2]))
             if (part / LAYERS[0] / f"{name}.png").exists():
                 raise Vsj4rError(f"{clean} must not hold two images called {name}")
             b_t = veiled(frame, style)
             o_t, s_t, alpha_t = rain_on(b_t, style, t, rng, source)
-            pictures = (o_t, b_t, _grey(np.rint(s_t * 255)), _grey(alpha_t * 255))
-            for layer, picture in zip(LAYERS, pictures, strict=True):
-                write_rgb(picture, part / layer / f"{name}.png")
+            footage = zip(LAYERS[:2], (o_t, b_t), strict=True)
+            layers_of_rain = zip(LAYERS[2:], (np.rint(s_t * 255), alpha_t * 255), strict=True)
+            for layer, picture in footage:
+                write_rgb(picture, part / layer / f"{name}.png", colours)
+            for layer, plane in layers_of_rain:
+                write_rgb(_grey(plane), part / layer / f"{name}.png")
             status.update(f"rendering: {t + 1} frames")
         if style is None:
             raise Vsj4rError(f"{clean} holds no frames")
     console.print(f"{t + 1} frames of {preset} rain, seed {seed}, in {out}: {', '.join(LAYERS)}")
 
 
-def _frames(path: Path) -> Iterator[tuple[str, Pixels]]:
-    """(name, (H, W, 3) uint8 RGB) of every frame; images keep their names, those of a video are numbered."""
-    import numpy as np
-
-    from vsj4r.media.images import read_image
-    from vsj4r.media.reading import image_names
+def _frames(path: Path) -> Iterator[tuple[str, Pixels, tuple[Chunk, ...]]]:
+    """(name, (H, W, 3) uint8 RGB, what its numbers mean) of every frame; images keep their names, those of a
+    video are numbered."""
+    from vsj4r.media.images import colours_of, look_at_images
+    from vsj4r.media.reading import image_names, read_image, to_8_bit
     from vsj4r.training.footage import video_frames
 
     if path.is_dir():
-        for name in image_names(path):
-            image = read_image(path / name)
-            yield Path(name).stem, image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+        for name in look_at_images(path, image_names(path)).names:
+            yield Path(name).stem, to_8_bit(read_image(path / name)), colours_of(path / name)
         return
     for n, frame in enumerate(video_frames(path)):
-        yield f"{n:06d}", frame
+        yield f"{n:06d}", frame, ()
 
 
 def _grey(plane: object) -> Pixels:

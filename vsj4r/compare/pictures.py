@@ -10,7 +10,8 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.images import Image, rgb_array
+from vsj4r.media.images import rgb_array
+from vsj4r.media.reading import Image
 from vsj4r.media.sources import first_line
 
 LARGEST_PX = 1920

@@ -17,7 +17,7 @@ from vsj4r.evaluation.metrics import SMALLEST_PX
 from vsj4r.media.reading import is_image
 from vsj4r.rain.presets import draw_style
 from vsj4r.rain.synthesis import Renderer, rain_on, render
-from vsj4r.training.footage import read_clip, read_image
+from vsj4r.training.footage import read_clip, read_still
 from vsj4r.training.motion import CameraPath, simulate_motion
 
 Pixels = NDArray[np.uint8]
@@ -86,7 +86,7 @@ def still_scene(folder: Path) -> Pixels:
         Vsj4rError: there is no such picture.
     """
     for path in _stills(folder):
-        image = read_image(path)
+        image = read_still(path)
         top, left = (np.array(image.shape[:2]) - STILL_SIZE) // 2
         if min(top, left) >= 0:
             return image[top : top + STILL_SIZE[0], left : left + STILL_SIZE[1]]
@@ -131,7 +131,7 @@ def _wide_stills(folder: Path) -> Iterator[tuple[str, CameraPath, Pixels]]:
     stride = max(len(stills) // STILLS, 1)
     for slot, (kind, camera) in enumerate(_cameras().items()):
         for path in stills[slot * stride : (slot + 1) * stride]:
-            image = read_image(path)
+            image = read_still(path)
             if image.shape[1] > image.shape[0]:  # the cameras move sideways: a tall picture has no room
                 yield f"{path.stem}_{kind}", camera, image
                 break

@@ -1,8 +1,9 @@
-"""Folders of images: read as an RGB clip, written as PNG."""
+"""Folders of images: read as an RGB clip, written as PNG with the colours' meaning kept."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,10 @@ from typing import Any
 import av
 import numpy as np
 import vapoursynth as vs
-from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media import reading
-
-Image = NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
+from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
+from vsj4r.media.reading import Image, images_in, read_image
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -24,7 +23,7 @@ def check_replaced(folder: Path, names: Collection[str]) -> None:
     Raises:
         Vsj4rError: it holds an image of another name.
     """
-    kept = sorted(set(reading.images_in(folder)) - set(names)) if folder.is_dir() else []
+    kept = sorted(set(images_in(folder)) - set(names)) if folder.is_dir() else []
     if kept:
         more = f" and {len(kept) - 1} more" if len(kept) > 1 else ""
         raise Vsj4rError(
@@ -33,58 +32,90 @@ def check_replaced(folder: Path, names: Collection[str]) -> None:
         )
 
 
-def read_image(path: Path) -> Image:
-    """(H, W, 3) RGB as it is shown (EXIF may turn it): uint8, or uint16 over its full range where the file
-    has more than 8 bits.
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """The images ``names`` of ``folder``, all of ``width`` x ``height`` px as they are shown, read as RGB of
+    ``depth`` bits (8 or 16), which the first one has.
+
+    The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
+    is not for RGB, cut short.
+    """
+
+    folder: Path
+    names: list[str]
+    width: int
+    height: int
+    depth: int
+    deeper: int
+    translucent: int
+    profiled: int
+    unfit_profiles: int
+    cut_short: int
+
+
+def look_at_images(folder: Path, names: list[str]) -> ImageSet:
+    """Read the head of every image: what is wrong with one is known before the first is worked on.
 
     Raises:
-        Vsj4rError: the file cannot be read as an image.
+        Vsj4rError: one cannot be read, or has another size than the first; all of those are counted.
     """
-    return reading.decoded(path, _rgb)
+    heads = [_head_of(folder / name) for name in names]
+    first = heads[0]
+    others = [
+        (name, head)
+        for name, head in zip(names, heads, strict=True)
+        if (head.width, head.height) != (first.width, first.height)
+    ]
+    if others:
+        name, head = others[0]
+        more = f" (and {len(others) - 1} more of another size)" if len(others) > 1 else ""
+        raise Vsj4rError(
+            f"image {folder / name} must be {first.width}x{first.height} like the first, "
+            f"got {head.width}x{head.height}{more}"
+        )
+    return ImageSet(
+        folder,
+        names,
+        first.width,
+        first.height,
+        depth=16 if first.depth > 8 else 8,
+        deeper=sum(head.depth > 8 for head in heads) if first.depth <= 8 else 0,
+        translucent=sum(head.has_alpha for head in heads),
+        profiled=sum(any(kind == b"iCCP" for kind, _ in head.colours) for head in heads),
+        unfit_profiles=sum(bool(head.lost_profile) for head in heads),
+        cut_short=sum(head.is_cut_short for head in heads),
+    )
 
 
-def _rgb(frame: av.VideoFrame) -> Image:
-    deep = max(component.bits for component in frame.format.components) > 8
-    return reading.upright(frame.to_ndarray(format="rgb48le" if deep else "rgb24"), frame)
+def _head_of(path: Path) -> ImageHead:
+    """Its head; of a format that only the decoder knows, what the decoder makes of it."""
+    head = read_head(path)
+    if head is not None:
+        return head
+    image = read_image(path)
+    return ImageHead(image.shape[1], image.shape[0], 8 * image.itemsize)
 
 
-def has_alpha(path: Path) -> bool:
-    """Whether an image has an alpha channel, or translucent colours of a palette, which ``read_image`` leaves
-    out.
-
-    Raises:
-        Vsj4rError: the file cannot be read as an image.
-    """
-    return reading.decoded(path, _is_translucent)
-
-
-def _is_translucent(frame: av.VideoFrame) -> bool:
-    if frame.format.name == "pal8":
-        return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
-    return any(component.is_alpha for component in frame.format.components)
-
-
-def image_clip(folder: Path, names: list[str], *, fps: int) -> vs.VideoNode:
-    """The images as an RGB24 or RGB48 clip, each read when its frame is asked for.
-
-    The first image sets size and depth; one of another size fails when its turn comes.
-    """
-    first = read_image(folder / names[0])
-    height, width, _ = first.shape
-    depth = first.dtype
-    rgb = vs.RGB24 if depth == np.uint8 else vs.RGB48
+def image_clip(images: ImageSet, *, fps: int) -> vs.VideoNode:
+    """``images`` as an RGB24 or RGB48 clip, each read when its frame is asked for."""
+    depth = np.dtype(np.uint8 if images.depth == 8 else np.uint16)
     blank = vs.core.std.BlankClip(
-        width=width, height=height, format=rgb, length=len(names), fpsnum=fps, fpsden=1, keep=True
+        width=images.width,
+        height=images.height,
+        format=vs.RGB24 if images.depth == 8 else vs.RGB48,
+        length=len(images.names),
+        fpsnum=fps,
+        fpsden=1,
+        keep=True,
     )
 
     def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        image = read_image(folder / names[n])
-        if image.shape != first.shape:
+        path = images.folder / images.names[n]
+        image = read_image(path)
+        if image.shape[:2] != (images.height, images.width):
             got = f"{image.shape[1]}x{image.shape[0]}"
-            raise Vsj4rError(f"image {folder / names[n]} must be {width}x{height} like the first, got {got}")
-        if image.dtype != depth:
-            image = _to_depth(image, depth)
-        return _filled(f, image)
+            raise Vsj4rError(f"image {path} must be {images.width}x{images.height}, got {got}")
+        return _filled(f, image if image.dtype == depth else _to_depth(image, depth))
 
     return vs.core.std.ModifyFrame(blank, blank, fill)
 
@@ -102,9 +133,19 @@ def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
     return vs.core.std.ModifyFrame(blank, blank, fill)
 
 
-def write_png(frame: vs.VideoFrame, path: Path) -> None:
+def colours_of(path: Path) -> tuple[Chunk, ...]:
+    """What the image ``path`` says of its colours, for a PNG of RGB.
+
+    Raises:
+        Vsj4rError: it cannot be read.
+    """
+    head = read_head(path)
+    return () if head is None else head.colours
+
+
+def write_png(frame: vs.VideoFrame, path: Path, colours: Iterable[Chunk] = ()) -> None:
     """Write an RGB24 or RGB48 frame."""
-    write_rgb(rgb_array(frame), path)
+    write_rgb(rgb_array(frame), path, colours)
 
 
 def rgb_array(frame: vs.VideoFrame) -> Image:
@@ -112,8 +153,8 @@ def rgb_array(frame: vs.VideoFrame) -> Image:
     return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
-def write_rgb(image: Image, path: Path) -> None:
-    """Write (H, W, 3) RGB, uint8 or uint16, as PNG of that depth."""
+def write_rgb(image: Image, path: Path, colours: Iterable[Chunk] = ()) -> None:
+    """Write (H, W, 3) RGB, uint8 or uint16, as PNG of that depth; ``colours`` say what its numbers mean."""
     deep = image.dtype == np.uint16
     pixel_format = "rgb48be" if deep else "rgb24"  # PNG is big-endian
     encoder = av.VideoCodecContext.create("png", "w")
@@ -122,7 +163,7 @@ def write_rgb(image: Image, path: Path) -> None:
     encoder.time_base = Fraction(1, 1)
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb48le" if deep else "rgb24")
     packets = [*encoder.encode(picture.reformat(format=pixel_format)), *encoder.encode(None)]
-    path.write_bytes(b"".join(bytes(packet) for packet in packets))
+    path.write_bytes(with_colours(b"".join(bytes(packet) for packet in packets), colours))
 
 
 def _filled(f: vs.VideoFrame, image: Image) -> vs.VideoFrame:

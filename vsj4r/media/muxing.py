@@ -9,8 +9,7 @@ from pathlib import Path
 import av
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.probe import Probe, Stream
-from vsj4r.media.reading import main_video
+from vsj4r.media.probe import Probe, Stream, main_video
 
 # file name suffix -> ffmpeg muxer
 CONTAINERS = {

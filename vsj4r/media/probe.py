@@ -110,6 +110,19 @@ class Stream:
         return self._numbers("display_matrix", "=9i")
 
     @property
+    def orientation(self) -> int:
+        """How the container turns the picture, as EXIF numbers it: 1 (as stored) to 8, in quarter turns."""
+        if self.display_matrix is None:
+            return 1
+        a, b, _, c, d = self.display_matrix[:5]  # (x, y) is shown at (ax + cy, bx + dy)
+        lies = abs(b) > abs(a)
+        if lies:
+            a, d = c, b
+        return {(False, False): 1, (False, True): 2, (True, True): 3, (True, False): 4}[
+            d < 0, a < 0
+        ] + 4 * lies
+
+    @property
     def cropping(self) -> tuple[int, ...] | None:
         """Pixels that the container hides at the top, bottom, left and right; None where it says nothing."""
         return self._numbers("frame_cropping", "<4I")
@@ -223,6 +236,17 @@ def choose_video(streams: Iterable[Stream], *, one_frame: Callable[[Stream], boo
         key=lambda stream: ("default" in stream.flags, stream.width * stream.height, -stream.index),
         default=None,
     )
+
+
+def main_video(container: InputContainer) -> av.VideoStream | None:
+    """The stream that counts of an output of ours, in which there is nothing beside it but covers."""
+    streams = [_describe_stream(container, stream, {}) for stream in container.streams]
+    found = choose_video(streams, one_frame=lambda stream: False)
+    return None if found is None else _video_at(container, found.index)
+
+
+def _video_at(container: InputContainer, index: int) -> av.VideoStream:
+    return next(stream for stream in container.streams.video if stream.index == index)
 
 
 def _describe(path: Path, container: InputContainer) -> Probe:

@@ -1,4 +1,4 @@
-"""Pictures and videos as PyAV opens them: which files, which stream, how the camera was held."""
+"""Images as they are read: which files, their pixels as they are shown."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import av
-import av.error
 import numpy as np
-from av.container import InputContainer
-from av.stream import Disposition
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.image_head import read_head
+from vsj4r.media.probe import READ_ERRORS
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive has one letter
-_UNREADABLE = (av.error.FFmpegError, OSError, ValueError, StopIteration, IndexError)
+
+Image = NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
 
 
 def absent(name: Path | str) -> Vsj4rError:
@@ -51,8 +51,32 @@ def image_names(folder: Path) -> list[str]:
     return names
 
 
-def decoded[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
-    """What ``read`` makes of the picture in ``path``.
+def read_image(path: Path) -> Image:
+    """(H, W, 3) RGB as it is shown (EXIF may turn it): uint8, or uint16 over its full range where the file
+    has more than 8 bits.
+
+    Raises:
+        Vsj4rError: the file cannot be read as an image.
+    """
+    head = read_head(path)
+    return upright(decode_image(path, _rgb), 1 if head is None else head.orientation)
+
+
+def to_8_bit(image: Image) -> NDArray[np.uint8]:
+    """``image`` with the upper 8 bits of its samples."""
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+
+
+def _rgb(frame: av.VideoFrame) -> Image:
+    deep = max(component.bits for component in frame.format.components) > 8
+    return frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+
+
+def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
+    """What ``read`` makes of the picture in ``path``, as it is stored.
+
+    ``read`` must not touch ``frame.side_data``: PyAV 19.0.2 ends the process there where a PNG has an ICC
+    profile. What it would say is in ``image_head``.
 
     Raises:
         Vsj4rError: it cannot be read as an image.
@@ -60,27 +84,14 @@ def decoded[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
     try:  # from memory: by its name, ffmpeg would take "%03d" for a pattern
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
             return read(next(container.decode(video=0)))
-    except _UNREADABLE as error:
-        raise Vsj4rError(f"image {path} cannot be read: {_reason(error)}") from error
+    except (*READ_ERRORS, StopIteration) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Vsj4rError(f"image {path} cannot be read: {reason}") from error
 
 
-def main_video(container: InputContainer) -> av.VideoStream | None:
-    """The first video stream that is not a cover picture."""
-    moving = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
-    return next(moving, None)
-
-
-def upright[T: np.generic](pixels: NDArray[T], frame: av.VideoFrame) -> NDArray[T]:
-    """``pixels`` (H, W, C) of ``frame``, turned and mirrored as its display matrix says (a picture's is its
-    EXIF orientation)."""
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return pixels
-    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()  # (x, y) is shown at (ax + cy, bx + dy)
-    if abs(b) > abs(a):
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    return pixels[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def upright[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:
+    """``pixels`` (H, W, C) turned and mirrored by an orientation of EXIF, 1 to 8."""
+    if orientation > 4:
+        pixels = pixels.swapaxes(0, 1)
+    flipped, mirrored = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return pixels[:: -1 if flipped else 1, :: -1 if mirrored else 1]

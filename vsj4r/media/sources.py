@@ -14,7 +14,8 @@ import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import usual_matrix
-from vsj4r.media.images import has_alpha, image_clip
+from vsj4r.media.image_head import Chunk
+from vsj4r.media.images import ImageSet, colours_of, image_clip, look_at_images
 from vsj4r.media.probe import Probe, probe
 from vsj4r.media.reading import absent, image_names
 from vsj4r.media.times import all_known, counted
@@ -32,16 +33,21 @@ IMAGES_FPS = 25  # a folder of images has no rate of its own
 class Source:
     """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
-    ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. ``image_names``
-    are the file names of a folder's images; None for a video. ``probe`` is that of a video; None for images.
+    ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. One of ``images`` and
+    ``probe`` is None: a source is a folder of images, or a video.
     """
 
     path: Path
     clip: vs.VideoNode
     time_base: Fraction
     timestamps: list[int]
-    image_names: list[str] | None
+    images: ImageSet | None = None
     probe: Probe | None = None
+
+    @property
+    def image_names(self) -> list[str] | None:
+        """File names of a folder's images; None for a video."""
+        return None if self.images is None else self.images.names
 
     def times(self, muxer: str) -> tuple[Fraction, list[int]]:
         """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
@@ -49,12 +55,15 @@ class Source:
             return self.time_base, self.timestamps
         return counted(self.time_base, self.timestamps, Fraction(self.clip.fps))
 
-    def left_out(self) -> list[str]:
-        """A line for what ``clip`` lacks of the first frame, and so does every output."""
-        if self.probe is not None:
-            return _lost(self.probe, self.clip)
-        names = self.image_names or []
-        return [_OPAQUE] if names and has_alpha(self.path / names[0]) else []
+    def colours(self, n: int) -> tuple[Chunk, ...]:
+        """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""
+        return () if self.images is None else colours_of(self.path / self.images.names[n])
+
+    def notes(self, *, into_images: bool = False) -> list[str]:
+        """A line for what ``clip`` lacks of the input; ``into_images``: the output is a folder of PNG."""
+        if self.images is not None:
+            return _lost_of_images(self.images, into_images=into_images)
+        return [] if self.probe is None else _lost(self.probe, self.clip)
 
 
 def open_source(path: Path, *, index: Path | None = None) -> Source:
@@ -64,9 +73,9 @@ def open_source(path: Path, *, index: Path | None = None) -> Source:
         Vsj4rError: nothing there, not a video, no video stream, damaged, or interlaced.
     """
     if path.is_dir():
-        names = image_names(path)
-        clip = image_clip(path, names, fps=IMAGES_FPS)
-        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(names))), names)
+        images = look_at_images(path, image_names(path))
+        clip = image_clip(images, fps=IMAGES_FPS)
+        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(images.names))), images)
     if not path.is_file():
         raise absent(path)
     source = _open_video(probe(path), index)
@@ -106,6 +115,25 @@ def first_line(error: BaseException) -> str:
     return lines[-1].removeprefix(f"{Vsj4rError.__module__}.{Vsj4rError.__qualname__}: ")
 
 
+def _lost_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
+    """A line for each thing that images have, and the output has not."""
+    total = len(images.names)
+
+    def some(count: int) -> str:
+        return f"{count} of {total} images"
+
+    lost = [_OPAQUE] if images.translucent else []
+    unfit = images.unfit_profiles if into_images else images.unfit_profiles + images.profiled
+    if unfit:
+        reason = "is not for RGB" if into_images else "cannot go into a video"
+        lost.append(f"the ICC profile of {some(unfit)} {reason}: left out")
+    if images.deeper:
+        lost.append(f"{some(images.deeper)} have 16 bit: read as 8 bit, like the first")
+    if images.cut_short:
+        lost.append(f"{some(images.cut_short)} are cut short: the decoder makes up the rest of them")
+    return lost
+
+
 def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
     """A line for each thing that the file has with its first frame, and ``clip`` has not."""
     # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
@@ -142,7 +170,7 @@ def _open_video(found: Probe, index: Path | None) -> Source:
     if len(stamps) != len(clip):
         raise Vsj4rError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
     time_base, timestamps = all_known(path, time_base, stamps, Fraction(clip.fps))
-    return Source(path, clip, time_base, timestamps, None, found)
+    return Source(path, clip, time_base, timestamps, probe=found)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import vapoursynth as vs
 
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.media.command import Encode
-from vsj4r.media.reading import main_video
+from vsj4r.media.probe import main_video
 from vsj4r.media.video import write_video
 
 _SECONDS = 0.5

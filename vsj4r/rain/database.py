@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.reading import decoded, is_image
+from vsj4r.media.reading import decode_image, is_image
 from vsj4r.rain.streaks import Floats
 
 
@@ -54,6 +54,6 @@ def window(layer: NDArray[np.uint8], shape: tuple[int, ...], rng: np.random.Gene
 
 def _read_grey(path: Path) -> NDArray[np.uint8] | None:
     try:
-        return decoded(path, lambda frame: frame.to_ndarray(format="gray").astype(np.uint8, copy=False))
+        return decode_image(path, lambda frame: frame.to_ndarray(format="gray").astype(np.uint8, copy=False))
     except Vsj4rError:
         return None

@@ -104,7 +104,7 @@ def derain(job: Job, listener: Listener) -> float:
         raise absent(job.input)
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)
     source = open_source(job.input)
-    for note in source.left_out():
+    for note in source.notes(into_images=job.to_folder):
         listener.note(note)
     clip = source.clip
     if job.to_folder or chroma_of(clip) is None:
@@ -202,7 +202,7 @@ def _write_images(
     listener.started(started)
     with whole_folder(job.output) as temporary, closing(frames_in_order(images)) as frames:
         for n, frame in enumerate(frames):
-            write_png(frame, temporary / names[n])
+            write_png(frame, temporary / names[n], source.colours(n))
             listener.frame_done(n + 1)
 
 

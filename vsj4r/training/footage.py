@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
 from vsj4r.media.probe import READ_ERRORS, open_container, probe, unreadable
-from vsj4r.media.reading import decoded, image_names, upright
+from vsj4r.media.reading import image_names, read_image, to_8_bit, upright
 
 Pixels = NDArray[np.uint8]
 LONGEST_FRAMES = 150
@@ -25,13 +25,13 @@ artefacts away."""
 log = logging.getLogger(__name__)
 
 
-def read_image(path: Path) -> Pixels:
+def read_still(path: Path) -> Pixels:
     """(H, W, 3) uint8 RGB, turned as it is shown.
 
     Raises:
         Vsj4rError: it can't be read.
     """
-    return decoded(path, lambda frame: upright(_rgb(frame), frame))
+    return to_8_bit(read_image(path))
 
 
 def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
@@ -41,7 +41,7 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
         Vsj4rError: no pictures, one that can't be read, or one of another size.
     """
     paths = [folder / name for name in image_names(folder)[:frames]]
-    return _stacked(((path, read_image(path)) for path in paths), folder)
+    return _stacked(((path, read_still(path)) for path in paths), folder)
 
 
 def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | None = None) -> Pixels:
@@ -62,9 +62,9 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
     Raises:
         Vsj4rError: it can't be read.
     """
-    index = probe(path).video.index
+    found = probe(path).video
     with open_container(path) as container:
-        video = [stream.index for stream in container.streams.video].index(index)
+        video = [stream.index for stream in container.streams.video].index(found.index)
         frames = container.decode(video=video)
         while (frame := _next_of(frames, path)) is not None:
             if frame.colorspace == UNSPECIFIED:
@@ -75,7 +75,7 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
                     round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
                 )
                 shown = frame.reformat(width=width, height=height, interpolation="AREA")
-            yield upright(_rgb(shown), frame)
+            yield upright(_rgb(shown), found.orientation)
 
 
 def _next_of(frames: Iterator[av.VideoFrame], path: Path) -> av.VideoFrame | None:
@@ -105,7 +105,7 @@ def load_stills(folder: Path, patch_px: int) -> list[Pixels]:
         Vsj4rError: no folder, or nothing in it that can be used.
     """
     wanted = f"pictures of {patch_px} px a side or more"
-    clips = _usable(folder, lambda path: read_image(path)[None], 1, patch_px, wanted)
+    clips = _usable(folder, lambda path: read_still(path)[None], 1, patch_px, wanted)
     return [clip[0] for clip in clips]
 
 

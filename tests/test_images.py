@@ -1,0 +1,202 @@
+"""Images as editors, cameras and scanners write them: ICC profiles, orientations, depths, damage."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli import assert_refused, run, vsj4r
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.image_head import read_head
+from vsj4r.media.images import write_rgb
+from vsj4r.media.reading import read_image
+from vsj4r.training.footage import read_clip
+
+SIZE = 48, 32
+
+
+def profile(space: bytes = b"RGB ") -> bytes:
+    """As much of an ICC profile as programs look at before they use it."""
+    head = bytes(8) + b"mntr" + space + b"XYZ " + bytes(12) + b"acsp"
+    return struct.pack(">I", 132) + head.ljust(124, b"\0") + bytes(4)
+
+
+def picture(shift: int = 0) -> Image.Image:
+    ramp = np.add.outer(np.arange(SIZE[1]) + shift, np.arange(SIZE[0]))
+    return Image.fromarray((ramp[..., None] * [3, 2, 1]).astype(np.uint8))
+
+
+def saved(path: Path, image: Image.Image | None = None, **options: Any) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    (image or picture()).save(path, **options)
+    return path
+
+
+def chunks(path: Path) -> dict[bytes, bytes]:
+    """Of a PNG, by type; every check must be right."""
+    content, place, found = path.read_bytes(), 8, {}
+    while place < len(content):
+        length, kind = struct.unpack_from(">I4s", content, place)
+        body = content[place + 8 : place + 8 + length]
+        assert struct.unpack_from(">I", content, place + 8 + length) == (zlib.crc32(kind + body),)
+        found[kind] = body
+        place += 12 + length
+    return found
+
+
+def profile_in(path: Path) -> bytes:
+    name, packed = chunks(path)[b"iCCP"].split(b"\0", 1)
+    assert 1 <= len(name) <= 79
+    return zlib.decompress(packed[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("a.png", "RGB"),
+        ("a.png", "RGBA"),
+        ("a.png", "P"),
+        ("a.jpg", "RGB"),
+        ("a.tif", "RGB"),
+        ("a.webp", "RGB"),
+    ],
+)
+def test_the_icc_profile_of_an_image_is_kept(model: Path, tmp_path: Path, name: str, mode: str) -> None:
+    source = saved(tmp_path / "in" / name, picture().convert(mode), icc_profile=profile())
+    run(source.parent, tmp_path / "out", "--model", model)
+    output = tmp_path / "out" / "a.png"
+    assert profile_in(output) == profile()
+    assert list(chunks(output))[:2] == [b"IHDR", b"iCCP"]
+    with Image.open(output) as image:
+        assert image.info["icc_profile"] == profile()
+
+
+def test_profiles_of_16_bit_and_of_animated_png(model: Path, tmp_path: Path) -> None:
+    packed = b"x\0\0" + zlib.compress(profile())
+    write_rgb(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "0.png"), [(b"iCCP", packed)])
+    moving: dict[str, Any] = {"save_all": True, "append_images": [picture(5)], "icc_profile": profile()}
+    saved(tmp_path / "in" / "1.png", **moving)
+    run(tmp_path / "in", tmp_path / "out", "--model", model)
+    for n in range(2):
+        assert profile_in(tmp_path / "out" / f"{n}.png") == profile()
+        assert read_image(tmp_path / "out" / f"{n}.png").dtype == np.uint16
+
+
+def test_images_with_a_profile_are_read_everywhere(model: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "in" / "a.png", icc_profile=profile()).parent
+    run(folder, tmp_path / "out.mkv", "--model", model)
+    assert vsj4r("compare", folder, folder, "-o", tmp_path / "page.html").returncode == 0
+    assert vsj4r("rain", folder, tmp_path / "rain").returncode == 0
+    assert profile_in(tmp_path / "rain" / "rainy" / "a.png") == profile()
+    assert b"iCCP" not in chunks(tmp_path / "rain" / "mask" / "a.png")
+    assert read_clip(folder).shape == (1, 32, 48, 3)
+
+
+def test_what_a_png_says_of_its_colours_is_kept(model: Path, tmp_path: Path) -> None:
+    said = [(b"cICP", b"\x09\x10\x00\x01"), (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", bytes(32))]
+    write_rgb(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "a.png"), said)
+    run(tmp_path / "in", tmp_path / "out", "--model", model)
+    found = chunks(tmp_path / "out" / "a.png")
+    assert [(kind, found[kind]) for kind, _ in said] == said
+
+
+@pytest.mark.parametrize(("mode", "space"), [("L", b"GRAY"), ("CMYK", b"CMYK")])
+def test_a_profile_that_is_not_for_rgb_is_left_out_aloud(
+    model: Path, tmp_path: Path, mode: str, space: bytes
+) -> None:
+    name = "a.png" if mode == "L" else "a.jpg"
+    source = saved(tmp_path / "in" / name, picture().convert(mode), icc_profile=profile(space))
+    done = run(source.parent, tmp_path / "out", "--model", model)
+    assert "vsj4r: the ICC profile of 1 of 1 images is not for RGB: left out" in done.stderr.splitlines()
+    assert b"iCCP" not in chunks(tmp_path / "out" / "a.png")
+
+
+def test_a_video_has_no_icc_profile(model: Path, tmp_path: Path) -> None:
+    source = saved(tmp_path / "in" / "a.png", icc_profile=profile())
+    saved(tmp_path / "in" / "b.png")
+    done = run(source.parent, tmp_path / "out.mkv", "--model", model)
+    said = "vsj4r: the ICC profile of 1 of 2 images cannot go into a video: left out"
+    assert said in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
+def test_orientation_beside_a_profile(tmp_path: Path, name: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lossless: dict[str, Any] = {"lossless": True} if name == "a.webp" else {}
+    path = saved(tmp_path / name, exif=exif, icc_profile=profile(), **lossless)
+    head, shown = read_head(path), read_image(path)
+    assert head is not None
+    assert head.orientation == orientation
+    assert shown.shape[:2] == (head.height, head.width)
+    upright = saved(tmp_path / "upright.png", picture())
+    turns = {3: 2, 5: 1, 6: -1, 7: 1, 8: 1}
+    expected = np.rot90(read_image(upright), turns.get(orientation, 0))
+    if orientation in (2, 5, 7):
+        expected = expected[:, ::-1] if orientation != 5 else expected[::-1]
+    if orientation == 4:
+        expected = expected[::-1]
+    assert np.abs(shown.astype(int) - expected).mean() < 8
+
+
+def test_another_size_is_refused_before_the_first_frame(model: Path, tmp_path: Path) -> None:
+    for n in range(40):
+        saved(tmp_path / "in" / f"{n:02d}.png", picture().resize((20, 32)) if n in (7, 30) else None)
+    done = vsj4r("run", "--json", tmp_path / "in", tmp_path / "out", "--model", model)
+    assert done.returncode == 1
+    assert '"started"' not in done.stdout
+    said = "07.png must be 48x32 like the first, got 20x32 (and 1 more of another size)"
+    assert said in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+def test_an_image_that_is_cut_short_is_refused_at_once(model: Path, tmp_path: Path, name: str) -> None:
+    saved(tmp_path / "in" / "0.png")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8))
+    path = saved(tmp_path / "in" / name, noise)
+    path.write_bytes(path.read_bytes()[:-200])
+    done = vsj4r("run", tmp_path / "in", tmp_path / "out", "--model", model)
+    assert_refused(done, 1, f"image {path} cannot be read: the file is cut short", tmp_path)
+
+
+def test_a_jpeg_that_is_cut_short_is_read_with_a_line(model: Path, tmp_path: Path) -> None:
+    path = saved(tmp_path / "in" / "a.jpg")
+    path.write_bytes(path.read_bytes()[:-60])
+    done = run(tmp_path / "in", tmp_path / "out", "--model", model)
+    said = "vsj4r: 1 of 1 images are cut short: the decoder makes up the rest of them"
+    assert said in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF    WEBP", b"II*\0", b"BM"]
+)
+def test_an_image_of_nothing_is_refused(model: Path, tmp_path: Path, content: bytes) -> None:
+    path = saved(tmp_path / "in" / "a.png")
+    path.write_bytes(content)
+    done = vsj4r("run", tmp_path / "in", tmp_path / "out", "--model", model)
+    assert_refused(done, 1, f"image {path} cannot be read: ", tmp_path)
+
+
+def test_any_head_is_read_or_refused(tmp_path: Path) -> None:
+    """Bytes changed at random, in each format: a head, or a line."""
+    rng, path = np.random.default_rng(0), tmp_path / "a"
+    for kind in ("png", "jpeg", "tiff", "webp", "bmp"):
+        whole = io.BytesIO()
+        options: dict[str, Any] = {} if kind == "bmp" else {"icc_profile": profile()}
+        picture().save(whole, kind, **options)
+        for _ in range(200):
+            content = bytearray(whole.getvalue())
+            for place in rng.integers(0, min(len(content), 400), 4):
+                content[place] = rng.integers(256)
+            path.write_bytes(content)
+            with suppress(Vsj4rError):
+                read_head(path)
