@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -46,6 +47,14 @@ def compare(*arguments: object, cwd: Path | None = None) -> Done:
     done = vsj4r("compare", *arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done
+
+
+def test_a_video_says_what_it_leaves_out(rich: Path, tmp_path: Path) -> None:
+    outputs = ("-o", tmp_path / "page.html", "--video", tmp_path / "both.mp4")
+    done = compare(rich, rich, *outputs)
+    assert ".mp4 cannot hold attachment stream 3 (font.ttf): left out" in done.stderr
+    with av.open(str(tmp_path / "both.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio", "subtitle", "data"]
 
 
 def test_figures_are_right(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import pytest
 from tests import media
 from tests.cli import alive, assert_refused, children_of, command, run, vsj4r
 from vsj4r.engine.weights import models
+from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.media.process import FFmpeg
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +143,19 @@ print("survived")
     assert done.returncode == code
     assert done.stdout == ""
     assert "Exception ignored" not in done.stderr
+
+
+def test_what_ffmpeg_says_first_is_told_however_much_follows() -> None:
+    said = "import sys; print('the first reason', *['a consequence'] * 99, sep='\\n', file=sys.stderr); sys.exit(1)"
+    with pytest.raises(Vsj4rError, match="^ffmpeg: the first reason$"), FFmpeg([sys.executable, "-c", said]) as it:
+        it.finish()
+
+
+def test_a_full_disk_is_told_though_it_is_not_what_ffmpeg_says_first() -> None:
+    lines = f"['a reason', 'av_interleaved_write_frame(): {os.strerror(errno.ENOSPC)}', *['more'] * 99]"
+    said = f"import sys; print(*{lines}, sep='\\n', file=sys.stderr); sys.exit(1)"
+    with pytest.raises(DiskFullError, match="^ffmpeg: No space left"), FFmpeg([sys.executable, "-c", said]) as it:
+        it.finish()
 
 
 def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:

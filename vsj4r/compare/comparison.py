@@ -39,7 +39,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``summary`` is one line; ``notes`` say what is missing, and why."""
+    """``summary`` is one line; ``notes``: what is missing from the page or the video, a line each."""
 
     summary: str
     notes: list[str]
@@ -66,7 +66,7 @@ def compare(comparison: Comparison, on_step: OnStep, *, version: str) -> Compare
     with whole_file(comparison.page) as temporary:
         temporary.write_text(render(sides, measures, quality, version), "utf-8")
         if comparison.video is not None:
-            _write_video(sides, comparison.video, lambda done: on_step("encoding", done, frames))
+            notes += _write_video(sides, comparison.video, lambda done: on_step("encoding", done, frames))
     return Compared(summary(measures, quality), notes)
 
 
@@ -85,8 +85,11 @@ def _check(comparison: Comparison, outputs: list[Path]) -> None:
             check_output(output, source=source, folder=False, overwrite=comparison.overwrite)
 
 
-def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None]) -> None:
-    """All sides in a row, each with its label, with the sound and the timestamps of the first video."""
+def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None]) -> list[str]:
+    """All sides in a row, each with its label, with the sound and the timestamps of the first video.
+
+    Returns a line for each thing of that video that ``output`` lacks.
+    """
     clips = [
         clip.text.Text(side.label, alignment=7, scale=max(clip.height // 360, 1))
         for side, clip in zip(sides, in_yuv420(sides, 8), strict=True)
@@ -94,12 +97,14 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
     source = timed(sides).source
     muxer = container_for(output)
     time_base, timestamps = source.times(muxer)
+    extras = Extras() if source.probe is None else find_extras(source.probe, muxer)
     encode = Encode(
         muxer=muxer,
         encoder=find_encoder("x264"),
         time_base=time_base,
         timestamps=timestamps,
         source=source.probe,
-        extras=Extras() if source.probe is None else find_extras(source.probe, muxer),
+        extras=extras,
     )
     write_video(vs.core.std.StackHorizontal(clips), output, encode, on_frame=on_frame)
+    return source.notes() + extras.left_out(output.suffix)

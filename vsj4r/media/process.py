@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +18,6 @@ from typing import IO, Self, cast
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.media.whole import NO_ROOM
 
-_KEPT_LINES = 50
 _HARMLESS = ("codec frame size is not set", "Consider increasing the value")
 _NO_ROOM = tuple(os.strerror(code) for code in NO_ROOM)
 _WAITING_WRITES = 2  # frames between the one that makes them and the one that writes them
@@ -52,7 +50,8 @@ class FFmpeg:
     def __init__(self, command: list[str], *, folder: Path | None = None) -> None:
         self._command = _bound_to_us(command)
         self._folder = folder
-        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._first_words = ""  # the first line that is not harmless
+        self._no_room = ""  # the system's words for a full disk, where they were among the lines
         self._jobs: queue.Queue[Callable[[IO[bytes]], None] | None] = queue.Queue(maxsize=_WAITING_WRITES)
         self._failure: BaseException | None = None
 
@@ -129,8 +128,12 @@ class FFmpeg:
 
     def _listen(self) -> None:
         with cast("IO[bytes]", self._process.stderr) as stderr:
-            for line in stderr:
-                self._said.append(line.decode("utf-8", "replace").rstrip())
+            for raw in stderr:
+                line = raw.decode("utf-8", "replace").rstrip()
+                if not line or any(known in line for known in _HARMLESS):
+                    continue
+                self._first_words = self._first_words or line
+                self._no_room = self._no_room or next((each for each in _NO_ROOM if line.endswith(each)), "")
 
     def _error(self) -> Exception:
         if self._failure is not None and not isinstance(self._failure, OSError):
@@ -141,12 +144,10 @@ class FFmpeg:
         except subprocess.TimeoutExpired:
             code = None
         self._listener.join(timeout=5)
-        lines = [line for line in self._said if line and not any(known in line for known in _HARMLESS)]
-        full = next((words for words in _NO_ROOM for line in lines if line.endswith(words)), None)
-        if full is not None:
-            return DiskFullError(f"ffmpeg: {full}")
-        said = re.sub(r"^(\[[^]]*\] )+", "", lines[0]) if lines else f"it ended with code {code}"
-        return Vsj4rError(f"ffmpeg: {said}")
+        if self._no_room:
+            return DiskFullError(f"ffmpeg: {self._no_room}")
+        said = re.sub(r"^(\[[^]]*\] )+", "", self._first_words)
+        return Vsj4rError(f"ffmpeg: {said or f'it ended with code {code}'}")
 
 
 def environment() -> dict[str, str]:
