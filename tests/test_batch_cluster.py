@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
@@ -18,8 +18,17 @@ from tests import media
 from tests.cli import batch, command, parts, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r import __version__
-from vsj4r.batch.pool import Wanted, on_cluster, problems_here
-from vsj4r.batch.work import model_key
+from vsj4r.batch.drive import Batch
+from vsj4r.batch.manifest import Manifest
+from vsj4r.batch.pool import Ended, Messages, OnDask, Told, Wanted, on_cluster, problems_here
+from vsj4r.batch.settings import Settings
+from vsj4r.batch.tasks import Task
+from vsj4r.batch.work import Work, model_key
+from vsj4r.cli.report import Item, JsonReport
+from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 class Cluster(NamedTuple):
@@ -49,6 +58,49 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         for process in processes:
             process.kill()
             process.wait()
+
+
+class CountingClient:
+    """A Dask client with 64 workers, which counts how often it is asked for them."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def scheduler_info(self, n_workers: int) -> dict[str, dict[str, Any]]:
+        self.asked += 1
+        return {"workers": {f"tcp://w{n}": {"resources": {"vsj4r": 1}} for n in range(64)}}
+
+    def subscribe_topic(self, topic: str, handler: object) -> None: ...
+
+    def submit(self, *task: object, **how: object) -> CountingClient:
+        return self
+
+    def add_done_callback(self, callback: object) -> None: ...
+
+
+def test_the_scheduler_is_not_asked_for_all_workers_at_every_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Or its work grows with the square of the workers: each tells of its frames twice a second."""
+    works = [
+        Work(f"k{n}", Path("in.mkv"), tmp_path / f"{n}.mkv", Settings(), tmp_path / f"k{n}", "", "")
+        for n in range(64)
+    ]
+    messages, client = Messages(), CountingClient()
+    tasks = [Task("plan", work).name for work in works]
+    for _ in range(50):
+        for task in tasks:
+            messages.put(Told(task, {"kind": "note", "text": "a frame"}))
+    for task in tasks:
+        messages.put(Ended(task, None, Vsj4rError("that is all")))
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    with Manifest.writing(tmp_path / "state") as manifest:
+        report = JsonReport()
+        report.work([Item(work.input, work.output, "j4r", "cpu") for work in works])
+        driven = Batch(works, tmp_path / "parts", manifest, report)
+        endings = driven.run(OnDask(cast("Client", client), "tcp://here", messages), messages)
+    assert list(endings.values()) == ["failed"] * 64
+    assert client.asked == 1
 
 
 def test_a_cluster_that_is_there_already(cluster: Cluster, tmp_path: Path) -> None:

@@ -121,6 +121,10 @@ def test_an_unknown_model_and_broken_toml(shelf: Path) -> None:
         read(shelf, job() + 'model = "j4r"\n')
 
 
+def test_notepad_may_write_a_job_file(shelf: Path) -> None:
+    assert not refused(shelf, "\ufeff" + job())
+
+
 def test_all_mistakes_are_told_at_once_and_nothing_is_begun(shelf: Path) -> None:
     (shelf / "jobs.toml").write_text("nonsense = 1\n[defaults]\nstrngth = 1\n" + job('input = "x.mkv"'))
     done = vsj4r("batch", "jobs.toml", cwd=shelf)

@@ -15,6 +15,7 @@ from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, message, reference
 from vsj4r.frames.scenes import Cuts
 from vsj4r.frames.segments import Segments
+from vsj4r.plugin.cut_files import read_cuts
 
 core = vs.core
 LENGTH = 60
@@ -118,6 +119,13 @@ def test_given_cuts_are_taken_from_a_list_or_a_file(tiny: str, tmp_path: Path) -
         assert_all(out, expected, list(range(LENGTH)))
     without = reference(clip, tiny, Segments(LENGTH, 20, 4, 1))
     assert_all(derain(clip, tiny, segment=20, warmup=4, scenes=[]), without, list(range(LENGTH)))
+
+
+@pytest.mark.parametrize(("text", "cuts"), [("7 K\n9 I\n", [7, 9]), (av1an([7, 9]), [0, 7, 9])])
+def test_notepad_may_write_a_file_of_cuts(tmp_path: Path, text: str, cuts: list[int]) -> None:
+    path = tmp_path / "cuts"
+    path.write_text("\ufeff" + text)
+    assert read_cuts(str(path)) == cuts
 
 
 def test_files_that_hold_no_cuts_are_refused(tiny: str, tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_json_lines(plain: Path, model: Path, tmp_path: Path) -> None:
     done = run(plain, output, "--model", model, "--json")
     assert done.stderr == ""
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [event["event"] for event in events if event["event"] != "progress"] == ["start", "done"]
+    assert [event["event"] for event in events if event["event"] != "progress"] == ["plan", "done"]
     start = events[0]
     assert (start["frames"], start["width"], start["height"]) == (24, 96, 64)
     assert start["fps"] == 24
@@ -175,7 +175,7 @@ def test_json_lines(plain: Path, model: Path, tmp_path: Path) -> None:
     assert events[-1]["output"] == str(output)
     refused = vsj4r("run", plain, output, "--model", model, "--json")
     assert refused.returncode == 1
-    assert json.loads(refused.stdout)["event"] == "error"
+    assert json.loads(refused.stdout)["event"] == "failed"
     assert "exists already" in json.loads(refused.stdout)["message"]
 
 

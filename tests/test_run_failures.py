@@ -123,16 +123,16 @@ def test_stopping_leaves_nothing(
     assert not [child for child in children if alive(child)]
 
 
-@pytest.mark.parametrize(("sent", "code"), [("SIGINT", -signal.SIGINT), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", -signal.SIGINT), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_in_the_midst_of_a_callback_is_not_lost(sent: str, code: int) -> None:
     """Python drops exceptions of a weak reference's callback: about one SIGTERM in 25 fell into one."""
     script = f"""
 import signal, time, weakref
-from vsj4r.cli.app import listen
+from vsj4r.cli.stops import Ending
 class Thing: pass
 thing = Thing()
 dying = weakref.ref(thing, lambda _: signal.raise_signal(signal.{sent}))
-listen()
+Ending().listen()
 del thing
 time.sleep(60)
 print("survived")
@@ -146,15 +146,21 @@ print("survived")
 
 
 def test_what_ffmpeg_says_first_is_told_however_much_follows() -> None:
-    said = "import sys; print('the first reason', *['a consequence'] * 99, sep='\\n', file=sys.stderr); sys.exit(1)"
-    with pytest.raises(Vsj4rError, match="^ffmpeg: the first reason$"), FFmpeg([sys.executable, "-c", said]) as it:
+    said = "import sys; sys.exit('the first reason' + 99 * '\\na consequence')"
+    with (
+        pytest.raises(Vsj4rError, match=r"^ffmpeg: the first reason$"),
+        FFmpeg([sys.executable, "-c", said]) as it,
+    ):
         it.finish()
 
 
 def test_a_full_disk_is_told_though_it_is_not_what_ffmpeg_says_first() -> None:
     lines = f"['a reason', 'av_interleaved_write_frame(): {os.strerror(errno.ENOSPC)}', *['more'] * 99]"
     said = f"import sys; print(*{lines}, sep='\\n', file=sys.stderr); sys.exit(1)"
-    with pytest.raises(DiskFullError, match="^ffmpeg: No space left"), FFmpeg([sys.executable, "-c", said]) as it:
+    with (
+        pytest.raises(DiskFullError, match=r"^ffmpeg: No space left"),
+        FFmpeg([sys.executable, "-c", said]) as it,
+    ):
         it.finish()
 
 

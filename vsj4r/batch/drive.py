@@ -46,8 +46,6 @@ class Listener(Protocol):
 
     def file_failed(self, index: int, error: str) -> None: ...
 
-    def tick(self) -> None: ...
-
 
 @dataclass(slots=True)
 class _File:
@@ -146,7 +144,6 @@ class Batch:
             try:
                 message = messages.get(timeout=_LISTEN_SECONDS)
             except queue.Empty:
-                self._listener.tick()
                 continue
             self._hear(message)
         if self._full is not None:

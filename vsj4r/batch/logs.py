@@ -55,9 +55,6 @@ class Logs:
         self._write(index, f"failed: {error}")
         self._after.file_failed(index, error)
 
-    def tick(self) -> None:
-        self._after.tick()
-
     def _write(self, index: int, text: str) -> None:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         with log_of(self._works[index], self._folder).open("a", encoding="utf-8", errors="replace") as file:

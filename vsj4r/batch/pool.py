@@ -9,6 +9,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # it takes a while to import
 
 RESOURCE = "vsj4r"
 """The Dask resource of which each task takes one."""
+
+_ASK_EVERY_SECONDS = 1.0
 
 LOOPBACK = "127.0.0.1"
 
@@ -113,11 +116,18 @@ class OnDask:
         self._messages = messages
         self._topic = f"vsj4r-{os.getpid()}-{os.urandom(4).hex()}"
         self._futures: dict[str, Future[Any]] = {}
+        self._slots, self._asks_again = 0, 0.0
         client.subscribe_topic(self._topic, self._hear)
 
     @property
     def slots(self) -> int:
-        return sum(int(worker["resources"].get(RESOURCE, 0)) for worker in self.workers().values())
+        """As of a second ago: the scheduler describes every worker in its answer, and each worker's messages
+        make us ask."""
+        now = time.monotonic()
+        if now >= self._asks_again:
+            self._slots = sum(int(worker["resources"].get(RESOURCE, 0)) for worker in self.workers().values())
+            self._asks_again = now + _ASK_EVERY_SECONDS
+        return self._slots
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """Address to what the scheduler knows, of the workers that take our tasks.

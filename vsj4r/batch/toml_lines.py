@@ -60,7 +60,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
         Vsj4rError: no such file, or not TOML; with file and line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), Lines(text.replace("\r\n", "\n"))
     except UnicodeDecodeError:
         raise Vsj4rError(f"{path} is no UTF-8 text") from None

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli.exits import BAD_USAGE, DONE, FAILED
-from vsj4r.cli.run import UsageError
+from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UsageError
 from vsj4r.cli.stops import Stops, counted_stops
 from vsj4r.errors import DiskFullError, Vsj4rError
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from vsj4r.batch.jobfile import JobFile
     from vsj4r.batch.pool import Messages, OnDask, Pool
     from vsj4r.batch.work import Work
-    from vsj4r.cli.batch_progress import BatchReport
+    from vsj4r.cli.report import Report
 
 
 def batch(
@@ -42,22 +41,25 @@ def batch(
     The first Ctrl-C finishes the chunks under way, the second stops at once.
     """
     from vsj4r.cli.batch_plan import show_plan
-    from vsj4r.cli.batch_progress import BarReport, JsonReport
+    from vsj4r.cli.report import BarReport, Item, JsonReport
 
     if workers is not None and cluster is not None:
         raise UsageError("--workers and --cluster exclude each other")
-    report: BatchReport = JsonReport() if as_json else BarReport()
+    report: Report = JsonReport() if as_json else BarReport()
     with report:
         works = _read(job_file, report)
         if works is None:
             return BAD_USAGE
         jobs, todo = works
+        report.work(
+            [Item(work.input, work.output, work.settings.model, work.settings.device) for work in todo]
+        )
         if dry_run:
             return show_plan(todo, jobs.state, report, as_json=as_json)
         return _run(jobs, todo, report, workers=workers, cluster=cluster)
 
 
-def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | None:
+def _read(job_file: Path, report: Report) -> tuple[JobFile, list[Work]] | None:
     """The work of ``job_file``; None after all that is wrong with it has been said."""
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
@@ -84,7 +86,7 @@ def _read(job_file: Path, report: BatchReport) -> tuple[JobFile, list[Work]] | N
 
 
 def _run(
-    jobs: JobFile, works: list[Work], report: BatchReport, *, workers: int | None, cluster: str | None
+    jobs: JobFile, works: list[Work], report: Report, *, workers: int | None, cluster: str | None
 ) -> int:
     from vsj4r.batch.drive import Batch
     from vsj4r.batch.logs import Logs
@@ -103,14 +105,14 @@ def _run(
         )
         ready = driven.take_up()
         endings: dict[int, str] = {}
-        outputs, messages = [work.output for work in works], Messages()
+        messages = Messages()
         if ready == len(works):
-            report.began(outputs, ready, 0)
+            report.began(ready, 0)
         else:
-            for output in outputs:
-                output.parent.mkdir(parents=True, exist_ok=True)
+            for work in works:
+                work.output.parent.mkdir(parents=True, exist_ok=True)
             with _pool(jobs, works, messages, report, stops, workers, cluster) as pool:
-                report.began(outputs, ready, pool.slots)
+                report.began(ready, pool.slots)
                 endings = dict(driven.run(pool, messages))
     failed = list(endings.values()).count("failed")
     done = ready if not endings else list(endings.values()).count("done")
@@ -135,7 +137,7 @@ def _pool(
     jobs: JobFile,
     works: list[Work],
     messages: Messages,
-    report: BatchReport,
+    report: Report,
     stops: Stops,
     workers: int | None,
     cluster: str | None,
@@ -164,7 +166,7 @@ def _pool(
                 raise
 
 
-def _await_workers(pool: OnDask, address: str, report: BatchReport, stops: Stops) -> None:
+def _await_workers(pool: OnDask, address: str, report: Report, stops: Stops) -> None:
     from vsj4r.batch.pool import RESOURCE
 
     if not pool.slots:

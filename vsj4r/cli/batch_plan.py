@@ -11,18 +11,17 @@ import typer
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import Plan, Work
-from vsj4r.cli.batch_progress import BatchReport
-from vsj4r.cli.exits import DONE, FAILED
-from vsj4r.cli.text import shown
+from vsj4r.cli.outcome import DONE, FAILED, one_line
+from vsj4r.cli.report import Report
 from vsj4r.errors import Vsj4rError
 
 _NOTHING = (None, (), (None, None), False)
 
 
-def show_plan(works: list[Work], state: Path, report: BatchReport, *, as_json: bool) -> int:
+def show_plan(works: list[Work], state: Path, report: Report, *, as_json: bool) -> int:
     """Open every file and say what would be done to it; gives the exit code."""
     ready = {record.key for record in Manifest.records_in(state) if record.owns_output()}
-    report.began([work.output for work in works], sum(work.key in ready for work in works), 0)
+    report.began(sum(work.key in ready for work in works), 0)
     worker = Worker(threads=0, tell=lambda event: None, stopped=lambda: False)
     code = DONE
     for index, work in enumerate(works):
@@ -45,14 +44,14 @@ def show_plan(works: list[Work], state: Path, report: BatchReport, *, as_json: b
 def _print_plan(work: Work, plan: Plan, *, done: bool) -> None:
     settings = work.settings.named().items()
     size = f"{plan.width}x{plan.height} {plan.format}, {plan.fps:.3f} fps"
-    typer.echo(f"{shown(work.input)} -> {shown(work.output)}{' (done)' if done else ''}")
+    typer.echo(f"{one_line(work.input)} -> {one_line(work.output)}{' (done)' if done else ''}")
     typer.echo(f"  {plan.frames} frames, {size}")
     typer.echo(f"  chunks from {' '.join(map(str, plan.starts))}")
     typer.echo(
         "  " + ", ".join(f"{name} {_told(value)}" for name, value in settings if value not in _NOTHING)
     )
     for note in plan.notes:
-        typer.echo(f"  {shown(note)}")
+        typer.echo(f"  {one_line(note)}")
 
 
 def _told(value: object) -> str:

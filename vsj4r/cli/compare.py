@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vsj4r.cli.text import shown
+from vsj4r.cli.outcome import one_line
 
 
 def compare(
@@ -54,5 +54,5 @@ def compare(
         compared = write_comparison(comparison, on_step, version=__version__)
     for note in compared.notes:
         typer.echo(f"vsj4r: {note}", err=True)
-    written = ", ".join(shown(path) for path in (page, video) if path is not None)
+    written = ", ".join(one_line(path) for path in (page, video) if path is not None)
     typer.echo(f"{written}: {compared.summary}")

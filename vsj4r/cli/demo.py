@@ -30,8 +30,9 @@ def demo(
     Results: rain.mkv (lossless), clean.mkv, side-by-side.png. Earlier ones in OUTPUT_DIR are replaced.
     """
     photograph = _photograph()  # before anything slow or written
-    from vsj4r.cli.progress import BarReport
-    from vsj4r.run.derain import Job, derain
+    from vsj4r.cli.report import BarReport
+    from vsj4r.cli.run_report import derain_with_report
+    from vsj4r.run.derain import Job
 
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -40,8 +41,8 @@ def demo(
     rain, clean, picture = (output_dir / name for name in ("rain.mkv", "clean.mkv", "side-by-side.png"))
     _write_rain(_rainy(photograph), rain)
     job = Job(input=rain, output=clean, to_folder=False, model=model, device=device, overwrite=True)
-    with BarReport(job) as report:
-        report.finished(derain(job, report))
+    with BarReport() as report:
+        derain_with_report(job, report)
     _write_side_by_side(rain, clean, picture)
     typer.echo(f"rain: {rain}\nderained: {clean}\nboth: {picture}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vsj4r.cli.exits import DONE, FAILED
+from vsj4r.cli.outcome import DONE, FAILED
 
 if TYPE_CHECKING:
     from vsj4r.doctor.findings import Finding

@@ -9,11 +9,8 @@ from typing import Annotated
 
 import typer
 
+from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
-
-
-class UsageError(Vsj4rError):
-    """The command line itself is wrong, whatever the input holds."""
 
 
 def run(
@@ -40,8 +37,9 @@ def run(
     A folder of images is read in the order of its names; as a video it has 25 frames a second.
     OUTPUT appears when it is complete: a failed or interrupted run leaves nothing behind.
     """
-    from vsj4r.cli.progress import BarReport, JsonReport, Report
-    from vsj4r.run.derain import Job, check_job, derain
+    from vsj4r.cli.report import BarReport, JsonReport, Report
+    from vsj4r.cli.run_report import derain_with_report
+    from vsj4r.run.derain import Job, check_job
 
     try:
         arguments = tuple(shlex.split(ffmpeg))
@@ -59,13 +57,13 @@ def run(
         overwrite=overwrite,
         ffmpeg=arguments,
     )
-    report: Report = JsonReport(job) if as_json else BarReport(job)
+    report: Report = JsonReport() if as_json else BarReport()
     with report:
         try:
             check_job(job)
         except Vsj4rError as error:
             raise UsageError(str(error)) from error
-        report.finished(derain(job, report))
+        derain_with_report(job, report)
 
 
 def is_folder_name(name: str) -> bool:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vsj4r.cli.run import UsageError
-from vsj4r.cli.text import shown
+from vsj4r.cli.outcome import UsageError, one_line
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def status(
             typer.echo(json.dumps({"output": str(file.output), "state": state, **numbers, "error": why}))
         else:
             how_far = f"{done} of {frames} frames" if frames else ""
-            typer.echo("  ".join(filter(None, (f"{state:8}", shown(file.output), how_far, shown(why)))))
+            typer.echo("  ".join(filter(None, (f"{state:8}", one_line(file.output), how_far, one_line(why)))))
     return 0 if all_done else 1
 
 

@@ -17,7 +17,7 @@ def read_cuts(name: str) -> list[int]:
         Vsj4rError: it cannot be read or is neither kind of file.
     """
     try:
-        text = Path(name).read_text(encoding="utf-8")
+        text = Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text"
         raise Vsj4rError(f"qpfile must be a readable file, got {name!r}: {reason}") from error

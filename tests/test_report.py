@@ -1,0 +1,31 @@
+"""What a command tells of its progress."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vsj4r.batch.work import Plan
+from vsj4r.cli.report import Item, JsonReport
+
+
+def test_the_pace_outlives_the_planning_of_another_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One frame a second, of which an earlier run's 60 say nothing."""
+    seconds = iter(range(1000))
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    plan = Plan(100, (0,), 96, 64, "YUV420P8", 24)
+    told = JsonReport()
+    told.work([Item(Path("in.mkv"), Path(name), "j4r", "auto") for name in ("a.mkv", "b.mkv")])
+    told.planned(0, plan, 60)
+    told.frames_done(0, 61)
+    told.frames_done(0, 62)
+    told.planned(1, plan, 0)
+    capsys.readouterr()
+    told.frames_done(0, 63)
+    event = json.loads(capsys.readouterr().out)
+    assert event["fps"] > 0.4
+    assert event["eta_seconds"] == pytest.approx((200 - 63) / event["fps"], rel=0.01)

@@ -1,0 +1,34 @@
+"""A run told as a batch of one file."""
+
+from __future__ import annotations
+
+from vsj4r.batch.work import Plan
+from vsj4r.cli.report import Item, Report
+from vsj4r.run.derain import Job, Started, derain
+
+
+def derain_with_report(job: Job, report: Report) -> None:
+    """Run ``job`` and tell ``report`` how it goes, to its end.
+
+    Raises:
+        Vsj4rError: as ``derain``.
+    """
+    report.work([Item(job.input, job.output, job.model, job.device)])
+    report.file_done(0, derain(job, _OneFile(report)))
+
+
+class _OneFile:
+    """The ``Listener`` of a run."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def note(self, text: str) -> None:
+        self._report.note(text, 0)
+
+    def started(self, started: Started) -> None:
+        plan = Plan(started.frames, (0,), started.width, started.height, started.format, started.fps)
+        self._report.planned(0, plan, 0)
+
+    def frame_done(self, frame: int) -> None:
+        self._report.frames_done(0, frame)
