@@ -11,16 +11,23 @@ from typing import Any
 import pytest
 
 from tests.cli import assert_refused, vsj4r
+from tests.tiny_footage import write_footage, write_recipe
 from vsj4r import __version__
-from vsj4r.engine.weights import find_model
+from vsj4r.engine.weights import find_model, models
 from vsj4r.errors import Vsj4rError
 
 torch = pytest.importorskip("torch")
 
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.publishing.export import read_run  # noqa: E402
 from vsj4r.publishing.publish import publish  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
+from vsj4r.training.ranks import Ranks  # noqa: E402
+from vsj4r.training.recipe import load_recipe  # noqa: E402
+from vsj4r.training.trainer import Trainer  # noqa: E402
+
+ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
 def test_a_run_becomes_a_model(tmp_path: Path) -> None:
@@ -37,6 +44,23 @@ def test_a_run_becomes_a_model(tmp_path: Path) -> None:
     again = vsj4r("export", "mine", "--folder", tmp_path, "--overwrite")
     assert again.returncode == 0, again.stderr
     assert json.loads((tmp_path / "mine.json").read_text()) == described
+
+
+def test_export_tells_what_a_run_has_saved(tmp_path: Path) -> None:
+    """The hours of its training and, of the weights that were validated, their PSNR."""
+    recipe = load_recipe(write_recipe(tmp_path / "tiny.toml", steps=4))
+    run = tmp_path / "run"
+    trainer = Trainer(recipe, write_footage(tmp_path / "data"), run, ranks=ALONE, workers=0)
+    assert trainer.run()
+    hours = {"steps": 4, "hours": round(trainer.seconds / 3600, 3)}
+    assert read_run(run / "checkpoint.pt", "mine")[1] == hours
+    assert read_run(run / "best.pt", "mine")[1] == {**hours, "psnr": round(trainer.best, 3)}
+
+
+@pytest.mark.parametrize("name", models())
+def test_shipped_models_say_how_they_were_trained(name: str) -> None:
+    described = json.loads(find_model(name).onnx.with_suffix(".json").read_text())
+    assert described["training"].keys() >= {"steps", "hours", "version"}
 
 
 @pytest.mark.parametrize(

@@ -43,13 +43,17 @@ def export(name: str, folder: Path, trained: Path | None, *, version: str) -> Ex
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise Vsj4rError(f"{folder / name} cannot be exported anew: {reason}") from error
     else:
-        net, training = _from_run(trained, name)
+        net, training = read_run(trained, name)
         training["version"] = version
     return Exported(publish(net, name, folder, training), parameters_by_box(net))
 
 
-def _from_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
-    """The network, and what its JSON says of the training."""
+def read_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
+    """The network of best.pt or checkpoint.pt, and what its JSON is to say of the training.
+
+    Raises:
+        Vsj4rError: no such file, no checkpoint, or of no known network.
+    """
     saved = checkpoint.load(trained)
     if saved is None:
         raise Vsj4rError(f"{trained} does not exist")
@@ -57,7 +61,10 @@ def _from_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
     if model not in CONFIGS:
         raise Vsj4rError(f"{trained} does not say its model: name one of {', '.join(CONFIGS)}, got {name!r}")
     training: dict[str, object] = {"steps": saved["step"]}
-    training |= {key: round(float(saved[key]), 3) for key in ("hours", "psnr") if key in saved}
+    if "seconds" in saved:
+        training["hours"] = round(saved["seconds"] / 3600, 3)
+    if "psnr" in saved:
+        training["psnr"] = round(saved["psnr"], 3)
     try:
         return network_from_checkpoint(model, saved.get("ema", saved["net"])), training
     except RuntimeError as error:

@@ -293,7 +293,13 @@ class Trainer:
         self.log.draw()
         if after > self.best:
             self.best = after
-            best = {"model": self.recipe.model, "net": net.state_dict(), "step": self.step, "psnr": after}
+            best = {
+                "model": self.recipe.model,
+                "net": net.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+                "psnr": after,
+            }
             checkpoint.save(self.folder / "best.pt", best)
 
     def averaged(self) -> J4RNet:
