@@ -48,7 +48,7 @@ class Recurrence:
         after.seen.fill_(1)
         found.residual.copy_(0.05 * h + 0.01 * before.l_prev)
         found.alpha.copy_(h[0, 0])
-        found.figures.copy_(h.flatten()[:4])
+        found.figures.copy_(h.flatten()[: len(found.figures)])
 
 
 def clip() -> list[Source]:

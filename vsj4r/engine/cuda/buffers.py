@@ -42,13 +42,11 @@ class Memory:
 
 
 def cell_tensor(device: Device, shape: tuple[int, int, int, int], grid: Grid) -> tuple[Tensor, Block]:
-    """A tensor of cells, (1, C, h, w), as the grid lays them out."""
+    """A tensor of cells, (1, C, h, w), channels side by side in memory."""
     _, channels, height, width = shape
     block = device.block(channels * height * width * grid.cell.itemsize)
     flat = block.tensor.view(torch.float16 if grid.cell == np.float16 else torch.float32)
-    if grid.nhwc:
-        return flat.view(1, height, width, channels).permute(0, 3, 1, 2), block
-    return flat.view(shape), block
+    return flat.view(1, height, width, channels).permute(0, 3, 1, 2), block
 
 
 def float_tensor(device: Device, shape: tuple[int, ...]) -> tuple[Tensor, Block]:

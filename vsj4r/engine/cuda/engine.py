@@ -31,13 +31,12 @@ CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``depth``: frames in flight. ``graphs``: capture the step. ``nhwc``: channels lie side by side, which
-    is what tensor cores like. ``fused``: how a convolution with a ReLU is computed. ``tile``: (width, height)
-    in luma samples that the convolutions take at most at a time, overlap not counted; None: the frame."""
+    """``depth``: frames in flight. ``graphs``: capture the step. ``fused``: how a convolution with a
+    ReLU is computed. ``tile``: (width, height) in luma samples that the convolutions take at most at a time,
+    overlap not counted; None: the frame."""
 
     depth: int = 1
     graphs: bool = True
-    nhwc: bool = True
     fused: Fused = relu_after
     tile: tuple[int, int] | None = None
 
@@ -74,9 +73,7 @@ class CudaEngine:
         shift = config.scale.bit_length() - 1
         chroma = config.planes == "yuv420"
         cell = CELLS[precision]
-        self.grid = Grid(
-            height >> shift, width >> shift, shift, chroma, CHROMA_GAIN, cell, self._options.nhwc
-        )
+        self.grid = Grid(height >> shift, width >> shift, shift, chroma, CHROMA_GAIN, cell)
         layout = frames or FrameLayout(height, width, np.dtype(np.float32), chroma)
         memory = config.gru_layers * config.channels
         self.plan = Plan(layout, self.grid, self._options.depth, memory, residual=frames is None)

@@ -4,7 +4,8 @@
 // one owner for every element that is written. reference.py says the same in numpy.
 //
 // A cell is what the network sees of a frame at one place of its grid: 4^shift samples of luma in raster order, then
-// as many of U and of V as 4:2:0 has there, zeros up to `channels`, a multiple of 8.
+// as many of U and of V as 4:2:0 has there, zeros up to `channels`, a multiple of 8. They lie
+// side by side, and eight are read and written at once.
 // A frame is three planes in one block of memory: Y, U and V at `u_offset`, `v_offset` bytes (0: no chroma), rows at
 // `y_pitch`, `uv_pitch` bytes.
 #include <cuda_fp16.h>
@@ -76,78 +77,39 @@ __device__ __forceinline__ Pixel sample(const unsigned char *plane, int pitch, P
     return ((const Pixel *)(plane + (size_t)p.y * pitch))[p.x];
 }
 
-// Where group `group` of 8 cells' worth of channels lies.
-template <bool nhwc, class Cell>
-__device__ __forceinline__ void write_cells(Cell *cells, const Eight<Cell> &eight, size_t at, size_t count, int group,
-                                            int channels)
-{
-    if (nhwc) {
-        ((Eight<Cell> *)cells)[at * (channels / 8) + group] = eight;
-    } else {
-#pragma unroll
-        for (int j = 0; j < 8; ++j)
-            cells[(size_t)(group * 8 + j) * count + at] = eight.cell[j];
-    }
-}
-
-template <bool nhwc, class Cell>
-__device__ __forceinline__ Eight<Cell> read_cells(const Cell *cells, size_t at, size_t count, int group, int channels)
-{
-    Eight<Cell> eight;
-    if (nhwc) {
-        eight = ((const Eight<Cell> *)cells)[at * (channels / 8) + group];
-    } else {
-#pragma unroll
-        for (int j = 0; j < 8; ++j)
-            eight.cell[j] = cells[(size_t)(group * 8 + j) * count + at];
-    }
-    return eight;
-}
-
-// (b + 1/2) / 64 - 1/2, b from the 8x8 Bayer matrix by interleaving bits: in (-1/2, 1/2), so that what is a whole
-// number stays as it is.
-__device__ __forceinline__ float bayer(Place p)
-{
-    int b = 0, u = p.x ^ p.y;
-#pragma unroll
-    for (int k = 0; k < 3; ++k)
-        b |= ((u >> k) & 1) << (5 - 2 * k) | ((p.y >> k) & 1) << (4 - 2 * k);
-    return (b + 0.5f) * (1.f / 64.f) - 0.5f;
-}
-
 // original + change, the change in codes: integers rounded (half to even) and clipped, floats as they are and to the
 // bit where nothing changes.
 template <class Pixel>
-__device__ __forceinline__ Pixel added(Pixel original, float change, float peak, float dither)
+__device__ __forceinline__ Pixel added(Pixel original, float change, float peak)
 {
-    float v = rintf(__fadd_rn(__fadd_rn(change, as_float(original)), dither));
+    float v = rintf(__fadd_rn(change, as_float(original)));
     return (Pixel)fminf(fmaxf(v, 0.f), peak);
 }
 template <>
-__device__ __forceinline__ float added(float original, float change, float, float)
+__device__ __forceinline__ float added(float original, float change, float)
 {
     return change != 0.f ? __fadd_rn(original, change) : original;
 }
 template <>
-__device__ __forceinline__ __half added(__half original, float change, float, float)
+__device__ __forceinline__ __half added(__half original, float change, float)
 {
     return change != 0.f ? __float2half_rn(__fadd_rn(__half2float(original), change)) : original;
 }
 
 template <class Pixel>
 __device__ __forceinline__ void change_sample(const unsigned char *before, unsigned char *after, int pitch, Place p,
-                                              float residual, float scale, float peak, int dither)
+                                              float residual, float scale, float peak)
 {
     float change = finite(residual) ? __fmul_rn(residual, scale) : 0.f;
     Pixel original = before ? sample<Pixel>(before, pitch, p) : Pixel(0.f);
-    ((Pixel *)(after + (size_t)p.y * pitch))[p.x] = added(original, change, peak, dither ? bayer(p) : 0.f);
+    ((Pixel *)(after + (size_t)p.y * pitch))[p.x] = added(original, change, peak);
 }
 
 } // namespace
 
 // Planes to cells, and luma alone as floats for the motion search; the edge is repeated beyond the picture. One thread
 // a cell.
-template <class Pixel, class Cell, bool nhwc>
+template <class Pixel, class Cell>
 __global__ void __launch_bounds__(256)
     pack(const unsigned char *__restrict__ frame, long long u_offset, long long v_offset, int y_pitch, int uv_pitch,
          int width, int height, int grid_width, int grid_height, int shift, int channels, int with_chroma,
@@ -157,7 +119,7 @@ __global__ void __launch_bounds__(256)
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= grid_width || y >= grid_height)
         return;
-    size_t at = (size_t)y * grid_width + x, count = (size_t)grid_width * grid_height;
+    Eight<Cell> *groups = (Eight<Cell> *)cells + ((size_t)y * grid_width + x) * (channels / 8);
     int lumas = 1 << (2 * shift), chromas = with_chroma ? lumas / 4 : 0;
     Codes y_codes = {y_zero, y_span, y_share}, uv_codes = {uv_zero, uv_span, uv_share};
 #pragma unroll 1
@@ -179,28 +141,28 @@ __global__ void __launch_bounds__(256)
             }
             store(v, &eight.cell[j]);
         }
-        write_cells<nhwc>(cells, eight, at, count, group, channels);
+        groups[group] = eight;
     }
 }
 
 // The residual in cells to planes: `after` = `before` + scale * residual, of the same layout. Without `before` (NULL)
 // the residual alone. What is no number changes nothing. One thread a cell.
-template <class Pixel, class Cell, bool nhwc>
+template <class Pixel, class Cell>
 __global__ void __launch_bounds__(256)
     unpack(const Cell *__restrict__ cells, const unsigned char *__restrict__ before, long long u_offset,
            long long v_offset, int y_pitch, int uv_pitch, int width, int height, int grid_width, int grid_height,
            int shift, int channels, int with_chroma, float y_scale, float u_scale, float v_scale, float chroma_share,
-           float peak, int dither, unsigned char *__restrict__ after)
+           float peak, unsigned char *__restrict__ after)
 {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
     if (x >= grid_width || y >= grid_height)
         return;
-    size_t at = (size_t)y * grid_width + x, count = (size_t)grid_width * grid_height;
+    const Eight<Cell> *groups = (const Eight<Cell> *)cells + ((size_t)y * grid_width + x) * (channels / 8);
     int lumas = 1 << (2 * shift), chromas = with_chroma ? lumas / 4 : 0;
     int half_width = (width + 1) / 2, half_height = (height + 1) / 2;
 #pragma unroll 1
     for (int group = 0; group < channels / 8; ++group) {
-        Eight<Cell> eight = read_cells<nhwc>(cells, at, count, group, channels);
+        Eight<Cell> eight = groups[group];
 #pragma unroll
         for (int j = 0; j < 8; ++j) {
             int c = group * 8 + j;
@@ -208,7 +170,7 @@ __global__ void __launch_bounds__(256)
             if (c < lumas) {
                 Place p = place(x, y, shift, c);
                 if (p.x < width && p.y < height)
-                    change_sample<Pixel>(before, after, y_pitch, p, residual, y_scale, peak, dither);
+                    change_sample<Pixel>(before, after, y_pitch, p, residual, y_scale, peak);
             } else if (u_offset && c < lumas + 2 * chromas) {
                 int k = c - lumas;
                 bool is_u = k < chromas;
@@ -216,7 +178,7 @@ __global__ void __launch_bounds__(256)
                 Place p = place(x, y, shift - 1, k & (chromas - 1));
                 if (p.x < half_width && p.y < half_height)
                     change_sample<Pixel>(before ? before + offset : before, after + offset, uv_pitch, p,
-                                         __fmul_rn(residual, chroma_share), is_u ? u_scale : v_scale, peak, dither);
+                                         __fmul_rn(residual, chroma_share), is_u ? u_scale : v_scale, peak);
             }
         }
     }
@@ -226,7 +188,7 @@ __global__ void __launch_bounds__(256)
 // all else has `channels`, a multiple of 8. One thread for 8 numbers.
 //
 // read = max(0, r) * h
-template <class Cell, bool nhwc>
+template <class Cell>
 __global__ void __launch_bounds__(256)
     gru_read(const Cell *__restrict__ gates, const Cell *__restrict__ h, Cell *__restrict__ read, int pixels,
              int channels)
@@ -234,7 +196,7 @@ __global__ void __launch_bounds__(256)
     int i = blockIdx.x * blockDim.x + threadIdx.x, groups = channels / 8;
     if (i >= pixels * groups)
         return;
-    size_t gate = nhwc ? (size_t)(i / groups) * 2 * groups + groups + i % groups : (size_t)pixels * groups + i;
+    size_t gate = (size_t)(i / groups) * 2 * groups + groups + i % groups;
     Eight<Cell> r = ((const Eight<Cell> *)gates)[gate], memory = ((const Eight<Cell> *)h)[i], out;
 #pragma unroll
     for (int j = 0; j < 8; ++j)
@@ -243,7 +205,7 @@ __global__ void __launch_bounds__(256)
 }
 
 // after = (1 - z) * h + z * tanh(candidate), z = sigmoid(gate)
-template <class Cell, bool nhwc>
+template <class Cell>
 __global__ void __launch_bounds__(256)
     gru_write(const Cell *__restrict__ gates, const Cell *__restrict__ candidate, const Cell *__restrict__ h,
               Cell *__restrict__ after, int pixels, int channels)
@@ -251,7 +213,7 @@ __global__ void __launch_bounds__(256)
     int i = blockIdx.x * blockDim.x + threadIdx.x, groups = channels / 8;
     if (i >= pixels * groups)
         return;
-    size_t gate = nhwc ? (size_t)(i / groups) * 2 * groups + i % groups : (size_t)i;
+    size_t gate = (size_t)(i / groups) * 2 * groups + i % groups;
     Eight<Cell> z_gate = ((const Eight<Cell> *)gates)[gate], q = ((const Eight<Cell> *)candidate)[i],
                 memory = ((const Eight<Cell> *)h)[i], out;
 #pragma unroll

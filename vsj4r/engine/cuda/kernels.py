@@ -35,22 +35,21 @@ class Kernels(Protocol):
 
 def frame_kernel(kind: str, pixel: np.dtype[Any], grid: Grid) -> str:
     """The name of the variant of ``pack`` or ``unpack``."""
-    return f"{kind}<{PIXELS[pixel]}, {CELLS[grid.cell]}, {_boolean(grid.nhwc)}>"
+    return f"{kind}<{PIXELS[pixel]}, {CELLS[grid.cell]}>"
 
 
-def gate_kernel(kind: str, cell: np.dtype[Any], nhwc: bool) -> str:
+def gate_kernel(kind: str, cell: np.dtype[Any]) -> str:
     """The name of the variant of ``gru_read`` or ``gru_write``."""
-    return f"{kind}<{CELLS[cell]}, {_boolean(nhwc)}>"
+    return f"{kind}<{CELLS[cell]}>"
 
 
 def all_names() -> list[str]:
     """Every variant in the source."""
-    layouts = [(cell, nhwc) for cell in CELLS for nhwc in (True, False)]
-    grids = [Grid(1, 1, 1, True, 1.0, cell, nhwc) for cell, nhwc in layouts]
+    grids = [Grid(1, 1, 1, True, 1.0, cell) for cell in CELLS]
     frames = [
         frame_kernel(kind, pixel, grid) for kind in ("pack", "unpack") for pixel in PIXELS for grid in grids
     ]
-    return frames + [gate_kernel(kind, *layout) for kind in ("gru_read", "gru_write") for layout in layouts]
+    return frames + [gate_kernel(kind, cell) for kind in ("gru_read", "gru_write") for cell in CELLS]
 
 
 def pack(
@@ -78,22 +77,18 @@ def unpack(
     """The residual in ``cells`` added to the planes ``before`` (0: none), all three addresses."""
     arguments: list[Argument] = [np.uint64(cells), np.uint64(before), *_geometry(layout, grid)]
     arguments += _floats(scales.y, scales.u, scales.v, 1 / grid.gain, layout.peak)
-    arguments += [np.int32(scales.dither), np.uint64(after)]
+    arguments += [np.uint64(after)]
     kernels.launch(frame_kernel("unpack", layout.dtype, grid), _tiles(grid), _TILE, arguments)
 
 
-def gru_read(
-    kernels: Kernels, cell: np.dtype[Any], nhwc: bool, pixels: int, channels: int, *addresses: int
-) -> None:
+def gru_read(kernels: Kernels, cell: np.dtype[Any], pixels: int, channels: int, *addresses: int) -> None:
     """``addresses``: gates, h, and where max(0, r) * h goes."""
-    _gate(kernels, gate_kernel("gru_read", cell, nhwc), pixels, channels, addresses)
+    _gate(kernels, gate_kernel("gru_read", cell), pixels, channels, addresses)
 
 
-def gru_write(
-    kernels: Kernels, cell: np.dtype[Any], nhwc: bool, pixels: int, channels: int, *addresses: int
-) -> None:
+def gru_write(kernels: Kernels, cell: np.dtype[Any], pixels: int, channels: int, *addresses: int) -> None:
     """``addresses``: gates, candidate, h, and where the new h goes."""
-    _gate(kernels, gate_kernel("gru_write", cell, nhwc), pixels, channels, addresses)
+    _gate(kernels, gate_kernel("gru_write", cell), pixels, channels, addresses)
 
 
 def _gate(kernels: Kernels, name: str, pixels: int, channels: int, addresses: Sequence[int]) -> None:
@@ -116,7 +111,3 @@ def _floats(*numbers: float) -> list[Argument]:
 
 def _tiles(grid: Grid) -> Size:
     return -(-grid.width // _TILE[0]), -(-grid.height // _TILE[1])
-
-
-def _boolean(value: bool) -> str:
-    return "true" if value else "false"

@@ -28,9 +28,7 @@ from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.buffers import Cells, Memory, cell_tensor, float_tensor
 from vsj4r.engine.cuda.device import Block, Device, Stream, Work
 from vsj4r.engine.cuda.layout import Bytes, FrameLayout, Grid, Scales, Source
-from vsj4r.engine.cuda.network import Found, Step
-
-FIGURES = 4
+from vsj4r.engine.cuda.network import FIGURES, Found, Step
 
 
 class Output(NamedTuple):
@@ -148,7 +146,7 @@ class Lane:
         self._collected += 1
         tail = block[self.plan.tail :].view(np.float32)
         alpha = tail[FIGURES:].reshape(-1, self.plan.grid.width)
-        return Output(block[: self.plan.frames.nbytes], alpha, tail[:3])
+        return Output(block[: self.plan.frames.nbytes], alpha, tail[:FIGURES])
 
     def undo(self) -> None:
         """Before the last step again, its output collected: its memory is still there."""

@@ -71,7 +71,8 @@ class FrameLayout:
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The network's grid: ``height`` x ``width`` cells of ``1 << shift`` luma samples a side. ``chroma``:
-    the model reads it, times ``gain``. ``cell``: float16 or float32; ``nhwc``: channels lie side by side."""
+    the model reads it, times ``gain``. ``cell``: float16 or float32. Channels lie side by side, as
+    tensor cores like it."""
 
     height: int
     width: int
@@ -79,7 +80,6 @@ class Grid:
     chroma: bool
     gain: float
     cell: np.dtype[Any]
-    nhwc: bool = True
 
     @property
     def lumas(self) -> int:
@@ -96,8 +96,7 @@ class Grid:
 
     @property
     def cells_shape(self) -> tuple[int, ...]:
-        shape = self.height, self.width, self.channels
-        return shape if self.nhwc else (shape[2], *shape[:2])
+        return self.height, self.width, self.channels
 
     @property
     def luma_shape(self) -> tuple[int, int]:
@@ -116,13 +115,11 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """Codes by which a plane changes for a residual of 1, by plane: strength times span. ``dither``: ordered,
-    before rounding."""
+    """Codes by which a plane changes for a residual of 1, by plane: strength times span."""
 
     y: float = 1.0
     u: float = 1.0
     v: float = 1.0
-    dither: bool = False
 
 
 class Source(NamedTuple):

@@ -20,11 +20,13 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.model.f_net import FNet
 from vsj4r.model.j4rnet import J4RNet, Observation, State
 
+FIGURES = 3
+
 
 class Found(NamedTuple):
     """What a step writes beside its memory: ``residual`` in cells, ``alpha`` (h, w) float32, and
-    ``figures`` (3,) float32: mean |luma residual| and mean alpha where the picture is, and a number that is
-    none if anything is."""
+    ``figures`` (FIGURES,) float32: mean |luma residual| and mean alpha where the picture is, and the sum of
+    |residual|, which is not finite if any residual is not."""
 
     residual: Tensor
     alpha: Tensor
@@ -106,7 +108,7 @@ class Step:
         cut = (..., slice(top, bottom), slice(left, right))
         inner = (..., slice(row - top, row - top + rows), slice(column - left, column - left + columns))
         outer = (..., slice(row, row + rows), slice(column, column + columns))
-        parts = (x[cut].contiguous(memory_format=self._format) for x in whole)
+        parts = (x[cut].contiguous(memory_format=torch.channels_last) for x in whole)
         residual, logits, h_t = self._reconstruct(*parts)
         found.residual[outer] = residual[inner]
         h[outer] = h_t[inner]
@@ -114,7 +116,7 @@ class Step:
 
     def _reconstruct(self, shown: Tensor, h_prev: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         f_t = self._chain(self._extractor, shown)
-        layers = [x.contiguous(memory_format=self._format) for x in h_prev.chunk(len(self._gates), 1)]
+        layers = [x.contiguous(memory_format=torch.channels_last) for x in h_prev.chunk(len(self._gates), 1)]
         w_1, w_2, w_3, w_4 = self._d_net
         logits = w_2.plain(w_1.plain(torch.cat((f_t, layers[-1]), 1)))
         f_4 = w_4.plain(w_3.plain(logits.softmax(1)))
@@ -133,12 +135,12 @@ class Step:
 
     def _gru(self, gate: tuple[Convolution, Convolution], x: Tensor, h_prev: Tensor, f_4: Tensor) -> Tensor:
         """Eq. 14: z and r by one convolution."""
-        gates = gate[0].plain(torch.cat((x, h_prev, f_4), 1)).contiguous(memory_format=self._format)
-        shape = self.grid.cell, self.grid.nhwc, h_prev.shape[2] * h_prev.shape[3], h_prev.shape[1]
+        gates = gate[0].plain(torch.cat((x, h_prev, f_4), 1)).contiguous(memory_format=torch.channels_last)
+        shape = self.grid.cell, h_prev.shape[2] * h_prev.shape[3], h_prev.shape[1]
         read, h_t = torch.empty_like(h_prev), torch.empty_like(h_prev)
         pointers = gates.data_ptr(), h_prev.data_ptr()
         kernels.gru_read(self._kernels, *shape, *pointers, read.data_ptr())
-        candidate = gate[1].plain(torch.cat((x, read), 1)).contiguous(memory_format=self._format)
+        candidate = gate[1].plain(torch.cat((x, read), 1)).contiguous(memory_format=torch.channels_last)
         kernels.gru_write(
             self._kernels, *shape, pointers[0], candidate.data_ptr(), pointers[1], h_t.data_ptr()
         )
@@ -152,10 +154,6 @@ class Step:
         found.figures[2] = found.residual.float().abs().sum()
 
     # Weights as the kernels like them
-
-    @property
-    def _format(self) -> torch.memory_format:
-        return torch.channels_last if self.grid.nhwc else torch.contiguous_format
 
     def _conv(self, conv: nn.Module, *, inputs: int = 0, outputs: int = 0) -> Convolution:
         """``inputs``: how many frames it reads, whose cells have channels that mean nothing; ``outputs``: how
@@ -173,7 +171,7 @@ class Step:
         return self._convolution(weight, bias)
 
     def _convolution(self, weight: Tensor, bias: Tensor | None) -> Convolution:
-        placed = weight.detach().to(self._device, self.dtype).contiguous(memory_format=self._format)
+        placed = weight.detach().to(self._device, self.dtype).contiguous(memory_format=torch.channels_last)
         return Convolution(placed, None if bias is None else bias.detach().to(self._device, self.dtype))
 
     @property

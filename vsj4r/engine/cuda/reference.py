@@ -35,16 +35,16 @@ def unpack(layout: FrameLayout, grid: Grid, scales: Scales, cells: Array, before
     ``before``."""
     after = np.zeros(layout.nbytes, np.uint8) if before is None else before.copy()
     originals = [None] * 3 if before is None else layout.views(before)
-    channels = (cells.transpose(2, 0, 1) if grid.nhwc else cells).astype(np.float32)
+    channels = cells.transpose(2, 0, 1).astype(np.float32)
     y, *uv = layout.views(after)
     changed = _shuffled(channels[: grid.lumas], 1 << grid.shift)
-    _add(changed, np.float32(scales.y), originals[0], layout, scales.dither, y)
+    _add(changed, np.float32(scales.y), originals[0], layout, y)
     if grid.chroma:
         for index, plane in enumerate(uv):
             residual = _shuffled(channels[_chroma_channels(grid)[index]], 1 << (grid.shift - 1))
             residual *= np.float32(1 / grid.gain)
             scale = np.float32((scales.u, scales.v)[index])
-            _add(residual, scale, originals[index + 1], layout, scales.dither, plane)
+            _add(residual, scale, originals[index + 1], layout, plane)
     return after
 
 
@@ -58,16 +58,6 @@ def gru_write(gates: Array, candidate: Array, h: Array) -> NDArray[np.float64]:
     """(1 - z) * h + z * tanh(candidate), unrounded: expf and tanhf are not the same everywhere."""
     z = 1 / (1 + np.exp(-gates[: len(h)].astype(np.float64)))
     return (1 - z) * h.astype(np.float64) + z * np.tanh(candidate.astype(np.float64))
-
-
-def bayer(shape: tuple[int, int]) -> Floats:
-    """Offsets of ordered dither, from the textbook's recursion."""
-    matrix = np.zeros((1, 1))
-    for _ in range(3):
-        matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
-    rows, columns = np.mgrid[: shape[0], : shape[1]] % 8
-    offsets: Floats = ((matrix[rows, columns] + 0.5) / 64 - 0.5).astype(np.float32)
-    return offsets
 
 
 def _light(plane: Plane, zero: float, span: float) -> Floats:
@@ -102,8 +92,7 @@ def _chroma_channels(grid: Grid) -> list[slice]:
 
 
 def _as_cells(channels: Floats, grid: Grid) -> Array:
-    cells = channels.astype(grid.cell)
-    return np.ascontiguousarray(cells.transpose(1, 2, 0)) if grid.nhwc else cells
+    return np.ascontiguousarray(channels.astype(grid.cell).transpose(1, 2, 0))
 
 
 def _add(
@@ -111,7 +100,6 @@ def _add(
     scale: np.float32,
     original: Plane | None,
     layout: FrameLayout,
-    dither: bool,
     into: Plane,
 ) -> None:
     residual = residual[: into.shape[0], : into.shape[1]]
@@ -122,5 +110,5 @@ def _add(
         if layout.dtype.kind == "f":
             np.copyto(into, np.where(change != 0, values.astype(layout.dtype), base))
             return
-        values = np.rint(values + bayer(into.shape) if dither else values)
+        values = np.rint(values)
     np.copyto(into, np.clip(values, 0, layout.peak), casting="unsafe")
