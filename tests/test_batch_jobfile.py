@@ -14,9 +14,11 @@ from tests.cli import vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r.batch.checks import check_batch
 from vsj4r.batch.chunks import chunk_starts, cut_finder
-from vsj4r.batch.jobfile import JobFile, read_jobs
+from vsj4r.batch.jobfile import FileJob, JobFile, read_jobs
 from vsj4r.batch.settings import Settings
+from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.toml_lines import Lines
+from vsj4r.batch.work import Plan, work_for
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.sources import open_source
 
@@ -240,3 +242,25 @@ def test_a_chunk_ends_at_a_scene_cut(tmp_path: Path) -> None:
     media.ffmpeg(*scenes, "-filter_complex", "[0][1]concat", "-c:v", "ffv1", f"file:{path}")
     clip = open_source(path).clip
     assert chunk_starts(len(clip), 120, cut_finder(clip)) == [0, 108, 120]
+
+
+def test_cuts_are_looked_for_in_the_picture_as_it_is_shown(tmp_path: Path) -> None:
+    """As the filter does. The cut is in 11 rows that no block of the thumbnail reaches as they are stored."""
+    flat, turned = tmp_path / "flat.mkv", tmp_path / "turned.mkv"
+    strip = "drawbox=y=ih-11:h=11:color=white:t=fill:enable='gte(n,108)'"
+    black = ["-f", "lavfi", "-i", "color=black:s=192x191:r=24:d=5.4,format=gbrp"]
+    media.ffmpeg(*black, "-vf", strip, "-c:v", "ffv1", f"file:{flat}")
+    media.ffmpeg("-display_rotation", "180", "-i", f"file:{flat}", "-c", "copy", f"file:{turned}")
+    assert [planned(tmp_path, path) for path in (flat, turned)] == [(0, 120), (0, 108, 120)]
+
+
+def planned(folder: Path, source: Path) -> tuple[int, ...]:
+    """First frames of the chunks of ``source``."""
+    model = str(write_tiny_model(folder))
+    job = FileJob(
+        "job", 1, source, folder / f"{source.stem}-out.mkv", Settings(model, encoder="ffv1", chunk=120)
+    )
+    worker = Worker(threads=1, tell=lambda event: None, stopped=lambda: False)
+    plan = perform(Task("plan", work_for(job, folder / "state")), worker)
+    assert isinstance(plan, Plan)
+    return plan.starts

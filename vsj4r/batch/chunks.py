@@ -30,7 +30,8 @@ def chunk_starts(frames: int, chunk: int, last_cut: Callable[[int, int], int | N
 
 
 def cut_finder(clip: vs.VideoNode) -> Callable[[int, int], int | None]:
-    """``last_cut`` of ``clip``, by the filter's own measure; it decodes only the frames it is asked about."""
+    """``last_cut`` of ``clip``, which stands upright as the filter sees it, by the filter's own measure; it
+    decodes only the frames it is asked about."""
     cuts = FoundCuts(len(clip))
     kind = clip.format
     is_float = kind.sample_type == vs.FLOAT

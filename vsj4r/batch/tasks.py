@@ -23,6 +23,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.encoders import ENCODERS, lost_depth
 from vsj4r.media.muxing import CONTAINERS, Extras, find_extras
+from vsj4r.media.rotation import upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
@@ -115,7 +116,7 @@ def _plan(work: Work) -> Plan:
     encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     notes += source.notes() + extras.left_out(work.output.suffix)
-    starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(source.clip))
+    starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(upright(clip, source=clip)))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
 
