@@ -221,6 +221,26 @@ def test_rain_is_what_was_taken_away(tiny: str, vs_format: int) -> None:
             np.testing.assert_allclose(layer, difference, atol=0 if kind.sample == "integer" else 2e-3)
 
 
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("vs_format", [vs.YUV420P8, vs.YUV422P10, vs.GRAY16, vs.RGB24])
+def test_derained_and_rain_give_the_clip_but_for_what_is_said(tiny: str, vs_format: int, full: bool) -> None:
+    """In integers the sum is off only where the layer is at an end of its depth, which is where the result
+    is brighter than the clip by more than black."""
+    clip = clip_of(vs_format).std.SetFrameProps(_Range=int(full))
+    rain, clean = (derain(clip, tiny, output=name, segment=5, warmup=1) for name in ("rain", "derained"))
+    kind = format_of(clip.format)
+    off = 0
+    for n in (2, 7):
+        frames = (planes_of(each.get_frame(n)) for each in (rain, clean, clip))
+        for index, (layer, b, o) in enumerate(zip(*frames, strict=True)):
+            zero = int(kind.codes(index, full=full).zero)
+            difference = o.astype(int) - b
+            fits = (difference >= -zero) & (difference <= kind.peak - zero)
+            assert ((b + layer.astype(int) - zero == o) == fits).all()
+            off += int((~fits).sum())
+    assert off > 0, "both kinds are seen"
+
+
 @pytest.mark.parametrize("bits", [8, 10, 16])
 def test_occlusion_is_a_grey_map_of_full_range(tiny: str, bits: int) -> None:
     clip = clip_of(core.query_video_format(vs.YUV, vs.INTEGER, bits, 1, 1).id)
