@@ -30,11 +30,12 @@ def levels(step: Step, geometry: Geometry) -> Levels:
 def write_rain(
     planes: Sequence[Plane], derained: Sequence[Plane], kind: Format, *, full: bool, into: Sequence[Plane]
 ) -> None:
-    """``into = planes - derained + zero``, ``zero`` being black, of chroma neutral; ``into`` may be ``derained``.
+    """``into = planes - derained + zero``, ``zero`` being black, of chroma neutral.
 
-    ``derained + into - zero`` is ``planes``: to rounding in floats; exactly in integers, but for samples
-    whose difference leaves the depth and is clipped. Those are brighter in ``derained`` by more than ``zero``
-    (16 codes at 8 bits in limited range, none in full range), or less bright by more than ``peak - zero``.
+    ``into`` may be ``derained``. ``derained + into - zero`` is ``planes``: to rounding in floats; exactly in
+    integers, but for samples whose difference leaves the depth and is clipped. Those are brighter in
+    ``derained`` by more than ``zero`` (16 codes at 8 bits in limited range, none in full range), or less
+    bright by more than ``peak - zero``.
     """
     for index, (plane, clean, target) in enumerate(zip(planes, derained, into, strict=True)):
         if kind.sample == "float":
