@@ -26,7 +26,7 @@ def write(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_shipped_recipes_load(path: Path) -> None:
-    assert load_recipe(path).model == path.stem.removesuffix("-long")
+    assert load_recipe(path).model == path.stem.removesuffix("-long").removesuffix("-free")
 
 
 def test_there_is_a_recipe_for_each_network() -> None:
@@ -63,8 +63,8 @@ def test_a_gradient_need_not_be_clipped_and_notepad_may_write_a_recipe(tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "model must be one of j4r, j4r-lite, j4r-paper, got None"),
-        ('model = "unet"', "model must be one of j4r, j4r-lite, j4r-paper, got 'unet'"),
+        ("", "model must be one of j4r, j4r-lite, j4r-hq, j4r-paper, got None"),
+        ('model = "unet"', "model must be one of j4r, j4r-lite, j4r-hq, j4r-paper, got 'unet'"),
         ("model = j4r", "is not TOML"),
         ('model = "j4r"\nstart = 3', "start must be a path or the name of a model, got 3"),
         ('model = "j4r"\n[optimizer]', "unknown key 'optimizer'; known keys: model, start, footage, clips"),
@@ -90,7 +90,7 @@ def test_a_gradient_need_not_be_clipped_and_notepad_may_write_a_recipe(tmp_path:
         ('model = "j4r"\n[schedule]\ncheckpoint_every_minutes = inf', "must be finite, got inf"),
         ('model = "j4r"\n[loss]\nchroma = inf', r"\[loss\]: chroma must be finite, got inf"),
         (f'model = "j4r"\n[clips]\nseed = {2**63}', r"seed must be less than 2\*\*63"),
-        ('model = ["j4r"]', r"model must be one of j4r, j4r-lite, j4r-paper, got \['j4r'\]"),
+        ('model = ["j4r"]', r"model must be one of j4r, j4r-lite, j4r-hq, j4r-paper, got \['j4r'\]"),
         ('model = "j4r"\n[footage]\nvalidation = ""', "must name validation, got ''"),
         ('model = "j4r"\n[loss]\njoint = "l3"', "joint must be one of l2, charbonnier, got 'l3'"),
         ('model = "j4r"\n[footage]\nvideos = ""\nstills = ""', "must name videos or stills, got neither"),

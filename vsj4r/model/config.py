@@ -1,4 +1,4 @@
-"""The three networks as data: one class, J4RNet, and what each is given."""
+"""The networks as data: one class, J4RNet, and what each is given."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ class J4RConfig:
 CONFIGS: dict[str, J4RConfig] = {
     "j4r": J4RConfig(scale=2, channels=32, extractor_blocks=4, head_blocks=2),
     "j4r-lite": J4RConfig(scale=4, channels=32, extractor_blocks=2, head_blocks=1),
+    "j4r-hq": J4RConfig(scale=2, channels=64, detector_channels=32, extractor_blocks=7, head_blocks=3),
     "j4r-paper": J4RConfig(
         scale=1,
         channels=64,

@@ -54,7 +54,7 @@ class Schedule:
     ema: float = 0.999
     clip_norm: float = 0.5  # of the gradient; inf: as it is
     validate_every_steps: int = 500
-    checkpoint_every_minutes: float = 3.0
+    checkpoint_every_minutes: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
