@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def test_images_have_the_depth_of_the_first(tmp_path: Path, deep: bool) -> None:
     first, second = (exact, levels) if deep else (levels, levels.astype(np.uint16) * 256 + 7)
     write_rgb(first, tmp_path / "0.png")
     write_rgb(second.astype(np.uint8 if deep else np.uint16), tmp_path / "1.png")
-    clip = image_clip(look_at_images(tmp_path, image_names(tmp_path)), fps=25)
+    clip = image_clip(look_at_images(tmp_path, image_names(tmp_path)), fps=Fraction(25))
     for n in range(2):
         with clip.get_frame(n) as frame:
             assert np.array_equal(rgb_array(frame), first)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from vsj4r.errors import Vsj4rError
-from vsj4r.media.times import all_known, counted
+from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.times import counted, parse_rate, settle
 
 UNKNOWN = -(1 << 63)
 MS = Fraction(1, 1000)
@@ -27,15 +28,103 @@ PATH = Path("x.mkv")
     ],
 )
 def test_gaps_are_filled_without_a_drift(stamps: list[int], expected: tuple[Fraction, list[int]]) -> None:
-    assert all_known(PATH, MS, stamps, Fraction(24)) == expected
+    found = settle(PATH, MS, stamps, Fraction(24))
+    base, counts = expected
+    assert [round(stamp * found.time_base / base) for stamp in found.stamps] == counts
 
 
-def test_times_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(Vsj4rError, match="frame 2 is to be shown no later than the one before it"):
-        all_known(PATH, MS, [0, 40, 40], Fraction(24))
-    with pytest.raises(Vsj4rError, match="says neither when its frames are shown"):
-        all_known(PATH, MS, [0, UNKNOWN], Fraction(0))
-    assert all_known(PATH, MS, [0, 40], Fraction(0)) == (MS, [0, 40])
+def test_times_that_cannot_be_made_up_are_refused() -> None:
+    with pytest.raises(InputError, match="says neither when its frames are shown"):
+        settle(PATH, MS, [0, UNKNOWN], None)
+    assert settle(PATH, MS, [0, 40], None).stamps == [0, 40]
+
+
+@pytest.mark.parametrize(
+    ("stamps", "expected"),
+    [
+        ([0, 40, 80, 80, 160], [0, 40, 80, 120, 160]),
+        ([0, 40, 80, 80, 80, 120], [0, 40, 80, Fraction(280, 3), Fraction(320, 3), 120]),
+        ([0, 40, 120, 80, 160], [0, 40, 80, 120, 160]),  # the times of two frames were swapped
+        ([0, 40, 80, 80], [0, 40, 80, 120]),
+        ([0, 0, 0, 0], [0, 40, 80, 120]),
+        ([9000, 9040, 9080, 0, 40, 80], [9000, 9040, 9080, 9120, 9160, 9200]),  # the clock was set back
+        ([9000, 9080, 9040, 0, 80, 40], [9000, 9040, 9080, 9120, 9160, 9200]),
+    ],
+)
+def test_times_that_do_not_rise_are_made_to(stamps: list[int], expected: list[int | Fraction]) -> None:
+    found = settle(PATH, MS, stamps, Fraction(25))
+    assert [float(stamp * found.time_base * 1000) for stamp in found.stamps] == pytest.approx(
+        [float(each) for each in expected], abs=0.01
+    )
+    assert all(before < after for before, after in pairwise(found.stamps))
+    assert len(found.notes) == 1
+
+
+def in_ticks(rate: Fraction, frames: int, ticks: int = 1000, start: int = 0) -> list[int]:
+    return [start + round(n * ticks / rate) for n in range(frames)]
+
+
+@pytest.mark.parametrize(
+    "rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001), 60, 30, 24]
+)
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("frames", [40, 9_000])
+def test_the_constant_rate_behind_coarse_ticks(rate: Fraction, told: bool, frames: int) -> None:
+    rate = Fraction(rate)
+    for start in (0, 42):
+        found = settle(PATH, MS, in_ticks(rate, frames, start=start), rate if told else None)
+        assert found.rate == rate
+        (step,) = {after - before for before, after in pairwise(found.stamps)}
+        assert step * found.time_base == 1 / rate
+        assert abs(found.stamps[0] * found.time_base - Fraction(start, 1000)) < Fraction(1, 2000)
+        assert not found.notes
+
+
+def test_times_that_were_rounded_twice_or_cut() -> None:
+    rate = Fraction(24000, 1001)
+    twice = [round(round(n * 90000 / rate) / 90) for n in range(5000)]
+    cut = [int(n * 1000 / rate) for n in range(5000)]
+    assert settle(PATH, MS, twice, rate).rate == settle(PATH, MS, cut, rate).rate == rate
+
+
+def test_a_wrong_rate_of_the_container_is_not_believed() -> None:
+    found = settle(PATH, MS, in_ticks(Fraction(24000, 1001), 200), Fraction(24))
+    assert found.rate == Fraction(24000, 1001)
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [0, 42, 83, 125, 167, 209, 252],  # the last is two ticks off
+        [n * 42 - n % 2 * 3 for n in range(100)],
+        in_ticks(Fraction(24), 50) + [n + 2250 for n in in_ticks(Fraction(24), 50)],  # a gap
+        in_ticks(Fraction(24), 500) + [n + 20833 for n in in_ticks(Fraction(25), 500)],
+        [0, 42, 83, 125, 167],  # too short to tell, and nobody says a rate
+    ],
+)
+def test_a_variable_rate_stays_variable(stamps: list[int]) -> None:
+    said = Fraction(24) if len(stamps) != 5 else None
+    found = settle(PATH, MS, stamps, said)
+    assert (found.time_base, found.stamps, found.rate) == (MS, stamps, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("25", 25),
+        ("29.97", Fraction(30000, 1001)),
+        ("23.976", Fraction(24000, 1001)),
+        ("7/2", Fraction(7, 2)),
+    ],
+)
+def test_a_rate_as_people_write_it(text: str, rate: Fraction) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "nan", "fast", "1e9"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(Vsj4rError, match="fps must be a number such as 25 or 30000/1001"):
+        parse_rate(text)
 
 
 @pytest.mark.parametrize(

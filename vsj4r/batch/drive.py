@@ -23,7 +23,7 @@ from vsj4r.batch.tasks import (
     remove_parts,
 )
 from vsj4r.batch.work import Plan, Work
-from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.errors import DiskFullError, InputError, Vsj4rError
 from vsj4r.media.whole import remove_leftovers, remove_leftovers_in
 
 _LISTEN_SECONDS = 0.2
@@ -235,7 +235,8 @@ class Batch:
         times = file.failures[task.name] = file.failures.get(task.name, 0) + 1
         text = str(error) if isinstance(error, Vsj4rError) else f"{type(error).__name__}: {error}"
         text = text.encode(errors="backslashreplace").decode()
-        if task.kind == "encode" and times < TRIES and not isinstance(error, GivenUpError):
+        final = isinstance(error, GivenUpError | InputError)
+        if task.kind == "encode" and times < TRIES and not final:
             self._listener.said(file.index, {"kind": "note", "text": f"chunk {task.number} again: {text}"})
             return
         self._manifest.failed(file.work.key, text)

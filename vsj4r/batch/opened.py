@@ -10,8 +10,9 @@ import vapoursynth as vs
 from vsj4r.batch.settings import Settings
 from vsj4r.batch.work import Work
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.pixels import chroma_of
-from vsj4r.media.sources import Source, open_source, with_known_matrix
+from vsj4r.media.sources import Source, open_source
 from vsj4r.run.derain import derained_clip
 
 _Opened = tuple[vs.VideoNode, Source]
@@ -23,8 +24,10 @@ def opened(work: Work) -> _Opened:
     name = f"source {work.key}"
     if name not in _last:
         _last.clear()
-        source = _trimmed(open_source(work.input, index=work.folder / "index"), work.settings)
-        clip = _with_depth(source.clip, work.settings.depth)
+        settings = work.settings
+        source = open_source(work.input, settings.reading(), index=work.folder / "index")
+        source = _trimmed(source, settings)
+        clip = _with_depth(source.clip, settings.depth)
         _last[name] = (with_known_matrix(clip) if chroma_of(clip) is None else clip), source
     return _last[name]
 
@@ -44,6 +47,14 @@ def derained(work: Work, threads: int) -> _Opened:
         )
         _last[name] = clip, source
     return _last[name]
+
+
+def read_with_one_thread(work: Work) -> None:
+    """What is opened of ``work`` does not always decode alike: whoever opens it next takes one thread."""
+    for _, source in list(_last.values()):
+        if source.path == work.input:
+            source.use_one_thread()
+    _last.clear()
 
 
 def _with_depth(clip: vs.VideoNode, depth: int | None) -> vs.VideoNode:

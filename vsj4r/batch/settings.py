@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from vsj4r.engine import PRECISIONS
@@ -14,6 +15,8 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.frames.segments import SEGMENT_FRAMES
 from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.pixels import SUBSAMPLING
+from vsj4r.media.sources import Reading
+from vsj4r.media.times import parse_rate
 
 CHUNK_FRAMES = 4 * SEGMENT_FRAMES
 """Chunks begin at anchors of the filter, where it costs nothing."""
@@ -40,6 +43,7 @@ class Settings:
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
     ``options``: of the encoder, by ffmpeg's names; ``chunk``: frames in a chunk at most.
+    ``fps`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as "30000/1001".
     """
 
     model: str = "j4r"
@@ -51,9 +55,15 @@ class Settings:
     depth: int | None = None
     chroma: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+    fps: str | None = None
+    assume_progressive: bool = False
     trim: tuple[int | float | None, int | float | None] = (None, None)
     chunk: int = CHUNK_FRAMES
     overwrite: bool = False
+
+    def reading(self) -> Reading:
+        """How the input is to be read."""
+        return Reading((self.fps and Fraction(self.fps)) or None, self.assume_progressive)
 
     def named(self) -> dict[str, object]:
         """By name, for people and for JSON."""
@@ -167,10 +177,19 @@ def _chunk(value: object) -> int:
     return value
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise Vsj4rError(f"overwrite must be true or false, got {value!r}")
-    return value
+def _rate(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Vsj4rError(f"fps must be a number, got {value!r}")
+    return str(parse_rate(str(value)))
+
+
+def _flag(name: str) -> Any:
+    def check(value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Vsj4rError(f"{name} must be true or false, got {value!r}")
+        return value
+
+    return check
 
 
 def _options(value: object) -> tuple[tuple[str, str], ...]:
@@ -220,9 +239,11 @@ _CHECKS: dict[str, Any] = {
     "depth": _between("depth", 8, 16),
     "chroma": _one_of("chroma", tuple(SUBSAMPLING)),
     "options": _options,
+    "fps": _rate,
+    "assume_progressive": _flag("assume_progressive"),
     "trim": _trim,
     "chunk": _chunk,
-    "overwrite": _flag,
+    "overwrite": _flag("overwrite"),
 }
 
 KEYS = frozenset({*_CHECKS, "preset"})

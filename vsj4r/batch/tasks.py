@@ -15,13 +15,14 @@ import vapoursynth as vs
 
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.join import join_video
-from vsj4r.batch.opened import derained, opened
-from vsj4r.batch.work import Plan, Work, identify
+from vsj4r.batch.opened import derained, opened, read_with_one_thread
+from vsj4r.batch.work import Plan, Work
 from vsj4r.engine import keep_last_engine
 from vsj4r.engine.weights import find_model
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.encoders import ENCODERS, lost_depth
+from vsj4r.media.identity import identify
 from vsj4r.media.muxing import CONTAINERS, Extras, find_extras
 from vsj4r.media.rotation import upright
 from vsj4r.media.sources import Source
@@ -101,6 +102,9 @@ def perform(task: Task, worker: Worker) -> Result:
             case "join", Plan() as plan:
                 return _join(work, plan, worker)
         return _plan(work)
+    except UnsteadyError:
+        read_with_one_thread(work)
+        raise
     except OSError as error:
         if error.errno in NO_ROOM:
             raise unwritten(Path(error.filename or work.folder), error) from error

@@ -12,9 +12,8 @@ from vsj4r.batch.jobfile import FileJob
 from vsj4r.batch.settings import Settings
 from vsj4r.engine.weights import find_model
 from vsj4r.media.encoders import ENCODERS
-from vsj4r.media.reading import image_names
+from vsj4r.media.identity import identify
 
-_EDGE_BYTES = 1 << 16
 _RECIPE = 1  # another number when the same settings come to give other frames
 
 
@@ -75,20 +74,3 @@ def model_key(name: str) -> str:
         Vsj4rError: there is no such model.
     """
     return find_model(name).sha256
-
-
-def identify(path: Path) -> str:
-    """A text that changes when a file does: its size, its time, its first and last 64 KiB; for a folder the
-    names, sizes and times of the images that it holds."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for name in image_names(path):
-            stat = (path / name).stat()
-            digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode(errors="surrogateescape"))
-        return digest.hexdigest()
-    with path.open("rb") as file:
-        digest.update(file.read(_EDGE_BYTES))
-        size = file.seek(0, 2)
-        file.seek(max(0, size - _EDGE_BYTES))
-        digest.update(file.read())
-    return f"{size} {path.stat().st_mtime_ns} {digest.hexdigest()}"

@@ -28,19 +28,34 @@ def run(
     crf: Annotated[
         int | None, typer.Option(min=0, max=63, help="Quality of the encoder, lower is better.")
     ] = None,
+    fps: Annotated[
+        str | None,
+        typer.Option(help="Frames a second of an input that does not say it: images, raw streams.  [25]"),
+    ] = None,
+    assume_progressive: Annotated[
+        bool,
+        typer.Option("--assume-progressive", help="Frames flagged as interlaced are whole all the same."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON lines on stdout.")] = False,
     ffmpeg: Annotated[str, typer.Option(help='More output options for ffmpeg, e.g. "-preset slow".')] = "",
 ) -> None:
     """Derain INPUT into OUTPUT; sound, subtitles, chapters and timestamps are kept.
 
-    A folder of images is read in the order of its names; as a video it has 25 frames a second.
+    A folder of images is read in the order of its names; as a video it has 25 frames a second,
+    or --fps.
     OUTPUT appears when it is complete: a failed or interrupted run leaves nothing behind.
     """
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
+    from vsj4r.media.sources import Reading
+    from vsj4r.media.times import parse_rate
     from vsj4r.run.derain import Job, check_job
 
+    try:
+        rate = None if fps is None else parse_rate(fps)
+    except Vsj4rError as error:
+        raise UsageError(str(error)) from error
     try:
         arguments = tuple(shlex.split(ffmpeg))
     except ValueError as error:
@@ -56,6 +71,7 @@ def run(
         crf=crf,
         overwrite=overwrite,
         ffmpeg=arguments,
+        reading=Reading(rate, assume_progressive),
     )
     report: Report = JsonReport() if as_json else BarReport()
     with report:

@@ -10,9 +10,10 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.pixels import to_yuv
 from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source, open_source, with_known_matrix
+from vsj4r.media.sources import Reading, Source, open_source
 
 LABELS = ("before", "after", "ground truth")
 _RATES_DIFFER = Fraction(1, 100)  # 25 and 24 do; 24 and 23.976, which containers confuse, do not
@@ -98,7 +99,7 @@ def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
 
 
 def _open(label: str, path: Path) -> Side:
-    source = open_source(path)
+    source = open_source(path, Reading(assume_progressive=True))  # what is compared is not changed
     return Side(label, source, upright(with_known_matrix(source.clip), source=source.clip))
 
 

@@ -96,7 +96,7 @@ def _head_of(path: Path) -> ImageHead:
     return ImageHead(image.shape[1], image.shape[0], 8 * image.itemsize)
 
 
-def image_clip(images: ImageSet, *, fps: int) -> vs.VideoNode:
+def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
     """``images`` as an RGB24 or RGB48 clip, each read when its frame is asked for."""
     depth = np.dtype(np.uint8 if images.depth == 8 else np.uint16)
     blank = vs.core.std.BlankClip(
@@ -104,8 +104,8 @@ def image_clip(images: ImageSet, *, fps: int) -> vs.VideoNode:
         height=images.height,
         format=vs.RGB24 if images.depth == 8 else vs.RGB48,
         length=len(images.names),
-        fpsnum=fps,
-        fpsden=1,
+        fpsnum=fps.numerator,
+        fpsden=fps.denominator,
         keep=True,
     )
 

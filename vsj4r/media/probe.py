@@ -147,6 +147,7 @@ class FirstFrame:
     height: int
     pixel_format: str
     has_alpha: bool
+    has_palette: bool
     is_interlaced: bool
     side_data: Mapping[str, bytes]
 
@@ -431,6 +432,7 @@ def _describe_frame(video: Stream, frame: av.VideoFrame) -> FirstFrame:
         height=frame.height,
         pixel_format=frame.format.name,
         has_alpha=any(component.is_alpha for component in frame.format.components),
+        has_palette=frame.format.has_palette,
         is_interlaced=frame.interlaced_frame,
         side_data=side_data,
     )

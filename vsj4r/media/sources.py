@@ -5,28 +5,45 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import vapoursynth as vs
 
-from vsj4r.errors import Vsj4rError
-from vsj4r.frames.matrix import usual_matrix
+from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
+from vsj4r.media.colours import with_consistent_colours
+from vsj4r.media.decoded import decoded_clip, needs_decoding
 from vsj4r.media.image_head import Chunk
 from vsj4r.media.images import ImageSet, colours_of, image_clip, look_at_images
-from vsj4r.media.probe import Probe, probe
+from vsj4r.media.index import Index, index_of
+from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.reading import absent, image_names
-from vsj4r.media.times import all_known, counted
+from vsj4r.media.survey import look_through
+from vsj4r.media.times import counted, counted_at, settle
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
+_SOURCE_FILTER = "VideoSource: "
+_UNSTEADY = "No frame returned"
+_ONE_THREAD = "one-thread"  # what an index keeps of a file that many threads do not always decode alike
 _BESIDE = {
     "A53_CC": "closed captions",
     "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
     "DOVI_RPU_BUFFER": "Dolby Vision metadata",
 }
-IMAGES_FPS = 25  # a folder of images has no rate of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read an input. ``fps``: frames a second of one that does not say it (images, raw streams), None
+    is 25. ``assume_progressive``: frames that are flagged as interlaced are whole all the same.
+    ``one_thread``: decode it slowly, and always alike."""
+
+    fps: Fraction | None = None
+    assume_progressive: bool = False
+    one_thread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +51,8 @@ class Source:
     """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. One of ``images`` and
-    ``probe`` is None: a source is a folder of images, or a video.
+    ``probe`` is None: a source is a folder of images, or a video. ``said``: a line for each thing that the
+    file says wrongly, and what was taken for it. ``index`` keeps what was found out about the file.
     """
 
     path: Path
@@ -43,6 +61,8 @@ class Source:
     timestamps: list[int]
     images: ImageSet | None = None
     probe: Probe | None = None
+    index: Index = field(default_factory=Index)
+    said: tuple[str, ...] = ()
 
     @property
     def image_names(self) -> list[str] | None:
@@ -59,35 +79,44 @@ class Source:
         """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""
         return () if self.images is None else colours_of(self.path / self.images.names[n])
 
+    def use_one_thread(self) -> None:
+        """From now on, whoever opens this file decodes it with one thread."""
+        self.index.forget()
+        self.index.write(_ONE_THREAD, b"")
+
     def notes(self, *, into_images: bool = False) -> list[str]:
         """A line for what ``clip`` lacks of the input; ``into_images``: the output is a folder of PNG."""
         if self.images is not None:
-            return _lost_of_images(self.images, into_images=into_images)
-        return [] if self.probe is None else _lost(self.probe, self.clip)
+            return [*self.said, *_lost_of_images(self.images, into_images=into_images)]
+        return [*self.said, *([] if self.probe is None else _lost(self.probe, self.clip))]
 
 
-def open_source(path: Path, *, index: Path | None = None) -> Source:
-    """Open a video file, or a folder of images sorted by name. BestSource's index is kept in ``index``.
+def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None = None) -> Source:
+    """Open a video file, or a folder of images sorted by name. What decoding it tells is kept in the folder
+    ``index``, or in the user's cache.
 
     Raises:
-        Vsj4rError: nothing there, not a video, no video stream, damaged, or interlaced.
+        InputError: not a video, no video stream, damaged beyond reading, interlaced; images of several
+            sizes; it has times of its own and ``reading`` a rate.
+        Vsj4rError: nothing there.
     """
     if path.is_dir():
         images = look_at_images(path, image_names(path))
-        clip = image_clip(images, fps=IMAGES_FPS)
-        return Source(path, clip, Fraction(1, IMAGES_FPS), list(range(len(images.names))), images)
+        times = counted_at(reading.fps or GUESSED_RATE, len(images.names))
+        return Source(
+            path, image_clip(images, fps=1 / times.time_base), times.time_base, times.stamps, images
+        )
     if not path.is_file():
         raise absent(path)
-    source = _open_video(probe(path), index)
+    found = probe(path)
+    return _open_video(found, reading, _index_of(path, index))
+
+
+def _index_of(path: Path, folder: Path | None) -> Index:
     try:
-        first = source.clip.get_frame(0)
-    except vs.Error as error:
-        raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
-    if first.props.get("_FieldBased", 0):
-        raise Vsj4rError(
-            f"{path} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script)"
-        )
-    return source
+        return index_of(path, folder)
+    except OSError as error:
+        raise Vsj4rError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
@@ -96,13 +125,12 @@ def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
     return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
 
 
-def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
-    """``clip`` with its ``usual_matrix`` where none is tagged. RGB needs none."""
-    if clip.format.color_family == vs.RGB:
-        return clip
-    if clip.get_frame(0).props.get("_Matrix", vs.MATRIX_UNSPECIFIED) != vs.MATRIX_UNSPECIFIED:
-        return clip
-    return clip.std.SetFrameProps(_Matrix=usual_matrix(clip.height))
+def frame_error(error: vs.Error) -> Vsj4rError:
+    """``error`` of a frame as one of ours; that of the source filter is the input's."""
+    text = first_line(error)
+    if not text.startswith(_SOURCE_FILTER):
+        return Vsj4rError(text)
+    return UnsteadyError(text) if _UNSTEADY in text else InputError(text)
 
 
 def first_line(error: BaseException) -> str:
@@ -136,9 +164,7 @@ def _lost_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
 
 def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
     """A line for each thing that the file has with its first frame, and ``clip`` has not."""
-    # WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over
-    alpha = "_Alpha" in clip.get_frame(0).props or source.video.tag("alpha_mode") == "1"
-    lost = [_OPAQUE] if alpha else []
+    lost = [_OPAQUE] if _has_alpha(source, clip) else []
     frame = source.first_frame
     if frame is None:
         return lost  # BestSource may still read it
@@ -149,28 +175,92 @@ def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
     return lost
 
 
-def _open_video(found: Probe, index: Path | None) -> Source:
+def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
     path = found.path
-    cache = {} if index is None else {"cachepath": str(index)}
+    if reading.fps is not None and not found.rate_is_guess:
+        raise InputError(f"{path} says itself when its frames are shown: --fps is for inputs that do not")
+    survey = look_through(found, index, to_the_end=reading.assume_progressive)
+    if survey.interlaced_from is not None and not reading.assume_progressive:
+        since = f" from frame {survey.interlaced_from} on" if survey.interlaced_from else ""
+        raise InputError(
+            f"{path} is interlaced{since}: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script); "
+            "where only its flags say so (PsF), --assume-progressive"
+        )
+    said = []
+    if survey.damaged:
+        said.append(f"{survey.damaged} frames are damaged: the decoder makes up what is missing of them")
+    if needs_decoding(found):
+        clip, stamps = decoded_clip(found)
+        time_base = found.video.time_base
+    else:
+        alone = survey.damaged or reading.one_thread or index.read(_ONE_THREAD) is not None
+        clip, stamps, time_base = _open_with_bestsource(found, index, threads=1 if alone else 0)
+    rate = found.rate or Fraction(clip.fps) or None
+    if found.rate_is_guess:
+        times = counted_at(reading.fps or GUESSED_RATE, len(clip))
+        if reading.fps is None:
+            said.append(f"it does not say its rate: taken as {GUESSED_RATE} frames a second (--fps sets it)")
+    else:
+        times = settle(path, time_base, stamps, rate)
+    said += times.notes
+    if times.rate is not None:
+        clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
+    clip = _with_what_the_container_says(clip, found, reading)
+    return Source(path, clip, times.time_base, times.stamps, probe=found, index=index, said=tuple(said))
+
+
+def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Reading) -> vs.VideoNode:
+    """``clip`` with tags that fit it, and the container's shape of a sample."""
+    try:
+        with clip.get_frame(0) as first:
+            clip = with_consistent_colours(clip, first)
+    except vs.Error as error:
+        raise InputError(f"{found.path} cannot be decoded: {first_line(error)}") from error
+    aspect = found.video.sample_aspect
+    if aspect is not None:
+        clip = clip.std.SetFrameProps(_SARNum=aspect.numerator, _SARDen=aspect.denominator)
+    return clip.std.SetFieldBased(0) if reading.assume_progressive else clip
+
+
+def _open_with_bestsource(
+    found: Probe, index: Index, *, threads: int
+) -> tuple[vs.VideoNode, list[int], Fraction]:
+    """The clip, its timestamps and their unit; ``threads`` 0 is one for each core."""
+    path = found.path
     with _undeclared_returns_ignored():
         try:
             opened: Any = vs.core.bs.VideoSource(
-                str(path.absolute()), track=found.video.index, exporttimestamps=1, apply_rotation=0, **cache
+                str(path.absolute()),
+                track=found.video.index,
+                threads=threads,
+                exporttimestamps=1,
+                apply_rotation=0,
+                **index.arguments(threads),
             )
         except vs.Error as error:
-            raise Vsj4rError(f"{path} cannot be decoded: {first_line(error)}") from error
+            raise InputError(f"{path} cannot be decoded: {first_line(error)}") from error
         except UnicodeEncodeError as error:
-            raise Vsj4rError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
-    time_base = Fraction(opened["timebasenum"], opened["timebaseden"])
+            raise InputError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
     stamps = opened["timestamps"]
     stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
     clip: vs.VideoNode = opened["clip"]
     if clip.format is None or not clip.width or not clip.height:
-        raise Vsj4rError(f"{path} changes its format or size on the way: that is not supported")
+        raise InputError(f"{path} changes its format or size on the way: that is not supported")
     if len(stamps) != len(clip):
-        raise Vsj4rError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
-    time_base, timestamps = all_known(path, time_base, stamps, Fraction(clip.fps))
-    return Source(path, clip, time_base, timestamps, probe=found)
+        raise InputError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
+    return clip, stamps, Fraction(opened["timebasenum"], opened["timebaseden"])
+
+
+def _has_alpha(source: Probe, clip: vs.VideoNode) -> bool:
+    """WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over; every palette
+    has an alpha of its own, which is seldom used."""
+    if source.video.tag("alpha_mode") == "1":
+        return True
+    with clip.get_frame(0) as first:
+        alpha: Any = first.props.get("_Alpha")
+        if alpha is None or source.first_frame is None or not source.first_frame.has_palette:
+            return alpha is not None
+        return bool(np.asarray(alpha[0]).min() < 255)
 
 
 @contextmanager

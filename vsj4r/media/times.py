@@ -1,42 +1,108 @@
-"""When each frame is shown, where the source says it badly or the output badly takes it."""
+"""When each frame is shown, where the source says it badly or the output badly takes it.
+
+| What the source says                            | What is taken                                          |
+|-------------------------------------------------|--------------------------------------------------------|
+| no times, a rate                                | frames counted at the rate                             |
+| no times, no rate (raw streams, images)         | 25 frames a second, or `--fps`, with a line            |
+| no time for some frames                         | made up from the rate, from the nearest known time     |
+| a time that is not after the one before         | set between its neighbours, with a line                |
+| times that go back far, or a wrap of the clock  | go on one frame after the last, with a line            |
+| times in ticks too coarse for a constant rate   | the constant rate, where no frame is off by a tick     |
+| anything else                                   | taken as it is: a variable rate stays variable         |
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 
 _NO_TIME = -(1 << 63)  # AV_NOPTS_VALUE
+_NEAR_FRAMES = 16  # what is out of order by no more was reordered badly; by more, the clock was set back
+_FINER = 1000  # a tick is cut into so many where it has no room between two frames
+_FASTEST = 1000
+_TICKS = 12_000  # a second, at least
+_SURE_FRAMES = 24  # fewer fit any rate
+
+_NTSC = tuple(Fraction(whole * 1000, 1001) for whole in (24, 30, 48, 60, 120, 15))
+_WHOLE = tuple(map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120, 15, 12, 10, 8, 6, 5)))
+_USUAL_RATES = (*_WHOLE, *_NTSC, Fraction(25, 2))
 
 
-def all_known(
-    path: Path, time_base: Fraction, stamps: list[int], fps: Fraction
-) -> tuple[Fraction, list[int]]:
-    """Time base and timestamps: a stream without a container has none, old ones have none for some frames.
+@dataclass(frozen=True, slots=True)
+class Times:
+    """``stamps`` has one entry per frame, in units of ``time_base`` seconds, strictly rising; ``rate`` is
+    the constant one, None where there is none. ``notes``: a line for what was changed."""
+
+    time_base: Fraction
+    stamps: list[int]
+    rate: Fraction | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def parse_rate(text: str) -> Fraction:
+    """Frames a second, written as 25, 29.97 or 30000/1001; what is a usual rate in short is that rate.
 
     Raises:
-        Vsj4rError: there is no frame rate to make them up from, or a frame is not after the one before it.
+        Vsj4rError: it is no number above 0.
     """
-    first = next((n for n, stamp in enumerate(stamps) if stamp != _NO_TIME), None)
-    if fps == 0 and _NO_TIME in stamps:
-        raise Vsj4rError(f"{path} says neither when its frames are shown nor how many a second: remux it")
-    if first is None:
-        return 1 / fps, list(range(len(stamps)))
-    known, frame = list(stamps), 1 / (fps * time_base) if fps else Fraction(0)
-    for n in reversed(range(first)):
-        known[n] = known[first] - round((first - n) * frame)
-    last = first  # the last frame before n that says its time
-    for n in range(first, len(known)):
-        if known[n] == _NO_TIME:
-            known[n] = known[last] + round((n - last) * frame)
-        else:
-            last = n
-    for n, (before, after) in enumerate(pairwise(known), 1):
-        if after <= before:
-            raise Vsj4rError(f"{path}: frame {n} is to be shown no later than the one before it: remux it")
-    return time_base, known
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _FASTEST:
+        raise Vsj4rError(f"fps must be a number such as 25 or 30000/1001, at most {_FASTEST}, got {text!r}")
+    near = min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
+    return near if abs(near - rate) * 1000 <= 1 else rate
+
+
+def counted_at(rate: Fraction, frames: int) -> Times:
+    """Frames that have no times of their own."""
+    return Times(1 / rate, list(range(frames)), rate)
+
+
+def settle(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | None) -> Times:
+    """What is to be taken for ``stamps`` (some may be AV_NOPTS_VALUE) of a video whose rate is said to be
+    ``rate``.
+
+    Raises:
+        InputError: there is no rate to make up what is missing.
+    """
+    if not rate and _NO_TIME in stamps:
+        raise InputError(f"{path} says neither when its frames are shown nor how many a second: use --fps")
+    if rate and all(stamp == _NO_TIME for stamp in stamps):
+        return counted_at(rate, len(stamps))
+    frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
+    known = _filled(stamps, frame)
+    notes = []
+    if (wrong := _count_wrong(known)) > 0:
+        time_base, known = _made_rising(time_base, known, frame)
+        notes.append(f"{wrong} of {len(known)} frames are to be shown no later than the one before: moved on")
+    steady = constant_rate(time_base, known, rate)
+    if steady is None:
+        return Times(time_base, known, None, notes)
+    parts = max(1, _TICKS // steady.numerator)  # of a frame's numerator, so that the start is exact enough
+    base, step = Fraction(1, steady.numerator * parts), steady.denominator * parts
+    start = round(_start(known, 1 / (steady * time_base)) * time_base / base)
+    return Times(base, [start + n * step for n in range(len(known))], steady, notes)
+
+
+def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None) -> Fraction | None:
+    """The rate of which ``stamps`` are what their coarse ticks leave; None where no rate fits all of them,
+    or they are constant as they are."""
+    if len(stamps) < 2 or len({after - before for before, after in pairwise(stamps)}) == 1:
+        return None
+    usual = _USUAL_RATES if len(stamps) >= _SURE_FRAMES else ()
+    mean = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)
+    near = sorted(usual, key=lambda rate: abs(rate - mean))
+    for rate in [said, *near] if said else near:
+        if _fits(stamps, 1 / (rate * time_base)):
+            return rate
+    return None
 
 
 def counted(time_base: Fraction, timestamps: list[int], fps: Fraction) -> tuple[Fraction, list[int]]:
@@ -46,3 +112,80 @@ def counted(time_base: Fraction, timestamps: list[int], fps: Fraction) -> tuple[
     numbers = [round(stamp * time_base * fps) for stamp in timestamps]
     steady = all(after - before == 1 for before, after in pairwise(numbers))
     return (1 / fps, numbers) if steady else (time_base, timestamps)
+
+
+def _fits(stamps: list[int], frame: Fraction) -> bool:
+    """Whether all frames are within a tick of lasting ``frame`` ticks each, which is not a whole number.
+
+    Rounded or cut, a time is off by less than a tick, and every time by the same rule; an eighth more is
+    for times that were rounded twice, to 1/90000 s before.
+    """
+    if frame.denominator == 1:
+        return False
+    numerator, denominator = frame.numerator, frame.denominator
+    off = [stamp * denominator - n * numerator for n, stamp in enumerate(stamps)]
+    return 8 * (max(off) - min(off)) < 9 * denominator
+
+
+def _start(stamps: list[int], frame: Fraction) -> Fraction:
+    """When the first frame is shown, in ticks, before times were rounded: near what it says, and never below
+    0 for that."""
+    off = [stamp - n * frame for n, stamp in enumerate(stamps)]
+    lowest, highest = max(off) - Fraction(1, 2), min(off) + Fraction(1, 2)
+    if lowest <= stamps[0] <= highest or lowest > highest:  # the latter: they were cut, or rounded twice
+        return Fraction(stamps[0])
+    start = (lowest + highest) / 2
+    return max(start, Fraction(0)) if stamps[0] >= 0 else start
+
+
+def _filled(stamps: list[int], frame: Fraction) -> list[int]:
+    """``stamps`` with what is missing made up from the nearest known time before, or the first one."""
+    known = list(stamps)
+    first = next(n for n, stamp in enumerate(stamps) if stamp != _NO_TIME)
+    for n in range(first):
+        known[n] = known[first] - round((first - n) * frame)
+    last = first
+    for n in range(first, len(known)):
+        if known[n] == _NO_TIME:
+            known[n] = known[last] + round((n - last) * frame)
+        else:
+            last = n
+    return known
+
+
+def _usual_step(stamps: list[int]) -> Fraction:
+    """The median of what lies between two frames, in ticks."""
+    steps = sorted(after - before for before, after in pairwise(stamps) if after > before)
+    return Fraction(steps[len(steps) // 2]) if steps else Fraction(1)
+
+
+def _count_wrong(stamps: Iterable[int]) -> int:
+    return sum(after <= before for before, after in pairwise(stamps))
+
+
+def _made_rising(time_base: Fraction, stamps: list[int], frame: Fraction) -> tuple[Fraction, list[int]]:
+    """Sorted where they are badly reordered, moved on where the clock was set back, and spread where several
+    frames have one time."""
+    joined, highest, shift = [stamps[0]], stamps[0], 0
+    for before, after in pairwise(stamps):
+        if after + _NEAR_FRAMES * frame < before:
+            shift = highest + max(1, round(frame)) - after
+        joined.append(after + shift)
+        highest = max(highest, joined[-1])
+    joined.sort()
+    spread = [stamp * _FINER for stamp in joined]
+    start = 0
+    while start < len(spread):
+        end = start
+        while end + 1 < len(spread) and spread[end + 1] <= spread[start]:
+            end += 1
+        if end > start:
+            step = max(1, round(frame * _FINER))
+            if end + 1 < len(spread):
+                step = min(step, (spread[end + 1] - spread[start]) // (end + 1 - start))
+            for n in range(start + 1, end + 1):
+                spread[n] = spread[start] + (n - start) * max(1, step)
+        start = end + 1
+    if all(stamp % _FINER == 0 for stamp in spread):
+        return time_base, [stamp // _FINER for stamp in spread]
+    return time_base / _FINER, spread

@@ -20,7 +20,7 @@ from vsj4r.media.muxing import Extras, video_times
 from vsj4r.media.nut import NutWriter
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.process import FFmpeg
-from vsj4r.media.sources import first_line
+from vsj4r.media.sources import frame_error
 from vsj4r.media.tags import Tags
 from vsj4r.media.whole import whole_file
 
@@ -113,7 +113,7 @@ def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
                 waiting.popleft()
                 yield frame
     except vs.Error as error:
-        raise Vsj4rError(first_line(error)) from error
+        raise frame_error(error) from error
     finally:
         for future in waiting:
             if future.exception() is None:

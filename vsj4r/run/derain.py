@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import vapoursynth as vs
 
 from vsj4r.engine.weights import find_model
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import UnsteadyError, Vsj4rError
+from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.command import Encode
 from vsj4r.media.encoders import Encoder, find_encoder, lost_depth
 from vsj4r.media.images import check_replaced, write_png
@@ -21,11 +22,11 @@ from vsj4r.media.pixels import chroma_for, chroma_of, to_yuv
 from vsj4r.media.reading import absent
 from vsj4r.media.rotation import MUXERS, done_upright, is_turned, upright
 from vsj4r.media.sources import (
+    Reading,
     Source,
     first_line,
     open_source,
     to_rgb,
-    with_known_matrix,
 )
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
@@ -40,7 +41,7 @@ FRAMES_IN_FLIGHT = 2
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to derain, and how. ``to_folder``: ``output`` is a folder, for PNG. ``crf`` None is the encoder's
-    default; ``ffmpeg`` are extra output arguments."""
+    default; ``ffmpeg`` are extra output arguments; ``reading``: how to read the input."""
 
     input: Path
     output: Path
@@ -52,6 +53,7 @@ class Job:
     crf: int | None = None
     overwrite: bool = False
     ffmpeg: tuple[str, ...] = ()
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,17 @@ def derain(job: Job, listener: Listener) -> float:
     if not job.input.exists():
         raise absent(job.input)
     check_output(job.output, source=job.input, folder=job.to_folder, overwrite=job.overwrite)
-    source = open_source(job.input)
+    source = open_source(job.input, job.reading)
+    try:
+        _derain_source(job, source, listener)
+    except UnsteadyError:
+        source.use_one_thread()
+        listener.note(f"{job.input} does not always decode alike: begun again, with one thread")
+        _derain_source(job, open_source(job.input, replace(job.reading, one_thread=True)), listener)
+    return time.monotonic() - began
+
+
+def _derain_source(job: Job, source: Source, listener: Listener) -> None:
     for note in source.notes(into_images=job.to_folder):
         listener.note(note)
     clip = source.clip
@@ -117,7 +129,6 @@ def derain(job: Job, listener: Listener) -> float:
         _write_images(job, source, upright(to_rgb(derained), source=clip), listener, started)
     else:
         _write_video(job, source, clip, derained, listener, started)
-    return time.monotonic() - began
 
 
 def derained_clip(

@@ -1,0 +1,81 @@
+"""A video decoded once from end to end before the work begins, to know what would stop it on the way.
+
+Damage and interlaced frames are said by the decoder alone, frame by frame. The source filter tells neither,
+and with many threads it decodes a damaged file now like this, now like that.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from av.container import InputContainer
+
+from vsj4r.media.index import Index
+from vsj4r.media.probe import READ_ERRORS, Probe, open_container
+
+_NAME = "survey"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """``frames`` that ffmpeg decodes, ``damaged`` ones among them and those that were lost,
+    ``interlaced_from``: the first interlaced one, None where all are progressive."""
+
+    frames: int
+    damaged: int
+    interlaced_from: int | None
+
+
+def look_through(source: Probe, index: Index, *, to_the_end: bool) -> Survey:
+    """Look at every frame of ``source``. Without ``to_the_end`` it ends at the first interlaced frame.
+
+    Raises:
+        Vsj4rError: it cannot be opened.
+    """
+    kept = _kept(index)
+    if kept is not None and (kept.interlaced_from is None or not to_the_end):
+        return kept
+    with open_container(source.path) as container:
+        found = _look(container, source.video.index, to_the_end=to_the_end)
+    if found.interlaced_from is None:
+        index.write(_NAME, json.dumps(asdict(found)).encode())
+    return found
+
+
+def _look(container: InputContainer, index: int, *, to_the_end: bool) -> Survey:
+    video = next(stream for stream in container.streams.video if stream.index == index)
+    video.thread_type = "AUTO"
+    if video.codec_context.name == "hevc":  # its decoder marks no frame as damaged
+        video.codec_context.options = {"err_detect": "explode"}
+    frames = damaged = 0
+    interlaced_from: int | None = None
+    packets = container.demux(video)
+    while True:
+        try:
+            packet = next(packets, None)
+        except READ_ERRORS:
+            damaged += 1  # the rest of the file cannot be read
+            break
+        if packet is None:
+            break
+        try:
+            decoded = video.decode(packet)
+        except READ_ERRORS:
+            damaged += 1
+            continue
+        for frame in decoded:
+            damaged += frame.is_corrupt
+            if frame.interlaced_frame and interlaced_from is None:
+                interlaced_from = frames
+                if not to_the_end:
+                    return Survey(frames, damaged, interlaced_from)
+            frames += 1
+    return Survey(frames, damaged, interlaced_from)
+
+
+def _kept(index: Index) -> Survey | None:
+    try:
+        return Survey(**json.loads(index.read(_NAME) or b""))
+    except (ValueError, TypeError):
+        return None
