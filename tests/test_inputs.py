@@ -415,3 +415,33 @@ class TestTimes:
         times = seconds_of_frames(tmp_path / "out.mkv")
         assert len(times) == 48
         assert times[-1] - times[0] == pytest.approx(47 / 24, abs=0.001)
+
+
+def test_what_the_container_hides_is_cut_off(model: Path, tmp_path: Path) -> None:
+    """As players do; Matroska's PixelCropLeft and PixelCropRight in the place of its aspect."""
+    source = tmp_path / "a.mkv"
+    ffmpeg(*picture(seconds=0.2), "-vf", "setsar=4/3", *QUICK, f"file:{source}")
+    content = source.read_bytes()
+    for aspect, crop in (("54b08102", "54dd8106"), ("54ba8101", "54cc8109")):
+        assert content.count(bytes.fromhex(aspect)) == 1
+        content = content.replace(bytes.fromhex(aspect), bytes.fromhex(crop))
+    whole = rgb(open_source(source).clip)
+    source.write_bytes(content)
+    done = run(source, tmp_path / "out.mkv", "--model", model)
+    said = "vsj4r: the container shows 82x64 of 96x64: the rest is cut off"
+    assert said in done.stderr.splitlines()
+    assert decoded(tmp_path / "out.mkv")[0].shape == (64, 82, 3)
+    assert np.array_equal(rgb(open_source(source).clip)[0][:, 4:-8], whole[0][:, 12:-14])
+
+
+@pytest.mark.parametrize("aspect", ["2:1", "16:9"])
+def test_the_shape_of_the_container_overrules_the_bitstream(model: Path, tmp_path: Path, aspect: str) -> None:
+    plain, source, output = (tmp_path / f"{name}.mkv" for name in ("plain", "a", "out"))
+    ffmpeg(*picture(seconds=0.2), "-vf", "setsar=1", *QUICK, f"file:{plain}")
+    ffmpeg("-i", f"file:{plain}", "-c", "copy", "-aspect", aspect, f"file:{source}")
+    run(source, output, "--model", model)
+    shapes = []
+    for path in (source, output):
+        with av.open(str(path)) as container:
+            shapes.append(Fraction(str(container.streams.video[0].display_aspect_ratio)))
+    assert shapes == [Fraction(aspect.replace(":", "/"))] * 2

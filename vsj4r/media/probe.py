@@ -9,7 +9,8 @@ then the largest, then the first. mpv and ffmpeg have the same order; ffmpeg put
 | which video stream             | `choose_video`                                                      |
 | which other streams            | those of the same program, where there are programs (MPEG-TS)       |
 | shape of a sample              | the container's, then the bitstream's (`Stream.sample_aspect`)      |
-| how to turn, crop, show in 3D  | the container's side data (`Stream.side_data`)                      |
+| how to turn, show in 3D        | the container's side data (`Stream.side_data`)                      |
+| what part is shown             | the container's (`Stream.cropping`), within the bitstream's         |
 | frames a second                | the stream's; 25 as a guess where nothing says it (`rate_is_guess`) |
 """
 
@@ -29,7 +30,7 @@ from av.container import InputContainer
 from av.format import Flags
 from av.sidedata.sidedata import Type
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError
 from vsj4r.media.programs import programs_of
 
 READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, OverflowError)
@@ -193,7 +194,7 @@ def probe(path: Path) -> Probe:
     """Open the video file ``path`` and describe it. Reads its head and decodes one frame.
 
     Raises:
-        Vsj4rError: it cannot be read, or has no video stream.
+        InputError: it cannot be read, or has no video stream.
     """
     with open_container(path) as container:
         try:
@@ -207,7 +208,7 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     """The file ``path``, opened by PyAV. What the body raises is the body's.
 
     Raises:
-        Vsj4rError: it cannot be opened as a video.
+        InputError: it cannot be opened as a video.
     """
     try:
         container = av.open(str(path.absolute()))
@@ -217,10 +218,10 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def unreadable(path: Path, error: BaseException) -> Vsj4rError:
+def unreadable(path: Path, error: BaseException) -> InputError:
     """``error`` as that of the video ``path``."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return Vsj4rError(f"{path} cannot be read as a video: {reason}")
+    return InputError(f"{path} cannot be read as a video: {reason}")
 
 
 def choose_video(streams: Iterable[Stream], *, one_frame: Callable[[Stream], bool]) -> Stream | None:
@@ -257,7 +258,8 @@ def _describe(path: Path, container: InputContainer) -> Probe:
     head = _Head(container)
     video = choose_video(streams, one_frame=head.has_one_frame)
     if video is None:
-        raise Vsj4rError(f"{path} has no video stream")
+        unknown = any(stream.kind == "video" and not stream.is_cover for stream in streams)
+        raise InputError(f"{path} has no video {'that ffmpeg can decode' if unknown else 'stream'}")
     covers = {
         stream.index: picture
         for stream in streams

@@ -169,7 +169,8 @@ def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
     if frame is None:
         return lost  # BestSource may still read it
     lost += [f"{name} are left out" for kind, name in _BESIDE.items() if kind in frame.side_data]
-    if max(frame.width - clip.width, frame.height - clip.height) == 1:
+    off_by = max(frame.width - clip.width, frame.height - clip.height)
+    if off_by == 1 and source.video.cropping is None:
         size = f"{frame.width}x{frame.height}"
         lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
     return lost
@@ -206,6 +207,11 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
     clip = _with_what_the_container_says(clip, found, reading)
+    shown = _shown_part(clip, found)
+    if (shown.width, shown.height) != (clip.width, clip.height):
+        of = f"{shown.width}x{shown.height} of {clip.width}x{clip.height}"
+        said.append(f"the container shows {of}: the rest is cut off")
+        clip = shown
     return Source(path, clip, times.time_base, times.stamps, probe=found, index=index, said=tuple(said))
 
 
@@ -220,6 +226,23 @@ def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Rea
     if aspect is not None:
         clip = clip.std.SetFrameProps(_SARNum=aspect.numerator, _SARDen=aspect.denominator)
     return clip.std.SetFieldBased(0) if reading.assume_progressive else clip
+
+
+def _shown_part(clip: vs.VideoNode, found: Probe) -> vs.VideoNode:
+    """``clip`` without what the container hides at its sides, as far as subsampling can tell; all of it where
+    nothing would be left."""
+    kind = clip.format
+    top, bottom, left, right = (
+        hidden >> shift << shift
+        for hidden, shift in zip(
+            found.video.cropping or (0, 0, 0, 0),
+            (kind.subsampling_h, kind.subsampling_h, kind.subsampling_w, kind.subsampling_w),
+            strict=True,
+        )
+    )
+    if top + bottom >= clip.height or left + right >= clip.width:
+        return clip
+    return clip.std.Crop(left=left, right=right, top=top, bottom=bottom)
 
 
 def _open_with_bestsource(

@@ -78,13 +78,14 @@ def settle(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | 
         return counted_at(rate, len(stamps))
     frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
     known = _filled(stamps, frame)
-    notes = []
+    notes, step = [], 0
     if (wrong := _count_wrong(known)) > 0:
         time_base, known = _made_rising(time_base, known, frame)
+        step = _only_step(known)
         notes.append(f"{wrong} of {len(known)} frames are to be shown no later than the one before: moved on")
     steady = constant_rate(time_base, known, rate)
     if steady is None:
-        return Times(time_base, known, None, notes)
+        return Times(time_base, known, 1 / (step * time_base) if step else None, notes)
     parts = max(1, _TICKS // steady.numerator)  # of a frame's numerator, so that the start is exact enough
     base, step = Fraction(1, steady.numerator * parts), steady.denominator * parts
     start = round(_start(known, 1 / (steady * time_base)) * time_base / base)
@@ -94,7 +95,7 @@ def settle(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | 
 def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None) -> Fraction | None:
     """The rate of which ``stamps`` are what their coarse ticks leave; None where no rate fits all of them,
     or they are constant as they are."""
-    if len(stamps) < 2 or len({after - before for before, after in pairwise(stamps)}) == 1:
+    if len(stamps) < 2 or _only_step(stamps):
         return None
     usual = _USUAL_RATES if len(stamps) >= _SURE_FRAMES else ()
     mean = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)
@@ -112,6 +113,12 @@ def counted(time_base: Fraction, timestamps: list[int], fps: Fraction) -> tuple[
     numbers = [round(stamp * time_base * fps) for stamp in timestamps]
     steady = all(after - before == 1 for before, after in pairwise(numbers))
     return (1 / fps, numbers) if steady else (time_base, timestamps)
+
+
+def _only_step(stamps: list[int]) -> int:
+    """What lies between any two frames, 0 where that differs."""
+    steps = {after - before for before, after in pairwise(stamps)}
+    return steps.pop() if len(steps) == 1 else 0
 
 
 def _fits(stamps: list[int], frame: Fraction) -> bool:
