@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,7 +42,7 @@ def join_video(
     if len(order) != len(encode.timestamps):
         raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
     with whole_file(output) as temporary, cover_files(encode.extras) as covers:
-        late = _lateness(order, encode)
+        late = _lateness(order, encode, parts[0])
         packets = "mov" if late else encode.encoder.packet_muxer  # NUT has no times of decoding
         command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
         on_command(command)
@@ -49,7 +50,7 @@ def join_video(
             writer = _PacketWriter(template, packets, encode.time_base)
             ahead = encode.ahead + late
             for done, (packet, (pts, dts)) in enumerate(
-                zip(_packets(parts), _times(order, encode.timestamps), strict=True), 1
+                zip(_packets(parts), _times(order, encode), strict=True), 1
             ):
                 process.put(writer.packet(packet, pts + ahead, dts + ahead))
                 on_packet(done)
@@ -113,12 +114,18 @@ def _shown_order(parts: Sequence[Path]) -> list[int]:
     return order
 
 
-def _times(order: list[int], timestamps: list[int]) -> Iterator[tuple[int, int]]:
-    """(pts, dts) of each packet: decoded as early as the deepest reordering needs, and not earlier."""
-    delay = _delay(order)
+def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int]]:
+    """(pts, dts) of each packet: decoded as early as the deepest reordering needs, and not earlier; before
+    the first frame a millisecond apart, for a container may have no finer ticks."""
+    delay, step, timestamps = _delay(order), _millisecond(encode), encode.timestamps
     for place, shown in enumerate(order):
         early = place - delay
-        yield timestamps[shown], timestamps[early] if early >= 0 else timestamps[0] + early
+        yield timestamps[shown], timestamps[early] if early >= 0 else timestamps[0] + early * step
+
+
+def _millisecond(encode: Encode) -> int:
+    """At least that, in units of the time base."""
+    return max(1, ceil(Fraction(1, 1000) / encode.time_base))
 
 
 def _delay(order: list[int]) -> int:
@@ -126,11 +133,19 @@ def _delay(order: list[int]) -> int:
     return max((place - shown for place, shown in enumerate(order)), default=0)
 
 
-def _lateness(order: list[int], encode: Encode) -> int:
+def _lateness(order: list[int], encode: Encode, part: Path) -> int:
     """By how much packets have to be late where ffmpeg cuts at 0: it drops what is to be decoded before, and
-    with it the first picture of a stream that reorders. A millisecond more, for ffmpeg rounds."""
-    delay = 0 if encode.extras.length_seconds is None else _delay(order)
-    return delay and delay + int(Fraction(1, 1000) / encode.time_base)
+    with it the first picture of a stream that reorders, or that might. A millisecond more, for ffmpeg rounds.
+    """
+    if encode.extras.length_seconds is None:
+        return 0
+    delay = _delay(order)
+    return (delay + 1) * _millisecond(encode) if delay or _may_reorder(part) else 0
+
+
+def _may_reorder(part: Path) -> bool:
+    with av.open(str(part)) as container:
+        return bool(container.streams.video[0].codec_context.has_b_frames)
 
 
 def _packets(parts: Sequence[Path]) -> Iterator[Any]:
