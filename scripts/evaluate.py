@@ -28,33 +28,38 @@ ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "weights"
 CARD, METRICS = WEIGHTS / "MODEL_CARD.md", WEIGHTS / "metrics.json"
 BEGIN, END = "<!-- metrics: written by scripts/evaluate.py -->", "<!-- end of metrics -->"
-STATIC = "static"
-BENCHMARKS = ("light", "complex", "clean", "long", STATIC)
+REAL = "real"
+REAL_CLIPS = ("real/pexels", "real/yard/yard.mp4")
+REAL_FRAMES = 150
+BENCHMARKS = ("light", "complex", "clean", "long", REAL)
 PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 Figures = dict[str, Any]
 
 
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="folder with val/ and, for the static clip, real/")],
+    data: Annotated[Path, typer.Argument(help="folder with val/ and, for real rain, real/")],
     model: Annotated[list[str] | None, typer.Option(help="may be repeated [default: all]")] = None,
     benchmark: Annotated[
         list[str] | None, typer.Option(help=f"{', '.join(BENCHMARKS)}; may be repeated [default: all]")
     ] = None,
-    static: Annotated[str, typer.Option(help="static real clip, below DATA")] = "real/yard/yard.mp4",
-    sheet: Annotated[Path | None, typer.Option(help="contact sheet (PNG)")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="contact sheet (PNG), of real rain or the others")
+    ] = None,
 ) -> None:
     """Run ``vsj4r eval`` and write the card's table."""
     chosen, names = benchmark or list(BENCHMARKS), model or models()
     command = [sys.executable, "-m", "vsj4r.cli", "eval"]
     for name in names:
         command += ["--model", name]
-    if synthetic := [name for name in chosen if name != STATIC]:
+    if synthetic := [name for name in chosen if name != REAL]:
         command.append(str(data / "val"))
         for name in synthetic:
             command += ["--benchmark", name]
-    if STATIC in chosen and ((data / static).is_file() or not synthetic):
-        command += ["--static", str(data / static)]
+    if REAL in chosen and ((data / REAL).is_dir() or not synthetic):
+        command += ["--frames", str(REAL_FRAMES)]
+        for clip in REAL_CLIPS:
+            command += ["--real", str(data / clip)]
     if sheet is not None:
         command += ["--sheet", str(sheet)]
     with tempfile.TemporaryDirectory() as folder:
@@ -96,14 +101,17 @@ def merged(before: Figures, found: Figures) -> Figures:
             rows = {
                 (row["clip"], row["method"]): row
                 for row in old.get("clips", ())
-                if row["method"] not in changed | new.get("mean", {}).keys()
+                if row["method"] not in changed | _by_method(found, name).keys()
             }
             rows |= {(row["clip"], row["method"]): row for row in new.get("clips", ())}
-            means = _ordered({**_without(old.get("mean", {}), changed), **new.get("mean", {})})
+            overall = "median" if name == REAL else "mean"
+            summed = _ordered({**_without(old.get(overall, {}), changed), **new.get(overall, {})})
             clips = list(dict.fromkeys(clip for clip, _ in rows))
             result[name] = {
-                "mean": means,
-                "clips": [rows[clip, method] for clip in clips for method in means if (clip, method) in rows],
+                overall: summed,
+                "clips": [
+                    rows[clip, method] for clip in clips for method in summed if (clip, method) in rows
+                ],
             }
         elif old or new:
             result[name] = _ordered({**_without(old, changed), **new})
@@ -146,10 +154,9 @@ def tables(figures: Figures) -> str:
 
 
 def _table(name: str, by_method: Figures, clips: Iterable[Figures]) -> list[str]:
-    if name == STATIC:
-        title = "Real rain, static camera: squared error to the temporal median taken away"
-        columns = {"taken away": [f"{share:.1%}" for share in by_method.values()]}
-    elif name == "long":
+    if name == REAL:
+        return _real_table(by_method, clips)
+    if name == "long":
         title = "Benchmark **long**: a still scene in complex rain for 1,000 frames, luma PSNR"
         columns = {
             "frames 50 to 149, dB": [f"{s['early']:.2f}" for s in by_method.values()],
@@ -163,15 +170,63 @@ def _table(name: str, by_method: Figures, clips: Iterable[Figures]) -> list[str]
             "chroma PSNR dB": [f"{s['chroma_psnr']:.2f}" for s in by_method.values()],
             "flicker": [f"{s['flicker']:.2f}" for s in by_method.values()],
         }
-    head = [f"| {' | '.join(('method', *columns))} |", "|---" * (len(columns) + 1) + "|"]
-    rows = zip(by_method, *columns.values(), strict=True)
-    return [title, "", *head, *(f"| {' | '.join(row)} |" for row in rows)]
+    return [title, "", *_markdown(("method", *columns), zip(by_method, *columns.values(), strict=True))]
+
+
+def _real_table(by_method: Figures, clips: Iterable[Figures]) -> list[str]:
+    """Of each clip what is left and the score; then every figure's median."""
+    left, scores = {}, {}
+    for row in clips:
+        left[row["clip"], row["method"]] = _interval(row)
+        scores[row["clip"], row["method"]] = _number(row["score"])
+    names = list(dict.fromkeys(clip for clip, _ in left))
+    methods = [method for method in by_method if method != "input"]
+
+    def of_clips(figures: dict[tuple[str, str], str]) -> list[str]:
+        rows = ((clip, *(figures.get((clip, method), "") for method in methods)) for clip in names)
+        return _markdown(("clip", *methods), rows)
+
+    columns = ("rain_left", "u_left", "v_left", "sharpness", "damage", "flicker", "harm", "score")
+    medians = ((method, *(_number(s[key]) for key in columns)) for method, s in by_method.items())
+    return [
+        "Real rain (docs/real-rain.md): rain energy left, with its 95 % interval",
+        "",
+        *of_clips(left),
+        "",
+        "Score: 1 at best, 0 the input, below 0 more harm than good",
+        "",
+        *of_clips(scores),
+        "",
+        f"Median of {len(names)} clips",
+        "",
+        *_markdown(("method", *(key.replace("_", " ") for key in columns)), medians),
+    ]
+
+
+def _interval(of: Figures) -> str:
+    if of["rain_left"] is None:
+        return "-"
+    return f"{_number(of['rain_left'])} ({_number(of['rain_left_low'])} to {_number(of['rain_left_high'])})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _markdown(head: tuple[str, ...], rows: Iterable[Iterable[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
 
 
 def _by_method(figures: Figures, benchmark: str) -> Figures:
     of: Figures = figures.get(benchmark, {})
-    by_method: Figures = of.get("mean", of)
-    return by_method
+    for overall in ("mean", "median"):
+        if overall in of:
+            of = of[overall]
+    return of
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.evaluation.measurement import load
-from vsj4r.evaluation.metrics import psnr
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
+from vsj4r.psnr import psnr
 from vsj4r.rain import Preset, draw_style, render
 from vsj4r.training.footage import Pixels, read_clip
 

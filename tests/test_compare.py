@@ -72,6 +72,16 @@ def test_figures_are_right(folder: Path) -> None:
     assert measures.brightness[7] == pytest.approx(100 * (luma.mean() - 16) / 219, abs=0.01)
 
 
+def test_frames_that_are_equal_do_not_hide_those_that_are_not(folder: Path, tmp_path: Path) -> None:
+    """PSNR of the clip is the mean of its frames, an equal one counting 100 dB."""
+    nearly, page = tmp_path / "nearly.mkv", tmp_path / "page.html"
+    media.plain(nearly, "-vf", f"{SOFT},lutyuv=y=val+5:enable='eq(n,7)'")
+    done = compare(folder / "before.mkv", nearly, "--gt", folder / "truth.mkv", "-o", page)
+    one = 20 * math.log10(255 / 5)
+    assert f"PSNR {one:.2f} dB -> {(23 * 100 + one) / 24:.2f} dB" in done.stdout
+    assert "identical" in page.read_text(), "of single frames it may be said"
+
+
 def test_no_timestamp_pairs_the_wrong_frames(tmp_path: Path) -> None:
     source, copy = media.rich(tmp_path), tmp_path / "copy.mp4"
     media.ffmpeg("-i", f"file:{source}", "-map", "0:v", "-c:v", "libx264", "-qp", "0", f"file:{copy}")

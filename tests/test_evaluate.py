@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation import benchmark, measurement, metrics
 from vsj4r.evaluation.benchmark import clean_clips, dry_clips
 from vsj4r.evaluation.measurement import Measured
+from vsj4r.evaluation.real_rain import measure_real
 from vsj4r.training.footage import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,7 +130,8 @@ def test_a_folder_of_videos_is_enough(model: Path, tmp_path: Path) -> None:
 def test_what_was_measured_before_a_failure_is_kept(pairs: Path, model: Path, tmp_path: Path) -> None:
     write_picture(tmp_path / "val" / "stills" / "a.png", picture(0, 240, 352))
     (tmp_path / "broken.mkv").write_bytes(b"not a video")
-    arguments = ("--benchmark", "clean", "--static", tmp_path / "broken.mkv", "--json", tmp_path / "o.json")
+    pair = ("--gt", tmp_path / "broken.mkv", "--rain", tmp_path / "broken.mkv")
+    arguments = ("--benchmark", "clean", *pair, "--json", tmp_path / "o.json")
     done = eval_(tmp_path / "val", *arguments, "--model", model)
     assert done.returncode == 1
     assert "broken.mkv cannot be read as a video" in done.stderr
@@ -152,22 +155,80 @@ def test_a_long_clip_tells_early_from_late(
     assert "must hold a picture of 352x240 px or more in stills/" in done.stderr
 
 
-def test_static_takes_the_median_for_truth(model: Path, tmp_path: Path) -> None:
-    """A still scene with sparse flashes, and a corner in which something moves."""
-    clip = np.repeat(picture(3, 48, 64)[None], 31, 0)
-    rng = np.random.default_rng(0)
-    clip[rng.random(clip.shape[:3]) < 0.03] = 255
-    clip[:, :12, :12] = rng.integers(0, 256, (31, 12, 12, 3))
-    write_clip(tmp_path / "real", clip)
-    done = eval_("--static", tmp_path / "real", "--model", model, "--json", tmp_path / "o.json")
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips: a camera over a scene in rain, upright streaks, and the scene without."""
+    folder = tmp_path_factory.mktemp("real")
+    for name, light in (("rain", 60), ("dry", 0)):
+        scene = np.kron(picture(3, 96, 128), np.ones((1, 1, 1), np.uint8)) // 2 + 40
+        clip = np.stack([scene[t : t + 64, 2 * t : 2 * t + 80] for t in range(8)])
+        tops = np.random.default_rng(0).random(clip.shape[:3]) < 0.004
+        clip += (light * np.logical_or.reduce([np.roll(tops, k, 1) for k in range(6)]))[..., None].astype(
+            np.uint8
+        )
+        write_clip(folder / "clips" / name, clip)
+    return folder / "clips"
+
+
+def test_real_rain_to_table_json_and_sheet(real: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json", tmp_path / "sheet.png"
+    done = eval_("--real", real, "--model", model, "--json", out[0], "--sheet", out[1])
     assert done.returncode == 0, done.stderr
-    gone = json.loads((tmp_path / "o.json").read_text())["static"]
-    assert gone["input"] == 0
-    assert 0.8 < gone["median 3"] < gone["median 5"] <= 1
-    truth = measurement.static_truth(clip, every=1)
-    assert np.array_equal(truth.median[12:, 12:], picture(3, 48, 64)[12:, 12:])
-    assert not truth.still[:12, :12].all()
-    assert truth.still[12:, 12:].all()
+    found: dict[str, Any] = json.loads(out[0].read_text())["real"]
+    methods = ["input", "median 3", "median 5", str(model)]
+    assert [(row["clip"], row["method"]) for row in found["clips"]] == [
+        (clip, method) for clip in ("dry", "rain") for method in methods
+    ]
+    rows = {(row["clip"], row["method"]): row for row in found["clips"]}
+    rainy = read_frames(real / "rain")
+    expected = measure_real(rainy, measurement.temporal_median(3)(rainy))._asdict()
+    known = {key: value for key, value in expected.items() if not math.isnan(value)}
+    assert rows["rain", "median 3"] == {
+        "clip": "rain",
+        "method": "median 3",
+        **dict.fromkeys(expected),
+        **known,
+    }
+    assert rows["rain", "input"]["rain_left"] == 1
+    assert rows["dry", "median 3"]["rain_left"] is None, "there is none to be a share of"
+    assert "no rain stands out" in done.stdout
+    assert found["median"]["median 3"]["rain_left"] == rows["rain", "median 3"]["rain_left"]
+    assert found["median"]["input"]["score"] == 0
+    assert "rain: real rain, 8 frames" in done.stdout
+    assert "median of 2 clips" in done.stdout
+    assert f"{rows['rain', 'median 3']['rain_left']:.2f}" in done.stdout
+    with Image.open(out[1]) as sheet:
+        assert sheet.width == 150 + 4 * (320 + 4)
+        assert sheet.height > 2 * 240
+
+
+def test_real_rain_as_a_phone_films_it(real: Path, model: Path, tmp_path: Path) -> None:
+    """A video that lies and is shown upright, and 16 bit: the same figures as the pictures."""
+    from tests import media
+
+    lying, turned, deep = tmp_path / "lying.mp4", tmp_path / "turned.mp4", tmp_path / "deep"
+    deep.mkdir()
+    frames = ("-framerate", "25", "-i", real / "rain" / "%03d.png")
+    lossless = ("-c:v", "libx264rgb", "-qp", "0", f"file:{lying}")
+    media.ffmpeg(*map(str, frames), "-vf", "transpose=cclock", *lossless)
+    media.ffmpeg("-display_rotation", "-90", "-i", f"file:{lying}", "-c", "copy", f"file:{turned}")
+    raw = tmp_path / "raw"  # ffmpeg's own way from 8 to 16 bit is not exact
+    shown = read_frames(real / "rain")
+    raw.write_bytes((shown.astype(">u2") * 257).tobytes())
+    size = f"{shown.shape[2]}x{shown.shape[1]}"
+    layout = ("-f", "rawvideo", "-pix_fmt", "rgb48be", "-s", size)
+    media.ffmpeg(*layout, "-i", f"file:{raw}", f"{deep}/%03d.png")
+    given = [value for clip in (real / "rain", turned, deep) for value in ("--real", clip)]
+    done = eval_(*given, "--model", model, "--frames", 6, "--json", tmp_path / "o.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "o.json").read_text())["real"]["clips"]
+    upright, others = rows[:4], (rows[4:8], rows[8:])
+    for other in others:
+        for one, same in zip(upright, other, strict=True):
+            figures = [key for key, value in one.items() if isinstance(value, float)]
+            assert [same[key] for key in figures] == pytest.approx([one[key] for key in figures], rel=1e-6)
+            assert same["method"] == one["method"]
+    assert "6 frames" in done.stdout
 
 
 def test_a_broken_still_is_found_before_anything_is_measured(tmp_path: Path) -> None:
@@ -183,7 +244,8 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     write_frames(tmp_path / "short" / "clip1", 3, 45, 67)
     write_frames(tmp_path / "tiny", 3, 8, 8)
     write_frames(tmp_path / "small" / "video" / "clip", 3, 11, 40)
-    write_clip(tmp_path / "still", np.zeros((4, 16, 16, 3), np.uint8))
+    write_clip(tmp_path / "still", np.zeros((4, 48, 48, 3), np.uint8))
+    write_clip(tmp_path / "narrow", np.zeros((5, 40, 16, 3), np.uint8))
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "0.png").write_bytes(b"not a picture")
@@ -191,7 +253,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     write_picture(tmp_path / "tall" / "stills" / "tall.png", picture(1, 400, 100))
     both = ("--gt", pairs / "gt", "--rain", pairs / "rain")
     for arguments, text in (
-        ((), "nothing to measure: give a validation folder, --gt with --rain, or --static"),
+        ((), "nothing to measure: give a validation folder, --gt with --rain, or --real"),
         ((tmp_path / "none",), "none does not exist"),
         ((tmp_path / "empty",), "pictures wider than high in stills/, got neither"),
         ((tmp_path / "small",), "clip must be over 11 px a side, got 40x11"),
@@ -213,10 +275,17 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
         ((*both, "--model", "nothing"), "unknown model 'nothing'"),
         ((*both, "--json", tmp_path / "none" / "o.json"), "o.json can't be written"),
         ((*both, "--sheet", tmp_path), "can't be written: it must be a file"),
-        (("--static", tmp_path / "broken"), "0.png cannot be read"),
-        (("--static", tmp_path / "video.mkv"), "video.mkv cannot be read as a video"),
-        (("--static", tmp_path / "empty"), "empty holds no images"),
-        (("--static", tmp_path / "still"), "never changes: there is no rain in it to measure"),
+        (("--real", tmp_path / "broken"), "0.png cannot be read"),
+        (("--real", tmp_path / "video.mkv"), "video.mkv cannot be read as a video"),
+        (("--real", tmp_path / "empty"), "empty holds no clips"),
+        (("--real", tmp_path / "none"), "none does not exist"),
+        (("--real", tmp_path / "still"), "still must have 5 frames or more, got 4"),
+        (("--real", tmp_path / "narrow"), "narrow must be 32 px a side or more, got 16x40"),
+        (("--real", pairs / "gt" / "clip1", "--frames", 4), "--frames must be 5 or more for --real, got 4"),
+        (
+            ("--real", pairs / "gt" / "clip1", *both, "--sheet", tmp_path / "s.png"),
+            "--sheet of --real is another sheet",
+        ),
     ):
         given = arguments if "--model" in arguments else (*arguments, "--model", model)
         done = eval_(*given)
@@ -268,7 +337,6 @@ def test_a_long_clip_is_never_copied(model: Path) -> None:
     list(measurement.measure([("short", clip[:9], clip[:9])], methods))  # what is imported late
     tracemalloc.start()
     rows = list(measurement.measure([("long", clip, clip)], methods))
-    measurement.static_error(clip, measurement.static_truth(clip))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [row.method for row in rows] == list(methods)

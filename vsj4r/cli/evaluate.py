@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,11 +18,13 @@ from vsj4r.engine.weights import models
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
-    from vsj4r.evaluation.measurement import Measured, Method, Pixels
+    from vsj4r.evaluation.block_motion import Floats
+    from vsj4r.evaluation.measurement import Measured, Method, Pixels, RealMeasured
+    from vsj4r.evaluation.rain_crops import Crop
+    from vsj4r.evaluation.real_rain import RealScores
 
     Sets = Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]
 
-SHEET_WIDTH = 240
 BENCHMARKS = ("light", "complex", "clean", "long")
 
 
@@ -41,23 +45,29 @@ def evaluate(
     ] = None,
     gt: Annotated[Path | None, typer.Option(help="ground truth: a folder of clips, or one clip")] = None,
     rain: Annotated[Path | None, typer.Option(help="the rainy clips of --gt, under the same names")] = None,
-    static: Annotated[Path | None, typer.Option(help="a real clip from a camera that stands still")] = None,
-    frames: Annotated[
-        int, typer.Option(help="most frames read of a clip, for --gt and --static", min=3)
-    ] = 400,
+    real: Annotated[
+        list[Path] | None,
+        typer.Option(help="a clip of real rain, or a folder of clips; may be repeated"),
+    ] = None,
+    frames: Annotated[int, typer.Option(help="most frames read of a clip, for --gt and --real", min=3)] = 400,
     json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="write a contact sheet here, one row a clip (PNG)")
+        Path | None,
+        typer.Option(help="write a contact sheet here (PNG): one frame of each clip, or its rainiest parts"),
     ] = None,
 ) -> None:
-    """Measure the input, temporal medians and models on clips with ground truth.
+    """Measure the input, temporal medians and models: on clips with ground truth, or on real rain.
 
     PSNR and SSIM are on luma, as the papers have them; chroma PSNR sees the colours, flicker what changes
-    from frame to frame and should not. A clip is a folder of images or a video.
+    from frame to frame and should not. Of real rain: how much of its light is left, how much of the picture
+    is kept, and one score of both (docs/real-rain.md). A clip is a folder of images or a video.
     """
-    _check(folder, benchmark, gt, rain, static, json_file, sheet)
+    _check(folder, benchmark, gt, rain, real or [], frames, json_file, sheet)
     console = Console()
     chosen = _benchmarks(console, folder, benchmark)
+    from vsj4r.evaluation.clips import real_clips
+
+    clips_of_rain = real_clips(real or [])
     from vsj4r.evaluation import measurement
 
     methods: dict[str, Method] = {
@@ -68,24 +78,41 @@ def evaluate(
     methods |= {name: measurement.derained(name) for name in model or models()}
     results: dict[str, object] = {}
     rows: list[Pixels] = []
+    crops: dict[str, list[Crop]] = {}
+
+    def show(pictures: dict[str, Pixels]) -> None:
+        if sheet is not None:
+            from vsj4r.evaluation.sheets import frames_row
+
+            rows.append(frames_row(pictures))
+
     try:
         for name, clips in _sets(folder, chosen, gt, rain, frames):
             measured: list[Measured] = []
             with console.status(f"{name}: measuring") as status:
-                for row in measurement.measure(clips, methods, lambda shown: rows.append(_sheet_row(shown))):
+                for row in measurement.measure(clips, methods, show):
                     measured.append(row)
                     status.update(f"{name}: {row.clip}, {row.method}")
             console.print(_table(name, measured))
             results |= measurement.as_json({name: measured})
         if folder is not None and "long" in chosen:
             results["long"] = _measure_drift(console, folder, methods)
-        if static is not None:
-            results["static"] = _measure_static(console, static, frames, methods)
+        rained: list[RealMeasured] = []
+        for name, path in clips_of_rain.items():
+            rained += _measure_rain(console, name, path, frames, methods, crops)
+            results["real"] = measurement.real_as_json(rained)
+        if len(clips_of_rain) > 1:
+            console.print(_real_table(f"median of {len(clips_of_rain)} clips", measurement.medians(rained)))
     finally:  # what has been measured is kept
         if json_file is not None and results:
             json_file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-        if sheet is not None and rows:
-            _write_sheet(sheet, rows)
+        if sheet is not None and (rows or crops):
+            from vsj4r.evaluation.sheets import write_frames_sheet, write_rain_sheet
+
+            if rows:
+                write_frames_sheet(sheet, rows)
+            else:
+                write_rain_sheet(sheet, crops)
 
 
 def _check(
@@ -93,7 +120,8 @@ def _check(
     benchmark: list[str] | None,
     gt: Path | None,
     rain: Path | None,
-    static: Path | None,
+    real: list[Path],
+    frames: int,
     json_file: Path | None,
     sheet: Path | None,
 ) -> None:
@@ -103,24 +131,33 @@ def _check(
             raise Vsj4rError(f"benchmark must be one of {', '.join(BENCHMARKS)}, got {name!r}")
     if benchmark and folder is None:
         raise Vsj4rError("--benchmark needs a validation folder")
-    if folder is None and gt is None and rain is None and static is None:
-        raise Vsj4rError("nothing to measure: give a validation folder, --gt with --rain, or --static")
+    if folder is None and gt is None and rain is None and not real:
+        raise Vsj4rError("nothing to measure: give a validation folder, --gt with --rain, or --real")
     if (gt is None) != (rain is None):
         raise Vsj4rError("--gt and --rain go together: the clean clips and the rainy ones")
     if folder is not None and not folder.is_dir():
         raise Vsj4rError(f"validation folder {folder} does not exist")
-    for clip in (gt, rain, static):
+    if sheet is not None and real and (folder is not None or gt is not None):
+        raise Vsj4rError("--sheet of --real is another sheet: measure real clips alone, or leave --sheet out")
+    for clip in (gt, rain, *real):
         if clip is not None and not clip.exists():
             raise Vsj4rError(f"{clip} does not exist")
     if gt is not None and rain is not None:
-        for _, rainy in _paths(gt, rain):
-            if not rainy.exists():
-                raise Vsj4rError(f"{rainy} does not exist")
+        from vsj4r.evaluation.clips import pair_paths
+
+        pair_paths(gt, rain)
+    if real:
+        from vsj4r.evaluation.real_rain import FEWEST_FRAMES
+
+        if frames < FEWEST_FRAMES:
+            raise Vsj4rError(f"--frames must be {FEWEST_FRAMES} or more for --real, got {frames}")
     for file in (json_file, sheet):
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             raise Vsj4rError(f"{file} can't be written: it must be a file in a folder that exists")
-    if find_spec("skimage") is None or find_spec("PIL") is None:
+    if (folder is not None or gt is not None) and find_spec("skimage") is None:
         raise Vsj4rError("eval needs scikit-image: pip install 'vsj4r[train]'")
+    if sheet is not None and find_spec("PIL") is None:
+        raise Vsj4rError("--sheet needs Pillow: pip install 'vsj4r[train]'")
 
 
 def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) -> list[str]:
@@ -145,6 +182,7 @@ def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) 
 
 def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | None, frames: int) -> Sets:
     from vsj4r.evaluation.benchmark import LEVELS, benchmark_clips, dry_clips
+    from vsj4r.evaluation.clips import pairs
 
     if folder is not None:
         for name in LEVELS:
@@ -153,36 +191,7 @@ def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | 
         if "clean" in chosen:
             yield "clean", dry_clips(folder)
     if gt is not None and rain is not None:
-        yield f"{gt.name} / {rain.name}", _pairs(gt, rain, frames)
-
-
-def _paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:
-    """One clip, or every clip of two folders under the same name."""
-    from vsj4r.media.reading import images_in
-
-    one_clip = not gt.is_dir() or bool(images_in(gt))
-    names = [] if one_clip else sorted(p.name for p in gt.iterdir() if not p.name.startswith("."))
-    if not one_clip and not names:
-        raise Vsj4rError(f"{gt} holds no clips")
-    return [(gt, rain)] if one_clip else [(gt / name, rain / name) for name in names]
-
-
-def _pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixels]]:
-    from vsj4r.evaluation.metrics import SMALLEST_PX
-    from vsj4r.training.footage import read_clip
-
-    for clean_path, rainy_path in _paths(gt, rain):
-        clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)
-        if clean.shape != rainy.shape:
-            both = f"{clean_path} and {rainy_path}"
-            raise Vsj4rError(f"{both} must have equal frames, got {_shape(clean)} and {_shape(rainy)}")
-        if min(clean.shape[1:3]) < SMALLEST_PX:
-            raise Vsj4rError(f"{clean_path} must be {SMALLEST_PX} px a side or more, got {_shape(clean)}")
-        yield clean_path.name, clean, rainy
-
-
-def _shape(clip: Pixels) -> str:
-    return f"{clip.shape[0]} of {clip.shape[2]}x{clip.shape[1]}"
+        yield f"{gt.name} / {rain.name}", pairs(gt, rain, frames)
 
 
 def _table(name: str, measured: list[Measured]) -> Table:
@@ -219,51 +228,53 @@ def _measure_drift(console: Console, folder: Path, methods: dict[str, Method]) -
     return results
 
 
-def _measure_static(
-    console: Console, path: Path, frames: int, methods: dict[str, Method]
-) -> dict[str, float]:
-    """The share of the input's squared error to the pseudo ground truth that each method takes away."""
-    from vsj4r.evaluation.measurement import static_error, static_truth
-    from vsj4r.training.footage import read_clip
+def _measure_rain(
+    console: Console,
+    name: str,
+    path: Path,
+    frames: int,
+    methods: dict[str, Method],
+    crops: dict[str, list[Crop]],
+) -> list[RealMeasured]:
+    """One clip of real rain; ``crops`` gets its rainiest parts."""
+    from vsj4r.evaluation.measurement import measure_rain
+    from vsj4r.evaluation.rain_crops import RainCrops
+    from vsj4r.training.footage import clip_frames
 
-    clip = read_clip(path, frames)
-    truth = static_truth(clip)
-    if not truth.still.any():
-        raise Vsj4rError(
-            f"{path} has no pixel that stands still: --static is for a camera that does not move"
-        )
-    before = static_error(clip, truth)
-    if before == 0:
-        raise Vsj4rError(f"{path} never changes: there is no rain in it to measure")
-    table = Table(
-        title=f"{path.name}: {truth.still.mean():.0%} of the picture stands still", title_justify="left"
-    )
+    rainiest, done = RainCrops(), 0
+    with console.status(f"{name}: measuring") as status:
+
+        def on_frame(shown: dict[str, Pixels], rain: Floats | None) -> None:
+            nonlocal done
+            done += 1
+            status.update(f"{name}: frame {done}")
+            rainiest.add(shown, rain)
+
+        measured = measure_rain(name, islice(clip_frames(path), frames), methods, on_frame)
+    crops[name] = rainiest.crops()
+    scores = {row.method: row.scores for row in measured}
+    console.print(_real_table(f"{name}: real rain, {done} frames", scores))
+    if math.isnan(measured[0].scores.rain_left):
+        console.print("no rain stands out from noise and motion: there is nothing to measure it by")
+    return measured
+
+
+def _real_table(title: str, scores: dict[str, RealScores]) -> Table:
+    table = Table(title=title, title_justify="left")
     table.add_column("method")
-    table.add_column("error taken away", justify="right")
-    gone: dict[str, float] = {}
-    for method, run in methods.items():
-        with console.status(f"{path.name}: {method}"):
-            gone[method] = 1 - static_error(run(clip), truth) / before
-        table.add_row(method, f"{gone[method]:.1%}")
-    console.print(table)
-    return gone
+    for column in ("rain left (95 %)", "U, V left", "sharpness", "damage", "flicker", "harm", "score"):
+        table.add_column(column, justify="right")
+    for method, s in scores.items():
+        table.add_row(
+            method,
+            f"{_share(s.rain_left)} ({_share(s.rain_left_low)} to {_share(s.rain_left_high)})",
+            f"{_share(s.u_left)}, {_share(s.v_left)}",
+            _share(s.sharpness),
+            *(f"{value:.2f}" for value in (s.damage, s.flicker)),
+            *(_share(value) for value in (s.harm, s.score)),
+        )
+    return table
 
 
-def _sheet_row(pictures: dict[str, Pixels]) -> Pixels:
-    """One frame of every method side by side, each ``SHEET_WIDTH`` pixels wide."""
-    import numpy as np
-    from PIL import Image
-
-    tiles = []
-    for picture in pictures.values():
-        frame = Image.fromarray(picture)
-        height = max(round(frame.height * SHEET_WIDTH / frame.width), 1)
-        tiles.append(np.asarray(frame.resize((SHEET_WIDTH, height), Image.Resampling.LANCZOS)))
-    return np.concatenate(tiles, 1)
-
-
-def _write_sheet(path: Path, rows: list[Pixels]) -> None:
-    import numpy as np
-    from PIL import Image
-
-    Image.fromarray(np.concatenate(rows, 0)).save(path, format="PNG")
+def _share(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"

@@ -15,6 +15,7 @@ from vsj4r.compare.measures import Measures
 from vsj4r.compare.pictures import data_uri, picture_clip
 from vsj4r.compare.quality import Quality
 from vsj4r.compare.sides import Side, timed
+from vsj4r.psnr import clip_psnr
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def _graphs(measures: Measures, quality: list[Quality]) -> list[Graph]:
 def _rows(measures: Measures, quality: list[Quality]) -> list[Row]:
     rows = [Row("Rain removed, mean change of luma", ["", f"{fmean(measures.removed):.2f} %"])]
     for name, *both in _pairs(quality):
-        rows.append(Row(name, [_figure(name, fmean(numbers)) for numbers in both]))
+        mean = clip_psnr if name == "PSNR" else fmean
+        rows.append(Row(name, [_figure(name, mean(numbers)) for numbers in both]))
     return rows
 
 

@@ -14,6 +14,7 @@ from vsj4r.engine import open_engine
 from vsj4r.engine.base import Floats, StepSpec, Tensors
 from vsj4r.engine.weights import find_model, models
 from vsj4r.errors import Vsj4rError
+from vsj4r.psnr import psnr
 
 HEIGHT, WIDTH = 360, 640
 LEAST_DB = 40
@@ -50,7 +51,7 @@ def _check_engine(model: str, device: str, frames: int) -> Finding:
         trial = _derain(model, device, "auto", frames)
     except Vsj4rError as error:
         return Finding(title, "bad", str(error), remedy, needed)
-    decibels = _psnr(trial.b_t, reference.b_t)
+    decibels = psnr(trial.b_t, reference.b_t, peak=1)
     near = "the same as" if math.isinf(decibels) else f"{decibels:.0f} dB from"
     speed = f"{trial.fps:.1f}" if trial.fps >= 1 else f"{trial.fps:.2f}"
     what = f"{speed} fps at {WIDTH}x{HEIGHT}, {near} single precision on the CPU after {frames} frames"
@@ -107,9 +108,3 @@ def rainy_frames(spec: StepSpec, height: int, width: int, count: int) -> list[Te
             uv = np.full((2, height // 2, width // 2), -0.05, np.float32)
         frames.append(Tensors(np.ascontiguousarray(y.clip(0, 1), np.float32), uv))
     return frames
-
-
-def _psnr(a: Floats, b: Floats) -> float:
-    """In dB, white being 1; infinite where both are equal, NaN where one is not finite."""
-    error = float(np.mean(np.square(a.astype(np.float64) - b)))
-    return math.inf if error == 0 else -10 * math.log10(error)

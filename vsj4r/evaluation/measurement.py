@@ -5,7 +5,11 @@ Methods give frame after frame, so that a long clip is in memory twice (clean an
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat, tee
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +18,18 @@ from numpy.typing import NDArray
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
+from vsj4r.errors import Vsj4rError
+from vsj4r.evaluation.block_motion import Floats
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score
+from vsj4r.evaluation.real_rain import RainMeter, RealScores
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.frames.segments import SEGMENT_FRAMES, WARMUP_FRAMES, Segments
 from vsj4r.plugin.ring import TensorRing
 
 Pixels = NDArray[np.uint8]
-Method = Callable[[Pixels], Iterator[Pixels]]
-"""A clip, (T, H, W, 3) uint8 RGB, to its restored frames, (H, W, 3) each."""
+Method = Callable[[Iterable[Pixels]], Iterator[Pixels]]
+"""A clip's frames, (H, W, 3) uint8 RGB, to the restored ones, read no further ahead than a few frames."""
 SHOWN_FRAME = 12
 
 
@@ -34,20 +41,31 @@ class Measured(NamedTuple):
     scores: Scores
 
 
-def untouched(rainy: Pixels) -> Iterator[Pixels]:
+def untouched(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
     yield from rainy
 
 
 def temporal_median(frames: int) -> Method:
     """The median of ``frames`` (odd) frames around each, the clip's ends repeated."""
+    reach = frames // 2
 
-    def median(rainy: Pixels) -> Iterator[Pixels]:
-        reach = frames // 2
-        for t in range(len(rainy)):
-            around = np.clip(np.arange(t - reach, t + reach + 1), 0, len(rainy) - 1)
-            yield np.partition(rainy[around], reach, axis=0)[reach]
+    def median(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
+        around: deque[Pixels] = deque(maxlen=frames)
+        for frame in _with_ends_repeated(rainy, reach):
+            around.append(frame)
+            if len(around) == frames:
+                yield np.partition(np.stack(around), reach, axis=0)[reach]
 
     return median
+
+
+def _with_ends_repeated(frames: Iterable[Pixels], times: int) -> Iterator[Pixels]:
+    last: Pixels | None = None
+    for frame in frames:
+        yield from repeat(frame, 1 if last is not None else 1 + times)
+        last = frame
+    if last is not None:
+        yield from repeat(last, times)
 
 
 def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
@@ -55,34 +73,60 @@ def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method
     segments. So a figure is that of the tool."""
     spec = find_model(model).spec
 
-    def run(rainy: Pixels) -> Iterator[Pixels]:
-        height, width = rainy.shape[1:3]
+    def run(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
+        clip = _Clip(rainy)
+        if not clip.has(0):
+            return
+        height, width = clip[0].shape[:2]
         convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), spec)
         rows, columns = convert.padded_height, convert.padded_width
         engine = open_engine(model, height=rows, width=columns, precision=precision, threads=threads)
         state = engine.new_state()
-        segments = Segments(len(rainy), SEGMENT_FRAMES, WARMUP_FRAMES, spec.lookahead)
         ring = TensorRing([convert.new_tensors() for _ in range(2)])
 
         def tensors(t: int) -> Tensors:
-            return ring.get(t, lambda into: load(rainy[t], convert, into))
+            return ring.get(t, lambda into: load(clip[t], convert, into))
 
-        def residual(t: int) -> Tensors:
+        def residual(t: int, segments: Segments) -> Tensors:
             now = tensors(t)
             following = tensors(segments.neighbour(t)) if spec.lookahead else None
             return engine.step(now, following, state).residual
 
-        for n, frame in enumerate(rainy):
+        n = 0
+        while clip.has(n):
+            known = n + 2 if clip.has(n + 1) else n + 1
+            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, spec.lookahead)
             if segments.anchor(n) == n:
                 state.reset()
                 for t in range(segments.start(n), n):
-                    residual(t)
-            changes = convert.changes(residual(n))
-            restored = np.empty_like(frame)
-            convert.add(_planes(frame), changes, strength=1, full=True, into=_planes(restored))
+                    residual(t, segments)
+            changes = convert.changes(residual(n, segments))
+            restored = np.empty_like(clip[n])
+            convert.add(_planes(clip[n]), changes, strength=1, full=True, into=_planes(restored))
             yield restored
+            n += 1
 
     return run
+
+
+class _Clip:
+    """Frames by number, read as they are asked for; those that a model's run-in may need are held."""
+
+    def __init__(self, frames: Iterable[Pixels]) -> None:
+        self._frames = iter(frames)
+        self._held: dict[int, Pixels] = {}
+        self._read = 0
+
+    def has(self, n: int) -> bool:
+        """Whether the clip is longer than ``n`` frames."""
+        while self._read <= n and (frame := next(self._frames, None)) is not None:
+            self._held[self._read] = frame
+            self._held.pop(self._read - WARMUP_FRAMES - 2, None)
+            self._read += 1
+        return n < self._read
+
+    def __getitem__(self, n: int) -> Pixels:
+        return self._held[n]
 
 
 def load(frame: Pixels, convert: Converter, into: Tensors) -> None:
@@ -136,6 +180,63 @@ def as_json(benchmarks: dict[str, list[Measured]]) -> dict[str, Any]:
     }
 
 
+class RealMeasured(NamedTuple):
+    """One method on one real clip."""
+
+    clip: str
+    method: str
+    scores: RealScores
+
+
+def measure_rain(
+    clip: str,
+    frames: Iterable[Pixels],
+    methods: dict[str, Method],
+    on_frame: Callable[[dict[str, Pixels], Floats | None], None] = lambda _frames, _rain: None,
+) -> list[RealMeasured]:
+    """Every method, ``INPUT`` among them, on one real clip, side by side; a few frames are held.
+
+    ``on_frame`` sees each frame of every method, and what ``RainMeter.add`` gives for it.
+
+    Raises:
+        Vsj4rError: the clip has no scene long enough, or its frames are too small.
+    """
+    meter = RainMeter()
+    restored = [run(copy) for run, copy in zip(methods.values(), tee(frames, len(methods)), strict=True)]
+    for moment in zip(*restored, strict=True):
+        shown = dict(zip(methods, moment, strict=True))
+        on_frame(shown, meter.add(shown))
+    try:
+        return [RealMeasured(clip, method, scores) for method, scores in meter.scores().items()]
+    except Vsj4rError as error:
+        raise Vsj4rError(f"{clip}: {error}") from error
+
+
+def medians(rows: Iterable[RealMeasured]) -> dict[str, RealScores]:
+    """Each method's median over the clips that have the figure; NaN where none has."""
+    by_method: dict[str, list[RealScores]] = {}
+    for row in rows:
+        by_method.setdefault(row.method, []).append(row.scores)
+    return {method: RealScores(*map(_median, zip(*each, strict=True))) for method, each in by_method.items()}
+
+
+def _median(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return statistics.median(known) if known else math.nan
+
+
+def real_as_json(rows: list[RealMeasured]) -> dict[str, Any]:
+    """Medians and single clips, as plain values; null for NaN."""
+
+    def plain(scores: RealScores) -> dict[str, float | None]:
+        return {key: None if math.isnan(value) else value for key, value in scores._asdict().items()}
+
+    return {
+        "median": {method: plain(scores) for method, scores in medians(rows).items()},
+        "clips": [{"clip": row.clip, "method": row.method, **plain(row.scores)} for row in rows],
+    }
+
+
 class Drift(NamedTuple):
     """Mean luma PSNR in dB of frames 50 to 149 of a long clip, and of its last hundred."""
 
@@ -147,32 +248,3 @@ def drift(frames: Iterable[Pixels], clean: Pixels) -> Drift:
     """``frames`` (H, W, 3) of a scene that stands still, ``clean`` (H, W, 3) the scene without rain."""
     decibels = [luma_psnr(frame, clean) for frame in frames]
     return Drift(float(np.mean(decibels[50:150])), float(np.mean(decibels[-100:])))
-
-
-class StaticTruth(NamedTuple):
-    """The pseudo ground truth of a static camera: ``median`` (H, W, 3) uint8 and ``still`` (H, W) bool, where
-    nothing but rain moves."""
-
-    median: Pixels
-    still: NDArray[np.bool_]
-
-
-MOVING_SPREAD = 24
-"""8-bit levels between the 25th and the 75th percentile over time, above which a pixel counts as moving."""
-BAND_ROWS = 32  # of the clip at a time, for percentiles take copies
-
-
-def static_truth(clip: Pixels, every: int = 3) -> StaticTruth:
-    """Per-pixel temporal median over the whole clip (every ``every``-th frame), moving regions masked out."""
-    median, still = np.empty(clip.shape[1:], np.uint8), np.empty(clip.shape[1:3], bool)
-    for top in range(0, clip.shape[1], BAND_ROWS):
-        rows = slice(top, top + BAND_ROWS)
-        low, median[rows], high = np.percentile(clip[::every, rows], (25, 50, 75), axis=0, method="nearest")
-        still[rows] = (high.astype(np.int16) - low).max(-1) <= MOVING_SPREAD
-    return StaticTruth(median, still)
-
-
-def static_error(frames: Iterable[Pixels], truth: StaticTruth) -> float:
-    """Mean squared error to the truth where it holds, 8-bit levels squared, over all channels."""
-    wanted = truth.median[truth.still].astype(np.float32)
-    return float(np.mean([np.square(frame[truth.still] - wanted).mean() for frame in frames]))

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.psnr import MOST_DB, psnr
 from vsj4r.rain.colour import matlab_luma, rgb_to_yuv444
 from vsj4r.rain.streaks import Floats
 
 Pixels = NDArray[np.uint8]
 PEAK = 255.0
-MOST_DB = 100.0
 SMALLEST_PX = 11  # the window of SSIM
 
 
@@ -59,15 +59,9 @@ def score(restored: Iterable[Pixels], clean: Iterable[Pixels]) -> Scores:
     return Scores(luma, ssim, chroma, float(np.mean(changes)) if changes else 0.0)
 
 
-def psnr(picture: Floats, truth: Floats, *, peak: float = PEAK) -> float:
-    """Peak signal-to-noise ratio in dB of two arrays of one shape; infinite where they are equal."""
-    error = float(np.mean(np.square(picture.astype(np.float64) - truth.astype(np.float64))))
-    return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
-
-
 def luma_psnr(frame: Pixels, truth: Pixels) -> float:
     """PSNR in dB on MATLAB's luma of (H, W, 3) frames, the measure of Table 1 of Liu et al., CVPR 2018."""
-    return psnr(matlab_luma(frame), matlab_luma(truth))
+    return psnr(matlab_luma(frame), matlab_luma(truth), peak=PEAK)
 
 
 def luma_ssim(frame: Pixels, truth: Pixels) -> float:

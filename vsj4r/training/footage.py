@@ -40,8 +40,7 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     Raises:
         Vsj4rError: no pictures, one that can't be read, or one of another size.
     """
-    paths = [folder / name for name in image_names(folder)[:frames]]
-    return _stacked(((path, read_still(path)) for path in paths), folder)
+    return _stacked(islice(_image_frames(folder), frames), folder)
 
 
 def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | None = None) -> Pixels:
@@ -50,8 +49,7 @@ def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | No
     Raises:
         Vsj4rError: it can't be read, or holds no frames.
     """
-    shown = islice(video_frames(path, shorter_px=shorter_px), frames)
-    return _stacked(((path, frame) for frame in shown), path)
+    return _stacked(islice(_named(path, shorter_px=shorter_px), frames), path)
 
 
 def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixels]:
@@ -94,6 +92,17 @@ def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     if not path.exists():
         raise Vsj4rError(f"{path} does not exist")
     return read_frames(path, frames) if path.is_dir() else read_video(path, frames)
+
+
+def clip_frames(path: Path) -> Iterator[Pixels]:
+    """``read_clip``, frame after frame: of a clip of any length only one is held.
+
+    Raises:
+        Vsj4rError: as ``read_clip``, when that frame is reached.
+    """
+    if not path.exists():
+        raise Vsj4rError(f"{path} does not exist")
+    yield from _of_one_size(_image_frames(path) if path.is_dir() else _named(path))
 
 
 def load_stills(folder: Path, patch_px: int) -> list[Pixels]:
@@ -159,15 +168,30 @@ def _rgb(frame: av.VideoFrame) -> Pixels:
     return frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
 
 
-def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
-    clip: list[Pixels] = []
+def _image_frames(folder: Path) -> Iterator[tuple[Path, Pixels]]:
+    for name in image_names(folder):
+        yield folder / name, read_still(folder / name)
+
+
+def _named(path: Path, *, shorter_px: int | None = None) -> Iterator[tuple[Path, Pixels]]:
+    for frame in video_frames(path, shorter_px=shorter_px):
+        yield path, frame
+
+
+def _of_one_size(frames: Iterable[tuple[Path, Pixels]]) -> Iterator[Pixels]:
+    first: tuple[int, ...] | None = None
     for path, frame in frames:
-        if clip and frame.shape != clip[0].shape:
-            (height, width), (first_height, first_width) = frame.shape[:2], clip[0].shape[:2]
+        first = first or frame.shape
+        if frame.shape != first:
+            (height, width), (first_height, first_width) = frame.shape[:2], first[:2]
             raise Vsj4rError(
                 f"{path}: a frame of {width}x{height} follows frames of {first_width}x{first_height}"
             )
-        clip.append(frame)
+        yield frame
+
+
+def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
+    clip = list(_of_one_size(frames))
     if not clip:
         raise Vsj4rError(f"{source} holds no frames")
     return np.stack(clip)

@@ -32,7 +32,7 @@ from vsj4r.training.ranks import Ranks, trains_in_bfloat16
 from vsj4r.training.recipe import Recipe, Schedule
 from vsj4r.training.replay import Replayed
 from vsj4r.training.runlog import Progress, RunLog
-from vsj4r.training.validation import Validation
+from vsj4r.training.validation import Validation, mean_psnr
 
 log = logging.getLogger(__name__)
 REPORT_EVERY_STEPS = 50
@@ -52,12 +52,6 @@ def learning_rate(schedule: Schedule, step: int) -> float:
     rise = min(1.0, (step + 1) / schedule.warmup_steps)
     fall = 0.5 * (1 + math.cos(math.pi * min(step / schedule.steps, 1.0)))
     return schedule.learning_rate * rise * (0.02 + 0.98 * fall)
-
-
-def psnr(error: Tensor) -> Tensor:
-    """Mean over frames of luma PSNR in dB, of an error in [0, 1] units, (N, C, h, w)."""
-    mse = error.float().square().flatten(1).mean(1).clamp(min=1e-6)
-    return (-10 * mse.log10()).mean()
 
 
 class Trainer:
@@ -269,7 +263,7 @@ class Trainer:
                 self.ema[name].lerp_(now, self._ema_share)
             error = (seen.o - b)[:, : scale**2]
             after = error + estimate.residual[:, : scale**2]
-            return torch.stack((value.detach(), psnr(error), psnr(after), norm))
+            return torch.stack((value.detach(), mean_psnr(error), mean_psnr(after), norm))
 
     def _tell(self, rows: deque[_Step], last: bool) -> None:
         clips, steps = self.recipe.clips, self.recipe.schedule.steps
