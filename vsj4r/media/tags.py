@@ -12,6 +12,7 @@ import vapoursynth as vs
 from vsj4r.media.rotation import Rotation, rotation_of
 
 _UNSPECIFIED = 2  # H.273
+_LARGEST_ASPECT_TERM = 65535  # of H.264 and HEVC; ffmpeg would stop at 100
 _CHROMATICITY_STEPS = 50000  # of SMPTE ST 2086: chromaticities in 0.00002,
 _LUMINANCE_STEPS = 10000  # luminances in 0.0001 cd/m2
 
@@ -72,7 +73,8 @@ class Tags:
         tags += [f"{name}={value}" for name, value in self.colours.items()]
         if self.chroma_location is not None:
             tags.append(f"chroma_location={self.chroma_location}")
-        return f"setparams={':'.join(tags)},setsar={self.aspect.numerator}/{self.aspect.denominator}"
+        aspect = f"{self.aspect.numerator}/{self.aspect.denominator}"
+        return f"setparams={':'.join(tags)},setsar={aspect}:max={_LARGEST_ASPECT_TERM}"
 
     def copy_options(self) -> dict[str, str | int]:
         """Options of an output that takes the picture as it is encoded already.
