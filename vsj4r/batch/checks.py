@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 from vsj4r.batch.jobfile import FileJob, JobFile
 from vsj4r.batch.settings import Settings
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, find_encoder, known_options
 from vsj4r.media.images import look_at_images
-from vsj4r.media.muxing import CONTAINERS
 from vsj4r.media.pixels import pixel_format
 from vsj4r.media.probe import probe
 from vsj4r.media.process import environment
@@ -38,7 +38,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
     for file in batch.files:
         try:
             find_encoder(file.settings.encoder)
-            _try_encoder(file.settings, CONTAINERS[file.output.suffix.lower()])
+            _try_encoder(file.settings, container_for(file.output).muxer)
             expected = _expected_bytes(file)
         except (Vsj4rError, OSError) as error:
             batch.complain(file.line, f"{file.job}: {error}")

@@ -19,7 +19,7 @@ from vsj4r.batch.settings import (
 )
 from vsj4r.batch.toml_lines import Key, Lines, read_toml
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.muxing import container_for
+from vsj4r.media.containers import container_for
 from vsj4r.media.reading import absent, images_in
 
 _TOP_KEYS = frozenset({"folders", "defaults", "job"})

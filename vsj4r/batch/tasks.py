@@ -21,9 +21,10 @@ from vsj4r.engine import keep_last_engine
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
+from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, lost_depth
 from vsj4r.media.identity import identify
-from vsj4r.media.muxing import CONTAINERS, Extras, find_extras
+from vsj4r.media.muxing import Extras, find_extras
 from vsj4r.media.rotation import upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
@@ -117,9 +118,9 @@ def _plan(work: Work) -> Plan:
     if work.settings.depth is None:
         notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
     extras = _extras(work, source)
-    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    encode = _encode_of(work, source, container_for(work.output).muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
-    notes += source.notes() + extras.left_out(work.output.suffix)
+    notes += [*source.notes(), *extras.notes]
     starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(upright(clip, source=clip)))
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
@@ -147,7 +148,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     encoded, _ = _encodable(work, clip, source)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
-    encode = _encode_of(work, source, CONTAINERS[work.output.suffix.lower()])
+    encode = _encode_of(work, source, container_for(work.output).muxer)
     work.output.parent.mkdir(parents=True, exist_ok=True)
     join_video(
         [work.part(number) for number in range(len(plan.starts))],
@@ -202,7 +203,7 @@ def _extras(work: Work, source: Source) -> Extras:
     """What goes along, cut as the picture is."""
     if source.probe is None:
         return Extras()
-    extras = find_extras(source.probe, CONTAINERS[work.output.suffix.lower()])
+    extras = find_extras(source.probe, work.output.suffix)
     if work.settings.trim == (None, None):
         return extras
     stamps, base = source.timestamps, source.time_base

@@ -14,8 +14,9 @@ from vsj4r.compare.quality import measure_quality
 from vsj4r.compare.sides import Side, in_yuv420, open_sides, timed
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode
+from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import find_encoder, has_filter
-from vsj4r.media.muxing import Extras, container_for, find_extras
+from vsj4r.media.muxing import Extras, find_extras
 from vsj4r.media.reading import absent
 from vsj4r.media.video import write_video
 from vsj4r.media.whole import check_output, whole_file
@@ -72,7 +73,7 @@ def compare(comparison: Comparison, on_step: OnStep, *, version: str) -> Compare
 
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
     if comparison.video is not None:
-        if container_for(comparison.video) == "webm":
+        if container_for(comparison.video).muxer == "webm":
             raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
         if comparison.video.absolute() == comparison.page.absolute():
             raise Vsj4rError(f"page and video must have different names, both are {comparison.page}")
@@ -95,9 +96,9 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
         for side, clip in zip(sides, in_yuv420(sides, 8), strict=True)
     ]
     source = timed(sides).source
-    muxer = container_for(output)
+    muxer = container_for(output).muxer
     time_base, timestamps = source.times(muxer)
-    extras = Extras() if source.probe is None else find_extras(source.probe, muxer)
+    extras = Extras() if source.probe is None else find_extras(source.probe, output.suffix)
     encode = Encode(
         muxer=muxer,
         encoder=find_encoder("x264"),
@@ -107,4 +108,4 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
         extras=extras,
     )
     write_video(vs.core.std.StackHorizontal(clips), output, encode, on_frame=on_frame)
-    return source.notes() + extras.left_out(output.suffix)
+    return [*source.notes(), *extras.notes]

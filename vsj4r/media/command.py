@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from vsj4r.media.tags import Tags
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
+_MORE_TAGS = "use_metadata_tags"  # MP4's and QuickTime's way of writing tags of any name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,11 @@ def encode_command(
     the user's filters follow those that tag frames.
     """
     encoder = encode.encoder
-    filters, arguments = _filters_of(encode.arguments)
+    given = _Given.of(encode.arguments)
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
         "pix_fmt:v:0": pixel_format(chroma, encode.depth or encoder.depth_for(bits)),
-        "filter:v:0": ",".join(filter(None, (tags.filters(), *filters))),
+        "filter:v:0": ",".join(filter(None, (tags.filters(), *given.filters))),
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
@@ -68,7 +70,7 @@ def encode_command(
     crf = encoder.crf if encode.crf is None else encode.crf
     if crf is not None:
         options["crf"] = crf
-    return _command(output, tags, replace(encode, arguments=arguments), "nut", options, covers)
+    return _command(output, tags, encode, "nut", options, given, covers)
 
 
 def copy_command(
@@ -82,18 +84,28 @@ def copy_command(
     if late:
         ticks = f"round({float(late * encode.time_base):.9f}/TB)"
         options["bsf:v:0"] = f"setts=pts=PTS-{ticks}:dts=DTS-{ticks}"
-    return _command(output, tags, encode, packets, options, covers)
+    return _command(output, tags, encode, packets, options, _Given.of(encode.arguments), covers)
 
 
-def _filters_of(arguments: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
-    """The picture's filters among ``arguments``, and the rest."""
-    filters, rest, left = [], [], iter(arguments)
-    for argument in left:
-        if argument in _FILTER_OPTIONS:
-            filters.append(next(left, ""))
-        else:
-            rest.append(argument)
-    return filters, tuple(rest)
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The user's arguments: the picture's filters, MP4's flags, and the others."""
+
+    filters: tuple[str, ...]
+    movflags: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @classmethod
+    def of(cls, arguments: tuple[str, ...]) -> _Given:
+        filters, movflags, others, left = [], [], [], iter(arguments)
+        for argument in left:
+            if argument in _FILTER_OPTIONS:
+                filters.append(next(left, ""))
+            elif argument == "-movflags":
+                movflags.append(next(left, ""))
+            else:
+                others.append(argument)
+        return cls(tuple(filters), tuple(movflags), tuple(others))
 
 
 def _command(
@@ -102,15 +114,12 @@ def _command(
     encode: Encode,
     pipe_format: str,
     picture: dict[str, str | int],
+    given: _Given,
     covers: Path,
 ) -> list[str]:
     extras = encode.extras
-
-    def placed(offset: float) -> dict[str, Any]:
-        return {**_LOCAL_ONLY, "itsoffset": f"{offset:.6f}"} if offset else dict(_LOCAL_ONLY)
-
     ahead = float(encode.ahead * encode.time_base)
-    pipe = {"format": pipe_format, **placed(-extras.start_seconds - ahead), **tags.input_options()}
+    pipe = {"format": pipe_format, **_placed(-extras.start_seconds - ahead), **tags.input_options()}
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
     if encode.encoder.mp4_tag and encode.muxer in ("mp4", "mov"):
@@ -120,24 +129,44 @@ def _command(
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
-        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **placed(-extras.start_seconds))
-        for position, (index, codec) in enumerate(extras.streams, start=1):
-            streams.append(source[str(index)])
-            options[f"c:{position}"] = codec
-        if not extras.streams:
-            streams.append(source["a:99?"])  # matches none, but makes it an input, for its metadata
-    command: list[str] = ffmpeg.compile(
+        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **_placed(-extras.start_seconds))
+        # the second one matches nothing, but makes the source an input, for its chapters
+        streams += [source[str(along.index)] for along in extras.streams] or [source["a:99?"]]
+        for position, along in enumerate(extras.streams, start=1):
+            options[f"c:{position}"] = along.codec
+            options |= {f"{name}:{position}": value for name, value in along.options.items()}
+        options["map_chapters"] = 1  # ffmpeg-python numbers the inputs as ``streams`` has them
+    *built, name = ffmpeg.compile(
         ffmpeg.output(*streams, f"file:{output.absolute()}", **options),
         cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-copyts"],
     )
-    inputs = [command[place + 1] for place, argument in enumerate(command) if argument == "-i"]
-    along = str(1 - inputs.index("pipe:0"))
-    kept = ["-map_metadata", along, "-map_chapters", along] if encode.source is not None else []
-    for position, cover in enumerate(extras.covers, start=1 + len(extras.streams)):
-        kept += ["-attach", f"file:{covers / cover.filename}"]
-        kept += [f"-metadata:s:{position}", f"mimetype={cover.mimetype}"]
-    for position, disposition in enumerate(extras.dispositions):
-        kept += [f"-disposition:{position}", disposition]
-    for key, value in extras.video_metadata.items():
-        kept += ["-metadata:s:v:0", f"{key}={value}"]  # ffmpeg-python cannot repeat an option
-    return [*command[:-1], *kept, *encode.arguments, command[-1]]
+    return [*built, *_repeated(encode, given, covers), name]
+
+
+def _placed(offset: float) -> dict[str, Any]:
+    """Options of an input whose times are ``offset`` seconds later here."""
+    return {**_LOCAL_ONLY, "itsoffset": f"{offset:.6f}"} if offset else dict(_LOCAL_ONLY)
+
+
+def _repeated(encode: Encode, given: _Given, covers: Path) -> list[str]:
+    """What ffmpeg-python cannot say, for it has each option once: tags, attached files, the user's own."""
+    extras = encode.extras
+    arguments = ["-map_metadata:g", "-1", "-map_metadata:s", "-1"]  # each tag is named below
+    arguments += _tags("", extras.tags)
+    described = [(extras.video_tags, extras.video_flags)]
+    described += [(along.tags, along.flags) for along in extras.streams]
+    for position, (tags, flags) in enumerate(described):
+        arguments += _tags(f":s:{position}", tags)
+        if encode.source is not None:
+            arguments += [f"-disposition:{position}", "+".join(flags) or "0"]
+    for position, cover in enumerate(extras.covers, start=len(described)):
+        arguments += ["-attach", f"file:{covers / cover.filename}"]
+        arguments += _tags(f":s:{position}", {"filename": cover.filename, "mimetype": cover.mimetype})
+    movflags = [*given.movflags, *([_MORE_TAGS] if extras.more_tags else [])]
+    if movflags:
+        arguments += ["-movflags", "+".join(movflags)]
+    return [*arguments, *given.others]
+
+
+def _tags(of: str, tags: Mapping[str, str]) -> list[str]:
+    return [argument for name, value in tags.items() for argument in (f"-metadata{of}", f"{name}={value}")]

@@ -1,53 +1,74 @@
-"""What goes into the output beside the picture: the source's other streams, per container."""
+"""What goes into the output beside the picture's samples: the source's other streams, its tags, and what only
+its container says. What the output cannot hold becomes a line: nothing is lost without one.
+"""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.media.containers import CONTAINERS, Container
+from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, Stream, main_video
 
-# file name suffix -> ffmpeg muxer
-CONTAINERS = {
-    ".mkv": "matroska",
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".webm": "webm",
-    ".avi": "avi",
-    ".nut": "nut",
-    ".ts": "mpegts",
+_SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
+"""ffmpeg's sample formats, less the p of those that keep channels apart, and PCM that holds them exactly."""
+
+_OPUS_KBIT_PER_CHANNEL = 80
+
+_FILE_TAGS = frozenset(
+    {
+        "encoder", "software", "duration", "vendor_id", "handler_name", "major_brand", "minor_version",
+        "compatible_brands", "bps", "number_of_frames", "number_of_bytes", "_statistics_tags",
+        "_statistics_writing_app", "_statistics_writing_date_utc", "uid", "generation_uid", "product_uid",
+        "material_package_umid", "file_package_umid", "company_name", "product_name", "product_version",
+        "product_version_num", "application_platform", "toolkit_version", "toolkit_version_num",
+        "operational_pattern_ul", "modification_date",
+    }
+)  # fmt: skip
+"""Tags that describe the file that was read, not what it shows: the output has its own."""
+
+_HANDLED_TAGS = frozenset({"language", "stereo_mode", "alpha_mode", "rotate", "filename", "mimetype"})
+_LONGEST_TAG_BYTES = 100_000  # Linux takes 128 KiB in one argument
+
+_IMPLIED_FLAGS = {"captions": "hearing_impaired", "descriptions": "visual_impaired"}
+_PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
+
+_SIDE_DATA: Mapping[str, str] = {
+    "display_matrix": "",
+    "stereo_3d": "",
+    "frame_cropping": "",
+    "mastering_display_metadata": "",
+    "content_light_level": "",
+    "cpb_properties": "",
+    "palette": "",
+    "spherical": "that it is spherical (VR, 360 degrees)",
+    "dovi_conf": "its Dolby Vision configuration",
+    "icc_profile": "its ICC profile",
+    "ambient_viewing_environment": "its ambient viewing environment",
 }
+"""ffmpeg's names of what a container says of the picture, and in words what is lost; "": it is kept."""
 
-_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
-_BITMAP = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"})
-
-# muxer -> subtitle codec -> what ffmpeg's -c:s is; absent: cannot be kept
-_SUBTITLES = {
-    "matroska": dict.fromkeys(_TEXT | _BITMAP, "copy") | {"mov_text": "srt", "text": "srt"},
-    "mp4": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy", "dvd_subtitle": "copy"},
-    "mov": dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy"},
-    "webm": dict.fromkeys(_TEXT, "webvtt") | {"webvtt": "copy"},
-    "nut": dict.fromkeys((_TEXT - {"subrip", "webvtt"}) | _BITMAP, "copy"),
-    "mpegts": {"dvb_subtitle": "copy"},
-    "avi": {},
+_STEREO = {
+    0: ("mono", "mono"),
+    1: ("left_right", "right_left"),
+    2: ("top_bottom", "bottom_top"),
+    3: ("block_lr", "block_rl"),
+    4: ("checkerboard_lr", "checkerboard_rl"),
+    6: ("row_interleaved_lr", "row_interleaved_rl"),
+    7: ("col_interleaved_lr", "col_interleaved_rl"),
 }
-
-# muxer -> sound that it writes so that it is found again; absent: ffmpeg says what it does not take
-_SOUND = {
-    "mpegts": frozenset({"mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"}),
-}
-
-_VIDEO_METADATA = ("language", "title", "timecode")
+"""ffmpeg's AVStereo3DType, and Matroska's word for it, with the left eye first and the right one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A cover picture: a video stream of one packet in MP4, an attachment in Matroska."""
+    """A cover picture that is attached to Matroska as a file."""
 
     filename: str
     mimetype: str
@@ -55,69 +76,57 @@ class Cover:
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
-    """What goes along. ``streams``: (index in the source, ffmpeg codec), in the source's order.
+class Along:
+    """A stream of the source that goes along: its number there, its kind ("audio" ...), the codec that ffmpeg
+    writes it with ("copy", or an encoder) and the options of that."""
 
-    ``covers``: pictures to attach. ``start_seconds``: what is taken off all timestamps (transport
-    streams start anywhere); ``length_seconds``: if not None, what is before and after that is cut off.
-    ``video_metadata``: language, title and time code of the video stream. ``dispositions``: ffmpeg's words
-    for what the picture and each of ``streams`` is for (default, forced ...).
-    ``dropped``: one phrase for each stream that the container cannot hold.
+    index: int
+    kind: str
+    codec: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What goes along with the picture.
+
+    ``streams``: in the source's order. ``covers``: pictures to attach. ``tags``: of the file; ``more_tags``:
+    whether they need the container's other way of writing. ``video_tags``, ``video_flags``: of the picture.
+    ``start_seconds``: what is taken off all timestamps (transport streams start anywhere);
+    ``length_seconds``: if not None, what is before and after that is cut off.
+    ``notes``: a line for each thing that the output lacks, or has otherwise.
     """
 
-    streams: list[tuple[int, str]] = field(default_factory=list)
-    covers: list[Cover] = field(default_factory=list)
+    streams: tuple[Along, ...] = ()
+    covers: tuple[Cover, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    more_tags: bool = False
+    video_tags: Mapping[str, str] = field(default_factory=dict)
+    video_flags: tuple[str, ...] = ()
     start_seconds: float = 0.0
     length_seconds: float | None = None
-    video_metadata: dict[str, str] = field(default_factory=dict)
-    dispositions: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-
-    def left_out(self, suffix: str) -> list[str]:
-        """A line for each stream that an output with ``suffix`` cannot hold."""
-        return [f"{suffix} cannot hold {stream}: left out" for stream in self.dropped]
+    notes: tuple[str, ...] = ()
 
 
-def container_for(output: Path) -> str:
-    """ffmpeg's muxer for the name of ``output``.
-
-    Raises:
-        Vsj4rError: an unknown suffix.
-    """
-    suffix = output.suffix.lower()
-    if suffix not in CONTAINERS:
-        raise Vsj4rError(
-            f"unknown type of output {output.name!r}: known are {', '.join(CONTAINERS)}; "
-            "for a folder of PNG images end the name with /"
-        )
-    return CONTAINERS[suffix]
-
-
-def find_extras(source: Probe, muxer: str) -> Extras:
-    """Plan what of ``source`` goes along into ``muxer``."""
-    main = source.video
+def find_extras(source: Probe, suffix: str) -> Extras:
+    """Plan what of ``source`` goes along into an output whose name ends in ``suffix``."""
+    planner = _Planner(source, suffix.lower())
     wandering = source.format in ("mpegts", "mpeg")
-    extras = Extras(
+    streams = planner.streams()
+    tags, more_tags = planner.file_tags(beside_cover=any(along.kind == "video" for along in streams))
+    video_tags = planner.video_tags()
+    return Extras(
+        streams=streams,
+        covers=tuple(planner.covers),
+        tags=tags,
+        more_tags=more_tags,
+        video_tags=video_tags,
+        video_flags=planner.flags(source.video, "video"),
         start_seconds=float(source.start_seconds or 0) if wandering else 0.0,
-        video_metadata={
-            key.lower(): value for key, value in main.metadata.items() if key.lower() in _VIDEO_METADATA
-        },
-        dispositions=[_disposition(main)],
+        notes=(*planner.lost, *planner.changed),
     )
-    for stream in source.streams:
-        if stream.index == main.index or (stream.kind == "data" and _is_written_anew(source, stream)):
-            continue
-        if muxer == "matroska" and stream.is_cover and stream.index in source.covers:
-            extras.covers.append(_cover(source, stream, {cover.filename for cover in extras.covers}))
-            continue
-        codec = _codec_in(muxer, stream)
-        if codec:
-            extras.streams.append((stream.index, codec))
-            extras.dispositions.append(_disposition(stream))
-        else:
-            name = stream.metadata.get("filename") or stream.codec or "unknown"
-            extras.dropped.append(f"{stream.kind} stream {stream.index} ({name})")
-    return extras
 
 
 def video_times(path: Path) -> list[Fraction]:
@@ -138,36 +147,225 @@ def video_times(path: Path) -> list[Fraction]:
         return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
 
 
-def _codec_in(muxer: str, stream: Stream) -> str:
-    """ffmpeg's codec to keep ``stream`` with; "" where the container cannot hold it."""
-    match stream.kind:
-        case "audio":
-            held = _SOUND.get(muxer)
-            return "copy" if held is None or stream.codec in held else ""
-        case "subtitle":
-            return _SUBTITLES[muxer].get(stream.codec, "")
-        case "attachment":
-            return "copy" if muxer == "matroska" else ""
-        case "video":
-            return "copy" if stream.is_cover and muxer in ("mp4", "mov") else ""
+def sound_becomes(container: Container, stream: Stream) -> str:
+    """What ``stream`` of sound is written with into ``container``: "copy", an encoder, or "" (left out)."""
+    if stream.codec in container.sound:
+        return "copy"
+    if not stream.codec:
+        return ""
+    other = container.other_pcm if stream.codec.startswith("pcm_") else container.other_sound
+    match other:
+        case "opus":
+            return "libopus"
+        case "pcm":
+            samples = stream.sample_format.removesuffix("p")
+            return "pcm_s24le" if samples == "s32" and _is_24_bit(stream) else _SAMPLES.get(samples, "")
         case _:
-            return ""
+            return other
 
 
-def _disposition(stream: Stream) -> str:
-    return "+".join(stream.flags) or "0"
+def _is_24_bit(stream: Stream) -> bool:
+    return "24" in stream.codec or stream.codec in ("pcm_bluray", "pcm_dvd", "s302m")
 
 
-def _cover(source: Probe, stream: Stream, taken: set[str]) -> Cover:
-    kind = {"mjpeg": "jpeg"}.get(stream.codec, stream.codec or "png")
-    name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"
-    return Cover(
-        filename=f"{stream.index}-{name}" if name in taken else name,
-        mimetype=stream.metadata.get("mimetype", f"image/{kind}"),
-        content=source.covers[stream.index],
-    )
+class _Planner:
+    """Walks over a source once. What its methods find on the way is in ``covers``, and in lines for what is
+    ``lost`` and what is ``changed``."""
+
+    def __init__(self, source: Probe, suffix: str) -> None:
+        self.container = CONTAINERS[suffix]
+        self.covers: list[Cover] = []
+        self.lost: list[str] = []
+        self.changed: list[str] = []
+        self._source = source
+        self._suffix = suffix
+
+    def streams(self) -> tuple[Along, ...]:
+        streams = []
+        for stream in self._source.others:
+            if stream.kind == "data" and (stream.is_passed_over or stream.tag("timecode")):
+                continue  # ffmpeg writes the titles of chapters, and time codes, anew
+            if self.container.attached and stream.is_cover and stream.index in self._source.covers:
+                self.covers.append(self._cover(stream))
+                continue
+            codec = self._codec_for(stream)
+            if codec:
+                streams.append(self._along(stream, codec))
+        elsewhere = [str(stream.index) for stream in self._source.other_programs]
+        if elsewhere:
+            self.lost.append(f"of other programs than the picture's, left out: stream {', '.join(elsewhere)}")
+        if self._source.chapters and not self.container.chapters:
+            self._lose(f"{len(self._source.chapters)} chapters")
+        return tuple(streams)
+
+    def file_tags(self, *, beside_cover: bool) -> tuple[dict[str, str], bool]:
+        """The tags of the file, and whether they need the other way of writing, which takes no cover."""
+        tags = self._plain_tags(self._source.metadata)
+        lost = [name for name in tags if not self.container.holds_tag(name)]
+        if lost and self.container.more_tags and not beside_cover:
+            return tags, True
+        if lost:
+            self._lose(f"the tags {', '.join(lost)}" if len(lost) > 1 else f"the tag {lost[0]}")
+        return {name: value for name, value in tags.items() if name not in lost}, False
+
+    def video_tags(self) -> dict[str, str]:
+        video = self._source.video
+        self._look_at_side_data(video)
+        tags = dict(video.metadata)
+        if not video.tag("timecode"):
+            codes = [stream.tag("timecode") for stream in self._source.streams if stream.kind == "data"]
+            tags["timecode"] = next(filter(None, codes), "")
+        kept = self._stream_tags(video, tags, copied=False)
+        stereo = video.tag("stereo_mode") or _stereo_mode(video)
+        if stereo and self.container.stereo:
+            kept["stereo_mode"] = stereo
+        elif stereo not in ("", "mono"):
+            self._lose(f"that the picture is stereo ({stereo})")
+        return kept
+
+    def flags(self, stream: Stream, what: str) -> tuple[str, ...]:
+        """What ``stream``, called ``what``, is said to be for; the pictures' flags go with their codec."""
+        kept = stream.flags & (self.container.flags | _PICTURE_FLAGS)
+        for flag in sorted(stream.flags - kept):
+            implied = _IMPLIED_FLAGS.get(flag) in kept
+            if not implied and (flag != "default" or self._is_choice(stream)):
+                self._lose(f"that {what} is {flag}")
+        return tuple(sorted(kept))
+
+    def _lose(self, what: str) -> None:
+        self.lost.append(f"{self._suffix} cannot hold {what}: left out")
+
+    def _codec_for(self, stream: Stream) -> str:
+        """What ffmpeg writes ``stream`` with; "" with a line where it is left out."""
+        container, name = self.container, _name_of(stream)
+        match stream.kind:
+            case "audio":
+                codec = sound_becomes(container, stream)
+                if codec not in ("", "copy"):
+                    how = "with loss" if codec == "libopus" else "without loss"
+                    told = codec.removeprefix("lib")
+                    self.changed.append(
+                        f"{name} becomes {told}, {how}: {self._suffix} cannot hold {stream.codec}"
+                    )
+            case "subtitle":
+                codec = container.subtitles.get(stream.codec, "")
+                if codec not in ("", "copy"):
+                    simpler = ", without its styles and places" if stream.codec == "ass" else ""
+                    self.changed.append(
+                        f"{name} becomes {codec}{simpler}: {self._suffix} cannot hold {stream.codec}"
+                    )
+            case "video" if not stream.is_cover:
+                self.lost.append(
+                    f"{name} is left out: of the video streams, {self._source.video.index} is derained"
+                )
+                return ""
+            case "video":
+                codec = "copy" if stream.codec in container.covers else ""
+            case "attachment":
+                codec = "copy" if container.attachments else ""
+            case _:
+                codec = "copy" if stream.codec in container.data and _is_of_mov(self._source) else ""
+        if not codec:
+            self._lose(name)
+        return codec
+
+    def _along(self, stream: Stream, codec: str) -> Along:
+        tags = self._stream_tags(stream, stream.metadata, copied=codec == "copy")
+        if stream.kind == "attachment":
+            tags |= {key: value for key, value in stream.metadata.items() if key in ("filename", "mimetype")}
+        options = {}
+        if codec == "libopus":
+            options["b"] = f"{_OPUS_KBIT_PER_CHANNEL * max(2, stream.channels)}k"
+        return Along(
+            index=stream.index,
+            kind=stream.kind,
+            codec=codec,
+            options=options,
+            flags=self.flags(stream, f"{stream.kind} stream {stream.index}"),
+            tags=tags,
+        )
+
+    def _cover(self, stream: Stream) -> Cover:
+        kind = {"mjpeg": "jpeg"}.get(stream.codec, stream.codec or "png")
+        name = Path(stream.metadata.get("filename", "")).name or f"cover.{kind.replace('jpeg', 'jpg')}"
+        taken = {cover.filename for cover in self.covers}
+        return Cover(
+            filename=f"{stream.index}-{name}" if name in taken else name,
+            mimetype=stream.metadata.get("mimetype", f"image/{kind}"),
+            content=self._source.covers[stream.index],
+        )
+
+    def _stream_tags(self, stream: Stream, tags: Mapping[str, str], *, copied: bool) -> dict[str, str]:
+        """Those of ``tags`` that ``stream`` keeps, its language among them."""
+        of_picture = stream.index == self._source.video.index
+        of = "the picture" if of_picture else f"{stream.kind} stream {stream.index}"
+
+        def held(name: str) -> bool:
+            return self.container.holds_stream_tag(name, of_picture=of_picture)
+
+        plain = self._plain_tags(tags)
+        if "name" in plain and "title" not in plain and _is_of_mov(self._source):
+            plain["title"] = plain.pop("name")
+        lost = [name for name in plain if not held(name) and name.lower() != "creation_time"]
+        if lost:
+            self._lose(f"of {of} the {'tags' if len(lost) > 1 else 'tag'} {', '.join(lost)}")
+        about_file = ("handler_name", "encoder") if copied else ("handler_name",)
+        plain |= {name: value for name, value in tags.items() if name.lower() in about_file}
+        kept = {name: value for name, value in plain.items() if held(name)}
+        language = tags.get("language", "und")
+        if language != "und":
+            spelled = spell_language(language, self.container.muxer) if held("language") else ""
+            if spelled:
+                kept["language"] = spelled
+            if not spelled or ("-" in language and spelled != language):
+                less = f": it becomes {spelled}" if spelled else ": left out"
+                self.lost.append(f"{self._suffix} cannot hold the language {language} of {of}{less}")
+        return kept
+
+    def _plain_tags(self, tags: Mapping[str, str]) -> dict[str, str]:
+        """``tags`` that say something of the content, each with one value."""
+        plain = {}
+        for name, value in tags.items():
+            known = name.lower().removesuffix("-eng")  # as MP4 and mkvmerge have it; ffmpeg gives MP4's twice
+            if known in _FILE_TAGS or known in _HANDLED_TAGS or not value:
+                continue
+            if known != name.lower() and tags.get(name[:-4]) == value:
+                continue
+            if len(value.encode(errors="surrogateescape")) > _LONGEST_TAG_BYTES or "=" in name or not name:
+                self.lost.append(f"the tag {name or '(without a name)'} is too long or oddly named: left out")
+                continue
+            # a date that a file gives twice is joined by ffmpeg
+            plain[name] = value.split(";")[0] if known == "creation_time" else value
+        return plain
+
+    def _look_at_side_data(self, video: Stream) -> None:
+        for name in video.side_data:
+            lost = _SIDE_DATA.get(name, f"its {name.replace('_', ' ')}")
+            if lost:
+                self.lost.append(f"of the picture {lost} is left out")
+
+    def _is_choice(self, stream: Stream) -> bool:
+        """Whether it says something that ``stream`` is a default one: not where the first is, or all are."""
+        kin = [other for other in self._source.streams if other.kind == stream.kind and not other.is_cover]
+        defaults = [other.index for other in kin if "default" in other.flags]
+        return len(kin) > 1 and defaults not in ([kin[0].index], [other.index for other in kin])
 
 
-def _is_written_anew(source: Probe, stream: Stream) -> bool:
-    """Time codes and chapter titles are data streams in MP4; ffmpeg makes them from the metadata."""
-    return "timecode" in stream.metadata or (stream.codec == "bin_data" and bool(source.chapters))
+def _name_of(stream: Stream) -> str:
+    name = stream.metadata.get("filename") or stream.codec
+    if stream.kind == "data":
+        name = stream.tag("handler_name") or name
+    return f"{stream.kind} stream {stream.index} ({name or 'unknown'})"
+
+
+def _is_of_mov(source: Probe) -> bool:
+    return source.format.startswith("mov,")
+
+
+def _stereo_mode(video: Stream) -> str:
+    """Matroska's word for the stereo of ``video``; "" where it has none."""
+    content = video.side_data.get("stereo_3d", b"")
+    if len(content) < 2 * 4:
+        return ""
+    kind, flags = struct.unpack_from("=2i", content)
+    return _STEREO[kind][flags & 1] if kind in _STEREO else ""

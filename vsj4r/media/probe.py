@@ -29,6 +29,7 @@ import av.error
 from av.container import InputContainer
 from av.format import Flags
 from av.sidedata.sidedata import Type
+from av.stream import Discard
 
 from vsj4r.errors import InputError
 from vsj4r.media.programs import programs_of
@@ -74,6 +75,7 @@ class Stream:
     codec_tag: str = ""
     profile: str = ""
     flags: frozenset[str] = frozenset()
+    is_passed_over: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[int, ...] = ()
     time_base: Fraction = Fraction(1)
@@ -315,6 +317,7 @@ def _describe_stream(
         kind=stream.type,
         id=stream.id,
         flags=frozenset(flag.name for flag in stream.disposition if flag.name),
+        is_passed_over=stream.discard == Discard.all,
         metadata=dict(stream.metadata),
         programs=programs.get(stream.id, ()),
         time_base=_positive(stream.time_base) or Fraction(1),

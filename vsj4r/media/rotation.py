@@ -11,9 +11,6 @@ from typing import Any
 
 import vapoursynth as vs
 
-MUXERS = frozenset({"matroska", "webm", "mp4", "mov"})
-"""Those that can say how a picture is to be turned."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rotation:

@@ -1,40 +1,61 @@
-"""A first try: what does not fit together is known before a night's work and not after it."""
+"""The first frame written and read again: what does not fit together is known before a night's work."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import av
 import vapoursynth as vs
 
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.media.command import Encode
-from vsj4r.media.probe import main_video
+from vsj4r.media.muxing import Along
+from vsj4r.media.probe import READ_ERRORS, Probe, main_video
 from vsj4r.media.video import write_video
 
 _SECONDS = 0.5
+_PACKETS = 50  # at most, until a decoder gives sound
+
+# subtitles and data may have their first packet anywhere: ffmpeg would read the source to its end for them
+_KINDS = ("audio", "attachment", "video")
 
 
 def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
-    """Write the first frame of ``clip``, with the sound, into a file with ``suffix``, and decode it again.
+    """Write the first frame of ``clip``, and the first half second of what goes along, into a file whose name
+    ends in ``suffix``, and decode it again.
 
     Raises:
-        Vsj4rError: ffmpeg refuses, or what it has written cannot be read.
+        Vsj4rError: ffmpeg refuses, or what it has written cannot be decoded; it says which stream.
     """
+    streams = tuple(along for along in encode.extras.streams if along.kind in _KINDS)
+    trouble = _trouble(clip, encode, streams, suffix)
+    if trouble is None:
+        return
+    of_picture = _trouble(clip, encode, (), suffix) if streams else trouble
+    if of_picture is not None:
+        raise Vsj4rError(f"{encode.encoder.codec} cannot be written into {suffix}: {of_picture}")
+    for along in streams:
+        own = _trouble(clip, encode, (along,), suffix)
+        if own is not None:
+            stream = f"{along.kind} stream {along.index}"
+            raise Vsj4rError(f"{stream} cannot be written into {suffix}: {own}; try .mkv")
+    raise Vsj4rError(f"the streams of the input cannot be written into {suffix} together: {trouble}")
+
+
+def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suffix: str) -> str | None:
+    """What goes wrong with the picture and ``streams``; None where nothing does."""
     extras = encode.extras
-    sound = _sound(encode)
-    streams = [each for each in extras.streams if each[0] in sound]  # sparse ones are read to the end
     begins = float(encode.timestamps[0] * encode.time_base) - extras.start_seconds
     end = ("-t", f"{max(0.0, begins) + _SECONDS:.6f}")
     short = replace(
         encode,
         timestamps=encode.timestamps[:1],
-        extras=replace(extras, streams=streams, covers=[], dispositions=[], length_seconds=None),
+        extras=replace(extras, streams=streams, covers=(), length_seconds=None),
         arguments=(*encode.arguments, *end),
     )
-    codec = encode.encoder.codec
     with TemporaryDirectory(prefix="vsj4r-") as folder:
         written = Path(folder) / f"trial{suffix}"
         try:
@@ -42,21 +63,40 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
         except DiskFullError:
             raise
         except Vsj4rError as error:
-            reason = str(error).replace(str(written), f"the {suffix}")
-            raise Vsj4rError(f"a first try of {codec} in {suffix} failed: {reason}") from error
-        if not _decodes(written):
-            raise Vsj4rError(f"a first try of {codec} in {suffix} failed: it cannot be decoded")
+            return str(error).replace(str(written), f"the {suffix}")
+        with av.open(str(written)) as container:
+            video = main_video(container)
+            if video is None or not _decodes(container, video):
+                return "it cannot be decoded"
+        for position, along in enumerate(streams, start=1):
+            if along.kind == "audio" and not _is_heard(written, position, along, encode.source):
+                return "it cannot be decoded"
+    return None
 
 
-def _sound(encode: Encode) -> set[int]:
-    streams = () if encode.source is None else encode.source.streams
-    return {stream.index for stream in streams if stream.kind == "audio"}
-
-
-def _decodes(written: Path) -> bool:
+def _is_heard(written: Path, position: int, along: Along, source: Probe | None) -> bool:
+    """Whether stream ``position`` of ``written`` gives sound, as far as ``along`` does in ``source``."""
     with av.open(str(written)) as container:
-        video = main_video(container)
-        try:
-            return video is not None and next(container.decode(video), None) is not None
-        except av.FFmpegError:
+        if len(container.streams) <= position:
             return False
+        if _decodes(container, container.streams[position]) is not False or source is None:
+            return True
+    with av.open(str(source.path.absolute())) as container:
+        return not _decodes(container, container.streams[along.index])
+
+
+def _decodes(container: Any, stream: Any) -> bool | None:
+    """Whether one of the first packets gives a frame; None where there are no packets."""
+    if stream.codec_context is None:
+        return False
+    packets = 0
+    try:
+        for packet in container.demux(stream):
+            packets += packet.size > 0
+            if stream.codec_context.decode(packet):
+                return True
+            if packets == _PACKETS:
+                return False
+    except READ_ERRORS:
+        return False
+    return False if packets else None

@@ -15,12 +15,13 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.command import Encode
+from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import Encoder, find_encoder, lost_depth
 from vsj4r.media.images import check_replaced, write_png
-from vsj4r.media.muxing import CONTAINERS, Extras, container_for, find_extras
+from vsj4r.media.muxing import Extras, find_extras
 from vsj4r.media.pixels import chroma_for, chroma_of, to_yuv
 from vsj4r.media.reading import absent
-from vsj4r.media.rotation import MUXERS, done_upright, is_turned, upright
+from vsj4r.media.rotation import done_upright, is_turned, upright
 from vsj4r.media.sources import (
     Reading,
     Source,
@@ -159,7 +160,7 @@ def encodable(
     """``clip``, lying as ``source`` does, as ``encoder`` and an output with ``suffix`` take it; and what that
     changed. ``chroma`` None is as much as there is, where the encoder takes it."""
     notes = []
-    if CONTAINERS[suffix.lower()] not in MUXERS and is_turned(source.clip):
+    if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
         notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
         clip = upright(clip, source=source.clip)
     if not encoder.full_range and _is_full_range(source.clip):
@@ -183,9 +184,9 @@ def _write_video(
 ) -> None:
     encoder = find_encoder(job.encoder)
     encoded, notes = encodable(derained, source, job.output.suffix, encoder)
-    muxer = container_for(job.output)
-    extras = Extras() if source.probe is None else find_extras(source.probe, muxer)
-    notes += lost_depth(job.encoder, encoded.format.bits_per_sample) + extras.left_out(job.output.suffix)
+    muxer = container_for(job.output).muxer
+    extras = Extras() if source.probe is None else find_extras(source.probe, job.output.suffix)
+    notes += [*lost_depth(job.encoder, encoded.format.bits_per_sample), *extras.notes]
     for note in notes:
         listener.note(note)
     time_base, timestamps = source.times(muxer)

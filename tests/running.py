@@ -1,0 +1,33 @@
+"""A run in this process: as `vsj4r run`, without a second to start it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsj4r.run.derain import Job, Started, derain
+
+
+class Notes:
+    """Keeps what a run says."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def started(self, started: Started) -> None:
+        pass
+
+    def frame_done(self, frame: int) -> None:
+        pass
+
+
+def derain_quickly(source: Path, output: Path, model: Path, *, encoder: str = "x264") -> list[str]:
+    """Derain ``source`` into ``output``; gives the lines that it said."""
+    listener = Notes()
+    derain(
+        Job(source, output, to_folder=False, model=str(model), strength=0.0, encoder=encoder, overwrite=True),
+        listener,
+    )
+    return listener.notes

@@ -1,0 +1,220 @@
+"""What each kind of output file can hold: the one table of what may be written into what.
+
+Everything beside the picture is copied as it is where the table says so, converted without loss where it says
+that, and else left out with a line. A codec is in the table only if what ffmpeg writes is found and decoded
+again (tests/test_containers.py tries it): ffmpeg writes more, which nothing can play.
+
+| Sound that a container does not hold | becomes                                             |
+|--------------------------------------|-----------------------------------------------------|
+| PCM, in .mkv .mov .avi .nut          | PCM of the same samples, lowest byte first          |
+| any other, in .mov .avi .nut         | PCM of the samples that its decoder gives           |
+| any other, in .mkv; any, in .mp4     | FLAC of 16 bit, or of 24 where it has more          |
+| any, in .webm                        | Opus, with loss: .webm has no sound without         |
+| any, in .ts                          | left out                                            |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vsj4r.errors import Vsj4rError
+
+ANY = frozenset({"*"})
+"""Whatever there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One kind of output file. Names of codecs, flags and tags are ffmpeg's.
+
+    ``sound``: codecs that are copied; ``other_pcm`` and ``other_sound``: what PCM, and sound, of other codecs
+    becomes, "" where it is left out. ``subtitles``: codec to "copy" or to the encoder that it goes through.
+    ``data``: codecs that are copied. ``covers``: codecs of cover pictures, which are ``attached`` as files or
+    streams. ``attachments``, ``chapters``: whether it has them. ``turns``: whether it can say how to turn the
+    picture; ``stereo``: that it is stereo.
+    ``flags``: what a stream can be said to be for. ``tags`` of the file, ``stream_tags`` of a stream;
+    ``more_tags``: whether another way of writing takes all tags, but no cover; ``tags_of_picture``: whether
+    the picture's stream has any.
+    """
+
+    muxer: str
+    sound: frozenset[str]
+    other_pcm: Literal["pcm", "flac", "opus", ""] = ""
+    other_sound: Literal["pcm", "flac", "opus", ""] = ""
+    subtitles: Mapping[str, str] = field(default_factory=dict)
+    data: frozenset[str] = frozenset()
+    covers: frozenset[str] = frozenset()
+    attached: bool = False
+    attachments: bool = False
+    chapters: bool = False
+    turns: bool = False
+    stereo: bool = False
+    flags: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    more_tags: bool = False
+    tags_of_picture: bool = True
+    stream_tags: frozenset[str] = frozenset()
+
+    def holds_tag(self, name: str) -> bool:
+        return self.tags is ANY or name.lower() in self.tags
+
+    def holds_stream_tag(self, name: str, *, of_picture: bool) -> bool:
+        if of_picture and not self.tags_of_picture:
+            return False
+        return self.stream_tags is ANY or name.lower() in self.stream_tags
+
+
+_PCM_LITTLE = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"})
+_PCM_BIG = frozenset({"pcm_s16be", "pcm_s24be", "pcm_s32be"})
+_PCM_BIG_FLOAT = frozenset({"pcm_f32be", "pcm_f64be"})
+_LAWS = frozenset({"pcm_alaw", "pcm_mulaw"})
+_MPEG = frozenset({"mp1", "mp2", "mp3", "aac", "ac3", "eac3", "dts"})
+_PURPOSES = frozenset(
+    {"default", "forced", "comment", "dub", "hearing_impaired", "visual_impaired", "descriptions"}
+)
+_WAVE = frozenset(
+    {"adpcm_ima_wav", "adpcm_ms", "adpcm_yamaha", "adpcm_g722", "adpcm_g726", "wmav1", "wmav2", "wmapro"}
+)
+
+_TEXT = frozenset({"subrip", "ass", "mov_text", "webvtt", "text"})
+_BITMAPS = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"})
+
+_MATROSKA = Container(
+    "matroska",
+    sound=frozenset({"opus", "vorbis", "flac", "alac", "truehd", "mlp", "wavpack", "amr_nb", "amr_wb"})
+    | _MPEG | _WAVE | _PCM_LITTLE | _PCM_BIG | _LAWS,
+    other_pcm="pcm",
+    other_sound="flac",
+    subtitles=dict.fromkeys(_TEXT | _BITMAPS, "copy") | {"mov_text": "srt", "text": "srt"},
+    covers=ANY,
+    attached=True,
+    attachments=True,
+    chapters=True,
+    turns=True,
+    stereo=True,
+    flags=_PURPOSES | {"original"},
+    tags=ANY,
+    stream_tags=ANY,
+)  # fmt: skip
+
+_WEBM = Container(
+    "webm",
+    sound=frozenset({"opus", "vorbis"}),
+    other_pcm="opus",
+    other_sound="opus",
+    subtitles=dict.fromkeys(_TEXT, "webvtt") | {"webvtt": "copy"},
+    chapters=True,
+    turns=True,
+    stereo=True,
+    flags=frozenset({"default", "forced"}),
+    tags=ANY,
+    stream_tags=ANY,
+)
+
+_MP4 = Container(
+    "mp4",
+    sound=frozenset({"aac", "ac3", "eac3", "dts", "mp2", "mp3", "opus", "flac", "alac", "vorbis"})
+    | (_PCM_LITTLE - {"pcm_u8"}) | _PCM_BIG | _PCM_BIG_FLOAT,
+    other_pcm="flac",
+    other_sound="flac",
+    subtitles=dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy", "dvd_subtitle": "copy"},
+    data=frozenset({"bin_data"}),
+    covers=frozenset({"mjpeg", "png", "bmp"}),
+    chapters=True,
+    turns=True,
+    flags=_PURPOSES | {"captions"},
+    tags=frozenset(
+        {
+            "title", "artist", "album", "album_artist", "composer", "date", "creation_time", "comment",
+            "genre", "description", "synopsis", "copyright", "track", "disc", "show", "episode_id", "network",
+            "keywords", "lyrics", "grouping", "compilation", "media_type", "hd_video", "gapless_playback",
+            "season_number", "episode_sort", "location", "timecode",
+        }
+    ),
+    more_tags=True,
+    stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode"}),
+)  # fmt: skip
+
+_MOV = Container(
+    "mov",
+    sound=frozenset({"aac", "ac3", "eac3", "dts", "mp2", "mp3", "alac", "amr_nb", "amr_wb", "adpcm_ima_qt"})
+    | _PCM_LITTLE | _PCM_BIG | _PCM_BIG_FLOAT | _LAWS | {"pcm_s8"},
+    other_pcm="pcm",
+    other_sound="pcm",
+    subtitles=dict.fromkeys(_TEXT, "mov_text") | {"mov_text": "copy"},
+    data=frozenset({"bin_data"}),
+    chapters=True,
+    turns=True,
+    flags=frozenset({"default"}),
+    tags=frozenset(
+        {
+            "title", "artist", "album", "date", "creation_time", "comment", "copyright", "genre", "location",
+            "make", "model", "timecode",
+        }
+    ),
+    more_tags=True,
+    stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode", "reel_name"}),
+)  # fmt: skip
+
+_AVI = Container(
+    "avi",
+    sound=_PCM_LITTLE | _LAWS | _MPEG | _WAVE | {"flac", "vorbis"},
+    other_pcm="pcm",
+    other_sound="pcm",
+    tags=frozenset(
+        {"title", "artist", "date", "comment", "copyright", "genre", "track", "encoded_by", "timecode"}
+    ),
+    stream_tags=frozenset({"title"}),
+)
+
+_NUT = Container(
+    "nut",
+    sound=_PCM_LITTLE | _PCM_BIG | _PCM_BIG_FLOAT | _LAWS | (_MPEG - {"mp1"})
+    | {"opus", "vorbis", "flac", "wavpack", "adpcm_g722", "pcm_s8"},
+    other_pcm="pcm",
+    other_sound="pcm",
+    subtitles=dict.fromkeys((_TEXT - {"subrip", "webvtt", "mov_text"}) | _BITMAPS, "copy"),
+    chapters=True,
+    flags=frozenset({"default", "dub", "original", "comment", "lyrics", "karaoke"}),
+    tags=ANY,
+    stream_tags=ANY,
+)  # fmt: skip
+
+_TS = Container(
+    "mpegts",
+    sound=frozenset({"mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "opus", "s302m"}),
+    subtitles={"dvb_subtitle": "copy", "dvb_teletext": "copy"},
+    flags=frozenset({"hearing_impaired", "visual_impaired", "clean_effects", "descriptions"}),
+    stream_tags=frozenset({"language"}),
+    tags_of_picture=False,
+)
+
+CONTAINERS: Mapping[str, Container] = {
+    ".mkv": _MATROSKA,
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": _MOV,
+    ".webm": _WEBM,
+    ".avi": _AVI,
+    ".nut": _NUT,
+    ".ts": _TS,
+}
+"""By the suffix of the output's name."""
+
+
+def container_for(output: Path) -> Container:
+    """What a file of the name ``output`` can hold.
+
+    Raises:
+        Vsj4rError: an unknown suffix.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in CONTAINERS:
+        raise Vsj4rError(
+            f"unknown type of output {output.name!r}: known are {', '.join(CONTAINERS)}; "
+            "for a folder of PNG images end the name with /"
+        )
+    return CONTAINERS[suffix]
