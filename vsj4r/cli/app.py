@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli import batch, compare, demo, doctor, evaluate, export, rain, run, status, train
+from vsj4r.cli import adapt, batch, compare, demo, doctor, evaluate, export, rain, run, status, train
 from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UsageError, code_of, one_line
 from vsj4r.cli.stops import Ending
 from vsj4r.errors import Vsj4rError
@@ -29,6 +29,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("rain")(rain.rain)
 app.command("train")(train.train)
+app.command("adapt")(adapt.adapt)
 app.command("export")(export.export)
 app.command("eval")(evaluate.evaluate)
 

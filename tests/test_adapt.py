@@ -1,0 +1,144 @@
+"""Weights fitted to one clip: what the clip says of its rain, and that a worse result is never written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tests.cli import vsj4r  # noqa: E402
+from vsj4r.adaptation import fitting  # noqa: E402
+from vsj4r.adaptation.footage import read_stretches  # noqa: E402
+from vsj4r.adaptation.target import Planes, estimate_target  # noqa: E402
+from vsj4r.engine.weights import find_model  # noqa: E402
+from vsj4r.errors import Vsj4rError  # noqa: E402
+from vsj4r.evaluation.real_rain import measure_real  # noqa: E402
+from vsj4r.publishing.publish import load_network  # noqa: E402
+from vsj4r.rain import draw_style, render  # noqa: E402
+from vsj4r.training.recipe import Clips  # noqa: E402
+
+WEIGHTS = find_model("j4r-lite").onnx.parent
+
+
+def scene(frames: int, height: int = 144, width: int = 160) -> np.ndarray:
+    """Smooth colours that pan by 2 pixels a frame: (T, H, W, 3) uint8."""
+    coarse = np.random.default_rng(5).integers(30, 180, (height // 8 + 2, width // 8 + 60, 3))
+    wide = np.kron(coarse, np.ones((8, 8, 1), int)).astype(np.uint8)
+    return np.stack([wide[:height, 2 * t : 2 * t + width] for t in range(frames)])
+
+
+def write(path: Path, clip: np.ndarray) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = clip.shape[2], clip.shape[1], "yuv420p"
+        for frame in clip:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def rainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(1)
+    clip = render(scene(32), draw_style(rng, "light", 288), rng).rainy
+    return write(tmp_path_factory.mktemp("rain") / "rain.mkv", clip)
+
+
+def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
+    y = torch.from_numpy(scene(7)[..., 1].astype(np.float32) / 255)[:, None]
+    rain = y.clone()
+    rain[3, 0, 20:60, 40:42] += 0.3
+    uv = torch.zeros(7, 2, 72, 80)
+    uv[3, :, 10:30, 20] = 0.05
+    target = estimate_target(Planes(rain, uv)).planes
+    streak = (slice(3, 4), slice(None), slice(24, 56), slice(40, 42))
+    assert (target.y - y)[streak].abs().max() < 0.02
+    assert target.uv[3, :, 12:28, 20].abs().max() < 0.01, "chroma goes with luma"
+    elsewhere = torch.ones_like(y, dtype=torch.bool)
+    elsewhere[3] = False
+    changed = (target.y != rain) & elsewhere
+    assert changed[..., 4:-4, 16:-16].float().mean() < 0.002, "a dry frame is its own truth"
+
+
+def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> None:
+    stretches = read_stretches(rainy)
+    assert [len(clip) for clip in stretches.learned] == [24]
+    assert len(stretches.judged) == 8
+    long = read_stretches(write(tmp_path / "long.mkv", scene(150, 128, 144)))
+    assert [len(clip) for clip in (*long.learned, long.judged)] == [24] * 5
+    with pytest.raises(Vsj4rError, match="has 9 frames: adapting takes 24 at least"):
+        read_stretches(write(tmp_path / "short.mkv", scene(9)))
+    with pytest.raises(Vsj4rError, match="has 48x32: adapting takes 128 px a side"):
+        read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)))
+
+
+def adapt(rainy: Path, state: Path, *, stop_at: int | None = None) -> fitting.Adapted:
+    """``stop_at``: Ctrl-C comes after that step."""
+
+    def watch(now: fitting.Standing) -> None:
+        if now.step == stop_at:
+            raise KeyboardInterrupt
+
+    net = load_network(WEIGHTS, "j4r-lite")
+    return fitting.adapt(rainy, net, state, minutes=5, device=torch.device("cpu"), on_step=watch)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, one_torch_thread: None) -> None:
+    monkeypatch.setattr(fitting, "JUDGE_EVERY_STEPS", 2)
+    monkeypatch.setattr(fitting, "PATIENCE", 2)
+    monkeypatch.setattr(fitting, "CLIPS", Clips(frames=3, patch_px=32, batch=1))
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_worse_is_never_given(rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "LEARNING_RATE", 0.5)  # ruins any network
+    found = adapt(rainy, tmp_path / "state")
+    assert not found.better
+    assert found.after == found.before
+    before = load_network(WEIGHTS, "j4r-lite").state_dict()
+    assert all(torch.equal(before[name], value) for name, value in found.net.state_dict().items())
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_best_that_was_judged_is_given(
+    rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.3, 0.5, 0.4, 0.45, 0.1])  # the start's, then one for every two steps
+    monkeypatch.setattr(
+        fitting, "measure_real", lambda a, b: measure_real(a, b)._replace(score=next(scores), sharpness=1.0)
+    )
+    found = adapt(rainy, tmp_path / "state")
+    assert found.better
+    assert (found.before.score, found.after.score, found.steps) == (0.3, 0.5, 6)
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        adapt(rainy, state, stop_at=3)
+    assert torch.load(state, weights_only=True)["step"] == 3
+    monkeypatch.setattr(fitting, "PATIENCE", 9)
+    with pytest.raises(KeyboardInterrupt):
+        adapt(rainy, state, stop_at=7)
+    assert torch.load(state, weights_only=True)["step"] == 7
+
+
+def test_the_command_line(rainy: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine.onnx"
+    done = vsj4r("adapt", rainy, "--out", out, "--model", "j4r-lite", "--minutes", 0.02, "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(out))
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.onnx", "mine.safetensors", "mine.json"}
+    derained = vsj4r("run", rainy, tmp_path / "clean.mkv", "--model", out)
+    assert derained.returncode == 0, derained.stderr
+
+    refused = vsj4r("adapt", rainy, "--out", tmp_path / "mine.pt")
+    assert (refused.returncode, "--out must end with .onnx" in refused.stderr) == (1, True)
+    paper = vsj4r("adapt", rainy, "--out", tmp_path / "paper.onnx", "--model", "j4r-paper")
+    assert (paper.returncode, "adapt j4r or j4r-lite" in paper.stderr) == (1, True)

@@ -1,0 +1,1 @@
+"""Shipped weights fitted to one rainy clip, which has no ground truth."""

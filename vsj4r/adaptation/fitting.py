@@ -1,0 +1,244 @@
+"""A few minutes of fine-tuning on one rainy clip, judged by a part of it that is never learned from.
+
+Steps take turns: the clip's own rain, with ``target.estimate_target`` for its truth, and rendered rain on
+what that target shows. Every ``JUDGE_EVERY_STEPS`` the averaged weights derain the judged stretch, and
+``measure_real`` gives them a score; the best are kept. When ``PATIENCE`` scores in a row bring nothing, or
+the time is over, it ends. Weights that do not beat those that they began from are never written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vsj4r.adaptation.footage import SMALLEST_PX, Pixels, Stretches, read_stretches
+from vsj4r.adaptation.target import Planes, estimate_target
+from vsj4r.evaluation.real_rain import RealScores, measure_real
+from vsj4r.model.j4rnet import J4RNet, Observation
+from vsj4r.model.loss import LossWeights, loss
+from vsj4r.rain import StreakBank
+from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
+from vsj4r.training import checkpoint
+from vsj4r.training.datasets import RainyClips, TrainingClip, batched
+from vsj4r.training.ranks import trains_in_bfloat16
+from vsj4r.training.recipe import Clips
+
+SEED = 2018
+CLIPS = Clips(frames=8, patch_px=SMALLEST_PX, batch=2, seed=SEED)
+LEARNING_RATE, WARMUP_STEPS, EMA = 2e-4, 10, 0.98
+JUDGE_EVERY_STEPS, PATIENCE = 40, 3
+LEAST_GAIN = 0.005  # of the score: less is chance
+LEAST_SHARPNESS = 0.98
+LOSS = LossWeights("charbonnier", lambda_d=0.0, lambda_c=0.0, lambda_r=0.0, chroma=3.0)
+
+
+class Adapted(NamedTuple):
+    """``before`` and ``after``: the judged stretch with the weights begun from and with the best found;
+    ``better``: whether the latter are worth having, else ``net`` is what was begun from."""
+
+    net: J4RNet
+    before: RealScores
+    after: RealScores
+    better: bool
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the fitting is: the share of its time that is over, and the best score so far."""
+
+    step: int
+    share: float
+    start_score: float
+    best_score: float
+
+
+def adapt(
+    source: Path,
+    net: J4RNet,
+    state: Path,
+    *,
+    minutes: float,
+    device: torch.device,
+    on_step: Callable[[Standing], None] = lambda _: None,
+) -> Adapted:
+    """Fit ``net`` to the video ``source``. ``state`` is a checkpoint, written as it goes and when it is
+    interrupted; one that is there already is gone on from.
+
+    Raises:
+        Vsj4rError: the source cannot be read or is too short, or ``state`` is no checkpoint.
+    """
+    fitting = _Fitting(read_stretches(source), net, device)
+    fitting.resume(state)
+    began = time.monotonic()
+    try:
+        while (
+            fitting.stale < PATIENCE and (spent := fitting.seconds + time.monotonic() - began) < 60 * minutes
+        ):
+            fitting.learn(spent / (60 * minutes))
+            if fitting.step % JUDGE_EVERY_STEPS == 0:
+                fitting.judge()
+            on_step(Standing(fitting.step, spent / (60 * minutes), fitting.before.score, fitting.best.score))
+    finally:
+        fitting.seconds += time.monotonic() - began
+        fitting.save(state)
+    if fitting.step % JUDGE_EVERY_STEPS:
+        fitting.judge()
+    return fitting.result()
+
+
+class _Fitting:
+    def __init__(self, stretches: Stretches, net: J4RNet, device: torch.device) -> None:
+        self.start = net.eval()
+        self.net = J4RNet(net.config)
+        self.net.load_state_dict(net.state_dict())
+        self.net.to(device)
+        self.device, self._judged = device, _even(stretches.judged)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), LEARNING_RATE)
+        self.ema = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        self.step, self.stale, self.seconds = 0, 0, 0.0
+        self._real = [_Pair.of(_even(clip)) for clip in stretches.learned]
+        dry = [pair.dry for pair in self._real]
+        self._rendered = RainyClips([], dry, StreakBank(SEED), CLIPS)
+        self.before = self._score(self.start)
+        self.best, self._best = self.before, {k: v.clone() for k, v in net.state_dict().items()}
+
+    def learn(self, share: float) -> None:
+        rng = np.random.default_rng([SEED, self.step])
+        rate = LEARNING_RATE * min(1, (self.step + 1) / WARMUP_STEPS) * (1 - 0.9 * share)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if self.step % 2:
+            first = self.step * CLIPS.batch
+            clips = [self._rendered[n] for n in range(first, first + CLIPS.batch)]
+        else:
+            clips = [self._real[int(rng.integers(len(self._real)))].draw(rng) for _ in range(CLIPS.batch)]
+        batch = TrainingClip(*(planes.to(self.device) for planes in batched(clips)))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=trains_in_bfloat16(self.device)):
+            seen = self.net.observe(batch.o_y, batch.o_uv)
+            estimate = self.net(seen, CLIPS.frames)
+        b = self.net.observe(batch.b_y, batch.b_uv).o
+        alpha = F.avg_pool2d(batch.alpha, self.net.config.scale)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss(estimate, seen.o, b, alpha, LOSS, self.net.config).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        self.optimizer.step()
+        with torch.no_grad():
+            for name, now in self.net.state_dict().items():
+                self.ema[name].lerp_(now, 1 - min(EMA, (self.step + 1) / (self.step + 10)))
+        self.step += 1
+
+    def judge(self) -> None:
+        """Keep the averaged weights if they derain the judged stretch better than any before."""
+        candidate = J4RNet(self.net.config)
+        candidate.load_state_dict(self.ema)
+        found = self._score(candidate.eval())
+        good = found.sharpness >= min(LEAST_SHARPNESS, self.before.sharpness)
+        if good and found.score > self.best.score:
+            self.best, self._best, self.stale = found, {k: v.cpu().clone() for k, v in self.ema.items()}, 0
+        else:
+            self.stale += 1
+
+    def result(self) -> Adapted:
+        better = self.best.score > self.before.score + LEAST_GAIN
+        net = self.start
+        if better:
+            net = J4RNet(self.net.config)
+            net.load_state_dict(self._best)
+        after = self.best if better else self.before
+        return Adapted(net.eval(), self.before, after, better, self.step, self.seconds)
+
+    def save(self, state: Path) -> None:
+        content = {
+            "net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
+            "step": self.step, "stale": self.stale, "seconds": self.seconds,
+            "best": tuple(self.best), "best_net": self._best, "start_net": self.start.state_dict(),
+        }  # fmt: skip
+        checkpoint.save(state, content)
+
+    def resume(self, state: Path) -> None:
+        """Go on from ``state``, where it is there and began from the same weights."""
+        saved: dict[str, Any] | None = checkpoint.load(state)
+        if saved is None or "start_net" not in saved:
+            return
+        if not all(
+            torch.equal(saved["start_net"].get(k, Tensor()), v) for k, v in self.start.state_dict().items()
+        ):
+            return
+        self.net.load_state_dict(saved["net"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.ema = {name: value.to(self.device) for name, value in saved["ema"].items()}
+        self.step, self.stale, self.seconds = saved["step"], saved["stale"], saved["seconds"]
+        self.best, self._best = RealScores(*saved["best"]), saved["best_net"]
+
+    def _score(self, net: J4RNet) -> RealScores:
+        return measure_real(self._judged, _derain(net.to(self.device), self._judged))
+
+
+class _Pair(NamedTuple):
+    """A stretch and what it is without its own rain: planes, and ``dry`` (T, H, W, 3) uint8 RGB."""
+
+    o: Planes
+    b: Planes
+    dry: Pixels
+
+    @classmethod
+    def of(cls, clip: Pixels) -> _Pair:
+        o = _planes(clip)
+        b = estimate_target(o).planes
+        dry = yuv_to_rgb(Yuv(b.y[:, 0].numpy(), b.uv[:, 0].numpy(), b.uv[:, 1].numpy()))
+        return cls(o, b, dry)
+
+    def draw(self, rng: np.random.Generator) -> TrainingClip:
+        """A piece of it, some frames long."""
+        frames, side = CLIPS.frames, CLIPS.patch_px // 2  # in chroma samples
+        length, (height, width) = len(self.o.y), self.o.uv.shape[2:]
+        first = int(rng.integers(max(length - frames, 0) + 1))
+        top, left = (int(rng.integers(max(room - side, 0) + 1)) for room in (height, width))
+
+        def cut(planes: Planes) -> tuple[Tensor, Tensor]:
+            t = slice(first, first + frames)
+            y = planes.y[t, :, 2 * top : 2 * (top + side), 2 * left : 2 * (left + side)]
+            return y, planes.uv[t, :, top : top + side, left : left + side]
+
+        o, b = cut(self.o), cut(self.b)
+        return TrainingClip(*o, *b, torch.zeros_like(o[0]))
+
+
+def _even(clip: Pixels) -> Pixels:
+    """``clip`` cut to sides that motion is found in."""
+    height, width = (side // 16 * 16 for side in clip.shape[1:3])
+    return np.ascontiguousarray(clip[:, :height, :width])
+
+
+def _planes(clip: Pixels) -> Planes:
+    yuv = rgb_to_yuv420(clip)
+    return Planes(torch.from_numpy(yuv.y)[:, None], torch.from_numpy(np.stack((yuv.u, yuv.v), 1)))
+
+
+@torch.no_grad()
+def _derain(net: J4RNet, clip: Pixels) -> Iterator[Pixels]:
+    """Frame after frame, (H, W, 3) uint8: the change of the planes added to the frame as it is."""
+    device = next(net.parameters()).device
+    state = None
+
+    def observe(t: int) -> Observation:
+        now = _planes(clip[t : t + 1])
+        return net.observe(now.y.to(device), now.uv.to(device))
+
+    for t in range(len(clip)):
+        estimate, state = net.step(observe(t), observe(min(t + 1, len(clip) - 1)), state)
+        y, uv = (plane[0].cpu().numpy() for plane in net.planes(estimate.residual) if plane is not None)
+        before = rgb_to_yuv420(clip[t])
+        plain = yuv_to_rgb(before).astype(np.int16)
+        after = yuv_to_rgb(Yuv(before.y + y[0], before.u + uv[0], before.v + uv[1])).astype(np.int16)
+        yield (clip[t] + (after - plain)).clip(0, 255).astype(np.uint8)

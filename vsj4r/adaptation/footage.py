@@ -1,0 +1,54 @@
+"""Stretches of the user's own clip, held in memory: most to learn from, the last one to judge by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.probe import open_container, probe
+from vsj4r.training.footage import video_frames
+
+Pixels = NDArray[np.uint8]
+STRETCHES, FRAMES = 5, 24
+"""At most so many stretches of so many frames: 750 MB of 1080p."""
+FEWEST_FRAMES, SMALLEST_PX = 24, 128
+JUDGED_SHARE = 0.25  # of a clip that is one stretch
+
+
+class Stretches(NamedTuple):
+    """``learned``: clips (T, H, W, 3) uint8 RGB to learn from; ``judged``: one that is never learned from."""
+
+    learned: list[Pixels]
+    judged: Pixels
+
+
+def read_stretches(path: Path) -> Stretches:
+    """The clip whole where it is short, otherwise stretches of it, evenly spread.
+
+    Raises:
+        Vsj4rError: it cannot be read, or has under ``FEWEST_FRAMES`` frames or ``SMALLEST_PX`` a side.
+    """
+    video = probe(path).video
+    if min(video.width, video.height) < SMALLEST_PX:
+        raise Vsj4rError(f"{path} has {video.width}x{video.height}: adapting takes {SMALLEST_PX} px a side")
+    count = _count(path, video.index)
+    if count < FEWEST_FRAMES:
+        raise Vsj4rError(f"{path} has {count} frames: adapting takes {FEWEST_FRAMES} at least")
+    if count <= STRETCHES * FRAMES:
+        clip = np.stack([frame[:] for frame in video_frames(path)])
+        learned = round(len(clip) * (1 - JUDGED_SHARE))
+        return Stretches([clip[:learned]], clip[learned:])
+    firsts = np.linspace(0, count - FRAMES, STRETCHES).astype(int)
+    wanted = {int(first) + t for first in firsts for t in range(FRAMES)}
+    kept = [frame for n, frame in enumerate(video_frames(path)) if n in wanted]
+    clips = [np.stack(kept[k : k + FRAMES]) for k in range(0, len(kept) - FRAMES // 2, FRAMES)]
+    return Stretches(clips[:-1], clips[-1])
+
+
+def _count(path: Path, index: int) -> int:
+    with open_container(path) as container:
+        return sum(1 for packet in container.demux(container.streams[index]) if packet.size)

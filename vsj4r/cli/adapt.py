@@ -1,0 +1,89 @@
+"""``vsj4r adapt``: shipped weights fitted to one rainy clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from vsj4r import __version__
+from vsj4r.cli.train import EXTRA
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.whole import check_output
+
+if TYPE_CHECKING:
+    from vsj4r.adaptation.fitting import Standing
+
+
+def adapt(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a rainy video, 24 frames or more")],
+    out: Annotated[
+        Path, typer.Option(help="the model to write, NAME.onnx; .json and .safetensors beside it")
+    ],
+    model: Annotated[str, typer.Option(help="what to begin from: a shipped model or an .onnx file")] = "j4r",
+    minutes: Annotated[float, typer.Option(help="the longest that it may take", min=0.01)] = 8.0,
+    threads: Annotated[int, typer.Option(help="CPU threads [0: all cores]", min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+) -> None:
+    """Fit a model to one rainy clip, which needs no ground truth.
+
+    A part of the clip is not learned from; where it does not come out better, OUT is the model begun from.
+    Ctrl-C keeps what has been learned in OUT.adapting; the same command goes on from there.
+    """
+    if out.suffix != ".onnx":
+        raise Vsj4rError(f"--out must end with .onnx, got {out}")
+    for kind in (".onnx", ".safetensors", ".json"):
+        check_output(out.with_suffix(kind), source=source, folder=False, overwrite=overwrite)
+    try:
+        import torch
+
+        from vsj4r.adaptation import fitting
+        from vsj4r.publishing.publish import load_network, publish
+    except ModuleNotFoundError as error:
+        if error.name not in (*EXTRA, "onnx"):
+            raise
+        raise Vsj4rError(f"adapting needs {error.name}: pip install 'vsj4r[train]'") from error
+    from vsj4r.engine.weights import find_model
+
+    if threads:
+        torch.set_num_threads(threads)
+    begun_from = find_model(model).onnx
+    net = load_network(begun_from.parent, begun_from.stem)
+    if net.config.planes != "yuv420" or net.config.align != "motion":
+        raise Vsj4rError(f"model {model} is not made for footage: adapt j4r or j4r-lite")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    state = out.with_name(f"{out.name}.adapting")
+    with _bar() as bar:
+        task = bar.add_task("adapting", total=1.0, step=0, before=0.0, best=0.0)
+
+        def show(now: Standing) -> None:
+            bar.update(task, completed=now.share, step=now.step, before=now.start_score, best=now.best_score)
+
+        found = fitting.adapt(source, net, state, minutes=minutes, device=device, on_step=show)
+    training = {"adapted_from": begun_from.stem, "steps": found.steps, "version": __version__}
+    publish(found.net.cpu(), out.stem, out.parent, training)
+    state.unlink(missing_ok=True)
+    spent = f"{found.steps} steps, {found.seconds / 60:.1f} min"
+    if not found.better:
+        typer.echo(f"{out} is {model} as it was: nothing learned from {source} made it better ({spent})")
+        return
+    typer.echo(
+        f"{out}: rain left {found.before.rain_left:.2f} -> {found.after.rain_left:.2f}, sharpness "
+        f"{found.before.sharpness:.3f} -> {found.after.sharpness:.3f}, score {found.before.score:.2f} -> "
+        f"{found.after.score:.2f} on frames that it has not learned from ({spent})"
+    )
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("step {task.fields[step]}"),
+        BarColumn(bar_width=20),
+        TextColumn("score {task.fields[before]:.2f} -> {task.fields[best]:.2f}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
