@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -88,6 +89,26 @@ def test_profiles_of_16_bit_and_of_animated_png(model: Path, tmp_path: Path) -> 
     for n in range(2):
         assert profile_in(tmp_path / "out" / f"{n}.png") == profile()
         assert read_image(tmp_path / "out" / f"{n}.png").dtype == np.uint16
+
+
+def test_one_image_is_a_folder_of_one(model: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = saved(tmp_path / "in" / "a.jpg", icc_profile=profile(), exif=exif)
+    saved(tmp_path / "in" / "b.jpg")
+    run(source, tmp_path / "out", "--model", model)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    assert profile_in(tmp_path / "out" / "a.png") == profile()
+    assert read_image(tmp_path / "out" / "a.png").shape == (48, 32, 3)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_an_animated_image_is_a_video(model: Path, tmp_path: Path, name: str) -> None:
+    frames = [picture(40 * n) for n in range(1, 4)]
+    source = saved(tmp_path / name, save_all=True, append_images=frames, duration=40, icc_profile=profile())
+    run(source, tmp_path / "out.mkv", "--model", model)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 4
 
 
 def test_images_with_a_profile_are_read_everywhere(model: Path, tmp_path: Path) -> None:

@@ -126,6 +126,17 @@ class TestTags:
         run(source, tmp_path / "images", "--model", model)
         assert vsj4r("compare", source, source, "-o", tmp_path / "page.html").returncode == 0
 
+    @pytest.mark.parametrize("matrix", ["ictcp", "chroma-derived-nc", "bt2020c", "ycgco"])
+    def test_a_matrix_that_says_nothing_alone(self, model: Path, tmp_path: Path, matrix: str) -> None:
+        source = tmp_path / "a.mkv"
+        tags = ["-vf", f"format=yuv420p10le,setparams=colorspace={matrix}", "-c:v", "ffv1"]
+        ffmpeg(*picture(seconds=0.2), *tags, f"file:{source}")
+        run(source, tmp_path / "images", "--model", model)
+        run(source, tmp_path / "out.mkv", "--model", model, "--encoder", "ffv1")
+        with av.open(str(source)) as before, av.open(str(tmp_path / "out.mkv")) as after:
+            old, new = (file.streams.video[0].codec_context.colorspace for file in (before, after))
+        assert new == old
+
     def test_yuv_tagged_as_rgb(self, model: Path, tmp_path: Path) -> None:
         plain, source = tmp_path / "plain.mkv", tmp_path / "a.mkv"
         ffmpeg(*picture(seconds=0.2), "-c:v", "ffv1", "-pix_fmt", "yuv420p", f"file:{plain}")

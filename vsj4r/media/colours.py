@@ -6,6 +6,8 @@
 | YUV       | 0 (RGB), or a number nobody uses   | unspecified, and so the usual one where it matters  |
 | GRAY      | the same                           | the same                                            |
 | any       | primaries or transfer out of H.273 | unspecified                                         |
+| YUV       | one that needs tags which are not  | the usual one, where samples are converted; else    |
+|           | there (ICtCp without a transfer)   | the tag goes along                                  |
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import vapoursynth as vs
 from vsj4r.frames.matrix import usual_matrix
 
 _UNSPECIFIED = 2
+_COLOUR_PROPS = ("_Matrix", "_Primaries", "_Transfer")
 _MATRICES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14})
 _PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22})
 _TRANSFERS = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
@@ -39,11 +42,21 @@ def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> vs.Vide
 
 
 def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
-    """``clip`` with its ``usual_matrix`` where none is tagged. RGB needs none."""
+    """``clip``, to be converted, with its ``usual_matrix`` where none is tagged, or one that says nothing
+    without other tags (ICtCp, derived from primaries, constant luminance). RGB needs none."""
     if clip.format.color_family == vs.RGB:
         return clip
     with clip.get_frame(0) as first:
-        tagged = first.props.get("_Matrix", vs.MATRIX_UNSPECIFIED)
-    if tagged != vs.MATRIX_UNSPECIFIED:
+        tags = {name: int(first.props.get(name, _UNSPECIFIED)) for name in _COLOUR_PROPS}
+    if tags["_Matrix"] != _UNSPECIFIED and _is_convertible(tags):
         return clip
     return clip.std.SetFrameProps(_Matrix=usual_matrix(clip.height))
+
+
+def _is_convertible(tags: dict[str, int]) -> bool:
+    grey = vs.core.std.BlankClip(format=vs.YUV444P8, width=16, height=16, length=1, color=[128, 128, 128])
+    try:
+        grey.std.SetFrameProps(**tags).resize.Bicubic(format=vs.RGB24).get_frame(0).close()
+    except vs.Error:
+        return False
+    return True

@@ -1,5 +1,5 @@
-"""Videos whose samples the source filter cannot give (fewer than 8 bits, raw sensor data), decoded to RGB by
-PyAV.
+"""Videos that the source filter cannot give, or not all of (RGB of fewer than 8 bits, raw sensor data, images
+with a damaged ICC profile), decoded to RGB by PyAV.
 
 Frame n is the nth that the decoder gives from the start of the file: exact by construction. Going back means
 beginning anew; what was decoded last is kept, for frames are asked for a little out of order.
@@ -21,6 +21,9 @@ import vapoursynth as vs
 from vsj4r.errors import InputError
 from vsj4r.media.probe import READ_ERRORS, Probe, open_container
 from vsj4r.media.reading import Image
+
+IMAGE_CODECS = frozenset({"png", "apng", "mjpeg", "tiff", "webp", "webp_anim"})
+"""Those whose frames may have an ICC profile: BestSource loses a frame whose profile is damaged."""
 
 _KEPT_FRAMES = 24
 _NO_TIME = -(1 << 63)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,11 @@ _PROFILE_SPACE = slice(16, 20)  # where an ICC profile says what its numbers are
 _BLOCK_BYTES = 1 << 16
 _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4}
 _TIFF_PARTS = {273: 279, 324: 325}  # where strips and tiles lie, and how many bytes they have
+_TIFF_UNSUPPORTED = {  # by tag and number; ffmpeg 9 gives a black picture for TIFF with JPEG inside
+    259: dict.fromkeys((6, 7), "a TIFF with JPEG inside"),
+    262: dict.fromkeys((8, 9, 10), "a TIFF in Lab"),
+    339: {3: "a TIFF of floating-point samples"},
+}
 _TIFF_TAGS = 4096  # at most
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -48,6 +53,7 @@ class ImageHead:
     ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks that say, in a PNG of RGB, what
     its numbers mean. ``lost_profile`` is the kind of an ICC profile that RGB cannot have ("GRAY", "CMYK"),
     or "". ``is_cut_short``: a JPEG without its end, of which decoders make up the rest.
+    ``is_animated``: a PNG or WebP of several frames, which is a video.
     """
 
     width: int
@@ -58,10 +64,15 @@ class ImageHead:
     colours: tuple[Chunk, ...] = ()
     lost_profile: str = ""
     is_cut_short: bool = False
+    is_animated: bool = False
 
 
 class _CutShortError(ValueError):
     """The file ends before its image does."""
+
+
+class _UnsupportedError(ValueError):
+    """A kind of image that ffmpeg does not decode, or decodes wrongly without a word."""
 
 
 def read_head(path: Path) -> ImageHead | None:
@@ -79,6 +90,10 @@ def read_head(path: Path) -> ImageHead | None:
         raise Vsj4rError(f"image {path} cannot be read: {error.strerror or error}") from error
     except _CutShortError as error:
         raise Vsj4rError(f"image {path} cannot be read: the file is cut short") from error
+    except _UnsupportedError as error:
+        raise Vsj4rError(
+            f"image {path} cannot be read: {error}: save it as 8 or 16 bit RGB, with LZW"
+        ) from error
     except (ValueError, struct.error, IndexError) as error:
         raise Vsj4rError(f"image {path} cannot be read: its header is damaged") from error
 
@@ -117,6 +132,7 @@ def _shown(
     orientation: int = 1,
     profile: bytes = b"",
     is_cut_short: bool = False,
+    is_animated: bool = False,
 ) -> ImageHead:
     """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB."""
     if exif:
@@ -132,7 +148,17 @@ def _shown(
     if space == "RGB ":
         colours = ((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)),)
     lost = space.strip() if profile and not colours else ""
-    return ImageHead(width, height, depth, has_alpha, orientation, colours, lost, is_cut_short)
+    return ImageHead(
+        width,
+        height,
+        depth,
+        has_alpha=has_alpha,
+        orientation=orientation,
+        colours=colours,
+        lost_profile=lost,
+        is_cut_short=is_cut_short,
+        is_animated=is_animated,
+    )
 
 
 def _read_png(file: BinaryIO) -> ImageHead:
@@ -140,7 +166,7 @@ def _read_png(file: BinaryIO) -> ImageHead:
     file.seek(len(_PNG))
     head = exif = alphas = b""
     colours: list[Chunk] = []
-    lost = ""
+    lost, is_animated = "", False
     size = file.seek(0, 2)
     place = len(_PNG)
     for _ in range(_PNG_CHUNKS):
@@ -150,6 +176,7 @@ def _read_png(file: BinaryIO) -> ImageHead:
             raise _CutShortError
         if kind == b"IEND":
             break
+        is_animated |= kind == b"acTL"
         if kind in (b"IHDR", b"eXIf", b"tRNS", *_PNG_COLOURS):
             content = _exactly(file, min(length, _PROFILE_BYTES))
             match kind:
@@ -171,10 +198,9 @@ def _read_png(file: BinaryIO) -> ImageHead:
     width, height, depth, colour_type = struct.unpack(">IIBB", head[:10])
     indexed = colour_type == 3
     translucent = any(alpha < 255 for alpha in alphas) if indexed else bool(alphas)
-    shown = _shown(width, height, depth, has_alpha=bool(colour_type & 4) or translucent, exif=exif)
-    return ImageHead(
-        shown.width, shown.height, max(8, depth), shown.has_alpha, shown.orientation, tuple(colours), lost
-    )
+    translucent |= bool(colour_type & 4)
+    head_of = _shown(width, height, max(8, depth), has_alpha=translucent, exif=exif, is_animated=is_animated)
+    return replace(head_of, colours=tuple(colours), lost_profile=lost)
 
 
 def _png_profile_space(content: bytes) -> str:
@@ -239,7 +265,12 @@ def _read_tiff(file: BinaryIO) -> ImageHead:
         file.seek(min(offset, size))
         return file.read(count)
 
-    tags = _tiff_tags(read_at, {*_TIFF_PARTS, *_TIFF_PARTS.values()} | {256, 257, 258, 274, 277, 338, 34675})
+    lengths = {*_TIFF_PARTS, *_TIFF_PARTS.values()}
+    tags = _tiff_tags(read_at, lengths | {256, 257, 258, 259, 262, 274, 277, 338, 339, 34675})
+    for tag, unreadable in _TIFF_UNSUPPORTED.items():
+        for number in tags.numbers(tag)[:1]:
+            if number in unreadable:
+                raise _UnsupportedError(unreadable[number])
     for offsets, counts in _TIFF_PARTS.items():
         parts = zip(tags.numbers(offsets), tags.numbers(counts), strict=False)
         if any(offset + count > size for offset, count in parts):
@@ -312,7 +343,7 @@ def _read_webp(file: BinaryIO) -> ImageHead:
     place, size = 12, file.seek(0, 2)
     end = min(size, 8 + int.from_bytes(_at(file, 4, 4), "little"))
     width = height = 0
-    has_alpha = False
+    has_alpha = is_animated = False
     exif = profile = b""
     while place + 8 <= end:
         kind, length = struct.unpack("<4sI", _at(file, place, 8))
@@ -320,7 +351,7 @@ def _read_webp(file: BinaryIO) -> ImageHead:
             start = _at(file, place + 8, 16)
             match kind:
                 case b"VP8X":
-                    has_alpha = bool(start[0] & 0x10)
+                    has_alpha, is_animated = bool(start[0] & 0x10), bool(start[0] & 0x02)
                     width = 1 + int.from_bytes(start[4:7], "little")
                     height = 1 + int.from_bytes(start[7:10], "little")
                 case b"VP8L":
@@ -336,7 +367,7 @@ def _read_webp(file: BinaryIO) -> ImageHead:
         place += 8 + length + length % 2
     if place > size + 1:
         raise _CutShortError
-    return _shown(width, height, 8, has_alpha=has_alpha, exif=exif, profile=profile)
+    return _shown(width, height, 8, has_alpha=has_alpha, exif=exif, profile=profile, is_animated=is_animated)
 
 
 def _read_bmp(file: BinaryIO) -> ImageHead:

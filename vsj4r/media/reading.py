@@ -51,6 +51,18 @@ def image_names(folder: Path) -> list[str]:
     return names
 
 
+def is_still(path: Path) -> bool:
+    """Whether the file ``path`` is one image; an animated one is a video.
+
+    Raises:
+        Vsj4rError: it is damaged.
+    """
+    if not is_image(path):
+        return False
+    head = read_head(path)
+    return head is not None and not head.is_animated
+
+
 def read_image(path: Path) -> Image:
     """(H, W, 3) RGB as it is shown (EXIF may turn it): uint8, or uint16 over its full range where the file
     has more than 8 bits.

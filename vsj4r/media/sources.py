@@ -15,13 +15,13 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.colours import with_consistent_colours
-from vsj4r.media.decoded import decoded_clip, needs_decoding
+from vsj4r.media.decoded import IMAGE_CODECS, decoded_clip, needs_decoding
 from vsj4r.media.image_head import Chunk
 from vsj4r.media.images import ImageSet, colours_of, image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
-from vsj4r.media.reading import absent, image_names
-from vsj4r.media.survey import look_through
+from vsj4r.media.reading import absent, image_names, is_still
+from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import counted, counted_at, settle
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
@@ -77,7 +77,7 @@ class Source:
 
     def colours(self, n: int) -> tuple[Chunk, ...]:
         """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""
-        return () if self.images is None else colours_of(self.path / self.images.names[n])
+        return () if self.images is None else colours_of(self.images.folder / self.images.names[n])
 
     def use_one_thread(self) -> None:
         """From now on, whoever opens this file decodes it with one thread."""
@@ -92,22 +92,23 @@ class Source:
 
 
 def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None = None) -> Source:
-    """Open a video file, or a folder of images sorted by name. What decoding it tells is kept in the folder
-    ``index``, or in the user's cache.
+    """Open a video file, a folder of images sorted by name, or one image. What decoding it tells is kept in
+    the folder ``index``, or in the user's cache.
 
     Raises:
         InputError: not a video, no video stream, damaged beyond reading, interlaced; images of several
             sizes; it has times of its own and ``reading`` a rate.
         Vsj4rError: nothing there.
     """
-    if path.is_dir():
-        images = look_at_images(path, image_names(path))
+    if not path.exists():
+        raise absent(path)
+    if path.is_dir() or is_still(path):
+        folder, names = (path, image_names(path)) if path.is_dir() else (path.parent, [path.name])
+        images = look_at_images(folder, names)
         times = counted_at(reading.fps or GUESSED_RATE, len(images.names))
         return Source(
             path, image_clip(images, fps=1 / times.time_base), times.time_base, times.stamps, images
         )
-    if not path.is_file():
-        raise absent(path)
     found = probe(path)
     return _open_video(found, reading, _index_of(path, index))
 
@@ -190,12 +191,10 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
     said = []
     if survey.damaged:
         said.append(f"{survey.damaged} frames are damaged: the decoder makes up what is missing of them")
-    if needs_decoding(found):
-        clip, stamps = decoded_clip(found)
-        time_base = found.video.time_base
-    else:
-        alone = survey.damaged or reading.one_thread or index.read(_ONE_THREAD) is not None
-        clip, stamps, time_base = _open_with_bestsource(found, index, threads=1 if alone else 0)
+    alone = survey.damaged or reading.one_thread or index.read(_ONE_THREAD) is not None
+    clip, stamps, time_base = _open_samples(found, index, survey, threads=1 if alone else 0)
+    if len(clip) < survey.frames:
+        said.append(f"{len(clip)} of its {survey.frames} frames can be had")
     rate = found.rate or Fraction(clip.fps) or None
     if found.rate_is_guess:
         times = counted_at(reading.fps or GUESSED_RATE, len(clip))
@@ -213,6 +212,23 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
         said.append(f"the container shows {of}: the rest is cut off")
         clip = shown
     return Source(path, clip, times.time_base, times.stamps, probe=found, index=index, said=tuple(said))
+
+
+def _open_samples(
+    found: Probe, index: Index, survey: Survey, *, threads: int
+) -> tuple[vs.VideoNode, list[int], Fraction]:
+    """The clip, its timestamps and their unit: by BestSource, where it has the samples and all the frames."""
+    may_lose = found.video.codec in IMAGE_CODECS
+    if not needs_decoding(found):
+        try:
+            opened = _open_with_bestsource(found, index, threads=threads)
+        except InputError:
+            if not (may_lose and survey.frames):
+                raise
+        else:
+            if len(opened[0]) >= survey.frames or not may_lose:
+                return opened
+    return (*decoded_clip(found), found.video.time_base)
 
 
 def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Reading) -> vs.VideoNode:
