@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,8 +16,11 @@ import numpy as np
 import pytest
 
 from tests import media
-from tests.cli import batch, parts, run, vsj4r
+from tests.cli import assert_refused, batch, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
+from vsj4r.batch.jobfile import read_jobs
+from vsj4r.batch.manifest import Manifest
+from vsj4r.batch.work import Plan, work_for
 from vsj4r.media.images import write_rgb
 
 
@@ -245,6 +249,53 @@ def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None
     assert "done" not in {event["event"] for event in batch(tmp_path)}
     write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "1.png")
     assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+PLAN = {"frames": 8, "starts": [0], "width": 96, "height": 64, "format": "x", "fps": 24.0, "notes": []}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plan": "[1]"},
+        {"plan": json.dumps({**PLAN, "starts": [1]})},
+        {"plan": json.dumps({**PLAN, "frames": -5})},
+        {"plan": json.dumps({**PLAN, "more": 1})},
+        {"plan": "[" * 5000},
+        {"output": "3"},
+        {"state": "asleep"},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_holds_anything_is_refused(
+    model: Path, tmp_path: Path, change: dict[str, str]
+) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    state = tmp_path / "jobs.toml.vsj4r"
+    with Manifest.writing(state) as manifest:
+        row = {"key": "k", "input": '"i"', "output": '"o"', "state": "waiting", "plan": "", "error": ""}
+        values = [*{**row, **change}.values(), 0.0, 0, 0]
+        manifest._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        manifest._database.commit()
+    for command in ("status", "batch"):
+        done = vsj4r(command, "jobs.toml", cwd=tmp_path)
+        assert_refused(done, 1, "record k is damaged; without this folder the batch begins anew", tmp_path)
+    shutil.rmtree(state)
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    (file,) = (read := read_jobs(tmp_path / "jobs.toml")).files
+    work = work_for(file, read.state)
+    with Manifest.writing(read.state) as manifest:
+        manifest.add(work)
+        manifest.planned(work.key, Plan(6, (0,), 96, 64, "YUV420P8", 24.0), 0)
+    (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
+    assert "has 8 frames now, 6 when it was planned: its chunks do not fit" in failed["message"]
+    assert not (tmp_path / "out.mkv").exists()
 
 
 def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -245,6 +246,45 @@ def test_a_graph_that_breaks_the_contract_is_refused(onnx: Path) -> None:
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"lookahead": 0}))
     with pytest.raises(Vsj4rError, match="its inputs must be uv, y, got uv, uv_next, y, y_next"):
         open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+
+
+def test_an_output_is_nothing_to_cut_the_graph_at(onnx: Path) -> None:
+    sidecar = onnx.with_suffix(".json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"whole_frame": ["state.avg.next"]}))
+    with pytest.raises(Vsj4rError, match=r"must name tensors inside, got output 'state\.avg\.next'"):
+        open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+
+
+@pytest.mark.parametrize("content", [b"hello", bytes(200), b"\x08\x09:\xff\xff\xff\xff\x0f"], ids=len)
+def test_what_is_no_graph_is_one_line_and_nothing_is_printed(
+    onnx: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    onnx.write_bytes(content)
+    sidecar = onnx.with_suffix(".json")
+    described = json.loads(sidecar.read_text()) | {"sha256": {"onnx": hashlib.sha256(content).hexdigest()}}
+    sidecar.write_text(json.dumps(described))
+    with pytest.raises(Vsj4rError, match=r"model tiny: OpenVINO rejects .*tiny\.onnx: "):
+        open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 5000, "does not describe a model: RecursionError"),
+        ('{"multiple": 1000000000}', "does not describe a model: "),
+        (
+            '{"multiple": 257, "lookahead": 1, "planes": "y"}',
+            "multiple must be an integer of 1 to 256, got 257",
+        ),
+        ('{"multiple": ' + "9" * 5000 + "}", "does not describe a model: ValueError"),
+    ],
+    ids=["deep", "incomplete", "large", "digits"],
+)
+def test_a_description_that_holds_anything_is_refused(onnx: Path, text: str, said: str) -> None:
+    onnx.with_suffix(".json").write_text(text)
+    with pytest.raises(Vsj4rError, match=said):
+        find_model(str(onnx))
 
 
 def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,26 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str
     assert not list(tmp_path.glob("*.onnx*"))
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ({"recipe": "j4r"}, "does not say its model"),
+        ({"model": ["j4r"]}, "does not say its model"),
+        ({"model": "j4r", "psnr": "high"}, "the weights of best.pt do not fit j4r"),
+        ({"model": "j4r", "seconds": None}, "the weights of best.pt do not fit j4r"),
+        ({"model": "j4r", "ema": "x"}, "the weights of best.pt do not fit j4r"),
+        ({"model": "j4r", "ema": {3: 4}}, "the weights of best.pt do not fit j4r"),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_holds_anything_is_refused(
+    tmp_path: Path, content: dict[str, object], text: str
+) -> None:
+    checkpoint.save(tmp_path / "best.pt", {"net": {}, "step": 7, **content})
+    with pytest.raises(Vsj4rError, match=text.replace("best.pt", r".*best\.pt")):
+        read_run(tmp_path / "best.pt", "mine")
+
+
 @pytest.mark.parametrize("kind", ["safetensors", "onnx", "json"])
 def test_a_full_disk_is_one_line_and_replaces_nothing(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch

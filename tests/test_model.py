@@ -282,6 +282,26 @@ def test_shipped_weights_match_their_onnx() -> None:
         assert compare(load_network(weights, name), weights / f"{name}.onnx") <= TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"scale": 3}, "scale must be one of 1, 2, 4, got 3"),
+        ({"scale": "2"}, "scale must be one of 1, 2, 4, got '2'"),
+        ({"planes": ["y"]}, r"planes must be one of y, yuv420, got \['y'\]"),
+        ({"channels": 4294967296}, "channels must be 1 to 512, got 4294967296"),
+        ({"channels": None}, "channels must be of type int, got None"),
+        ({"gru_layers": 0}, "gru_layers must be 1 to 512, got 0"),
+        ({"gru_bias": 1}, "gru_bias must be of type bool, got 1"),
+        ({"scale": 1, "planes": "y"}, "scale must be 2 or 4 where align is 'motion', got 1"),
+    ],
+    ids=str,
+)
+def test_a_configuration_that_cannot_be_is_refused(changes: dict[str, object], text: str) -> None:
+    small = {"scale": 2, "channels": 8, "extractor_blocks": 1, "head_blocks": 1}
+    with pytest.raises(ValueError, match=text):
+        J4RConfig(**{**small, **changes})  # type: ignore[arg-type]
+
+
 def test_configurations_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="scale must be 2 or 4"):
         J4RConfig(scale=1, channels=8, extractor_blocks=1, head_blocks=1)

@@ -138,6 +138,15 @@ def test_files_that_hold_no_cuts_are_refused(tiny: str, tmp_path: Path) -> None:
         (b"1 K\nfour K\n", f"qpfile must have lines such as '120 K', got 'four K' in line 2 of {path}"),
         (b"1 X\n", f"qpfile must have lines such as '120 K', got '1 X' in line 1 of {path}"),
         (b"12 K\n", "qpfile must be frames of the clip, 0 to 9, got 12"),
+        (
+            b"12345678901 K\n",
+            f"qpfile must have lines such as '120 K', got '12345678901 K' in line 1 of {path}",
+        ),
+        (
+            b'{"scenes": [{"start_frame": Infinity}]}',
+            f"qpfile must list scenes with a start_frame, got {str(path)!r}: "
+            "cannot convert float infinity to integer",
+        ),
         (b'{"cuts": []}', f"qpfile must list scenes with a start_frame, got {str(path)!r}: 'scenes'"),
     ):
         path.write_bytes(content)

@@ -103,6 +103,12 @@ def test_refused(tmp_path: Path, text: str, message: str) -> None:
     assert "recipe.toml" in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000], ids=["deep", "digits"])
+def test_toml_beyond_what_python_reads_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Vsj4rError, match=r"recipe .* is (nested too deeply|not TOML)"):
+        load_recipe(write(tmp_path, text))
+
+
 def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(Vsj4rError, match="can't be read: No such file"):
         load_recipe(tmp_path / "none.toml")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from vsj4r.batch.work import Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
@@ -101,20 +101,7 @@ class Manifest:
         for key, number, size in self._database.execute("SELECT key, number, size FROM chunks"):
             chunks.setdefault(key, {})[number] = size
         query = "SELECT key, output, state, plan, error, seconds, size, mtime_ns FROM files"
-        return [
-            Record(
-                key,
-                Path(json.loads(output)),
-                state,
-                _plan_from(plan),
-                error,
-                seconds,
-                size,
-                mtime_ns,
-                chunks.get(key, {}),
-            )
-            for key, output, state, plan, error, seconds, size, mtime_ns in self._database.execute(query)
-        ]
+        return [_record(row, chunks.get(row[0], {})) for row in self._database.execute(query)]
 
     def add(self, work: Work) -> None:
         """``work`` is to be done, and what is known of it is forgotten."""
@@ -167,6 +154,23 @@ class Manifest:
     def _update(self, key: str, change: str, *values: object) -> None:
         with self._database:
             self._database.execute(f"UPDATE files SET {change} WHERE key = ?", (*values, key))
+
+
+def _record(row: tuple[Any, ...], chunks: dict[int, int]) -> Record:
+    """Raises:
+    sqlite3.DatabaseError: what stands there is nothing that a batch has written.
+    """
+    key, output, state, plan, error, seconds, size, mtime_ns = row
+    try:
+        path, planned = json.loads(output), _plan_from(plan)
+        numbers = range(len(planned.starts)) if planned else range(0)
+        if not isinstance(path, str) or state not in get_args(State) or not all(n in numbers for n in chunks):
+            raise ValueError(f"{path!r}, {state!r}, {plan}, chunks {sorted(chunks)}")
+    except (ValueError, TypeError, KeyError, RecursionError) as failure:
+        raise sqlite3.DatabaseError(
+            f"record {key} is damaged; without this folder the batch begins anew"
+        ) from failure
+    return Record(key, Path(path), state, planned, error, seconds, size, mtime_ns, chunks)
 
 
 def _plan_from(text: str) -> Plan | None:

@@ -19,7 +19,7 @@ from vsj4r.batch.opened import derained, opened, read_with_one_thread
 from vsj4r.batch.work import Plan, Work
 from vsj4r.engine import keep_last_engine
 from vsj4r.engine.weights import find_model
-from vsj4r.errors import UnsteadyError, Vsj4rError
+from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, lost_depth
@@ -130,6 +130,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clip, source = derained(work, worker.threads)
+    _check_length(work, plan, clip)
     encoded, _ = _encodable(work, clip, source)
     encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
     part = work.part(number)
@@ -145,6 +146,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     clip, source = opened(work)
+    _check_length(work, plan, clip)
     encoded, _ = _encodable(work, clip, source)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
@@ -161,6 +163,15 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     )
     written = work.output.stat()
     return written.st_size, written.st_mtime_ns
+
+
+def _check_length(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
+    """A damaged file may give another number of frames each time, and a damaged manifest another plan."""
+    if len(clip) != plan.frames:
+        raise InputError(
+            f"{work.input} has {len(clip)} frames now, {plan.frames} when it was planned: "
+            "its chunks do not fit"
+        )
 
 
 def _note_joined(work: Work, whole: Path) -> None:

@@ -66,7 +66,9 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
         raise Vsj4rError(f"{path} is no UTF-8 text") from None
     except OSError as error:
         raise Vsj4rError(f"{path} cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise Vsj4rError(f"{path} is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits is no TOMLDecodeError
         found = re.search(r"^(.*) \(at line (\d+), column \d+\)$", str(error), re.DOTALL)
         said, line = found.groups() if found else (str(error), "1")
         raise Vsj4rError(f"{path}:{line}: {said}") from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from vsj4r.batch.jobfile import FileJob
@@ -36,7 +37,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is known of a file once it has been opened. ``starts``: first frames of the chunks."""
+    """What is known of a file once it has been opened. ``starts``: first frames of the chunks.
+
+    Raises:
+        ValueError: there is no frame, or the chunks are not all of them, in order.
+    """
 
     frames: int
     starts: tuple[int, ...]
@@ -45,6 +50,13 @@ class Plan:
     format: str
     fps: float
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        bounds = (*self.starts, self.frames)
+        if not self.starts or self.starts[0] != 0 or not all(type(each) is int for each in bounds):
+            raise ValueError(f"chunks must begin at frame 0, got {self.starts}")
+        if any(after <= before for before, after in pairwise(bounds)):
+            raise ValueError(f"chunks must hold frames, got {bounds}")
 
     def chunk(self, number: int) -> tuple[int, int]:
         """First frame, and the one after the last."""

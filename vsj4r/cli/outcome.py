@@ -6,6 +6,9 @@ from vsj4r.errors import Vsj4rError
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
+LONGEST_LINE = 1500
+"""Characters of an error."""
+
 
 def code_of(signal: int) -> int:
     """Of a command that the signal of this number has ended: 129 hung up, 130 Ctrl-C, 143 terminated."""
@@ -17,5 +20,7 @@ class UsageError(Vsj4rError):
 
 
 def one_line(text: object) -> str:
-    """``text`` as any terminal takes it: what cannot be printed, a newline too, is escaped."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+    """``text`` as any terminal takes it: what cannot be printed, a newline too, is escaped; what a file holds
+    may be of any length, and is cut."""
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."

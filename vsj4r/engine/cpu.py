@@ -16,7 +16,9 @@ from vsj4r.engine.graph import (
     channels_last,
     frame_shapes,
     inputs_of,
+    last_line,
     outputs_of,
+    rejected,
     stages,
     with_channels_last,
 )
@@ -85,8 +87,8 @@ class CpuEngine:
         native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if precision == "auto" and native_bf16 else "f32"
         try:
-            self._shapes = frame_shapes(core, model, height, width)
-            head, tail = stages(core, model)
+            self._shapes = frame_shapes(model, height, width)
+            head, tail = stages(model)
             if tile is None:
                 most_px = TILE_BYTES // _bytes_per_px(tail, self._tile_shapes(multiple, multiple))
                 self.tiles = tiles_within(height, width, self.spec, most_px)
@@ -96,9 +98,7 @@ class CpuEngine:
             tile_shapes = self._tile_shapes(self.tiles.height, self.tiles.width)
             self._tail = _Stage(core, tail, tile_shapes, self.precision, threads)
         except RuntimeError as error:
-            raise Vsj4rError(
-                f"model {model.name}: OpenVINO rejects {model.onnx}: {_last_line(error)}"
-            ) from error
+            raise rejected(model, error) from error
         self._state_shapes = {
             name: shape
             for name, shape in self._shapes.items()
@@ -135,7 +135,7 @@ class CpuEngine:
         try:
             self._infer(arrays)
         except RuntimeError as error:
-            raise Vsj4rError(f"model {self.spec.name}: OpenVINO failed: {_last_line(error)}") from error
+            raise Vsj4rError(f"model {self.spec.name}: OpenVINO failed: {last_line(error)}") from error
         state.advance()
         uv = arrays["uv_residual"][0] if self.spec.planes == "yuv420" else None
         return Step(residual=Tensors(y=arrays["y_residual"][0, 0], uv=uv), alpha=arrays["alpha"][0, 0])
@@ -275,8 +275,3 @@ def _tensor(name: str, array: NDArray[Any]) -> ov.Tensor:
     if channels_last(name, array.shape):
         array = array.transpose(0, 2, 3, 1)
     return ov.Tensor(array, shared_memory=True)
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -16,19 +16,22 @@ FRAME_INPUTS = ("y", "uv", "y_next", "uv_next")
 Shapes = dict[str, tuple[int, ...]]
 
 
-def frame_shapes(core: ov.Core, model: Model, height: int, width: int) -> Shapes:
+def frame_shapes(model: Model, height: int, width: int) -> Shapes:
     """Every input, output and whole-frame tensor of the step for frames of ``height`` x ``width``, by name.
 
     A state has the shape of its ``.next`` output, which may itself follow from another state (a queue of
     earlier frames): hence one round per state at most.
 
     Raises:
-        Vsj4rError: the graph breaks the contract.
+        Vsj4rError: the graph breaks the contract, or is none.
     """
-    graph = core.read_model(model.onnx)
+    graph = _read(model)
     inputs, outputs = inputs_of(graph), outputs_of(graph)
     states = [name for name in inputs if name.startswith(STATE_PREFIX)]
     _check_names(model.spec, inputs.keys() - set(states), set(states), set(outputs))
+    for name in model.spec.whole_frame:
+        if name in outputs:
+            raise Vsj4rError(f"model {model.name}: whole_frame must name tensors inside, got output {name!r}")
     within = {name: _inside(graph, name, model) for name in model.spec.whole_frame}
     fixed: dict[str, ov.PartialShape] = {}
     for name in inputs.keys() - set(states):
@@ -52,13 +55,38 @@ def frame_shapes(core: ov.Core, model: Model, height: int, width: int) -> Shapes
     return {name: tuple(port.shape) for name, port in (inputs | outputs | within).items()}
 
 
-def stages(core: ov.Core, model: Model) -> tuple[ov.Model | None, ov.Model]:
+def stages(model: Model) -> tuple[ov.Model | None, ov.Model]:
     """The step in two graphs: what takes the whole frame (None where the model has none of that), and what
     takes tiles of it. ``whole_frame`` tensors are int32 outputs of the first and inputs of the second."""
-    graph = core.read_model(model.onnx)
+    graph = _read(model)
     if not model.spec.whole_frame:
         return None, graph
-    return _head(core.read_model(model.onnx), model), _tail(graph, model)
+    return _head(_read(model), model), _tail(graph, model)
+
+
+def rejected(model: Model, error: Exception) -> Vsj4rError:
+    """``error`` of OpenVINO as that of ``model``."""
+    return Vsj4rError(f"model {model.name}: OpenVINO rejects {model.onnx}: {last_line(error)}")
+
+
+def last_line(error: Exception) -> str:
+    """Where OpenVINO says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _read(model: Model) -> ov.Model:
+    """The graph of ``model``, read as ONNX: ``Core.read_model`` tries other formats too, and those print on
+    stderr what they think of a damaged file.
+
+    Raises:
+        Vsj4rError: it is no ONNX.
+    """
+    try:
+        frontend = ov.frontend.FrontEndManager().load_by_framework("onnx")
+        return frontend.convert(frontend.load(str(model.onnx)))
+    except Exception as error:  # of one class for each way to fail
+        raise rejected(model, error) from error
 
 
 def channels_last(name: str, shape: tuple[int, ...]) -> bool:

@@ -11,6 +11,7 @@ from vsj4r.engine.base import StepSpec
 from vsj4r.errors import Vsj4rError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def find_model(name: str) -> Model:
         spec, sha256 = _read_sidecar(sidecar)
     except FileNotFoundError:
         raise Vsj4rError(f"model {onnx} has no {sidecar.name} beside it") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Vsj4rError(f"{sidecar} does not describe a model: {type(error).__name__}: {error}") from error
     check_sha256(onnx, sha256)
     return Model(name=spec.name, onnx=onnx, spec=spec, sha256=sha256)
@@ -75,8 +76,8 @@ def _folder() -> Path:
 def _read_sidecar(path: Path) -> tuple[StepSpec, str]:
     fields = json.loads(path.read_text(encoding="utf-8"))
     multiple, lookahead, planes = fields["multiple"], fields["lookahead"], fields["planes"]
-    if not isinstance(multiple, int) or multiple < 1:
-        raise ValueError(f"multiple must be an integer of at least 1, got {multiple!r}")
+    if not isinstance(multiple, int) or not 1 <= multiple <= _MULTIPLE_MAX:
+        raise ValueError(f"multiple must be an integer of 1 to {_MULTIPLE_MAX}, got {multiple!r}")
     if lookahead not in (0, 1):
         raise ValueError(f"lookahead must be 0 or 1, got {lookahead!r}")
     if planes not in ("y", "yuv420"):

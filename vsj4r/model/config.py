@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+LARGEST = 512
+"""Of channels, blocks and layers: a JSON may say anything, and what it says is allocated."""
+
+SMALLEST = {"extractor_blocks": 0, "head_blocks": 0}
+"""Of all other counts 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class J4RConfig:
-    """What shapes a J4RNet.
+    """What shapes a J4RNet; a value that cannot be is a ``ValueError``.
 
-    ``scale``: space-to-depth of luma, 1, 2 or 4 (the network's grid is H/scale x W/scale).
+    ``scale``: space-to-depth of luma, 1 (without alignment), 2 or 4 (the network's grid is H/scale x
+    W/scale).
     ``channels``: width of F_t and H_t. ``detector_channels``: width inside D-Net.
     ``extractor_blocks``, ``head_blocks``: residual blocks (Eq. 11) of the extractor and of R-, C- and
     JRC-Net. ``gru_layers``: layers of Eq. 14; ``gru_bias``: a bias in each gate, which Eq. 14 does not
@@ -34,6 +41,19 @@ class J4RConfig:
     output: Literal["background", "residual"] = "residual"
 
     def __post_init__(self) -> None:
+        for name, known in get_type_hints(J4RConfig).items():
+            value = getattr(self, name)
+            if get_origin(known) is Literal:
+                if not isinstance(value, int | str) or value not in get_args(known):
+                    raise ValueError(
+                        f"{name} must be one of {', '.join(map(str, get_args(known)))}, got {value!r}"
+                    )
+            elif type(value) is not known:
+                raise ValueError(f"{name} must be of type {known.__name__}, got {value!r}")
+            elif known is int and not SMALLEST.get(name, 1) <= value <= LARGEST:
+                raise ValueError(f"{name} must be {SMALLEST.get(name, 1)} to {LARGEST}, got {value}")
+        if self.scale == 1 and self.align == "motion":
+            raise ValueError("scale must be 2 or 4 where align is 'motion', got 1")
         if self.planes == "yuv420" and self.scale == 1:
             raise ValueError(
                 "scale must be 2 or 4 for planes 'yuv420' (chroma has half the resolution), got 1"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vsj4r.errors import Vsj4rError
 
+_DIGITS_MAX = 10  # of a frame number
 _CUT_TYPES = ("I", "K")  # x264: an IDR frame; "i", "P", "B" and "b" begin no scene
 
 
@@ -30,7 +31,7 @@ def _from_qpfile(name: str, text: str) -> list[int]:
         words = line.split("#")[0].split()
         if not words:
             continue
-        if len(words) < 2 or not words[0].isdecimal() or words[1] not in (*_CUT_TYPES, "i", "P", "B", "b"):
+        if len(words) < 2 or not _is_frame(words[0]) or words[1] not in (*_CUT_TYPES, "i", "P", "B", "b"):
             raise Vsj4rError(
                 f"qpfile must have lines such as '120 K', got {line!r} in line {number} of {name}"
             )
@@ -42,5 +43,9 @@ def _from_qpfile(name: str, text: str) -> list[int]:
 def _from_av1an(name: str, text: str) -> list[int]:
     try:
         return [int(scene["start_frame"]) for scene in json.loads(text)["scenes"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise Vsj4rError(f"qpfile must list scenes with a start_frame, got {name!r}: {error}") from error
+
+
+def _is_frame(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) <= _DIGITS_MAX

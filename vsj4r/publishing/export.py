@@ -57,15 +57,21 @@ def read_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
     saved = checkpoint.load(trained)
     if saved is None:
         raise Vsj4rError(f"{trained} does not exist")
-    model = saved.get("recipe", saved).get("model", name)
-    if model not in CONFIGS:
+    recipe = saved.get("recipe", saved)
+    model = recipe.get("model", name) if isinstance(recipe, dict) else name
+    if not isinstance(model, str) or model not in CONFIGS:
         raise Vsj4rError(f"{trained} does not say its model: name one of {', '.join(CONFIGS)}, got {name!r}")
     training: dict[str, object] = {"steps": saved["step"]}
-    if "seconds" in saved:
-        training["hours"] = round(saved["seconds"] / 3600, 3)
-    if "psnr" in saved:
-        training["psnr"] = round(saved["psnr"], 3)
     try:
+        if "seconds" in saved:
+            training["hours"] = round(saved["seconds"] / 3600, 3)
+        if "psnr" in saved:
+            training["psnr"] = round(saved["psnr"], 3)
         return network_from_checkpoint(model, saved.get("ema", saved["net"])), training
-    except RuntimeError as error:
+    except (
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # whatever it holds instead of numbers
         raise Vsj4rError(f"the weights of {trained} do not fit {model}") from error

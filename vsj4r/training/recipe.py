@@ -98,6 +98,8 @@ def load_recipe(path: Path) -> Recipe:
         tables = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as e:
         raise Vsj4rError(f"recipe {path} can't be read: {e.strerror}") from e
+    except RecursionError as e:
+        raise Vsj4rError(f"recipe {path} is nested too deeply") from e
     except ValueError as e:  # not UTF-8 either
         raise Vsj4rError(f"recipe {path} is not TOML: {e}") from e
     model, start = tables.pop("model", None), tables.pop("start", "")
