@@ -186,6 +186,8 @@ def _output(batch: JobFile, template: str, job: str, source: Path) -> Path:
         return fields[match[1]].replace("/", "_")
 
     output = _absolute(batch.path.parent / _FIELD.sub(fill, template))
+    if output.is_symlink():
+        output = output.resolve()  # what it leads to is written, and has to lie in the folders too
     container_for(output)
     if not any(output.is_relative_to(folder) for folder in batch.folders):
         folders = ", ".join(map(str, batch.folders))
@@ -203,7 +205,7 @@ def _folders(batch: JobFile, lines: Lines, given: object) -> list[Path]:
 
 
 def _absolute(path: Path) -> Path:
-    """With every link on the way followed, but for a link that is the file itself: that is replaced."""
+    """With every link on the way followed, but for a link that is the file itself."""
     return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
 
 

@@ -14,12 +14,22 @@ from pathlib import Path
 from vsj4r.errors import DiskFullError, Vsj4rError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REMEDIES = {
+    errno.EPERM: "its file system or its rights do not allow that: name another folder",
+    errno.EACCES: "you may not write there: name another folder",
+    errno.EROFS: "that disk can only be read: name another folder",
+    errno.EBUSY: "something else holds it: close that, or name another file",
+    errno.ENAMETOOLONG: "the name is too long: shorten it",
+    errno.ELOOP: "its links lead in a circle",
+}
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM})
+"""What a file system without fsync says; what was written is as good as it keeps anything."""
 
 
 def unwritten(path: Path, error: OSError) -> Vsj4rError:
     """``error`` as the one of ``path``, which could not be written."""
     kind = DiskFullError if error.errno in NO_ROOM else Vsj4rError
-    return kind(f"{path} cannot be written: {error.strerror or error}")
+    return kind(f"{path} cannot be written: {_REMEDIES.get(error.errno or 0) or error.strerror or error}")
 
 
 @contextmanager
@@ -50,22 +60,26 @@ def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -
     occupied = output.exists() and (not folder or any(output.iterdir()))
     if occupied and not overwrite:
         raise Vsj4rError(f"output {output} exists already: --overwrite replaces it")
-    parent = output.absolute().parent
+    target = _target(output)
+    parent = target.parent
     if not parent.is_dir():
-        raise Vsj4rError(f"no folder {parent} to write {output.name} into")
+        raise Vsj4rError(f"no folder {parent} to write {target.name} into")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise Vsj4rError(f"folder {parent} cannot be written")
 
 
 @contextmanager
 def whole_file(output: Path) -> Iterator[Path]:
-    """Gives a name beside ``output`` to write to; it is renamed at the end, and removed on any exception."""
+    """Gives a name beside ``output`` to write to; it is renamed at the end, and removed on any exception.
+
+    Where ``output`` is a symbolic link, the file that it leads to is written, and the link stays.
+    """
     temporary = _temporary_name(output, output.suffix)
     try:
         yield temporary
         with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # a name never stands for less than the whole, power cuts included
-        temporary.replace(output)
+            _sync(file.fileno())  # a name never stands for less than the whole, power cuts included
+        temporary.replace(_target(output))
     except OSError as error:
         raise unwritten(output, error) from error
     except DiskFullError as error:
@@ -85,7 +99,7 @@ def whole_folder(output: Path) -> Iterator[Path]:
             for part in sorted(temporary.iterdir()):
                 part.replace(output / part.name)
         else:
-            temporary.replace(output)
+            temporary.replace(_target(output))
     except OSError as error:
         raise unwritten(output, error) from error
     finally:
@@ -94,7 +108,8 @@ def whole_folder(output: Path) -> Iterator[Path]:
 
 def remove_leftovers(output: Path) -> None:
     """Remove what killed processes have left of ``output``; only when none is at work on it any more."""
-    _remove(output.absolute().parent.glob(f"{_prefix(output)}*"))
+    target = _target(output)
+    _remove(target.parent.glob(f"{_prefix(target)}*"))
 
 
 def remove_leftovers_in(folder: Path) -> None:
@@ -112,7 +127,30 @@ def _remove(leftovers: Iterable[Path]) -> None:
 
 def _temporary_name(output: Path, suffix: str) -> Path:
     """Short, so that a name of the greatest length still has one."""
-    return output.absolute().parent / f"{_prefix(output)}{secrets.token_hex(4)}{suffix}"
+    target = _target(output)
+    return target.parent / f"{_prefix(target)}{secrets.token_hex(4)}{suffix}"
+
+
+def _target(output: Path) -> Path:
+    """What ``output`` leads to, if it is a link; a link among its folders stays in the name.
+
+    Raises:
+        Vsj4rError: links lead in a circle.
+    """
+    if not output.is_symlink():
+        return output.absolute()
+    try:
+        return output.resolve()
+    except (OSError, RuntimeError) as error:
+        raise Vsj4rError(f"{output} cannot be written: {_REMEDIES[errno.ELOOP]}") from error
+
+
+def _sync(file: int) -> None:
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def _prefix(output: Path) -> str:

@@ -1,0 +1,105 @@
+"""Outputs that appear whole: links that lead to them, and file systems that lack something."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli import leftovers
+from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.media.whole import check_output, remove_leftovers, whole_file, whole_folder
+
+
+def write(output: Path, text: str) -> None:
+    with whole_file(output) as temporary:
+        temporary.write_text(text)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path, there: bool) -> None:
+    shelf, desk = tmp_path / "shelf", tmp_path / "desk"
+    shelf.mkdir()
+    desk.mkdir()
+    target, link = shelf / "film.mkv", desk / "link.mkv"
+    link.symlink_to(Path("..") / "shelf" / "film.mkv")
+    if there:
+        target.write_text("earlier")
+    check_output(link, source=tmp_path / "in.mkv", folder=False, overwrite=True)
+    write(link, "now")
+    assert link.is_symlink()
+    assert target.read_text() == "now"
+    assert not leftovers(shelf) + leftovers(desk)
+    (shelf / temporary_name(link)).write_text("of a run that was killed")
+    remove_leftovers(link)
+    assert not leftovers(shelf)
+
+
+def temporary_name(output: Path) -> str:
+    with whole_file(output) as temporary:
+        temporary.write_text("now")
+        return temporary.name
+
+
+def test_a_folder_behind_a_link_is_written(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "frames")
+    with whole_folder(link) as temporary:
+        (temporary / "0.png").write_text("a picture")
+    assert link.is_symlink()
+    assert (tmp_path / "frames" / "0.png").read_text() == "a picture"
+
+
+def test_links_in_a_circle_are_one_line(tmp_path: Path) -> None:
+    link = tmp_path / "link.mkv"
+    link.symlink_to(link)
+    with pytest.raises(Vsj4rError, match=r"link\.mkv cannot be written: its links lead in a circle"):
+        check_output(link, source=tmp_path / "in.mkv", folder=False, overwrite=True)
+
+
+def test_a_target_without_a_folder_is_named(tmp_path: Path) -> None:
+    link = tmp_path / "link.mkv"
+    link.symlink_to(tmp_path / "nowhere" / "film.mkv")
+    with pytest.raises(Vsj4rError, match=r"no folder .*nowhere to write film\.mkv into"):
+        check_output(link, source=tmp_path / "in.mkv", folder=False, overwrite=True)
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EPERM])
+def test_a_file_system_without_fsync_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", raising(code))
+    write(tmp_path / "film.mkv", "now")
+    assert (tmp_path / "film.mkv").read_text() == "now"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (errno.EPERM, "its file system or its rights do not allow that: name another folder"),
+        (errno.EROFS, "that disk can only be read: name another folder"),
+        (errno.EIO, os.strerror(errno.EIO)),
+        (errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    ],
+)
+def test_a_name_that_cannot_be_given_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, line: str
+) -> None:
+    output = tmp_path / "film.mkv"
+    output.write_text("earlier")
+    monkeypatch.setattr(Path, "replace", raising(code))
+    with pytest.raises(Vsj4rError) as caught:
+        write(output, "now")
+    assert str(caught.value) == f"{output} cannot be written: {line}"
+    assert isinstance(caught.value, DiskFullError) == (code == errno.ENOSPC)
+    assert output.read_text() == "earlier"
+    assert not leftovers(tmp_path)
+
+
+def raising(code: int) -> object:
+    def refuse(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return refuse
