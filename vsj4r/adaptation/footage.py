@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.probe import open_container, probe
+from vsj4r.media.probe import open_container, probe, video_at
 from vsj4r.training.footage import video_frames
 
 Pixels = NDArray[np.uint8]
@@ -51,4 +51,4 @@ def read_stretches(path: Path) -> Stretches:
 
 def _count(path: Path, index: int) -> int:
     with open_container(path) as container:
-        return sum(1 for packet in container.demux(container.streams[index]) if packet.size)
+        return sum(1 for packet in container.demux(video_at(container, index)) if packet.size)

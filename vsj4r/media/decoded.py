@@ -11,22 +11,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from fractions import Fraction
-from typing import Any
 
 import av
-import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
-from vsj4r.media.probe import READ_ERRORS, Probe, open_container
+from vsj4r.media.images import rgb_clip
+from vsj4r.media.probe import GUESSED_RATE, READ_ERRORS, Probe, open_container, video_at
 from vsj4r.media.reading import Image
+from vsj4r.media.times import NO_TIME
 
 IMAGE_CODECS = frozenset({"png", "apng", "mjpeg", "tiff", "webp", "webp_anim"})
 """Those whose frames may have an ICC profile: BestSource loses a frame whose profile is damaged."""
 
 _KEPT_FRAMES = 24
-_NO_TIME = -(1 << 63)
 
 
 def needs_decoding(source: Probe) -> bool:
@@ -50,32 +48,23 @@ def decoded_clip(source: Probe) -> tuple[vs.VideoNode, list[int]]:
     stamps, sizes = [], set()
     with closing(_frames(source)) as frames:
         for frame in frames:
-            stamps.append(_NO_TIME if frame.pts is None else frame.pts)
+            stamps.append(NO_TIME if frame.pts is None else frame.pts)
             sizes.add((frame.width, frame.height))
     if not stamps:
         raise InputError(f"{source.path} cannot be decoded")
     if len(sizes) > 1:
         raise InputError(f"{source.path} changes its size on the way: that is not supported")
     ((width, height),) = sizes
-    rate = source.rate or Fraction(25)
-    blank = vs.core.std.BlankClip(
+    reader = _Reader(source, "rgb48le" if deep else "rgb24")
+    clip = rgb_clip(
+        reader.frame,
+        frames=len(stamps),
         width=width,
         height=height,
-        format=vs.RGB48 if deep else vs.RGB24,
-        length=len(stamps),
-        fpsnum=rate.numerator,
-        fpsden=rate.denominator,
-        keep=True,
+        depth=16 if deep else 8,
+        fps=source.rate or GUESSED_RATE,
     )
-    reader = _Reader(source, "rgb48le" if deep else "rgb24")
-
-    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        filled, image = f.copy(), reader.frame(n)
-        for plane in range(3):
-            np.copyto(np.asarray(filled[plane]), image[..., plane])
-        return filled
-
-    return vs.core.std.ModifyFrame(blank, blank, fill), stamps
+    return clip, stamps
 
 
 def _pixel_format(source: Probe) -> str:
@@ -120,7 +109,7 @@ class _Reader:
 def _frames(source: Probe) -> Generator[av.VideoFrame]:
     """All that can be decoded; a damaged packet costs its own frame."""
     with open_container(source.path) as container:
-        video: Any = next(stream for stream in container.streams.video if stream.index == source.video.index)
+        video = video_at(container, source.video.index)
         try:
             for packet in container.demux(video):
                 try:

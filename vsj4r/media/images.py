@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -14,7 +13,7 @@ import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
-from vsj4r.media.reading import Image, images_in, read_image
+from vsj4r.media.reading import Image, images_in, read_image, to_8_bit
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -98,37 +97,53 @@ def _head_of(path: Path) -> ImageHead:
 
 def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
     """``images`` as an RGB24 or RGB48 clip, each read when its frame is asked for."""
-    depth = np.dtype(np.uint8 if images.depth == 8 else np.uint16)
-    blank = vs.core.std.BlankClip(
+
+    def read(n: int) -> Image:
+        path = images.folder / images.names[n]
+        image = read_image(path)
+        if image.shape[:2] != (images.height, images.width):
+            got = f"{image.shape[1]}x{image.shape[0]}"
+            raise Vsj4rError(f"image {path} must be {images.width}x{images.height}, got {got}")
+        return to_8_bit(image) if images.depth == 8 else _to_16_bit(image)
+
+    return rgb_clip(
+        read,
+        frames=len(images.names),
         width=images.width,
         height=images.height,
-        format=vs.RGB24 if images.depth == 8 else vs.RGB48,
-        length=len(images.names),
+        depth=images.depth,
+        fps=fps,
+    )
+
+
+def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
+    """(T, H, W, 3) uint8 as an RGB24 clip; the array is kept, not copied."""
+    frames, height, width, _ = images.shape
+    return rgb_clip(
+        lambda n: images[n], frames=frames, width=width, height=height, depth=8, fps=Fraction(fps)
+    )
+
+
+def rgb_clip(
+    read: Callable[[int], Image], *, frames: int, width: int, height: int, depth: int, fps: Fraction
+) -> vs.VideoNode:
+    """A clip of ``frames`` frames, RGB24 or, of 16 bits ``depth``, RGB48: ``read`` gives each, (H, W, 3) of
+    that depth, when it is asked for."""
+    blank = vs.core.std.BlankClip(
+        width=width,
+        height=height,
+        format=vs.RGB24 if depth == 8 else vs.RGB48,
+        length=frames,
         fpsnum=fps.numerator,
         fpsden=fps.denominator,
         keep=True,
     )
 
     def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        path = images.folder / images.names[n]
-        image = read_image(path)
-        if image.shape[:2] != (images.height, images.width):
-            got = f"{image.shape[1]}x{image.shape[0]}"
-            raise Vsj4rError(f"image {path} must be {images.width}x{images.height}, got {got}")
-        return _filled(f, image if image.dtype == depth else _to_depth(image, depth))
-
-    return vs.core.std.ModifyFrame(blank, blank, fill)
-
-
-def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
-    """(T, H, W, 3) uint8 as an RGB24 clip; the array is kept, not copied."""
-    frames, height, width, _ = images.shape
-    blank = vs.core.std.BlankClip(
-        width=width, height=height, format=vs.RGB24, length=frames, fpsnum=fps, fpsden=1, keep=True
-    )
-
-    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        return _filled(f, images[n])
+        filled, image = f.copy(), read(n)
+        for plane in range(3):
+            np.copyto(np.asarray(filled[plane]), image[..., plane])
+        return filled
 
     return vs.core.std.ModifyFrame(blank, blank, fill)
 
@@ -166,12 +181,5 @@ def write_rgb(image: Image, path: Path, colours: Iterable[Chunk] = ()) -> None:
     path.write_bytes(with_colours(b"".join(bytes(packet) for packet in packets), colours))
 
 
-def _filled(f: vs.VideoFrame, image: Image) -> vs.VideoFrame:
-    filled = f.copy()
-    for plane in range(3):
-        np.copyto(np.asarray(filled[plane]), image[..., plane])
-    return filled
-
-
-def _to_depth(image: Image, depth: np.dtype[Any]) -> Image:
-    return image.astype(np.uint16) * np.uint16(257) if depth == np.uint16 else (image >> 8).astype(np.uint8)
+def _to_16_bit(image: Image) -> Image:
+    return image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257)

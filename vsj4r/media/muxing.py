@@ -14,7 +14,7 @@ import av
 
 from vsj4r.media.containers import CONTAINERS, Container
 from vsj4r.media.languages import spell_language
-from vsj4r.media.probe import Probe, Stream, main_video
+from vsj4r.media.probe import PICTURE_FLAGS, Probe, Stream, main_video
 
 _SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
 """ffmpeg's sample formats, less the p of those that keep channels apart, and PCM that holds them exactly."""
@@ -37,7 +37,6 @@ _HANDLED_TAGS = frozenset({"language", "stereo_mode", "alpha_mode", "rotate", "f
 _LONGEST_TAG_BYTES = 100_000  # Linux takes 128 KiB in one argument
 
 _IMPLIED_FLAGS = {"captions": "hearing_impaired", "descriptions": "visual_impaired"}
-_PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 
 _SIDE_DATA: Mapping[str, str] = {
     "display_matrix": "",
@@ -225,7 +224,7 @@ class _Planner:
 
     def flags(self, stream: Stream, what: str) -> tuple[str, ...]:
         """What ``stream``, called ``what``, is said to be for; the pictures' flags go with their codec."""
-        kept = stream.flags & (self.container.flags | _PICTURE_FLAGS)
+        kept = stream.flags & (self.container.flags | PICTURE_FLAGS)
         for flag in sorted(stream.flags - kept):
             implied = _IMPLIED_FLAGS.get(flag) in kept
             if not implied and (flag != "default" or self._is_choice(stream)):

@@ -41,7 +41,9 @@ GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""
 
 _NO_TIMESTAMPS = int(str(Flags.no_timestamps.value))
-_PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
+PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
+"""Dispositions of what is shown beside a video: a cover, a thumbnail, a still."""
+
 _LOOK_PACKETS = 4000  # at most, to see which streams have a second frame
 _LOOK_BYTES = 64 << 20
 _FIRST_FRAME_PACKETS = 100  # at most, until a decoder gives a frame
@@ -97,7 +99,7 @@ class Stream:
     @property
     def is_picture(self) -> bool:
         """Whether its flags say that it is shown beside a video: a cover, a thumbnail, a still."""
-        return bool(self.flags & _PICTURE_FLAGS)
+        return bool(self.flags & PICTURE_FLAGS)
 
     @property
     def is_cover(self) -> bool:
@@ -222,8 +224,12 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 def unreadable(path: Path, error: BaseException) -> InputError:
     """``error`` as that of the video ``path``."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return InputError(f"{path} cannot be read as a video: {reason}")
+    return InputError(f"{path} cannot be read as a video: {reason_of(error)}")
+
+
+def reason_of(error: BaseException) -> str:
+    """What ``error`` says, without the name of a file; its class where it says nothing."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def choose_video(streams: Iterable[Stream], *, one_frame: Callable[[Stream], bool]) -> Stream | None:
@@ -246,10 +252,11 @@ def main_video(container: InputContainer) -> av.VideoStream | None:
     """The stream that counts of an output of ours, in which there is nothing beside it but covers."""
     streams = [_describe_stream(container, stream, {}) for stream in container.streams]
     found = choose_video(streams, one_frame=lambda stream: False)
-    return None if found is None else _video_at(container, found.index)
+    return None if found is None else video_at(container, found.index)
 
 
-def _video_at(container: InputContainer, index: int) -> av.VideoStream:
+def video_at(container: InputContainer, index: int) -> av.VideoStream:
+    """The video stream that has ffmpeg's number ``index``."""
     return next(stream for stream in container.streams.video if stream.index == index)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.image_head import read_head
-from vsj4r.media.probe import READ_ERRORS
+from vsj4r.media.probe import READ_ERRORS, reason_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive has one letter
@@ -97,8 +97,7 @@ def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
             return read(next(container.decode(video=0)))
     except (*READ_ERRORS, StopIteration) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Vsj4rError(f"image {path} cannot be read: {reason}") from error
+        raise Vsj4rError(f"image {path} cannot be read: {reason_of(error)}") from error
 
 
 def upright[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from av.container import InputContainer
 
 from vsj4r.media.index import Index
-from vsj4r.media.probe import READ_ERRORS, Probe, open_container
+from vsj4r.media.probe import READ_ERRORS, Probe, open_container, video_at
 
 _NAME = "survey"
 
@@ -44,7 +44,7 @@ def look_through(source: Probe, index: Index, *, to_the_end: bool) -> Survey:
 
 
 def _look(container: InputContainer, index: int, *, to_the_end: bool) -> Survey:
-    video = next(stream for stream in container.streams.video if stream.index == index)
+    video = video_at(container, index)
     video.thread_type = "AUTO"
     if video.codec_context.name == "hevc":  # its decoder marks no frame as damaged
         video.codec_context.options = {"err_detect": "explode"}

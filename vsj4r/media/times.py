@@ -21,7 +21,9 @@ from pathlib import Path
 
 from vsj4r.errors import InputError, Vsj4rError
 
-_NO_TIME = -(1 << 63)  # AV_NOPTS_VALUE
+NO_TIME = -(1 << 63)
+"""AV_NOPTS_VALUE: a frame does not say when it is shown."""
+
 _NEAR_FRAMES = 16  # what is out of order by no more was reordered badly; by more, the clock was set back
 _FINER = 1000  # a tick is cut into so many where it has no room between two frames
 _FASTEST = 1000
@@ -72,9 +74,9 @@ def settle(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | 
     Raises:
         InputError: there is no rate to make up what is missing.
     """
-    if not rate and _NO_TIME in stamps:
+    if not rate and NO_TIME in stamps:
         raise InputError(f"{path} says neither when its frames are shown nor how many a second: use --fps")
-    if rate and all(stamp == _NO_TIME for stamp in stamps):
+    if rate and all(stamp == NO_TIME for stamp in stamps):
         return counted_at(rate, len(stamps))
     frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
     known = _filled(stamps, frame)
@@ -148,12 +150,12 @@ def _start(stamps: list[int], frame: Fraction) -> Fraction:
 def _filled(stamps: list[int], frame: Fraction) -> list[int]:
     """``stamps`` with what is missing made up from the nearest known time before, or the first one."""
     known = list(stamps)
-    first = next(n for n, stamp in enumerate(stamps) if stamp != _NO_TIME)
+    first = next(n for n, stamp in enumerate(stamps) if stamp != NO_TIME)
     for n in range(first):
         known[n] = known[first] - round((first - n) * frame)
     last = first
     for n in range(first, len(known)):
-        if known[n] == _NO_TIME:
+        if known[n] == NO_TIME:
             known[n] = known[last] + round((n - last) * frame)
         else:
             last = n

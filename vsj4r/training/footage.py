@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.probe import READ_ERRORS, open_container, probe, unreadable
+from vsj4r.media.probe import READ_ERRORS, open_container, probe, unreadable, video_at
 from vsj4r.media.reading import image_names, read_image, to_8_bit, upright
 
 Pixels = NDArray[np.uint8]
@@ -62,8 +62,7 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
     """
     found = probe(path).video
     with open_container(path) as container:
-        video = [stream.index for stream in container.streams.video].index(found.index)
-        frames = container.decode(video=video)
+        frames = container.decode(video_at(container, found.index))
         while (frame := _next_of(frames, path)) is not None:
             if frame.colorspace == UNSPECIFIED:
                 frame.colorspace = usual_matrix(frame.height)
