@@ -54,7 +54,7 @@ def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
     rain[3, 0, 20:60, 40:42] += 0.3
     uv = torch.zeros(7, 2, 72, 80)
     uv[3, :, 10:30, 20] = 0.05
-    target = estimate_target(Planes(rain, uv)).planes
+    target = estimate_target(Planes(rain, uv))
     streak = (slice(3, 4), slice(None), slice(24, 56), slice(40, 42))
     assert (target.y - y)[streak].abs().max() < 0.02
     assert target.uv[3, :, 12:28, 20].abs().max() < 0.01, "chroma goes with luma"

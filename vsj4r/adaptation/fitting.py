@@ -16,20 +16,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from vsj4r.adaptation.footage import SMALLEST_PX, Pixels, Stretches, read_stretches
 from vsj4r.adaptation.target import Planes, estimate_target
 from vsj4r.evaluation.real_rain import RealScores, measure_real
 from vsj4r.model.j4rnet import J4RNet, Observation
-from vsj4r.model.loss import LossWeights, loss
+from vsj4r.model.loss import LossWeights
 from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training import checkpoint
-from vsj4r.training.datasets import RainyClips, TrainingClip, batched
-from vsj4r.training.ranks import trains_in_bfloat16
+from vsj4r.training.datasets import RainyClips, TrainingClip, batched, to_tensors
 from vsj4r.training.recipe import Clips
+from vsj4r.training.step import average_share, average_weights, evaluate_batch
 
 SEED = 2018
 CLIPS = Clips(frames=8, patch_px=SMALLEST_PX, batch=2, seed=SEED)
@@ -123,18 +122,12 @@ class _Fitting:
         else:
             clips = [self._real[int(rng.integers(len(self._real)))].draw(rng) for _ in range(CLIPS.batch)]
         batch = TrainingClip(*(planes.to(self.device) for planes in batched(clips)))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=trains_in_bfloat16(self.device)):
-            seen = self.net.observe(batch.o_y, batch.o_uv)
-            estimate = self.net(seen, CLIPS.frames)
-        b = self.net.observe(batch.b_y, batch.b_uv).o
-        alpha = F.avg_pool2d(batch.alpha, self.net.config.scale)
+        found = evaluate_batch(self.net, batch, CLIPS.frames, LOSS, self.net)
         self.optimizer.zero_grad(set_to_none=True)
-        loss(estimate, seen.o, b, alpha, LOSS, self.net.config).backward()  # type: ignore[no-untyped-call]
+        found.loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
         self.optimizer.step()
-        with torch.no_grad():
-            for name, now in self.net.state_dict().items():
-                self.ema[name].lerp_(now, 1 - min(EMA, (self.step + 1) / (self.step + 10)))
+        average_weights(self.ema, self.net, average_share(EMA, self.step))
         self.step += 1
 
     def judge(self) -> None:
@@ -171,7 +164,8 @@ class _Fitting:
         if saved is None or "start_net" not in saved:
             return
         if not all(
-            torch.equal(saved["start_net"].get(k, Tensor()), v) for k, v in self.start.state_dict().items()
+            torch.equal(saved["start_net"].get(k, Tensor()), v.cpu())
+            for k, v in self.start.state_dict().items()
         ):
             return
         self.net.load_state_dict(saved["net"])
@@ -194,7 +188,7 @@ class _Pair(NamedTuple):
     @classmethod
     def of(cls, clip: Pixels) -> _Pair:
         o = _planes(clip)
-        b = estimate_target(o).planes
+        b = estimate_target(o)
         dry = yuv_to_rgb(Yuv(b.y[:, 0].numpy(), b.uv[:, 0].numpy(), b.uv[:, 1].numpy()))
         return cls(o, b, dry)
 
@@ -221,8 +215,7 @@ def _even(clip: Pixels) -> Pixels:
 
 
 def _planes(clip: Pixels) -> Planes:
-    yuv = rgb_to_yuv420(clip)
-    return Planes(torch.from_numpy(yuv.y)[:, None], torch.from_numpy(np.stack((yuv.u, yuv.v), 1)))
+    return Planes(*to_tensors(rgb_to_yuv420(clip)))
 
 
 @torch.no_grad()

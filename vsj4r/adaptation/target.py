@@ -31,26 +31,16 @@ class Planes(NamedTuple):
     uv: Tensor
 
 
-class Target(NamedTuple):
-    """``planes``: the clip without what is rain by its own account. ``median``: the moved median."""
-
-    planes: Planes
-    median: Planes
-
-
 @torch.no_grad()
-def estimate_target(clip: Planes) -> Target:
-    """The target of every frame; sides are multiples of 16."""
+def estimate_target(clip: Planes) -> Planes:
+    """The clip without what is rain by its own account; sides are multiples of 16."""
     medians = [_median(clip, t) for t in range(len(clip.y))]
     median = Planes(torch.cat([m.y for m in medians]), torch.cat([m.uv for m in medians]))
     rain = rain_mask(clip.y, median.y)
     rain_uv = F.max_pool2d(rain, 2)
-    return Target(
-        Planes(
-            torch.where(rain > 0, median.y, clip.y),
-            torch.where(rain_uv > 0, median.uv, clip.uv),
-        ),
-        median,
+    return Planes(
+        torch.where(rain > 0, median.y, clip.y),
+        torch.where(rain_uv > 0, median.uv, clip.uv),
     )
 
 

@@ -78,7 +78,7 @@ class RainyClips(Dataset[TrainingClip]):
         if rng.random() < COMPRESSED_SHARE and not dry:
             o = compress(o, draw_compression(rng))
         alpha = torch.from_numpy(rain.alpha.astype(np.float32))[:, None]
-        return TrainingClip(*_tensors(o), *_tensors(b), alpha)
+        return TrainingClip(*to_tensors(o), *to_tensors(b), alpha)
 
     def _from_still(self, rng: np.random.Generator) -> tuple[Pixels, int]:
         """A clip, and the shorter side of the picture that it was cut from."""
@@ -120,7 +120,8 @@ def _plus(planes: Yuv, grain: Yuv) -> Yuv:
     return Yuv(y.clip(0, 1), u.clip(-0.5, 0.5), v.clip(-0.5, 0.5))
 
 
-def _tensors(planes: Yuv) -> tuple[Tensor, Tensor]:
+def to_tensors(planes: Yuv) -> tuple[Tensor, Tensor]:
+    """A 4:2:0 clip as ``J4RNet`` takes it: y (T, 1, H, W) and uv (T, 2, H/2, W/2)."""
     return torch.from_numpy(planes.y)[:, None], torch.from_numpy(np.stack((planes.u, planes.v), 1))
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
@@ -22,16 +21,16 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import remove_leftovers_in, written
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.initial import begin_with_frame
-from vsj4r.model.j4rnet import Estimate, J4RNet, Observation
-from vsj4r.model.loss import loss
+from vsj4r.model.j4rnet import Estimate, J4RNet
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
 from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
 from vsj4r.training.footage import load_stills, load_videos
-from vsj4r.training.ranks import Ranks, trains_in_bfloat16
+from vsj4r.training.ranks import Ranks
 from vsj4r.training.recipe import Recipe, Schedule
 from vsj4r.training.replay import Replayed
 from vsj4r.training.runlog import Progress, RunLog
+from vsj4r.training.step import average_share, average_weights, evaluate_batch
 from vsj4r.training.validation import Validation, mean_psnr
 
 log = logging.getLogger(__name__)
@@ -237,33 +236,24 @@ class Trainer:
         schedule = self.recipe.schedule
         for group in self.optimizer.param_groups:
             group["lr"].fill_(learning_rate(schedule, self.step))
-        self._ema_share.fill_(1 - min(schedule.ema, (self.step + 1) / (self.step + 10)))
+        self._ema_share.fill_(average_share(schedule.ema, self.step))
         figures: list[float] = learn(*batch).tolist()
         return figures
 
     def _learn(self, *planes: Tensor) -> Tensor:
         """What a step computes; everything that changes from one to the next is in tensors."""
-        weights, scale, device = self.recipe.loss, self.net.config.scale, self.ranks.device
-        has_chroma = self.net.config.planes == "yuv420"
-        batch = TrainingClip(*(plane.to(device, non_blocking=True) for plane in planes))
-        with torch.autocast(device.type, torch.bfloat16, enabled=trains_in_bfloat16(device)):
-            seen = self.net.observe(batch.o_y, batch.o_uv if has_chroma else None)
-            clip = Observation(seen.o.contiguous(memory_format=torch.channels_last), seen.l)
-            shaping = bool(weights.lambda_c or weights.lambda_r)
-            estimate = self._forward(clip, self.recipe.clips.frames, shaping=shaping)
-        b = self.net.observe(batch.b_y, batch.b_uv if has_chroma else None).o
-        alpha = F.avg_pool2d(batch.alpha, scale)
-        value = loss(estimate, seen.o, b, alpha, weights, self.net.config)
+        recipe, scale = self.recipe, self.net.config.scale
+        batch = TrainingClip(*(plane.to(self.ranks.device, non_blocking=True) for plane in planes))
+        found = evaluate_batch(self.net, batch, recipe.clips.frames, recipe.loss, self._forward)
         self.optimizer.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.schedule.clip_norm)
+        found.loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), recipe.schedule.clip_norm)
         self.optimizer.step()
+        average_weights(self.ema, self.net, self._ema_share)
         with torch.no_grad():
-            for name, now in self.net.state_dict().items():
-                self.ema[name].lerp_(now, self._ema_share)
-            error = (seen.o - b)[:, : scale**2]
-            after = error + estimate.residual[:, : scale**2]
-            return torch.stack((value.detach(), mean_psnr(error), mean_psnr(after), norm))
+            error = found.error[:, : scale**2]
+            after = error + found.residual[:, : scale**2]
+            return torch.stack((found.loss.detach(), mean_psnr(error), mean_psnr(after), norm))
 
     def _tell(self, rows: deque[_Step], last: bool) -> None:
         clips, steps = self.recipe.clips, self.recipe.schedule.steps

@@ -13,6 +13,7 @@ from vsj4r.media.whole import whole_file
 from vsj4r.model.j4rnet import J4RNet
 from vsj4r.rain import Preset, draw_style, render
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
+from vsj4r.training.datasets import to_tensors
 from vsj4r.training.footage import Pixels, load_videos
 
 FRAMES, SIZE, FIRST_SCORED = 9, 192, 2
@@ -26,11 +27,6 @@ class _Clip(NamedTuple):
     b_y: Tensor
 
 
-def _planes(rgb: Pixels) -> tuple[Tensor, Tensor]:
-    y, u, v = rgb_to_yuv420(rgb)
-    return torch.from_numpy(y)[:, None], torch.from_numpy(np.stack((u, v), 1))
-
-
 class Validation:
     """The middle of every validation video under three kinds of rain."""
 
@@ -42,7 +38,8 @@ class Validation:
             for preset in PRESETS:
                 rng = np.random.default_rng([index, PRESETS.index(preset)])
                 rain = render(clean, draw_style(rng, preset, min(video.shape[1:3])), rng)
-                self.clips.append(_Clip(*_planes(rain.rainy), _planes(rain.background)[0]))
+                o, b = (to_tensors(rgb_to_yuv420(clip)) for clip in (rain.rainy, rain.background))
+                self.clips.append(_Clip(*o, b[0]))
 
     @torch.inference_mode()
     def measure(self, net: J4RNet, picture: Path) -> tuple[float, float]:
