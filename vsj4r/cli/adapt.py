@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from vsj4r import __version__
-from vsj4r.cli.train import EXTRA
+from vsj4r.cli.extra import train_extra
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import check_output
 
@@ -37,15 +37,11 @@ def adapt(
         raise Vsj4rError(f"--out must end with .onnx, got {out}")
     for kind in (".onnx", ".safetensors", ".json"):
         check_output(out.with_suffix(kind), source=source, folder=False, overwrite=overwrite)
-    try:
+    with train_extra("adapting"):
         import torch
 
         from vsj4r.adaptation import fitting
         from vsj4r.publishing.publish import load_network, publish
-    except ModuleNotFoundError as error:
-        if error.name not in (*EXTRA, "onnx"):
-            raise
-        raise Vsj4rError(f"adapting needs {error.name}: pip install 'vsj4r[train]'") from error
     from vsj4r.engine.weights import find_model
 
     if threads:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vsj4r import __version__
-from vsj4r.cli.train import EXTRA
+from vsj4r.cli.extra import train_extra
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import check_output
 
@@ -30,12 +30,8 @@ def export(
         if name.endswith(f".{kind}"):
             raise Vsj4rError(f"NAME must be without .{kind}, which is added: got {name}")
         check_output(folder / f"{name}.{kind}", source=trained or folder, folder=False, overwrite=overwrite)
-    try:
+    with train_extra("export"):
         from vsj4r.publishing import export as exporting
-    except ModuleNotFoundError as error:
-        if error.name not in (*EXTRA, "onnx"):
-            raise
-        raise Vsj4rError(f"export needs {error.name}: pip install 'vsj4r[train]'") from error
     exported = exporting.export(name, folder, trained, version=__version__)
     typer.echo(f"{folder / name}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
     boxes = exported.parameters

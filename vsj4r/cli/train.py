@@ -13,12 +13,10 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.cli.extra import train_extra
 
 if TYPE_CHECKING:
     from vsj4r.training.runlog import Progress as Standing
-
-EXTRA = ("torch", "safetensors", "matplotlib", "skimage", "PIL")
 
 
 def train(
@@ -36,12 +34,8 @@ def train(
 
     Ctrl-C saves a checkpoint and ends; the same command goes on from there.
     """
-    try:
+    with train_extra("training"):
         from vsj4r.training.session import train as train_session
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRA:
-            raise
-        raise Vsj4rError(f"training needs {error.name}: pip install 'vsj4r[train]'") from error
     console = Console(stderr=True)
     _log_to(console)
     with _bar(console) as bar:
