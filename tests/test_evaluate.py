@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -31,9 +32,9 @@ from vsj4r.training.footage import read_frames
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def eval_(*arguments: object) -> subprocess.CompletedProcess[str]:
+def eval_(*arguments: object, columns: int = 120) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vsj4r.cli", "eval", *map(str, arguments)]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": str(columns)}
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False)
 
 
@@ -197,6 +198,9 @@ def test_real_rain_to_table_json_and_sheet(real: Path, model: Path, tmp_path: Pa
     assert "rain: real rain, 8 frames" in done.stdout
     assert "median of 2 clips" in done.stdout
     assert f"{rows['rain', 'median 3']['rain_left']:.2f}" in done.stdout
+    narrow = eval_("--real", real / "rain", "--model", model, columns=80)
+    head = r"method +left +95 % +U +V +sharp +damage +flicker +harm +score"
+    assert re.search(head, narrow.stdout), "the table fits a terminal of 80 columns"
     with Image.open(out[1]) as sheet:
         assert sheet.width == 150 + 4 * (320 + 4)
         assert sheet.height > 2 * 240

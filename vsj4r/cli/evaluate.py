@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -260,18 +261,17 @@ def _measure_rain(
 
 
 def _real_table(title: str, scores: dict[str, RealScores]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # 80 columns
     table.add_column("method")
-    for column in ("rain left (95 %)", "U, V left", "sharpness", "damage", "flicker", "harm", "score"):
-        table.add_column(column, justify="right")
+    for column in ("left", "95 %", "U", "V", "sharp", "damage", "flicker", "harm", "score"):
+        table.add_column(column, justify="right", no_wrap=True)
     for method, s in scores.items():
         table.add_row(
             method,
-            f"{_share(s.rain_left)} ({_share(s.rain_left_low)} to {_share(s.rain_left_high)})",
-            f"{_share(s.u_left)}, {_share(s.v_left)}",
-            _share(s.sharpness),
-            *(f"{value:.2f}" for value in (s.damage, s.flicker)),
-            *(_share(value) for value in (s.harm, s.score)),
+            _share(s.rain_left),
+            f"{_share(s.rain_left_low)}..{_share(s.rain_left_high)}",
+            *(_share(value) for value in (s.u_left, s.v_left, s.sharpness)),
+            *(_share(value) for value in (s.damage, s.flicker, s.harm, s.score)),
         )
     return table
 
