@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -12,16 +14,22 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import vapoursynth as vs
 from PIL import Image
 
 from tests.cli import assert_refused, run, vsj4r
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
 from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image
+from vsj4r.media.sources import frame_error, open_source
 from vsj4r.training.footage import read_clip
 
 SIZE = 48, 32
+LIMITED = """
+import resource; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+from vsj4r.cli.app import main; main()
+"""
 
 
 def profile(space: bytes = b"RGB ") -> bytes:
@@ -221,3 +229,37 @@ def test_any_head_is_read_or_refused(tmp_path: Path) -> None:
             path.write_bytes(content)
             with suppress(Vsj4rError):
                 read_head(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        ((1 << 30, 16), "says that it is 1073741824x16: nothing decodes that"),
+        ((20000, 12000), "is 20000x12000: that takes 34332 MiB of memory, "),
+    ],
+    ids=str,
+)
+def test_a_header_that_says_anything_takes_no_memory(
+    model: Path, tmp_path: Path, size: tuple[int, int], text: str
+) -> None:
+    path = saved(tmp_path / "in" / "a.png")
+    content = path.read_bytes()
+    header = struct.pack(">4sII", b"IHDR", *size) + content[24:29]
+    path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+    command = [sys.executable, "-c", LIMITED, "run", str(tmp_path / "in"), str(tmp_path / "out")]
+    done = subprocess.run([*command, "--model", str(model)], capture_output=True, text=True, check=False)
+    assert_refused(done, 1, f"{path} {text}", tmp_path)
+
+
+def test_a_picture_that_is_damaged_behind_its_head_is_the_inputs_fault(tmp_path: Path) -> None:
+    """A batch does not try it again; no traceback's class is in the line."""
+    path = saved(tmp_path / "0.png")
+    content = path.read_bytes()
+    place = content.index(b"IDAT") + 4
+    path.write_bytes(content[:place] + bytes(8) + content[place + 8 :])
+    source = open_source(tmp_path)
+    with pytest.raises(vs.Error) as raised:
+        source.clip.get_frame(0)
+    error = frame_error(raised.value)
+    assert isinstance(error, InputError)
+    assert str(error).startswith(f"image {path} cannot be read: ")

@@ -148,7 +148,7 @@ _CONFIGS = {
     "smaller": J4RConfig(**_SMALLER),  # type: ignore[arg-type]
     "two_layers": J4RConfig(**{**_SMALLER, "gru_layers": 2}),  # type: ignore[arg-type]
     "scale_4": J4RConfig(**{**_SMALLER, "scale": 4}),  # type: ignore[arg-type]
-    "luma": J4RConfig(**{**_SMALLER, "planes": "y", "scale": 1}),  # type: ignore[arg-type]
+    "luma": J4RConfig(**{**_SMALLER, "planes": "y"}),  # type: ignore[arg-type]
     "no_bias": J4RConfig(**{**_SMALLER, "gru_bias": False}),  # type: ignore[arg-type]
     "background": J4RConfig(**{**_SMALLER, "output": "background"}),  # type: ignore[arg-type]
 }

@@ -25,6 +25,9 @@ CPU_SECONDS, SECONDS = 60, 180
 PEAK_BYTES = 1 << 30
 """What the process of one input, or one that it starts, may take of memory beyond what it begins with."""
 
+ADDRESS_BYTES = 8 << 30
+"""The same of its address space, so that a fault does not take the machine's memory."""
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -69,7 +72,7 @@ def forked(work: Callable[[], object], folder: Path) -> Ran:
     sys.stdout.flush()
     sys.stderr.flush()
     reports = {name: folder.with_suffix(f".{name}") for name in ("stdout", "stderr", "trace")}
-    started_with = _resident_bytes()
+    started_with = _pages()[1] * resource.getpagesize()
     pid = os.fork()
     if not pid:
         _settle(folder, reports)
@@ -112,6 +115,8 @@ def _settle(folder: Path, reports: dict[str, Path]) -> None:
         os.close(file)
     faulthandler.enable(reports["trace"].open("w"))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 5))
+    most = _pages()[0] * resource.getpagesize() + ADDRESS_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
 
@@ -151,6 +156,7 @@ def _reap_orphans() -> int:
     return killed
 
 
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def _pages() -> tuple[int, int]:
+    """Of this process: of its address space, and resident."""
+    size, resident, *_ = Path("/proc/self/statm").read_text().split()
+    return int(size), int(resident)

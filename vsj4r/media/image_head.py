@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError
+from vsj4r.media.room import check_frame_fits
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"mDCV", b"cLLI")
@@ -79,23 +80,26 @@ def read_head(path: Path) -> ImageHead | None:
     """The head of the image ``path``; None where its format is none of these.
 
     Raises:
-        Vsj4rError: it cannot be read, is cut short or damaged.
+        InputError: it cannot be read, is cut short, damaged, or too large for this machine.
     """
     try:
         with path.open("rb") as file:
             start = file.read(16)
             file.seek(0)
-            return _read(file, start)
+            head = _read(file, start)
     except OSError as error:
-        raise Vsj4rError(f"image {path} cannot be read: {error.strerror or error}") from error
+        raise InputError(f"image {path} cannot be read: {error.strerror or error}") from error
     except _CutShortError as error:
-        raise Vsj4rError(f"image {path} cannot be read: the file is cut short") from error
+        raise InputError(f"image {path} cannot be read: the file is cut short") from error
     except _UnsupportedError as error:
-        raise Vsj4rError(
+        raise InputError(
             f"image {path} cannot be read: {error}: save it as 8 or 16 bit RGB, with LZW"
         ) from error
     except (ValueError, struct.error, IndexError) as error:
-        raise Vsj4rError(f"image {path} cannot be read: its header is damaged") from error
+        raise InputError(f"image {path} cannot be read: its header is damaged") from error
+    if head is not None:
+        check_frame_fits(path, head.width, head.height)
+    return head
 
 
 def with_colours(png: bytes, colours: Iterable[Chunk]) -> bytes:

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import vapoursynth as vs
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
 from vsj4r.media.reading import Image, images_in, read_image, to_8_bit
 
@@ -103,7 +103,7 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         image = read_image(path)
         if image.shape[:2] != (images.height, images.width):
             got = f"{image.shape[1]}x{image.shape[0]}"
-            raise Vsj4rError(f"image {path} must be {images.width}x{images.height}, got {got}")
+            raise InputError(f"image {path} must be {images.width}x{images.height}, got {got}")
         return to_8_bit(image) if images.depth == 8 else _to_16_bit(image)
 
     return rgb_clip(

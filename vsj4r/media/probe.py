@@ -33,6 +33,7 @@ from av.stream import Discard
 
 from vsj4r.errors import InputError
 from vsj4r.media.programs import programs_of
+from vsj4r.media.room import check_frame_fits
 
 READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, OverflowError)
 """What PyAV raises for a file that it cannot read."""
@@ -269,6 +270,7 @@ def _describe(path: Path, container: InputContainer) -> Probe:
     if video is None:
         unknown = any(stream.kind == "video" and not stream.is_cover for stream in streams)
         raise InputError(f"{path} has no video {'that ffmpeg can decode' if unknown else 'stream'}")
+    check_frame_fits(path, video.width, video.height)
     covers = {
         stream.index: picture
         for stream in streams

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
 from vsj4r.media.probe import READ_ERRORS, reason_of
 
@@ -91,13 +91,13 @@ def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
     profile. What it would say is in ``image_head``.
 
     Raises:
-        Vsj4rError: it cannot be read as an image.
+        InputError: it cannot be read as an image.
     """
     try:  # from memory: by its name, ffmpeg would take "%03d" for a pattern
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
             return read(next(container.decode(video=0)))
     except (*READ_ERRORS, StopIteration) as error:
-        raise Vsj4rError(f"image {path} cannot be read: {reason_of(error)}") from error
+        raise InputError(f"image {path} cannot be read: {reason_of(error)}") from error
 
 
 def upright[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:

@@ -25,6 +25,7 @@ from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import counted, counted_at, settle
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
+_ERRORS = f"{Vsj4rError.__module__}."
 _SOURCE_FILTER = "VideoSource: "
 _UNSTEADY = "No frame returned"
 _ONE_THREAD = "one-thread"  # what an index keeps of a file that many threads do not always decode alike
@@ -129,9 +130,9 @@ def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
 def frame_error(error: vs.Error) -> Vsj4rError:
     """``error`` of a frame as one of ours; that of the source filter is the input's."""
     text = first_line(error)
-    if not text.startswith(_SOURCE_FILTER):
-        return Vsj4rError(text)
-    return UnsteadyError(text) if _UNSTEADY in text else InputError(text)
+    if text.startswith(_SOURCE_FILTER):
+        return UnsteadyError(text) if _UNSTEADY in text else InputError(text)
+    return InputError(text) if f"{_ERRORS}{InputError.__name__}: {text}" in str(error) else Vsj4rError(text)
 
 
 def first_line(error: BaseException) -> str:
@@ -141,7 +142,8 @@ def first_line(error: BaseException) -> str:
         return type(error).__name__
     if not lines[0].startswith("Traceback"):
         return lines[0]
-    return lines[-1].removeprefix(f"{Vsj4rError.__module__}.{Vsj4rError.__qualname__}: ")
+    ours, _, text = lines[-1].partition(": ")
+    return text if ours.startswith(_ERRORS) else lines[-1]
 
 
 def _lost_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
