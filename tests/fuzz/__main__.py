@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a process with threads is never forked
+
 from tests.fuzz.kinds import KINDS
 from tests.fuzz.processes import ForkedError, Ran, adopt_orphans, forked
 from tests.fuzz.ways import TAKEN, fault
