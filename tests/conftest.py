@@ -99,6 +99,15 @@ def opened(monkeypatch: pytest.MonkeyPatch, compiled: CpuKernels, one_torch_thre
 
 
 @pytest.fixture
+def engine_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that is kept for the next clip is kept for this test alone."""
+    from vsj4r import engine
+
+    for name in ("wanted", "key", "engine", "user"):
+        monkeypatch.setattr(engine._Last, name, getattr(engine._Last, name))
+
+
+@pytest.fixture
 def restored_threads() -> Iterator[None]:
     """VapourSynth's number of threads is afterwards what it was."""
     import vapoursynth as vs

@@ -244,6 +244,7 @@ def test_a_chunk_ends_at_a_scene_cut(tmp_path: Path) -> None:
     assert chunk_starts(len(clip), 120, cut_finder(clip)) == [0, 108, 120]
 
 
+@pytest.mark.usefixtures("engine_let_go")
 def test_cuts_are_looked_for_in_the_picture_as_it_is_shown(tmp_path: Path) -> None:
     """As the filter does. The cut is in 11 rows that no block of the thumbnail reaches as they are stored."""
     flat, turned = tmp_path / "flat.mkv", tmp_path / "turned.mkv"

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from vsj4r import engine as engines
 from vsj4r.engine import cpu, keep_last_engine, open_engine
 from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine, CpuState
@@ -287,6 +286,7 @@ def test_a_description_that_holds_anything_is_refused(onnx: Path, text: str, sai
         find_model(str(onnx))
 
 
+@pytest.mark.usefixtures("engine_let_go")
 def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = 0
 
@@ -300,8 +300,6 @@ def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch:
         return open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
 
     monkeypatch.setattr(cpu, "CpuEngine", Counted)
-    for name in ("wanted", "key", "engine", "user"):
-        monkeypatch.setattr(engines._Last, name, getattr(engines._Last, name))
     keep_last_engine()
     first, second = opened(), opened()
     clip = frames(3)
