@@ -45,9 +45,10 @@ def make_clip(path: Path, size: str, frames: int) -> None:
 
 def bare_seconds(model: str, width: int, height: int, frames: int, threads: int) -> float:
     """Inference alone: compiled before, two sets of planes in turn, one state carried through all frames."""
-    multiple = find_model(model).spec.multiple
+    found = find_model(model)
+    multiple = found.spec.multiple
     rows, columns = (-(-side // multiple) * multiple for side in (height, width))
-    engine = open_engine(model, height=rows, width=columns, threads=threads)
+    engine = open_engine(found, height=rows, width=columns, threads=threads)
     rng = np.random.default_rng(0)
     planes = [
         Tensors(

@@ -15,6 +15,7 @@ import ctypes
 import gc
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ import typer
 import vapoursynth as vs
 
 from scripts.revision import commit
-from vsj4r.engine import keep_last_engine
+from vsj4r.engine import EngineCache
 from vsj4r.plugin.host import Host
 from vsj4r.run.memory import give_frames_back
 
@@ -107,8 +108,8 @@ def endurance(
     typer.echo("|---|---|---|---|---|---|")
     read_frames(model, size, frames)
     make_filters(model, size, cycles, "filters")
-    keep_last_engine()
-    make_filters(model, size, cycles, "filters, one engine")
+    with closing(EngineCache()) as cache, cache.lending():
+        make_filters(model, size, cycles, "filters, one engine")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import typer
 
 from scripts.revision import commit
 from vsj4r.engine import open_engine
-from vsj4r.engine.weights import models
+from vsj4r.engine.weights import find_model, models
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = ROOT / "weights"
@@ -77,7 +77,7 @@ def evaluate(
 
 def _of_weights(name: str) -> dict[str, str]:
     """What figures of a model belong to: its safetensors, and how and when they were run."""
-    engine = open_engine(name, height=64, width=64, precision="auto", threads=1)
+    engine = open_engine(find_model(name), height=64, width=64, precision="auto", threads=1)
     return {
         "safetensors": json.loads((WEIGHTS / f"{name}.json").read_text("utf-8"))["sha256"]["safetensors"],
         "precision": PRECISIONS[engine.precision],

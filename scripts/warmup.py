@@ -80,7 +80,7 @@ def warmup(
 ) -> None:
     """Print a table in Markdown: for each warm-up, the error of the first frame and of the first eight."""
     width, height = (int(side) for side in size.split("x"))
-    engine = open_engine(model, height=height, width=width, precision=precision)
+    engine = open_engine(find_model(model), height=height, width=width, precision=precision)
     first: dict[int, list[float]] = defaultdict(list)
     window: dict[int, list[float]] = defaultdict(list)
     worst: dict[int, float] = defaultdict(float)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import vapoursynth as vs
 
-from vsj4r.frames.formats import Plane
+from vsj4r.engine.base import Plane
 
 
 def noise_clip(*, width: int, height: int, length: int, vs_format: int = vs.YUV420P8) -> Any:

@@ -79,32 +79,27 @@ def opened(monkeypatch: pytest.MonkeyPatch, compiled: CpuKernels, one_torch_thre
     from tests.cuda.timed_device import TimedDevice
     from vsj4r.engine import devices
     from vsj4r.engine.cuda import opening
-    from vsj4r.engine.cuda.engine import CudaEngine, Options
+    from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options
 
     openings: list[Opening] = []
 
     def open_fake(
         model: Any, *, num_streams: int, tile: Any, index: int, precision: str, **rest: Any
-    ) -> CudaEngine:
+    ) -> CudaEngine | CudaFrameEngine:
         arguments = {"num_streams": num_streams, "tile": tile, "index": index, "precision": precision, **rest}
         device = TimedDevice(compiled, seed=len(openings) + 1)
         options = Options(depth=num_streams, tile=tile)
-        engine = CudaEngine(model, device=device, precision="f32", options=options, **rest)
+        frames = rest.pop("frames")
+        rest |= {"device": device, "precision": "f32", "options": options}
+        engine = (
+            CudaEngine(model, **rest) if frames is None else CudaFrameEngine(model, frames=frames, **rest)
+        )
         openings.append(Opening(engine, device, arguments))
         return engine
 
     monkeypatch.setattr(devices, "find_trouble", lambda index: None)
     monkeypatch.setattr(opening, "open_cuda", open_fake)
     return openings
-
-
-@pytest.fixture
-def engine_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that is kept for the next clip is kept for this test alone."""
-    from vsj4r import engine
-
-    for name in ("wanted", "key", "engine", "user"):
-        monkeypatch.setattr(engine._Last, name, getattr(engine._Last, name))
 
 
 @pytest.fixture

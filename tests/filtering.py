@@ -10,8 +10,9 @@ import vapoursynth as vs
 
 from tests.clips import planes_of
 from vsj4r.engine import open_engine
+from vsj4r.engine.base import Plane
 from vsj4r.engine.weights import find_model
-from vsj4r.frames.formats import Family, Format, Geometry, Plane
+from vsj4r.frames.formats import Family, Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.frames.segments import Segments
 
@@ -46,9 +47,10 @@ def reference(
 ) -> list[list[Plane]]:
     """Each output on its own, from a fresh state, by the engine alone."""
     geometry = Geometry(clip.width, clip.height, format_of(clip.format))
-    convert = Converter(geometry, find_model(model).spec)
+    found = find_model(model)
+    convert = Converter(geometry, found.spec)
     engine = open_engine(
-        model, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
+        found, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
     )
     sources = [planes_of(frame) for frame in clip.frames()]
     tensors = [convert.new_tensors() for _ in sources]

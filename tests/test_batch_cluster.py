@@ -23,8 +23,9 @@ from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.pool import Ended, Messages, OnDask, Told, Wanted, on_cluster, problems_here
 from vsj4r.batch.settings import Settings
 from vsj4r.batch.tasks import Task
-from vsj4r.batch.work import Work, model_key
+from vsj4r.batch.work import Work
 from vsj4r.cli.report import Item, JsonReport
+from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def test_what_a_worker_lacks_is_named(tmp_path: Path) -> None:
     model = str(write_tiny_model(tmp_path))
     token = tmp_path / "token"
     token.write_text("x")
-    good = Wanted(__version__, ((model, model_key(model)),), (token, "x"), (token,), (tmp_path,))
+    good = Wanted(__version__, ((model, find_model(model).sha256),), (token, "x"), (token,), (tmp_path,))
     assert problems_here(good) == []
     absent = tmp_path / "absent"
     for wrong, text in (

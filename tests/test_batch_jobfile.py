@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,15 +13,17 @@ import pytest
 from tests import media
 from tests.cli import vsj4r
 from tests.tiny_model import write_tiny_model
+from vsj4r.batch.bench import Bench
 from vsj4r.batch.checks import check_batch
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.jobfile import FileJob, JobFile, read_jobs
 from vsj4r.batch.settings import Settings
 from vsj4r.batch.tasks import Task, Worker, perform
-from vsj4r.batch.toml_lines import Lines
 from vsj4r.batch.work import Plan, work_for
+from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.sources import open_source
+from vsj4r.tables import Lines
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +247,6 @@ def test_a_chunk_ends_at_a_scene_cut(tmp_path: Path) -> None:
     assert chunk_starts(len(clip), 120, cut_finder(clip)) == [0, 108, 120]
 
 
-@pytest.mark.usefixtures("engine_let_go")
 def test_cuts_are_looked_for_in_the_picture_as_it_is_shown(tmp_path: Path) -> None:
     """As the filter does. The cut is in 11 rows that no block of the thumbnail reaches as they are stored."""
     flat, turned = tmp_path / "flat.mkv", tmp_path / "turned.mkv"
@@ -257,11 +259,11 @@ def test_cuts_are_looked_for_in_the_picture_as_it_is_shown(tmp_path: Path) -> No
 
 def planned(folder: Path, source: Path) -> tuple[int, ...]:
     """First frames of the chunks of ``source``."""
-    model = str(write_tiny_model(folder))
-    job = FileJob(
-        "job", 1, source, folder / f"{source.stem}-out.mkv", Settings(model, encoder="ffv1", chunk=120)
-    )
-    worker = Worker(threads=1, tell=lambda event: None, stopped=lambda: False)
-    plan = perform(Task("plan", work_for(job, folder / "state")), worker)
+    model = find_model(str(write_tiny_model(folder)))
+    settings = Settings(str(model.onnx), encoder="ffv1", chunk=120)
+    job = FileJob("job", 1, source, folder / f"{source.stem}-out.mkv", settings, model)
+    with closing(Bench()) as bench:
+        worker = Worker(threads=1, bench=bench, tell=lambda event: None, stopped=lambda: False)
+        plan = perform(Task("plan", work_for(job, folder / "state")), worker)
     assert isinstance(plan, Plan)
     return plan.starts

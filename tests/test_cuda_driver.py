@@ -15,7 +15,9 @@ import vapoursynth as vs
 from tests.clips import noise_clip, planes_of
 from vsj4r.engine import devices, open_engine
 from vsj4r.engine.cuda import driver
-from vsj4r.engine.cuda.driver import Driver, Trouble, device_index, find_trouble
+from vsj4r.engine.cuda.driver import Driver, Trouble, find_trouble
+from vsj4r.engine.devices import device_index
+from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
 WORKS = Driver((13, 0), 2)
@@ -108,7 +110,7 @@ def test_what_is_no_device(device: str) -> None:
 def test_auto_falls_back_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, expected: bool, level: int
 ) -> None:
-    monkeypatch.setattr(devices, "find_trouble", lambda index: Trouble("the fan is loud", expected))
+    monkeypatch.setattr(devices, "find_trouble", lambda index: Trouble("the fan is loud", "", expected))
     with caplog.at_level(logging.INFO, "vsj4r"):
         for _ in range(3):
             assert devices.on_device("auto", cuda=lambda number: number, cpu=lambda: -1) == -1
@@ -141,20 +143,38 @@ def test_auto_takes_the_cpu_whatever_is_wrong_with_the_card(
 
     monkeypatch.setattr(devices, "find_trouble", lambda index: None)
     monkeypatch.setattr(opening, "open_cuda", fails)
-    engine = open_engine("j4r-lite", height=32, width=32, threads=1)
+    engine = open_engine(find_model("j4r-lite"), height=32, width=32, threads=1)
     assert type(engine).__name__ == "CpuEngine"
     line = f"device cuda:0 cannot be opened: {str(error).splitlines()[0]}"
     assert f"device auto is the CPU: {line}" in caplog.text
     with pytest.raises(Vsj4rError, match=line):
-        open_engine("j4r-lite", height=32, width=32, device="cuda")
+        open_engine(find_model("j4r-lite"), height=32, width=32, device="cuda")
+
+
+def test_a_card_that_does_not_work_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing torch and CuPy, and failing, takes seconds."""
+    opening = pytest.importorskip("vsj4r.engine.cuda.opening")
+    tries = []
+
+    def fails(*_: object, **options: object) -> None:
+        tries.append(options)
+        raise RuntimeError("the driver is odd")
+
+    monkeypatch.setattr(devices, "find_trouble", lambda index: None)
+    monkeypatch.setattr(opening, "open_cuda", fails)
+    clip = noise_clip(width=32, height=32, length=2)
+    auto, cpu = (vs.core.j4r.Derain(clip, model="j4r-lite", device=device) for device in ("auto", "cpu"))
+    assert planes_of(auto.get_frame(1))[0].tobytes() == planes_of(cpu.get_frame(1))[0].tobytes()
+    assert len(tries) == 1
 
 
 def test_the_default_path_imports_neither_torch_nor_cupy() -> None:
     script = """
 import sys
 from vsj4r.engine import open_engine
+from vsj4r.engine.weights import find_model
 from vsj4r.plugin import host
-open_engine("j4r-lite", height=32, width=32, threads=1)
+open_engine(find_model("j4r-lite"), height=32, width=32, threads=1)
 found = {"torch", "cupy", "safetensors"} & set(sys.modules)
 assert not found, found
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 
 from tests.cuda.cpu_kernels import CpuKernels
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Floats, Tensors
-from vsj4r.engine.cuda.layout import Codes, FrameLayout, Plane, Scales, Source
+from vsj4r.engine.base import Feed, Floats, FrameCodes, FrameLayout, Plane, Scales, Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
@@ -22,7 +20,7 @@ torch = pytest.importorskip("torch")
 from tests.cuda.engines import HEIGHT, WIDTH, rainy_clip, residuals, small_engine, worst  # noqa: E402
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
-from vsj4r.engine.cuda.engine import CudaEngine, Options, load_net  # noqa: E402
+from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options, load_net  # noqa: E402
 from vsj4r.engine.cuda.lane import Lane  # noqa: E402
 from vsj4r.engine.cuda.network import check_channels  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
@@ -42,7 +40,7 @@ def test_a_hundred_recurrent_frames_equal_openvino(compiled: CpuKernels, name: s
     engine = CudaEngine(
         find_model(name), height=HEIGHT, width=WIDTH, device=FakeDevice(compiled), precision="f32"
     )
-    cpu = open_engine(name, height=HEIGHT, width=WIDTH, device="cpu", precision="f32", threads=1)
+    cpu = open_engine(find_model(name), height=HEIGHT, width=WIDTH, device="cpu", precision="f32", threads=1)
     ours, theirs = residuals(engine, clip), residuals(cpu, clip)
     assert max(float(np.abs(y).max()) for y, _, _ in theirs) > 0.05, "there is something to compare"
     assert worst(ours, theirs) < 1e-5
@@ -127,7 +125,7 @@ def test_frames_as_they_are(compiled: CpuKernels) -> None:
     convert = Converter(geometry, model.spec)
     height, width = convert.padded_height, convert.padded_width
     layout = FrameLayout(42, 58, kind.dtype, True, 255)
-    engine = CudaEngine(
+    engine = CudaFrameEngine(
         model,
         height=height,
         width=width,
@@ -136,11 +134,13 @@ def test_frames_as_they_are(compiled: CpuKernels) -> None:
         frames=layout,
         options=Options(depth=2),
     )
-    cpu = open_engine("j4r-lite", height=height, width=width, device="cpu", precision="f32", threads=1)
+    cpu = open_engine(
+        find_model("j4r-lite"), height=height, width=width, device="cpu", precision="f32", threads=1
+    )
     codes = [kind.codes(plane, full=False) for plane in (0, 1)]
     planes = [as_codes(frame, codes) for frame in rainy_clip(12, 48, 64)]
     sources = [
-        Source(n, frame, Codes(codes[0].zero, codes[0].span, codes[1].zero, codes[1].span))
+        Feed(n, frame, FrameCodes(codes[0].zero, codes[0].span, codes[1].zero, codes[1].span))
         for n, frame in enumerate(planes)
     ]
     tensors = [convert.new_tensors() for _ in planes]
@@ -176,10 +176,10 @@ def test_from_the_beginning_again(compiled: CpuKernels, tmp_path: Path, depth: i
     rng = np.random.default_rng(0)
     shapes = [(layout.height, layout.width), layout.half, layout.half]
     sources = [
-        Source(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], Codes(0, 255, 128, 255))
+        Feed(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], FrameCodes(0, 255, 128, 255))
         for n in range(6)
     ]
-    engine = CudaEngine(
+    engine = CudaFrameEngine(
         model, height=HEIGHT, width=WIDTH, device=FakeDevice(compiled), precision="f32", frames=layout,
         options=Options(depth=depth, graphs=False),
     )  # fmt: skip
@@ -240,7 +240,7 @@ def test_wrong_arrays_and_states_are_refused(compiled: CpuKernels, tmp_path: Pat
 
 def test_weights_that_are_missing_or_damaged(tmp_path: Path) -> None:
     model = write_small_model(tmp_path)
-    weights, described = (model.onnx.with_suffix(suffix) for suffix in (".safetensors", ".json"))
+    weights = model.safetensors
     weights.write_bytes(weights.read_bytes() + b"\0")
     with pytest.raises(Vsj4rError, match=r"small\.safetensors is damaged: its sha256 is"):
         load_net(model)
@@ -249,10 +249,9 @@ def test_weights_that_are_missing_or_damaged(tmp_path: Path) -> None:
         Vsj4rError, match=r"model small: device 'cuda' needs small\.safetensors beside small\.onnx"
     ):
         load_net(model)
-    write_small_model(tmp_path)
-    described.write_text(json.dumps({"config": {"scale": 2}}))
+    model = write_small_model(tmp_path)
     with pytest.raises(Vsj4rError, match="does not describe a network"):
-        load_net(model)
+        load_net(replace(model, config={"scale": 2}))
 
 
 def test_channels_must_suit_the_kernels() -> None:

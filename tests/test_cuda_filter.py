@@ -11,6 +11,7 @@ import vapoursynth as vs
 from tests.clips import noise_clip, planes_of
 from tests.cuda.opening import Opening
 from vsj4r.engine import open_engine
+from vsj4r.engine.weights import find_model
 
 
 def differ(a: Any, b: Any) -> float:
@@ -54,7 +55,7 @@ def test_the_filter_on_cuda_gives_what_it_gives_on_the_cpu(
     cpu = vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
     assert opened[0].arguments["index"] == 1
     assert (opened[0].arguments["frames"] is not None) == direct
-    assert opened[0].engine.depth == (arguments.get("num_streams", 1) if direct else 1)
+    assert opened[0].engine.plan.depth == (arguments.get("num_streams", 1) if direct else 1)
     assert opened[0].engine.tile == ((6, 4) if "tile" in arguments else (8, 12))
     for n in (6, 0, 1, 8, 7, 3):
         ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
@@ -107,7 +108,7 @@ def test_precision_and_threads_are_checked_before_a_card_is_opened(
 
 
 def test_open_engine_takes_the_device(opened: list[Opening]) -> None:
-    open_engine("j4r-lite", height=32, width=32, device="auto")
+    open_engine(find_model("j4r-lite"), height=32, width=32, device="auto")
     assert [each.arguments for each in opened] == [
         {
             "index": 0, "num_streams": 1, "tile": None, "precision": "f16", "height": 32, "width": 32,

@@ -12,8 +12,9 @@ import pytest
 
 from tests.cuda.cpu_kernels import CpuKernels, compile_kernels
 from tests.cuda.kernel_checks import ALL, FEW, check_frames, check_gates
+from vsj4r.engine.base import FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels
-from vsj4r.engine.cuda.layout import Codes, FrameLayout, Grid, Scales
+from vsj4r.engine.cuda.grid import Grid
 
 MUTANTS = {
     "rounds half up": ("rintf(", "floorf(0.5f + "),
@@ -73,7 +74,7 @@ def test_every_code_means_what_a_division_says(compiled: CpuKernels, bits: int) 
     unit = 1 << (bits - 8)
     for zero, span in ((0, peak), (16 * unit, 219 * unit), (128 * unit, 224 * unit)):
         kernels.pack(
-            compiled, layout, grid, Codes(zero, span),
+            compiled, layout, grid, FrameCodes(zero, span),
             frame=frame.ctypes.data, cells=cells.ctypes.data, luma=luma.ctypes.data,
         )  # fmt: skip
         expected = (np.arange(peak + 1, dtype=np.float32) - np.float32(zero)) / np.float32(span)

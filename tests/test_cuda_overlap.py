@@ -44,16 +44,16 @@ def outcomes(clip: Any, order: Iterable[int]) -> dict[int, bytes | str]:
 @pytest.fixture
 def in_flight(opened: list[Opening], monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many frames were in flight whenever one was waited for."""
-    from vsj4r.engine.cuda.engine import CudaEngine
+    from vsj4r.engine.cuda.engine import CudaFrameEngine
 
     found: list[int] = []
-    finish: Callable[..., Any] = CudaEngine.finish
+    finish: Callable[..., Any] = CudaFrameEngine.finish
 
-    def finish_and_count(engine: CudaEngine, state: Any) -> Any:
+    def finish_and_count(engine: CudaFrameEngine, state: Any) -> Any:
         found.append(engine.waiting(state))
         return finish(engine, state)
 
-    monkeypatch.setattr(CudaEngine, "finish", finish_and_count)
+    monkeypatch.setattr(CudaFrameEngine, "finish", finish_and_count)
     return found
 
 

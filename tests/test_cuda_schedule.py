@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.cuda.cpu_kernels import CpuKernels
-from vsj4r.engine.cuda.layout import Bytes, Codes, FrameLayout, Grid, Scales, Source
+from vsj4r.engine.base import Bytes, Feed, FrameCodes, FrameLayout, Scales
+from vsj4r.engine.cuda.grid import Grid
 
 torch = pytest.importorskip("torch")
 
@@ -51,11 +52,11 @@ class Recurrence:
         found.figures.copy_(h.flatten()[: len(found.figures)])
 
 
-def clip() -> list[Source]:
+def clip() -> list[Feed]:
     rng = np.random.default_rng(5)
     shapes = [(LAYOUT.height, LAYOUT.width), LAYOUT.half, LAYOUT.half]
     return [
-        Source(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], Codes(16, 219, 128, 224))
+        Feed(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], FrameCodes(16, 219, 128, 224))
         for n in range(FRAMES)
     ]
 
@@ -67,7 +68,7 @@ def new_lane(device: FakeDevice, depth: int) -> Lane:
         return Lane(device, streams, plan, Recurrence(), device.block(4 * 16 * 16))  # type: ignore[arg-type]
 
 
-def run(lane: Lane, sources: Sequence[Source], depth: int) -> list[Bytes]:
+def run(lane: Lane, sources: Sequence[Feed], depth: int) -> list[Bytes]:
     """All wanted frames, at most ``depth`` in flight."""
     outputs, flying = [], 0
 

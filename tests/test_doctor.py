@@ -21,6 +21,7 @@ from vsj4r.doctor import cuda, engines, installed
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
+from vsj4r.engine.weights import Model
 from vsj4r.media.encoders import ENCODERS
 
 BEFORE_MAIN = """
@@ -245,7 +246,7 @@ class Wrong:
 def test_an_engine_that_computes_something_else(
     package: Path, monkeypatch: pytest.MonkeyPatch, fault: float, device: str
 ) -> None:
-    def opened(model: str, *, device: str, precision: str, **size: Any) -> Any:
+    def opened(model: Model, *, device: str, precision: str, **size: Any) -> Any:
         engine = open_engine(model, device="cpu", precision="f32", **size)
         return engine if precision == "f32" else Wrong(engine, fault)
 
@@ -266,7 +267,7 @@ def test_no_cuda_is_no_fault_and_has_a_remedy() -> None:
 
 
 def test_every_card_takes_the_self_test(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def on_the_cpu(model: str, *, device: str, **others: Any) -> Any:
+    def on_the_cpu(model: Model, *, device: str, **others: Any) -> Any:
         return open_engine(model, device="cpu", **others)
 
     class Check(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
-from vsj4r.engine import cpu, keep_last_engine, open_engine
+from vsj4r.engine import EngineCache, cpu, open_engine
 from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine, CpuState
 from vsj4r.engine.runtime import ov
@@ -30,7 +31,7 @@ def onnx(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(onnx: Path) -> CpuEngine:
-    opened = open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
+    opened = open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
     assert isinstance(opened, CpuEngine)
     return opened
 
@@ -165,7 +166,7 @@ def test_wrong_arrays_are_refused_before_anything_changes(engine: CpuEngine) -> 
 
 
 def test_a_state_of_another_size_is_refused(engine: CpuEngine, onnx: Path) -> None:
-    other = open_engine(str(onnx), height=HEIGHT, width=WIDTH + 16, threads=1)
+    other = open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH + 16, threads=1)
     good = frames(1)[0]
     with pytest.raises(ValueError, match="another model or frame size"):
         engine.step(good, good, other.new_state())
@@ -174,12 +175,14 @@ def test_a_state_of_another_size_is_refused(engine: CpuEngine, onnx: Path) -> No
 @pytest.mark.parametrize(("height", "width"), [(HEIGHT + 1, WIDTH), (HEIGHT, WIDTH - 2), (0, WIDTH)])
 def test_sides_must_be_multiples(onnx: Path, height: int, width: int) -> None:
     with pytest.raises(ValueError, match=f"multiples of 16, got height = {height}, width = {width}"):
-        open_engine(str(onnx), height=height, width=width)
+        open_engine(find_model(str(onnx)), height=height, width=width)
 
 
 def test_precision_is_always_chosen(onnx: Path) -> None:
     chosen = {
-        precision: open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision=precision, threads=1)
+        precision: open_engine(
+            find_model(str(onnx)), height=HEIGHT, width=WIDTH, precision=precision, threads=1
+        )
         for precision in ("auto", "f32")
     }
     assert isinstance(chosen["auto"], CpuEngine)
@@ -198,7 +201,7 @@ def test_precision_is_always_chosen(onnx: Path) -> None:
 )
 def test_bad_options_say_what_is_known(onnx: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(Vsj4rError, match=message):
-        open_engine(str(onnx), height=HEIGHT, width=WIDTH, **options)  # type: ignore[arg-type]
+        open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, **options)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -211,7 +214,7 @@ def test_openvino_is_told_the_threads(onnx: Path, monkeypatch: pytest.MonkeyPatc
             return super().compile_model(model, device, config)
 
     monkeypatch.setattr(ov, "Core", Core)
-    open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=threads)
+    open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, precision="f32", threads=threads)
     assert set(told) == {threads}
 
 
@@ -228,7 +231,7 @@ def test_model_file_that_is_missing_changed_or_alone(onnx: Path, tmp_path: Path)
     original = onnx.read_bytes()
     onnx.write_bytes(original + b"\0")
     with pytest.raises(Vsj4rError, match="is damaged: its sha256 is"):
-        find_model(str(onnx))
+        open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH)
     onnx.write_bytes(original)
     sidecar = onnx.with_suffix(".json")
     fields = json.loads(sidecar.read_text())
@@ -240,18 +243,27 @@ def test_model_file_that_is_missing_changed_or_alone(onnx: Path, tmp_path: Path)
         find_model(str(onnx))
 
 
+@pytest.mark.parametrize(("name", "source"), [("best.pt", " --from best.pt"), ("j4r.safetensors", "")])
+def test_trained_weights_are_no_model(name: str, source: str) -> None:
+    said = (
+        f"model must be an .onnx file, got '{name}': vsj4r export NAME{source} writes one of trained weights"
+    )
+    with pytest.raises(Vsj4rError, match=f"^{re.escape(said)}$"):
+        find_model(name)
+
+
 def test_a_graph_that_breaks_the_contract_is_refused(onnx: Path) -> None:
     sidecar = onnx.with_suffix(".json")
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"lookahead": 0}))
     with pytest.raises(Vsj4rError, match="its inputs must be uv, y, got uv, uv_next, y, y_next"):
-        open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+        open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, threads=1)
 
 
 def test_an_output_is_nothing_to_cut_the_graph_at(onnx: Path) -> None:
     sidecar = onnx.with_suffix(".json")
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"whole_frame": ["state.avg.next"]}))
     with pytest.raises(Vsj4rError, match=r"must name tensors inside, got output 'state\.avg\.next'"):
-        open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+        open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, threads=1)
 
 
 @pytest.mark.parametrize("content", [b"hello", bytes(200), b"\x08\x09:\xff\xff\xff\xff\x0f"], ids=len)
@@ -263,7 +275,7 @@ def test_what_is_no_graph_is_one_line_and_nothing_is_printed(
     described = json.loads(sidecar.read_text()) | {"sha256": {"onnx": hashlib.sha256(content).hexdigest()}}
     sidecar.write_text(json.dumps(described))
     with pytest.raises(Vsj4rError, match=r"model tiny: OpenVINO rejects .*tiny\.onnx: "):
-        open_engine(str(onnx), height=HEIGHT, width=WIDTH, threads=1)
+        open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, threads=1)
     assert capfd.readouterr() == ("", "")
 
 
@@ -286,7 +298,6 @@ def test_a_description_that_holds_anything_is_refused(onnx: Path, text: str, sai
         find_model(str(onnx))
 
 
-@pytest.mark.usefixtures("engine_let_go")
 def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = 0
 
@@ -297,11 +308,12 @@ def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch:
             super().__init__(*arguments, **options)
 
     def opened() -> Engine:
-        return open_engine(str(onnx), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
+        return open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, precision="f32", threads=1)
 
     monkeypatch.setattr(cpu, "CpuEngine", Counted)
-    keep_last_engine()
-    first, second = opened(), opened()
+    cache = EngineCache()
+    with cache.lending():
+        first, second = opened(), opened()
     clip = frames(3)
     residual = first.step(clip[0], clip[1], first.new_state()).residual.y
     before = residual.copy()
@@ -309,9 +321,17 @@ def test_the_engine_that_is_kept_is_one_clips_at_a_time(onnx: Path, monkeypatch:
     np.testing.assert_array_equal(residual, before)
     assert compiled == 2
     del second
-    third = opened()
+    with cache.lending():
+        third = opened()
     assert third.spec == first.spec
     assert compiled == 2, "nobody had it any more"
+    del third
+    opened()
+    assert compiled == 3, "outside, an engine is one's own"
+    cache.close()
+    with cache.lending():
+        opened()
+    assert compiled == 4, "a cache that was closed has none"
 
 
 def test_nothing_phones_home(onnx: Path) -> None:
@@ -322,7 +342,8 @@ calls = []
 watched = ("socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.fork")
 sys.addaudithook(lambda event, args: calls.append(event) if event in watched else None)
 from vsj4r.engine import open_engine
-open_engine({str(onnx)!r}, height=32, width=32, threads=1)
+from vsj4r.engine.weights import find_model
+open_engine(find_model({str(onnx)!r}), height=32, width=32, threads=1)
 import threading
 assert threading.active_count() == 1, threading.enumerate()
 assert not calls, calls

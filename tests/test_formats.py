@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from vsj4r.engine.base import Floats, StepSpec, Tensors
+from vsj4r.engine.base import Floats, Plane, StepSpec, Tensors
 from vsj4r.frames.chroma import doubled, from_half, shrunk, to_half
-from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.matrix import to_rgb, to_yuv
 from vsj4r.frames.planes import Converter
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import vapoursynth as vs
 
 import vsj4r
+from scripts import signature
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same
 from vsj4r.plugin.arguments import Arguments
+from vsj4r.plugin.signature import ARGUMENTS
 
 
 def test_arguments_and_defaults_are_the_filters() -> None:
@@ -22,9 +26,16 @@ def test_arguments_and_defaults_are_the_filters() -> None:
     native = [entry.split(":")[0] for entry in vs.core.j4r.Derain.signature.split(";") if entry]
     assert sorted(parameters) == sorted(native)
     assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in native if name != "clip")
-    for field in fields(Arguments):
-        default = parameters[field.name].default
-        assert (default,) == field.default if field.name in ("output", "tile") else default == field.default
+    assert {name: parameters[name].default for name in native if name != "clip"} == {
+        argument.name: argument.default for argument in ARGUMENTS if argument.name != "clip"
+    }
+    assert {field.name for field in fields(Arguments)} == set(native) - {"clip", "mask"}
+
+
+@pytest.mark.parametrize("file", signature.written(), ids=lambda file: file.name)
+def test_what_is_made_of_the_table_is_as_it_says(file: Path) -> None:
+    """The C, the types and the documentation; ``python -m scripts.signature`` writes them."""
+    assert file.read_text("utf-8") == signature.written()[file]
 
 
 def test_it_is_the_filter(tiny: str, tmp_path: Path) -> None:
@@ -51,6 +62,28 @@ def test_several_outputs_are_as_many_clips(tiny: str) -> None:
 def test_the_filters_errors_come_through(tiny: str) -> None:
     with pytest.raises(vs.Error, match=r"^Derain: strength must be between 0 and 1, got 2$"):
         vsj4r.derain(noise_clip(width=32, height=16, length=1), model=tiny, strength=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"segment": 10.5}, "segment must be a whole number, got 10.5"),
+        ({"segment": "10"}, "segment must be a whole number, got '10'"),
+        ({"scenes": "10"}, "scenes must be whole numbers, got '10'"),
+        ({"scenes": [1.5]}, "scenes must be whole numbers, got [1.5]"),
+        ({"planes": 0}, "planes must be whole numbers, got 0"),
+        ({"strength": "0.5"}, "strength must be a number, got '0.5'"),
+        ({"scene_detect": 2}, "scene_detect must be True or False, got 2"),
+        ({"model": 4}, "model must be a text, got 4"),
+        ({"output": 4}, "output must be a text or several, got 4"),
+        ({"tile": 64.5}, "tile must be a whole number or several, got 64.5"),
+        ({"mask": "grey.png"}, "mask must be a clip, got 'grey.png'"),
+    ],
+)
+def test_nothing_is_taken_for_what_it_is_not(tiny: str, given: dict[str, Any], text: str) -> None:
+    """VapourSynth itself would make 10 of 10.5 and of "10"."""
+    with pytest.raises(vs.Error, match=f"^Derain: {re.escape(text)}$"):
+        vsj4r.derain(noise_clip(width=32, height=16, length=1), **({"model": tiny} | given))
 
 
 def test_importing_the_package_loads_nothing() -> None:

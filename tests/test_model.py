@@ -11,6 +11,7 @@ import pytest
 
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
+from vsj4r.engine.weights import find_model
 
 torch = pytest.importorskip("torch")
 
@@ -316,7 +317,7 @@ def test_cpu_engine_equals_torch(name: str, tmp_path: Path) -> None:
     publish(net, name, tmp_path, {})
     height, width = 48, 64
     engine = open_engine(
-        str(tmp_path / f"{name}.onnx"), height=height, width=width, precision="f32", threads=1
+        find_model(str(tmp_path / f"{name}.onnx")), height=height, width=width, precision="f32", threads=1
     )
     memory, state = engine.new_state(), None
     generator = torch.Generator().manual_seed(5)

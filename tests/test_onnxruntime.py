@@ -41,7 +41,9 @@ def test_onnx_runtime_gives_what_openvino_gives(name: str) -> None:
     scale = json.loads(model.onnx.with_suffix(".json").read_text())["config"]["scale"]
     states = zero_states(session, scale)
     assert {f"{name}.next" for name in states} < set(outputs)
-    engine = open_engine(name, height=HEIGHT, width=WIDTH, device="cpu", precision="f32", threads=1)
+    engine = open_engine(
+        find_model(name), height=HEIGHT, width=WIDTH, device="cpu", precision="f32", threads=1
+    )
     cpu_state = engine.new_state()
     frames = clip()
     largest = 0.0

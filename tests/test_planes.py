@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from vsj4r.engine.base import StepSpec, Tensors
-from vsj4r.frames.formats import Format, Geometry, Plane
-from vsj4r.frames.planes import Converter
-from vsj4r.plugin.ring import TensorRing
+from vsj4r.engine.base import Plane, StepSpec, Tensors
+from vsj4r.frames.formats import Format, Geometry
+from vsj4r.frames.planes import Converter, TensorCache
 
 FULL, ODD, TINY = (64, 32), (70, 38), (2, 2)
 GEOMETRIES = pytest.mark.parametrize("size", [FULL, ODD, TINY], ids=["full", "odd", "tiny"])
@@ -194,7 +193,7 @@ def test_a_luma_model_copies_chroma() -> None:
 
 def test_the_ring_loads_each_frame_once() -> None:
     convert = converter(*TINY)
-    ring = TensorRing([convert.new_tensors() for _ in range(2)])
+    ring = TensorCache([convert.new_tensors() for _ in range(2)])
     loaded: list[int] = []
     for n in range(5):
         o_t = ring.get(n, lambda _, n=n: loaded.append(n))  # type: ignore[misc]
@@ -205,7 +204,7 @@ def test_the_ring_loads_each_frame_once() -> None:
 
 def test_the_ring_gives_up_the_frame_that_was_asked_for_longest_ago() -> None:
     convert = converter(*TINY)
-    ring = TensorRing([convert.new_tensors() for _ in range(2)])
+    ring = TensorCache([convert.new_tensors() for _ in range(2)])
 
     def get(n: int) -> Tensors:
         return ring.get(n, lambda into: into.y.fill(n))
@@ -218,7 +217,7 @@ def test_the_ring_gives_up_the_frame_that_was_asked_for_longest_ago() -> None:
 
 
 def test_the_ring_does_not_keep_a_frame_that_failed_to_load() -> None:
-    ring = TensorRing([converter(*TINY).new_tensors()])
+    ring = TensorCache([converter(*TINY).new_tensors()])
 
     def fail(_: Tensors) -> None:
         raise RuntimeError

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors
-from vsj4r.frames.formats import Plane
+from vsj4r.engine.base import Engine, Plane, State, Step, StepSpec, Tensors
 from vsj4r.plugin import host
 
 pytestmark = pytest.mark.usefixtures("restored_threads")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import vapoursynth as vs
@@ -14,6 +14,7 @@ from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, reference
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, State, Step, Tensors
+from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.segments import Segments
 from vsj4r.plugin import host
@@ -49,8 +50,8 @@ class FaultyEngine:
 def engines(monkeypatch: pytest.MonkeyPatch) -> list[FaultyEngine]:
     opened: list[FaultyEngine] = []
 
-    def open_faulty(model: str, **arguments: Any) -> FaultyEngine:
-        opened.append(FaultyEngine(open_engine(model, **arguments)))
+    def open_faulty(model: Model, **arguments: Any) -> FaultyEngine:
+        opened.append(FaultyEngine(cast("Engine", open_engine(model, **arguments))))
         return opened[-1]
 
     monkeypatch.setattr(host, "open_engine", open_faulty)

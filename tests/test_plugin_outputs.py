@@ -53,7 +53,7 @@ def test_a_frame_may_state_its_own_strength(tiny: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("strength", "number"), [(1.5, "1.5"), (-1, "-1"), (float("nan"), "nan"), ("0.5", "nan")]
+    ("strength", "number"), [(1.5, "1.5"), (-1, "-1"), (float("nan"), "nan"), ("a", "'a'"), ("0.5", "'0.5'")]
 )
 def test_a_stated_strength_that_is_none_is_that_frames_error(
     tiny: str, strength: float | str, number: str

@@ -26,7 +26,7 @@ def write(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_shipped_recipes_load(path: Path) -> None:
-    assert load_recipe(path).model == path.stem.removesuffix("-long").removesuffix("-free")
+    assert path.stem.startswith(load_recipe(path).model)
 
 
 def test_there_is_a_recipe_for_each_network() -> None:
@@ -69,22 +69,25 @@ def test_a_gradient_need_not_be_clipped_and_notepad_may_write_a_recipe(tmp_path:
         ('model = "j4r"\nstart = 3', "start must be a path or the name of a model, got 3"),
         ('model = "j4r"\n[optimizer]', "unknown key 'optimizer'; known keys: model, start, footage, clips"),
         ('model = "j4r"\nclips = 3', r"\[clips\] must be a table, got 3"),
-        ('model = "j4r"\n[clips]\nframe = 3', r"\[clips\]: unknown key 'frame'; known keys: batch, frames"),
+        (
+            'model = "j4r"\n[clips]\nframe = 3',
+            r"unknown key 'frame' in \[clips\]; known keys: frames, patch_px",
+        ),
         ('model = "j4r"\n[clips]\nframes = 7.5', "frames must be of type int, got 7.5"),
         ('model = "j4r"\n[clips]\nframes = true', "frames must be of type int, got True"),
         ('model = "j4r"\n[clips]\nframes = 1', "frames must be at least 2, got 1"),
         ('model = "j4r"\n[clips]\npatch_px = 8', "patch_px must be at least 16, got 8"),
         ('model = "j4r"\n[clips]\npatch_px = 100', "patch_px must be a multiple of 16, got 100"),
         ('model = "j4r"\n[schedule]\nsteps = 0', "steps must be at least 1, got 0"),
-        ('model = "j4r"\n[schedule]\nlearning_rate = -1', "learning_rate must be more than 0, got -1.0"),
-        ('model = "j4r"\n[schedule]\nlearning_rate = nan', "learning_rate must be more than 0, got nan"),
-        ('model = "j4r"\n[schedule]\nlearning_rate = 0', "learning_rate must be more than 0, got 0.0"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = -1', "learning_rate must be more than 0, got -1"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = nan', "learning_rate must be at most 1, got nan"),
+        ('model = "j4r"\n[schedule]\nlearning_rate = 0', "learning_rate must be more than 0, got 0"),
         ('model = "j4r"\n[schedule]\nlearning_rate = inf', "learning_rate must be at most 1, got inf"),
         (
             f'model = "j4r"\n[schedule]\nlearning_rate = {"9" * 400}',
             r"learning_rate must be less than 2\*\*63",
         ),
-        ('model = "j4r"\n[schedule]\nclip_norm = 0', "clip_norm must be more than 0, got 0.0"),
+        ('model = "j4r"\n[schedule]\nclip_norm = 0', "clip_norm must be more than 0, got 0"),
         ('model = "j4r"\n[schedule]\nclip_norm = nan', "clip_norm must be more than 0, got nan"),
         ('model = "j4r"\n[schedule]\nema = 1.5', "ema must be at most 1, got 1.5"),
         ('model = "j4r"\n[schedule]\ncheckpoint_every_minutes = inf', "must be finite, got inf"),
@@ -103,6 +106,18 @@ def test_refused(tmp_path: Path, text: str, message: str) -> None:
     assert "recipe.toml" in str(refused.value)
 
 
+def test_a_mistake_is_named_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, 'model = "j4r"\n\n[clips]\nframes = 7\nbatch = 0\n[schedule]\nsteps = -1\n')
+    with pytest.raises(Vsj4rError) as refused:
+        load_recipe(path)
+    assert str(refused.value) == f"recipe {path}:5: [clips]: batch must be at least 1, got 0 (and 1 more)"
+    path.write_text('model = "j4r"\nstart = \n')
+    with pytest.raises(Vsj4rError) as refused:
+        load_recipe(path)
+    said = "Invalid value in column 9: the file is not TOML"
+    assert str(refused.value) == f"recipe {path}:2: {said}"
+
+
 @pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000], ids=["deep", "digits"])
 def test_toml_beyond_what_python_reads_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Vsj4rError, match=r"recipe .* is (nested too deeply|not TOML)"):
@@ -110,7 +125,7 @@ def test_toml_beyond_what_python_reads_is_refused(tmp_path: Path, text: str) -> 
 
 
 def test_a_recipe_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(Vsj4rError, match="can't be read: No such file"):
+    with pytest.raises(Vsj4rError, match="cannot be read: No such file"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Vsj4rError, match="is not TOML"):

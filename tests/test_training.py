@@ -348,7 +348,7 @@ def test_the_command_line_refuses_in_one_line(data: Path, tmp_path: Path) -> Non
     empty = tmp_path / "empty"
     (empty / "train" / "stills").mkdir(parents=True)
     for arguments, text in (
-        ((tmp_path / "no.toml", "--data", data), "can't be read: No such file"),
+        ((tmp_path / "no.toml", "--data", data), "cannot be read: No such file"),
         ((recipe, "--data", empty), "stills must hold pictures of 32 px a side or more, got nothing"),
     ):
         process = start(*arguments, "--run", tmp_path / "run")

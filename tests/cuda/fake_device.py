@@ -15,9 +15,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from vsj4r.engine.base import Bytes
 from vsj4r.engine.cuda.device import Block, Event, HostBlock, OutOfMemory, Stream, Work
 from vsj4r.engine.cuda.kernels import Kernels
-from vsj4r.engine.cuda.layout import Bytes
 
 Clock = dict[str, int]
 HOST = "host"

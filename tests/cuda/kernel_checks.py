@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels, reference
+from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.kernels import Kernels
-from vsj4r.engine.cuda.layout import Bytes, Codes, FrameLayout, Grid, Scales
 
 SIZES = {"odd": (29, 37), "whole": (16, 64), "one": (1, 1), "wide": (5, 261)}
 SAMPLES: dict[str, tuple[Any, int]] = {
@@ -43,13 +44,15 @@ class Case:
         height, width = (-(-side // 8) * 8 >> self.shift for side in SIZES[self.size])
         return Grid(height, width, self.shift, self.shift > 0, 8.0, np.dtype(self.cell))
 
-    def codes(self, *, full: bool) -> Codes:
+    def codes(self, *, full: bool) -> FrameCodes:
         peak = SAMPLES[self.samples][1]
         unit = (peak + 1) / 256
         if peak == 1:
-            return Codes()
+            return FrameCodes()
         half = (peak + 1) / 2
-        return Codes(0, peak, half, peak) if full else Codes(16 * unit, 219 * unit, half, 224 * unit)
+        return (
+            FrameCodes(0, peak, half, peak) if full else FrameCodes(16 * unit, 219 * unit, half, 224 * unit)
+        )
 
 
 ALL = [Case(*each) for each in product(SAMPLES, SIZES, (0, 1, 2), ("float16", "float32"))]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from tests.cuda.timed_device import TimedDevice
-    from vsj4r.engine.cuda.engine import CudaEngine
+    from vsj4r.engine.cuda.engine import CudaLanes
 
 
 class Opening(NamedTuple):
-    engine: CudaEngine
+    engine: CudaLanes
     device: TimedDevice
     arguments: dict[str, Any]
     """Those that the engine was opened with."""

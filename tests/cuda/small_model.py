@@ -31,4 +31,4 @@ def write_small_model(folder: Path, config: J4RConfig | None = None, seed: int =
     fields = {"config": config.to_json(), "sha256": {"safetensors": digest}}
     onnx.with_suffix(".json").write_text(json.dumps(fields))
     spec = StepSpec("small", config.multiple, config.lookahead, config.planes)
-    return Model(name="small", onnx=onnx, spec=spec, sha256="")
+    return Model("small", onnx, spec, sha256="", weights_sha256=digest, config=config.to_json())

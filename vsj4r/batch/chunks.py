@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import vapoursynth as vs
 
+from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.frames.formats import Format
 from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
-from vsj4r.frames.segments import SEGMENT_FRAMES
 
 LOOK_BACK_FRAMES = 48
 """How far before the end of a chunk a scene cut is looked for."""

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from vsj4r.batch.settings import (
-    KEYS,
-    BadSettingError,
-    Settings,
-    checked_preset,
-    layered,
-    settings_from,
-)
-from vsj4r.batch.toml_lines import Key, Lines, read_toml
+from pydantic import Field
+
+from vsj4r.batch.settings import DefaultsTable, JobTable, Settings, layered, settings_of
+from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.reading import absent, images_in
+from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, read_toml, understood
 
-_TOP_KEYS = frozenset({"folders", "defaults", "job"})
-_JOB_KEYS = KEYS | {"name", "input", "output"}
 _FIELD = re.compile(r"\{(\w*)\}")
 
 
@@ -36,6 +30,7 @@ class FileJob:
     input: Path
     output: Path
     settings: Settings
+    model: Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,88 +61,117 @@ class JobFile:
             self.problems.append(problem)
 
 
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """The job file itself."""
+
+    __pydantic_config__ = EXACT
+
+    folders: Annotated[list[Text], Field(min_length=1, description="a list of folders")] = field(
+        default_factory=lambda: ["."]
+    )
+    defaults: dict[str, Any] = field(default_factory=dict)
+    job: Annotated[list[dict[str, Any]], Field(description="tables: [[job]]")] = field(default_factory=list)
+
+
 def read_jobs(path: Path, *, written: Collection[Path] = ()) -> JobFile:
     """Read ``path``. A pattern never matches ``written``, the outputs of earlier runs.
 
     Raises:
         Vsj4rError: the file cannot be read, or is not TOML. Everything else becomes a ``Problem``.
     """
-    tables, lines = read_toml(path)
+    table, lines = read_toml(path)
     batch = JobFile(path.absolute())
-    _complain_of_unknown(batch, lines, (), tables, _TOP_KEYS)
-    batch.folders = _folders(batch, lines, tables.get("folders", ["."]))
-    defaults = tables.get("defaults", {})
-    if not isinstance(defaults, dict):
-        batch.complain(lines.of(("defaults",)), "defaults must be a table: [defaults]")
-        defaults = {}
-    _complain_of_unknown(batch, lines, ("defaults",), defaults, KEYS | {"output"})
-    jobs = tables.get("job", [])
-    if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        batch.complain(lines.of(("job",)), "jobs must be tables: [[job]]")
-        jobs = []
-    elif not jobs:
+    top, mistakes = understood(_Top, table)
+    for mistake in mistakes:
+        batch.complain(lines.of(mistake.key), mistake.text)
+    batch.folders = [(batch.path.parent / each).resolve() for each in top.folders]
+    if not top.job and not any(mistake.key[0] == "job" for mistake in mistakes):
         batch.complain(1, "there is no [[job]]")
-    for number, job in enumerate(jobs):
-        _add_job(batch, lines, number, job, defaults, set(written))
+    _Jobs(batch, lines, top.defaults, set(written)).read(top.job)
     return batch
 
 
-def _add_job(
-    batch: JobFile,
-    lines: Lines,
-    number: int,
-    job: Mapping[str, Any],
-    defaults: Mapping[str, Any],
-    written: set[Path],
-) -> None:
-    def complain(key: str, text: str) -> None:
-        inside = ("job", number, key) if key in job or key not in defaults else ("defaults", key)
-        batch.complain(lines.of(inside), text)
+class _Jobs:
+    """The ``[[job]]`` tables of ``batch``, which is told all that is wrong with them."""
 
-    _complain_of_unknown(batch, lines, ("job", number), job, _JOB_KEYS)
-    name = job.get("name", f"job {number + 1}")
-    if not isinstance(name, str) or not name:
-        complain("name", f"name must be a text, got {name!r}")
-        name = f"job {number + 1}"
-    template, settings = {**defaults, **job}.get("output"), None
-    if not isinstance(template, str) or not template:
-        complain("output", f'{name} needs an output, such as "clean/{{stem}}.mkv"')
-        template = ""
-    try:
-        for table in (defaults, job):
-            if "preset" in table:
-                checked_preset(table["preset"])
-        suffix = Path(template or "any.mkv").suffix
-        settings = settings_from(_rooted(layered(defaults, job, suffix), batch.path.parent))
-    except BadSettingError as error:
-        complain(error.key, str(error))
-    except Vsj4rError as error:
-        complain("preset", str(error))
-    inputs = job.get("input")
-    patterns = [inputs] if isinstance(inputs, str) else inputs
-    if not isinstance(patterns, list) or not patterns or not all(isinstance(each, str) for each in patterns):
-        return complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
-    for pattern in patterns:
-        found = _matches(batch, pattern, written)
-        if not found:
-            complain("input", str(absent(pattern)))
-        for path in found if template else ():
+    def __init__(self, batch: JobFile, lines: Lines, defaults: dict[str, Any], written: set[Path]) -> None:
+        self._batch, self._lines, self._written = batch, lines, written
+        self._defaults = self._right_of(DefaultsTable, defaults, ("defaults",))
+        self._models: dict[str, Model | Vsj4rError] = {}
+
+    def read(self, tables: list[dict[str, Any]]) -> None:
+        for number, table in enumerate(tables):
+            self._read(number, self._right_of(JobTable, table, ("job", number)))
+
+    def _right_of(self, kind: type[Any], table: dict[str, Any], place: Key) -> dict[str, Any]:
+        """``table`` without what is wrong in it."""
+        _, mistakes = understood(kind, table, title=str(place[0]))
+        for mistake in mistakes:
+            self._batch.complain(self._lines.of((*place, *mistake.key)), mistake.text)
+        wrong = {mistake.key[0] for mistake in mistakes}
+        return {name: table[name] for name in table if name not in wrong}
+
+    def _read(self, number: int, table: dict[str, Any]) -> None:
+        def complain(key: str, text: str) -> None:
+            inside = ("job", number, key) if key in table or key not in self._defaults else ("defaults", key)
+            self._batch.complain(self._lines.of(inside), text)
+
+        name = table.get("name", f"job {number + 1}")
+        template = {**self._defaults, **table}.get("output", "")
+        if not template:
+            complain("output", f'{name} needs an output, such as "clean/{{stem}}.mkv"')
+        inputs = table.get("input", [])
+        if not inputs:
+            complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
+        given = layered(self._defaults, table, Path(template or "any.mkv").suffix)
+        settings = model = None
+        try:
+            settings = settings_of(self._rooted(given))
+            model = self._model(settings.model)
+        except MistakesError as error:
+            for mistake in error.mistakes:
+                complain(str(mistake.key[0]), mistake.text)
+        except Vsj4rError as error:
+            complain("model", str(error))
+        for pattern in [inputs] if isinstance(inputs, str) else inputs:
+            found = _matches(self._batch, pattern, self._written)
+            if not found:
+                complain("input", str(absent(pattern)))
+            for path in found if template else ():
+                try:
+                    output = _output(self._batch, template, name, path)
+                except Vsj4rError as error:
+                    complain("output", str(error))
+                    break
+                if settings is not None and model is not None:
+                    line = self._lines.of(("job", number))
+                    self._batch.files.append(FileJob(name, line, path, output, settings, model))
+
+    def _rooted(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A model that is a file is looked for beside the job file, as everything in it is."""
+        model = given.get("model", "")
+        if model.lower().endswith(".onnx"):
+            return {**given, "model": str((self._batch.path.parent / model).resolve())}
+        return given
+
+    def _model(self, name: str) -> Model:
+        """The model ``name``, found and checked once for all jobs.
+
+        Raises:
+            Vsj4rError: there is none, or its ONNX is damaged.
+        """
+        if name not in self._models:
             try:
-                output = _output(batch, template, name, path)
+                model = find_model(name)
+                model.check_onnx()
+                self._models[name] = model
             except Vsj4rError as error:
-                complain("output", str(error))
-                break
-            if settings is not None:
-                batch.files.append(FileJob(name, lines.of(("job", number)), path, output, settings))
-    return None
-
-
-def _rooted(given: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A model that is a file is looked for beside the job file, as everything in it is."""
-    model = given.get("model")
-    if isinstance(model, str) and model.lower().endswith(".onnx"):
-        return {**given, "model": str((folder / model).resolve())}
-    return given
+                self._models[name] = error
+        found = self._models[name]
+        if isinstance(found, Vsj4rError):
+            raise found
+        return found
 
 
 def _matches(batch: JobFile, pattern: str, written: set[Path]) -> list[Path]:
@@ -197,22 +221,6 @@ def _output(batch: JobFile, template: str, job: str, source: Path) -> Path:
     return output
 
 
-def _folders(batch: JobFile, lines: Lines, given: object) -> list[Path]:
-    if not isinstance(given, list) or not given or not all(isinstance(each, str) for each in given):
-        batch.complain(lines.of(("folders",)), f"folders must be a list of folders, got {given!r}")
-        given = ["."]
-    return [(batch.path.parent / each).resolve() for each in given]
-
-
 def _absolute(path: Path) -> Path:
     """With every link on the way followed, but for a link that is the file itself."""
     return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
-
-
-def _complain_of_unknown(
-    batch: JobFile, lines: Lines, table: Key, given: Mapping[str, Any], known: Collection[str]
-) -> None:
-    where = f"[{table[0]}]" if table else "the job file"
-    for key in set(given) - set(known):
-        text = f"unknown key {key!r} in {where}: known are {', '.join(sorted(known))}"
-        batch.complain(lines.of((*table, key)), text)

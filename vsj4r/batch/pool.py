@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vsj4r import __version__
+from vsj4r.batch.bench import Bench
 from vsj4r.batch.tasks import Event, GivenUpError, Result, StoppedError, Task, Worker, perform
-from vsj4r.engine.cores import usable_cores
+from vsj4r.engine.devices import usable_cores
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 
@@ -76,6 +77,7 @@ class InProcess:
         self._messages = messages
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._bench = Bench()
         self._thread = threading.Thread(target=self._work, name="batch", daemon=True)
         self._thread.start()
 
@@ -88,6 +90,7 @@ class InProcess:
     def close(self) -> None:
         self._tasks.put(None)
         self._thread.join()
+        self._bench.close()
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -95,7 +98,8 @@ class InProcess:
             tell = partial(self._tell, name)
             result, failure = None, None
             try:
-                result = perform(task, Worker(threads=0, tell=tell, stopped=self._stop.is_set))
+                worker = Worker(threads=0, bench=self._bench, tell=tell, stopped=self._stop.is_set)
+                result = perform(task, worker)
             except BaseException as error:
                 failure = error
             self._messages.put(Ended(name, result, failure))
@@ -251,7 +255,8 @@ def _perform_on_dask(task: Task, topic: str) -> Result:
     def tell(event: Event) -> None:
         worker.log_event(topic, {"task": task.name, "event": event})
 
-    return perform(task, Worker(threads=worker.state.nthreads, tell=tell, stopped=stopped))
+    bench: Bench = worker.extensions.setdefault("vsj4r", Bench())  # the worker closes it when it closes
+    return perform(task, Worker(threads=worker.state.nthreads, bench=bench, tell=tell, stopped=stopped))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
 
 from vsj4r.engine import PRECISIONS
-from vsj4r.engine.cuda.driver import device_index
-from vsj4r.engine.weights import find_model
+from vsj4r.engine.devices import device_index
 from vsj4r.errors import Vsj4rError
-from vsj4r.frames.segments import SEGMENT_FRAMES
+from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
 from vsj4r.media.times import parse_rate
+from vsj4r.tables import (
+    EXACT,
+    Flag,
+    Mistake,
+    MistakesError,
+    Number,
+    Text,
+    Whole,
+    choice,
+    converted,
+    declared,
+)
 
 CHUNK_FRAMES = 4 * SEGMENT_FRAMES
 """Chunks begin at anchors of the filter, where it costs nothing."""
@@ -36,107 +49,8 @@ _OPTION_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_ENCODER = ("encoder", "preset")
 _ENCODER_KEYS = ("crf", "depth", "chroma", "options", "preset", "encoder")
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """``trim``: first frame and the one after the last, each a frame number, seconds or None.
-
-    ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
-    ``options``: of the encoder, by ffmpeg's names; ``chunk``: frames in a chunk at most.
-    ``fps`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as "30000/1001".
-    """
-
-    model: str = "j4r"
-    strength: float = 1.0
-    device: str = "auto"
-    precision: str = "auto"
-    encoder: str = "x264"
-    crf: int | None = None
-    depth: int | None = None
-    chroma: str | None = None
-    options: tuple[tuple[str, str], ...] = ()
-    fps: str | None = None
-    assume_progressive: bool = False
-    trim: tuple[int | float | None, int | float | None] = (None, None)
-    chunk: int = CHUNK_FRAMES
-    overwrite: bool = False
-
-    def reading(self) -> Reading:
-        """How the input is to be read."""
-        return Reading((self.fps and Fraction(self.fps)) or None, self.assume_progressive)
-
-    def named(self) -> dict[str, object]:
-        """By name, for people and for JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-class BadSettingError(Vsj4rError):
-    """``key`` is what is wrong."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(text)
-        self.key = key
-
-
-def layered(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
-    """The keys of ``job`` over those of ``defaults``; ``suffix`` is the output's.
-
-    Naming an encoder or a preset begins afresh: nothing that was meant for another encoder stays.
-    """
-    merged: dict[str, Any] = {}
-    for table in (defaults, job):
-        if any(key in table for key in _OF_THE_ENCODER):
-            merged = {key: value for key, value in merged.items() if key not in _ENCODER_KEYS}
-        preset = PRESETS.get(str(table.get("preset")), {})
-        merged |= preset.get(suffix.lower(), preset.get("", {}))
-        merged |= {key: value for key, value in table.items() if key != "preset"}
-    return merged
-
-
-def settings_from(given: Mapping[str, Any]) -> Settings:
-    """``given`` checked, each value for itself.
-
-    Raises:
-        BadSettingError: the first one that is wrong.
-    """
-    values: dict[str, Any] = {}
-    for key, check in _CHECKS.items():
-        if key in given:
-            try:
-                values[key] = check(given[key])
-            except Vsj4rError as error:
-                raise BadSettingError(key, str(error)) from error
-    settings = Settings(**values)
-    encoder = ENCODERS[settings.encoder]
-    if settings.crf is not None and encoder.crf is None:
-        raise BadSettingError("crf", f"encoder {settings.encoder} has no crf")
-    if settings.depth is not None and settings.depth not in encoder.depths:
-        depths = ", ".join(map(str, encoder.depths))
-        raise BadSettingError(
-            "depth", f"depth of {settings.encoder} must be one of {depths}, got {settings.depth}"
-        )
-    if settings.chroma is not None and settings.chroma not in encoder.chroma:
-        known = ", ".join(encoder.chroma)
-        raise BadSettingError(
-            "chroma", f"chroma of {settings.encoder} must be one of {known}, got {settings.chroma}"
-        )
-    return settings
-
-
-def checked_preset(value: object) -> str:
-    """Raises:
-    Vsj4rError: no such preset.
-    """
-    if not isinstance(value, str) or value not in PRESETS:
-        raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(PRESETS)}")
-    return value
-
-
-def _model(value: object) -> str:
-    if not isinstance(value, str):
-        raise Vsj4rError(f"model must be a name, got {value!r}")
-    find_model(value)
-    return value
+Moment = int | float | None
+"""A frame number, seconds, or None: the beginning or the end."""
 
 
 def _device(value: object) -> str:
@@ -147,33 +61,9 @@ def _device(value: object) -> str:
     return value
 
 
-def _strength(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise Vsj4rError(f"strength must be between 0 and 1, got {value!r}")
-    return float(value)
-
-
-def _one_of(name: str, known: tuple[str, ...]) -> Any:
-    def check(value: object) -> str:
-        if value not in known:
-            raise Vsj4rError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-        return str(value)
-
-    return check
-
-
-def _between(name: str, lowest: int, highest: int) -> Any:
-    def check(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-            raise Vsj4rError(f"{name} must be a whole number from {lowest} to {highest}, got {value!r}")
-        return value
-
-    return check
-
-
-def _chunk(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or value % SEGMENT_FRAMES:
-        raise Vsj4rError(f"chunk must be a multiple of {SEGMENT_FRAMES} frames, got {value!r}")
+def _preset(value: object) -> str:
+    if not isinstance(value, str) or value not in PRESETS:
+        raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(PRESETS)}")
     return value
 
 
@@ -181,15 +71,6 @@ def _rate(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise Vsj4rError(f"fps must be a number, got {value!r}")
     return str(parse_rate(str(value)))
-
-
-def _flag(name: str) -> Any:
-    def check(value: object) -> bool:
-        if not isinstance(value, bool):
-            raise Vsj4rError(f"{name} must be true or false, got {value!r}")
-        return value
-
-    return check
 
 
 def _options(value: object) -> tuple[tuple[str, str], ...]:
@@ -207,7 +88,7 @@ def _options(value: object) -> tuple[tuple[str, str], ...]:
     return tuple(options)
 
 
-def _trim(value: object) -> tuple[int | float | None, int | float | None]:
+def _trim(value: object) -> tuple[Moment, Moment]:
     if not isinstance(value, list) or len(value) != 2:
         raise Vsj4rError(f'trim must be [first, end], such as [0, 240] or ["0:10", "1:30.5"], got {value!r}')
     first, end = (_moment(each) for each in value)
@@ -216,8 +97,7 @@ def _trim(value: object) -> tuple[int | float | None, int | float | None]:
     return first, end
 
 
-def _moment(value: object) -> int | float | None:
-    """A frame number, or seconds; "" is the beginning or the end."""
+def _moment(value: object) -> Moment:
     if value == "":
         return None
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -229,21 +109,109 @@ def _moment(value: object) -> int | float | None:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
 
 
-_CHECKS: dict[str, Any] = {
-    "model": _model,
-    "strength": _strength,
-    "device": _device,
-    "precision": _one_of("precision", PRECISIONS),
-    "encoder": _one_of("encoder", tuple(ENCODERS)),
-    "crf": _between("crf", 0, 63),
-    "depth": _between("depth", 8, 16),
-    "chroma": _one_of("chroma", tuple(SUBSAMPLING)),
-    "options": _options,
-    "fps": _rate,
-    "assume_progressive": _flag("assume_progressive"),
-    "trim": _trim,
-    "chunk": _chunk,
-    "overwrite": _flag("overwrite"),
-}
+def _whole_number(lowest: int, highest: int) -> Any:
+    return Field(ge=lowest, le=highest, description=f"a whole number from {lowest} to {highest}")
 
-KEYS = frozenset({*_CHECKS, "preset"})
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``trim``: first frame and the one after the last.
+
+    ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
+    ``options``: of the encoder, by ffmpeg's names; ``chunk``: frames in a chunk at most.
+    ``fps`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as "30000/1001".
+    """
+
+    __pydantic_config__ = EXACT
+
+    model: Annotated[Text, Field(description="a name")] = "j4r"
+    strength: Annotated[Number, Field(ge=0, le=1, description="between 0 and 1")] = 1.0
+    device: Annotated[str, converted(_device)] = "auto"
+    precision: Annotated[str, choice(PRECISIONS)] = "auto"
+    encoder: Annotated[str, choice(ENCODERS)] = "x264"
+    crf: Annotated[Whole, _whole_number(0, 63)] | None = None
+    depth: Annotated[Whole, _whole_number(8, 16)] | None = None
+    chroma: Annotated[str, choice(SUBSAMPLING)] | None = None
+    options: Annotated[tuple[tuple[str, str], ...], converted(_options)] = ()
+    fps: Annotated[str | None, converted(_rate)] = None
+    assume_progressive: Annotated[Flag, Field(description="true or false")] = False
+    trim: Annotated[tuple[Moment, Moment], converted(_trim)] = (None, None)
+    chunk: Annotated[
+        Whole,
+        Field(
+            ge=SEGMENT_FRAMES,
+            multiple_of=SEGMENT_FRAMES,
+            description=f"a multiple of {SEGMENT_FRAMES} frames",
+        ),
+    ] = CHUNK_FRAMES
+    overwrite: Annotated[Flag, Field(description="true or false")] = False
+
+    def reading(self) -> Reading:
+        """How the input is to be read."""
+        return Reading((self.fps and Fraction(self.fps)) or None, self.assume_progressive)
+
+    def named(self) -> dict[str, object]:
+        """By name, for people and for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultsTable(Settings):
+    """``[defaults]`` of a job file."""
+
+    preset: Annotated[str, converted(_preset)] = ""
+    output: Annotated[Text, Field(min_length=1, description="a name, such as {stem}.mkv")] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobTable(DefaultsTable):
+    """``[[job]]`` of a job file. ``input``: names and patterns."""
+
+    name: Annotated[Text, Field(min_length=1, description="a text")] = ""
+    input: Annotated[
+        list[Text],
+        BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
+        Field(min_length=1, description="a name, a pattern, or a list of them"),
+    ] = field(default_factory=list)
+
+
+def layered(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
+    """The keys of ``job`` over those of ``defaults``; ``suffix`` is the output's.
+
+    Naming an encoder or a preset begins afresh: nothing that was meant for another encoder stays.
+    """
+    merged: dict[str, Any] = {}
+    for table in (defaults, job):
+        if any(key in table for key in _OF_THE_ENCODER):
+            merged = {key: value for key, value in merged.items() if key not in _ENCODER_KEYS}
+        preset = PRESETS.get(str(table.get("preset")), {})
+        merged |= preset.get(suffix.lower(), preset.get("", {}))
+        merged |= {key: value for key, value in table.items() if key != "preset"}
+    return merged
+
+
+def settings_of(table: Mapping[str, Any]) -> Settings:
+    """The keys of ``table`` that are settings; what it does not say is the default.
+
+    Raises:
+        MistakesError: all that is wrong.
+    """
+    settings = declared(Settings, {name: table[name] for name in _NAMES if name in table})
+    if mistakes := list(_unfit_for_encoder(settings)):
+        raise MistakesError(mistakes)
+    return settings
+
+
+_NAMES = tuple(each.name for each in fields(Settings))
+
+
+def _unfit_for_encoder(settings: Settings) -> Iterator[Mistake]:
+    name, encoder = settings.encoder, ENCODERS[settings.encoder]
+    if settings.crf is not None and encoder.crf is None:
+        yield Mistake(("crf",), f"encoder {name} has no crf")
+    if settings.depth is not None and settings.depth not in encoder.depths:
+        depths = ", ".join(map(str, encoder.depths))
+        yield Mistake(("depth",), f"depth of {name} must be one of {depths}, got {settings.depth}")
+    if settings.chroma is not None and settings.chroma not in encoder.chroma:
+        known = ", ".join(encoder.chroma)
+        yield Mistake(("chroma",), f"chroma of {name} must be one of {known}, got {settings.chroma}")

@@ -13,11 +13,10 @@ from typing import Literal
 
 import vapoursynth as vs
 
+from vsj4r.batch.bench import Bench
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.join import join_video
-from vsj4r.batch.opened import derained, opened, read_with_one_thread
 from vsj4r.batch.work import Plan, Work
-from vsj4r.engine import keep_last_engine
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
@@ -71,10 +70,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Where a task runs: ``threads`` of the engine (0 is the engine's own choice), and its line to whoever
-    has sent it. ``stopped`` tells whether to give up."""
+    """Where a task runs. ``threads``: of the engine, 0 is its own choice. ``bench``: what one task leaves for
+    the next. ``tell``: the line to whoever has sent it. ``stopped``: whether to give up."""
 
     threads: int
+    bench: Bench
     tell: Callable[[Event], None]
     stopped: Callable[[], bool]
 
@@ -88,7 +88,6 @@ def perform(task: Task, worker: Worker) -> Result:
         StoppedError: it was given up; nothing is left of it.
     """
     give_frames_back()
-    keep_last_engine()
     work = task.work
     try:
         work.folder.mkdir(parents=True, exist_ok=True)
@@ -102,9 +101,9 @@ def perform(task: Task, worker: Worker) -> Result:
                 return _encode(work, plan, task.number, worker)
             case "join", Plan() as plan:
                 return _join(work, plan, worker)
-        return _plan(work)
+        return _plan(work, worker)
     except UnsteadyError:
-        read_with_one_thread(work)
+        worker.bench.read_with_one_thread(work)
         raise
     except OSError as error:
         if error.errno in NO_ROOM:
@@ -112,8 +111,8 @@ def perform(task: Task, worker: Worker) -> Result:
         raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
 
 
-def _plan(work: Work) -> Plan:
-    clip, source = opened(work)
+def _plan(work: Work, worker: Worker) -> Plan:
+    clip, source = worker.bench.open(work)
     encoded, notes = _encodable(work, clip, source)
     if work.settings.depth is None:
         notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
@@ -129,7 +128,7 @@ def _plan(work: Work) -> Plan:
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
-    clip, source = derained(work, worker.threads)
+    clip, source = worker.bench.derain(work, worker.threads)
     _check_length(work, plan, clip)
     encoded, _ = _encodable(work, clip, source)
     encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
@@ -145,7 +144,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
 
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
-    clip, source = opened(work)
+    clip, source = worker.bench.open(work)
     _check_length(work, plan, clip)
     encoded, _ = _encodable(work, clip, source)
     with encoded.get_frame(0) as first:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from vsj4r.batch.jobfile import FileJob
 from vsj4r.batch.settings import Settings
-from vsj4r.engine.weights import find_model
 from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.identity import identify
 
@@ -68,21 +66,11 @@ def work_for(job: FileJob, state: Path) -> Work:
 
     Raises:
         OSError: the input cannot be read.
-        Vsj4rError: the model cannot be read, or a folder holds no images.
+        Vsj4rError: a folder holds no images.
     """
     identity = identify(job.input)
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
-    model = model_key(job.settings.model)
-    text = json.dumps([_RECIPE, identity, model, settings, str(job.output)])
+    text = json.dumps([_RECIPE, identity, job.model.sha256, settings, str(job.output)])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
-    return Work(key, job.input, job.output, job.settings, state / "parts" / key, identity, model)
-
-
-@cache
-def model_key(name: str) -> str:
-    """The sha256 of a model.
-
-    Raises:
-        Vsj4rError: there is no such model.
-    """
-    return find_model(name).sha256
+    folder = state / "parts" / key
+    return Work(key, job.input, job.output, job.settings, folder, identity, job.model.sha256)

@@ -180,14 +180,13 @@ def _check_workers(pool: OnDask, jobs: JobFile, works: list[Work]) -> None:
     UsageError: a worker lacks something, or sees other files than we do.
     """
     from vsj4r.batch.pool import Wanted
-    from vsj4r.batch.work import model_key
 
     token = jobs.state / "token"
     text = secrets.token_hex(16)
     token.write_text(text)
     wanted = Wanted(
         version=__version__,
-        models=tuple(sorted({(name, model_key(name)) for name in {work.settings.model for work in works}})),
+        models=tuple(sorted({(work.settings.model, work.model) for work in works})),
         token=(token, text),
         inputs=tuple(work.input for work in works),
         folders=tuple(sorted({work.output.parent for work in works})),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typer
 
+from vsj4r.batch.bench import Bench
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import Plan, Work
@@ -22,7 +24,12 @@ def show_plan(works: list[Work], state: Path, report: Report, *, as_json: bool) 
     """Open every file and say what would be done to it; gives the exit code."""
     ready = {record.key for record in Manifest.records_in(state) if record.owns_output()}
     report.began(sum(work.key in ready for work in works), 0)
-    worker = Worker(threads=0, tell=lambda event: None, stopped=lambda: False)
+    with closing(Bench()) as bench:
+        worker = Worker(threads=0, bench=bench, tell=lambda event: None, stopped=lambda: False)
+        return _show(works, ready, worker, report, as_json=as_json)
+
+
+def _show(works: list[Work], ready: set[str], worker: Worker, report: Report, *, as_json: bool) -> int:
     code = DONE
     for index, work in enumerate(works):
         with TemporaryDirectory(prefix="vsj4r-") as folder:

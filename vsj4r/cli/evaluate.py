@@ -15,7 +15,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from vsj4r.engine.weights import models
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
@@ -66,6 +65,7 @@ def evaluate(
     _check(folder, benchmark, gt, rain, real or [], frames, json_file, sheet)
     console = Console()
     chosen = _benchmarks(console, folder, benchmark)
+    from vsj4r.engine.weights import models
     from vsj4r.evaluation.clips import real_clips
 
     clips_of_rain = real_clips(real or [])

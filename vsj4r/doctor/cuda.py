@@ -16,8 +16,8 @@ def check_cuda() -> Iterator[Finding]:
     """The first thing that stands against CUDA, or what each model and the self-test give on every card."""
     driver, trouble = find_driver(), find_trouble()
     if driver is None or trouble is not None:
-        why, _, remedy = (trouble.text if trouble else "no NVIDIA driver was found").partition(": ")
-        yield Finding("CUDA", "absent", f"no CUDA device: {why}", remedy, needed=False)
+        what, remedy = (trouble.what, trouble.remedy) if trouble else ("no NVIDIA driver was found", "")
+        yield Finding("CUDA", "absent", f"no CUDA device: {what}", remedy, needed=False)
         return
     major, minor = driver.cuda
     what = f"the driver serves CUDA {major}.{minor} and shows {driver.devices} device(s)"

@@ -12,7 +12,7 @@ import numpy as np
 from vsj4r.doctor.findings import Finding, pip_install
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Floats, StepSpec, Tensors
-from vsj4r.engine.weights import find_model, models
+from vsj4r.engine.weights import Model, find_model, models
 from vsj4r.errors import Vsj4rError
 from vsj4r.psnr import psnr
 
@@ -37,14 +37,15 @@ def check_device(device: str, frames: int = _CPU_FRAMES) -> Iterator[Finding]:
     """What ``device`` makes of ``frames`` frames in a row: every model whose weights are whole."""
     for name in models():
         try:
-            find_model(name)
+            model = find_model(name)
+            model.check_onnx()
         except Vsj4rError:
             continue  # the weights' own check has told
-        yield _check_engine(name, device, frames)
+        yield _check_engine(model, device, frames)
 
 
-def _check_engine(model: str, device: str, frames: int) -> Finding:
-    title, needed = f"{model} on {device}", device == "cpu" and model == "j4r"
+def _check_engine(model: Model, device: str, frames: int) -> Finding:
+    title, needed = f"{model.name} on {device}", device == "cpu" and model.name == "j4r"
     remedy = pip_install("openvino" if device == "cpu" else "torch", again=True)
     try:
         reference = _derain(model, "cpu", "f32", frames)
@@ -76,9 +77,9 @@ class _Derained:
     fps: float
 
 
-def _derain(model: str, device: str, precision: str, count: int) -> _Derained:
+def _derain(model: Model, device: str, precision: str, count: int) -> _Derained:
     """The test frames, one after the other; the first step is not timed."""
-    spec = find_model(model).spec
+    spec = model.spec
     height, width = (-(-side // spec.multiple) * spec.multiple for side in (HEIGHT, WIDTH))
     frames = rainy_frames(spec, height, width, count + 1)
     engine = open_engine(model, height=height, width=width, device=device, precision=precision)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
 import platform
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 import vsj4r
 from vsj4r import __version__
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall
-from vsj4r.engine.cores import usable_cores
+from vsj4r.engine.devices import usable_cores
 from vsj4r.errors import Vsj4rError
 
 BESTSOURCE_NEEDED = 22
@@ -148,7 +147,9 @@ def check_weights() -> Iterator[Finding]:
         title, needed = f"weights {name}", name == "j4r"
         try:
             model = find_model(name)
-            _check_safetensors(model.onnx)
+            model.check_onnx()
+            if model.weights_sha256:  # CUDA and training read them
+                model.check_safetensors()
         except Vsj4rError as error:
             yield Finding(title, "bad", str(error), remedy, needed)
         else:
@@ -167,23 +168,6 @@ def check_extras() -> Iterator[Finding]:
             yield Finding(name, "absent", what, install_extra(extra), needed=False)
         else:
             yield Finding(name, "good", "installed", needed=False)
-
-
-def _check_safetensors(onnx: Path) -> None:
-    """The weights beside ``onnx``, which CUDA and training read.
-
-    Raises:
-        Vsj4rError: they have another sha256 than the JSON states, or are missing though it states one.
-    """
-    from vsj4r.engine.weights import check_sha256
-
-    file, sidecar = onnx.with_suffix(".safetensors"), onnx.with_suffix(".json")
-    stated = json.loads(sidecar.read_text("utf-8"))["sha256"].get("safetensors")
-    if stated is None:
-        return
-    if not file.is_file():
-        raise Vsj4rError(f"{file} is missing")
-    check_sha256(file, stated)
 
 
 def _weights_remedy() -> str:

@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable
-from threading import Lock
+from typing import TYPE_CHECKING, overload
 
-from vsj4r.engine.base import Engine, State, Step, Tensors
-from vsj4r.engine.cores import usable_cores
-from vsj4r.engine.cuda.layout import FrameEngine, FrameLayout
-from vsj4r.engine.devices import on_device
-from vsj4r.engine.weights import Model, find_model
+from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
+from vsj4r.engine.cache import EngineCache
+from vsj4r.engine.devices import on_device, usable_cores
 from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:  # it imports pydantic, and whoever opens an engine has found a model before
+    from vsj4r.engine.weights import Model
+
+__all__ = ["PRECISIONS", "EngineCache", "open_engine"]
 
 PRECISIONS = ("auto", "f32")
 
 
-class _Lent:
-    """The engine that is kept, in the hands of one who uses it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.spec, self.precision, self._engine = engine.spec, engine.precision, engine
-
-    def new_state(self) -> State:
-        return self._engine.new_state()
-
-    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
-        return self._engine.step(o_t, o_next, state)
-
-
-class _Last:
-    """The engine that was opened last, for who wants it again; ``user``: weakly, who has it."""
-
-    lock = Lock()
-    wanted = False
-    key: Hashable = None
-    engine: Engine | None = None
-    user: weakref.ref[_Lent] | None = None
+@overload
+def open_engine(
+    model: Model,
+    *,
+    height: int,
+    width: int,
+    device: str = ...,
+    precision: str = ...,
+    threads: int = ...,
+    tile: tuple[int, int] | None = ...,
+) -> Engine: ...
 
 
-def keep_last_engine() -> None:
-    """For a process that derains one clip after the other: from now on a clip of the same model, size and
-    options takes the engine of the one before, if that is gone. Compiling may take longer than a clip."""
-    _Last.wanted = True
+@overload
+def open_engine(
+    model: Model,
+    *,
+    height: int,
+    width: int,
+    device: str = ...,
+    precision: str = ...,
+    threads: int = ...,
+    tile: tuple[int, int] | None = ...,
+    frames: FrameLayout | None,
+    num_streams: int,
+) -> Engine | FrameEngine: ...
 
 
 def open_engine(
-    model: str,
+    model: Model,
     *,
     height: int,
     width: int,
@@ -54,85 +54,47 @@ def open_engine(
     precision: str = "auto",
     threads: int = 0,
     tile: tuple[int, int] | None = None,
-) -> Engine:
+    frames: FrameLayout | None = None,
+    num_streams: int = 1,
+) -> Engine | FrameEngine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples (multiples of ``spec.multiple``).
 
     ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
-    as memory allows.
+    as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
+    ``num_streams`` in flight. Inside ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
-        Vsj4rError: unknown model, device or precision, a damaged file, or a graph that will not compile.
+        Vsj4rError: unknown device or precision, a damaged file, or a graph that will not compile.
         ValueError: sides that are not multiples of ``spec.multiple``.
     """
-    _check_precision(precision)
+    if precision not in PRECISIONS:
+        raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if threads < 0:
         raise Vsj4rError(f"threads must be 0 (automatic) or more, got {threads}")
-    found = find_model(model)
 
     def cpu() -> Engine:
-        from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
-
         used = threads or _cores_to_use()
 
         def compiled() -> Engine:
-            return CpuEngine(found, height=height, width=width, precision=precision, threads=used, tile=tile)
+            from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
 
-        key = (found.sha256, height, width, precision, used, tile)
-        return _lent(key, compiled) if _Last.wanted else compiled()
+            model.check_onnx()
+            return CpuEngine(model, height=height, width=width, precision=precision, threads=used, tile=tile)
 
-    def cuda(index: int) -> Engine:
-        return _open_cuda(found, index, height, width, precision, 1, tile, None)
+        lender = EngineCache.lender()
+        key = (model.sha256, height, width, precision, used, tile)
+        return compiled() if lender is None else lender.lend(key, compiled)
+
+    def cuda(index: int) -> Engine | FrameEngine:
+        return _open_cuda(model, index, height, width, precision, num_streams, tile, frames)
 
     return on_device(device, cuda=cuda, cpu=cpu)
 
 
-def open_frame_engine(
-    model: str,
-    frames: FrameLayout,
-    *,
-    height: int,
-    width: int,
-    device: str,
-    precision: str,
-    num_streams: int,
-    tile: tuple[int, int] | None,
-) -> FrameEngine | None:
-    """An engine that takes ``frames`` as they are, ``num_streams`` in flight; None where ``device`` is, or
-    falls back to, the CPU.
-
-    Raises:
-        Vsj4rError: as ``open_engine``.
-    """
-    _check_precision(precision)
-    found = find_model(model)
-
-    def cuda(index: int) -> FrameEngine | None:
-        return _open_cuda(found, index, height, width, precision, num_streams, tile, frames)
-
-    return on_device(device, cuda=cuda, cpu=lambda: None)
-
-
-def _lent(key: Hashable, compiled: Callable[[], Engine]) -> Engine:
-    """The engine that is kept, if it has this ``key`` and nobody uses it, or a new one, kept instead."""
-    with _Last.lock:
-        in_use = _Last.user is not None and _Last.user() is not None
-        if _Last.engine is None or _Last.key != key or in_use:
-            _Last.engine = None  # first, for its memory
-            _Last.key, _Last.engine = key, compiled()
-        lent = _Lent(_Last.engine)
-        _Last.user = weakref.ref(lent)
-        return lent
-
-
-def _check_precision(precision: str) -> None:
-    if precision not in PRECISIONS:
-        raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-
-
 def _open_cuda(
-    found: Model,
+    model: Model,
     index: int,
     height: int,
     width: int,
@@ -140,12 +102,12 @@ def _open_cuda(
     num_streams: int,
     tile: tuple[int, int] | None,
     frames: FrameLayout | None,
-) -> FrameEngine:
+) -> Engine | FrameEngine:
     try:
         from vsj4r.engine.cuda.opening import open_cuda  # torch and CuPy
 
         return open_cuda(
-            found,
+            model,
             index=index,
             height=height,
             width=width,

@@ -8,13 +8,19 @@ declares; nobody outside the engine looks inside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Plane = NDArray[Any]
+"""(H, W) uint8, uint16, float16 or float32 samples; rows may be strided, samples in a row are not."""
+
+_ALIGNMENT = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +82,117 @@ class Engine(Protocol):
         ``o_next`` is frame t + 1, or ``o_t`` again where there is none (clip end, scene
         cut); None only for a model without look-ahead.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLayout:
+    """``height`` x ``width`` samples of luma and, with ``chroma``, 4:2:0 planes of half the sides (rounded
+    up), all of ``dtype``: uint8, uint16, float16 or float32. ``peak``: the largest code of integers. In one
+    block of memory, rows begin at multiples of 64 bytes."""
+
+    height: int
+    width: int
+    dtype: np.dtype[Any]
+    chroma: bool
+    peak: int = 0
+
+    @property
+    def half(self) -> tuple[int, int]:
+        return (self.height + 1) // 2, (self.width + 1) // 2
+
+    @property
+    def y_pitch(self) -> int:
+        return rounded_up(self.width * self.dtype.itemsize, _ALIGNMENT)
+
+    @property
+    def uv_pitch(self) -> int:
+        return rounded_up(self.half[1] * self.dtype.itemsize, _ALIGNMENT)
+
+    @property
+    def u_offset(self) -> int:
+        """0: there is no chroma."""
+        return self.height * self.y_pitch if self.chroma else 0
+
+    @property
+    def v_offset(self) -> int:
+        return self.u_offset + self.half[0] * self.uv_pitch if self.chroma else 0
+
+    @property
+    def nbytes(self) -> int:
+        luma = self.height * self.y_pitch
+        return luma + (2 * self.half[0] * self.uv_pitch if self.chroma else 0)
+
+    def views(self, block: Bytes) -> list[Plane]:
+        """The planes as arrays on a block of ``nbytes``: [y] or [y, u, v]."""
+        places = [(0, self.y_pitch, (self.height, self.width))]
+        if self.chroma:
+            places += [(offset, self.uv_pitch, self.half) for offset in (self.u_offset, self.v_offset)]
+        return [
+            np.ndarray(shape, self.dtype, block, offset, (pitch, self.dtype.itemsize))
+            for offset, pitch, shape in places
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCodes:
+    """How the codes of a frame mean light: value = (code - zero) / span. Floats mean themselves."""
+
+    y_zero: float = 0.0
+    y_span: float = 1.0
+    uv_zero: float = 0.0
+    uv_span: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Codes by which a plane changes for a residual of 1, by plane: strength times span."""
+
+    y: float = 1.0
+    u: float = 1.0
+    v: float = 1.0
+
+
+class Feed(NamedTuple):
+    """A frame to be fed. ``key``: frames of one key are the same, and are uploaded once; None is like no
+    other. ``planes``: [y] or [y, u, v], rows strided as they like."""
+
+    key: int | None
+    planes: Sequence[Plane]
+    codes: FrameCodes
+
+
+@runtime_checkable
+class FrameEngine(Protocol):
+    """An engine that takes frames of a ``FrameLayout`` as they are and gives them back derained, later: up to
+    ``depth`` of a state may be begun before the first of them is finished. Calls as for ``Engine``."""
+
+    spec: StepSpec
+    precision: str
+
+    @property
+    def depth(self) -> int: ...
+
+    def new_state(self) -> State: ...
+
+    def begin(self, now: Feed, following: Feed | None, state: State, scales: Scales | None) -> None:
+        """Feed a frame, without waiting for what comes out of it; ``following`` is frame t + 1, or ``now``
+        again. ``scales`` None: nobody wants it, and it is not to be finished.
+
+        Raises:
+            Vsj4rError: no room; ``state`` is as it was.
+        """
+
+    def waiting(self, state: State) -> int:
+        """How many frames were begun and are not finished."""
+
+    def finish(self, state: State) -> tuple[list[Plane], float, float]:
+        """Wait for the oldest frame that was begun: its planes, derained, which hold until the state's next
+        ``begin``, and the means of |luma residual| and alpha.
+
+        Raises:
+            Vsj4rError: a residual that is not finite; ``state`` is to be reset.
+        """
+
+
+def rounded_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -1,15 +1,33 @@
-"""Which device is meant by ``device``, and the one line that says why it is another."""
+"""Which device is meant by ``device``, the line that says why it is another, and how many cores there are."""
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from functools import cache
 
-from vsj4r.engine.cuda.driver import device_index, find_trouble
+from vsj4r.engine.cuda.driver import find_trouble
 from vsj4r.errors import Vsj4rError
 
 LOG = logging.getLogger("vsj4r")
+
+
+def device_index(device: str) -> int:
+    """The number in "cuda" (0) or "cuda:N".
+
+    Raises:
+        Vsj4rError: it is neither.
+    """
+    name, colon, number = device.partition(":")
+    if name != "cuda" or (colon and not (number.isascii() and number.isdigit())):
+        raise Vsj4rError(f"device must be one of auto, cpu, cuda or cuda:N, got {device!r}")
+    return int(number or 0)
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may run on, where the system tells; at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_device[T](device: str, *, cuda: Callable[[int], T], cpu: Callable[[], T]) -> T:

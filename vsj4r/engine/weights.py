@@ -4,24 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from vsj4r.engine.base import StepSpec
 from vsj4r.errors import Vsj4rError
+from vsj4r.tables import MistakesError, Text, Whole, declared
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
 _MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model whose files have been found and whose ONNX has the sha256 that its JSON states."""
+    """A model that has been found, once, and is handed on.
+
+    ``sha256``: of its ONNX, as the JSON beside it states it; ``weights_sha256``: of its safetensors, "" where
+    it has none; ``config``: of the network. The files themselves are checked by whoever reads them.
+    """
 
     name: str
     onnx: Path
     spec: StepSpec
     sha256: str
+    weights_sha256: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def safetensors(self) -> Path:
+        return self.onnx.with_suffix(".safetensors")
+
+    def check_onnx(self) -> None:
+        """Raises:
+        Vsj4rError: the ONNX cannot be read, or has another sha256.
+        """
+        _check_sha256(self.onnx, self.sha256)
+
+    def check_safetensors(self) -> None:
+        """Raises:
+        Vsj4rError: the weights are missing, cannot be read, or have another sha256.
+        """
+        _check_sha256(self.safetensors, self.weights_sha256)
 
 
 def models() -> list[str]:
@@ -33,7 +61,7 @@ def find_model(name: str) -> Model:
     """The model ``name``: one of ``models()``, or the path of an .onnx file with its .json beside it.
 
     Raises:
-        Vsj4rError: there is no such model, its JSON lacks a field, or the file has another sha256.
+        Vsj4rError: there is no such model, or its JSON lacks a field.
     """
     if name.lower().endswith(".onnx"):
         onnx = Path(name)
@@ -41,29 +69,71 @@ def find_model(name: str) -> Model:
             raise Vsj4rError(f"no model file {name!r}")
     elif name in models():
         onnx = _folder() / f"{name}.onnx"
+    elif (kind := Path(name).suffix.lower()) in (".pt", ".pth", ".ckpt", ".safetensors"):
+        source = f" --from {name}" if kind == ".pt" else ""
+        command = f"vsj4r export NAME{source}"
+        raise Vsj4rError(
+            f"model must be an .onnx file, got {name!r}: {command} writes one of trained weights"
+        )
     else:
         known = ", ".join(models()) or "none is installed"
         raise Vsj4rError(f"unknown model {name!r}: known are {known}, or give the path of an .onnx file")
     sidecar = onnx.with_suffix(".json")
     try:
-        spec, sha256 = _read_sidecar(sidecar)
+        fields = json.loads(sidecar.read_text(encoding="utf-8"))
+        if not isinstance(fields, dict):
+            raise ValueError(f"it must be an object, got {type(fields).__name__}")
+        described = declared(_Sidecar, fields)
     except FileNotFoundError:
         raise Vsj4rError(f"model {onnx} has no {sidecar.name} beside it") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except MistakesError as error:
+        all_of_them = "; ".join(mistake.text for mistake in error.mistakes)
+        raise Vsj4rError(f"{sidecar} does not describe a model: {all_of_them}") from error
+    except (OSError, ValueError, RecursionError) as error:
         raise Vsj4rError(f"{sidecar} does not describe a model: {type(error).__name__}: {error}") from error
-    check_sha256(onnx, sha256)
-    return Model(name=spec.name, onnx=onnx, spec=spec, sha256=sha256)
+    spec = StepSpec(
+        name=described.name,
+        multiple=described.multiple,
+        lookahead=described.lookahead,
+        planes=described.planes,
+        halo_px=described.halo_px,
+        whole_frame=tuple(described.whole_frame),
+    )
+    sha256 = described.sha256
+    return Model(described.name, onnx, spec, sha256.onnx, sha256.safetensors, described.config)
 
 
-def check_sha256(file: Path, stated: str) -> None:
-    """``stated``: what the JSON beside ``file`` says.
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    onnx: Text
+    safetensors: Text = ""
 
-    Raises:
-        Vsj4rError: the file has another sha256.
-    """
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
+
+@dataclass(frozen=True, slots=True)
+class _Sidecar:
+    """What an engine reads of NAME.json, which says more."""
+
+    name: Text
+    multiple: Annotated[
+        Whole, Field(ge=1, le=_MULTIPLE_MAX, description=f"an integer of 1 to {_MULTIPLE_MAX}")
+    ]
+    lookahead: Annotated[Literal[0, 1], Field(description="0 or 1")]
+    planes: Literal["y", "yuv420"]
+    halo_px: Annotated[Whole, Field(ge=0, description="an integer of at least 0")]
+    whole_frame: Annotated[list[Text], Field(description="a list of names")]
+    sha256: _Sums
+    config: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
+
+
+def _check_sha256(file: Path, stated: str) -> None:
+    sidecar = file.with_suffix(".json").name
+    if not file.is_file() or not stated:
+        raise Vsj4rError(f"{file} is missing" if stated else f"{sidecar} states no sha256 of {file.name}")
+    try:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise Vsj4rError(f"{file} cannot be read: {error.strerror}") from error
     if found != stated:
-        sidecar = file.with_suffix(".json").name
         raise Vsj4rError(f"{file} is damaged: its sha256 is {found}, {sidecar} says {stated}")
 
 
@@ -71,28 +141,3 @@ def _folder() -> Path:
     """``vsj4r/weights`` in an installed wheel, ``weights`` in a checkout."""
     installed = _PACKAGE / "weights"
     return installed if installed.is_dir() else _PACKAGE.parent / "weights"
-
-
-def _read_sidecar(path: Path) -> tuple[StepSpec, str]:
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    multiple, lookahead, planes = fields["multiple"], fields["lookahead"], fields["planes"]
-    if not isinstance(multiple, int) or not 1 <= multiple <= _MULTIPLE_MAX:
-        raise ValueError(f"multiple must be an integer of 1 to {_MULTIPLE_MAX}, got {multiple!r}")
-    if lookahead not in (0, 1):
-        raise ValueError(f"lookahead must be 0 or 1, got {lookahead!r}")
-    if planes not in ("y", "yuv420"):
-        raise ValueError(f"planes must be 'y' or 'yuv420', got {planes!r}")
-    halo_px, whole_frame = fields["halo_px"], fields["whole_frame"]
-    if not isinstance(halo_px, int) or halo_px < 0:
-        raise ValueError(f"halo_px must be an integer of at least 0, got {halo_px!r}")
-    if not isinstance(whole_frame, list) or not all(isinstance(name, str) for name in whole_frame):
-        raise ValueError(f"whole_frame must be a list of names, got {whole_frame!r}")
-    spec = StepSpec(
-        name=str(fields["name"]),
-        multiple=multiple,
-        lookahead=lookahead,
-        planes=planes,
-        halo_px=halo_px,
-        whole_frame=tuple(whole_frame),
-    )
-    return spec, str(fields["sha256"]["onnx"])

@@ -22,10 +22,10 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.block_motion import Floats
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score
 from vsj4r.evaluation.real_rain import RainMeter, RealScores
+from vsj4r.frames import SEGMENT_FRAMES, WARMUP_FRAMES
 from vsj4r.frames.formats import Format, Geometry
-from vsj4r.frames.planes import Converter
-from vsj4r.frames.segments import SEGMENT_FRAMES, WARMUP_FRAMES, Segments
-from vsj4r.plugin.ring import TensorRing
+from vsj4r.frames.planes import Converter, TensorCache
+from vsj4r.frames.segments import Segments
 
 Pixels = NDArray[np.uint8]
 Method = Callable[[Iterable[Pixels]], Iterator[Pixels]]
@@ -71,7 +71,8 @@ def _with_ends_repeated(frames: Iterable[Pixels], times: int) -> Iterator[Pixels
 def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
     """A model run over a clip as the filter runs it by default, cuts apart: its conversion of RGB, its
     segments. So a figure is that of the tool."""
-    spec = find_model(model).spec
+    found = find_model(model)
+    spec = found.spec
 
     def run(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
         clip = _Clip(rainy)
@@ -80,9 +81,9 @@ def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method
         height, width = clip[0].shape[:2]
         convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), spec)
         rows, columns = convert.padded_height, convert.padded_width
-        engine = open_engine(model, height=rows, width=columns, precision=precision, threads=threads)
+        engine = open_engine(found, height=rows, width=columns, precision=precision, threads=threads)
         state = engine.new_state()
-        ring = TensorRing([convert.new_tensors() for _ in range(2)])
+        ring = TensorCache([convert.new_tensors() for _ in range(2)])
 
         def tensors(t: int) -> Tensors:
             return ring.get(t, lambda into: load(clip[t], convert, into))

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Plane = NDArray[Any]
-"""(H, W) uint8, uint16, float16 or float32 samples; rows may be strided, samples in a row are not."""
+from vsj4r.engine.base import Plane
 
 Family = Literal["gray", "rgb", "yuv"]
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsj4r.engine.base import Floats, Step
+from vsj4r.engine.base import Floats, Plane, Step
 from vsj4r.frames.chroma import doubled
-from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.frames.formats import Format, Geometry
 
 
 class Levels(NamedTuple):

@@ -15,9 +15,6 @@ from vsj4r.frames.scenes import Cuts
 RUN_FRAMES = 16
 """Steps taken at once. A longer run is cut, so that a seek far into a segment holds few source frames."""
 
-SEGMENT_FRAMES, WARMUP_FRAMES = 120, 8
-"""``segment`` and ``warmup`` of ``Derain`` where nobody says otherwise (docs/benchmarks.md)."""
-
 LIVE_STATES = 2
 """States kept: one for whoever reads on, one for a seek beside it."""
 

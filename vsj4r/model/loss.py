@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import Estimate
+from vsj4r.tables import EXACT, Number
+
+Weight = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +26,13 @@ class LossWeights:
     ``chroma``: weight of chroma channels against luma's. A lambda of 0 leaves its network unevaluated.
     """
 
+    __pydantic_config__ = EXACT
+
     joint: Literal["l2", "charbonnier"] = "l2"
-    lambda_d: float = 0.001
-    lambda_c: float = 0.0001
-    lambda_r: float = 0.0001
-    chroma: float = 1.0
+    lambda_d: Weight = 0.001
+    lambda_c: Weight = 0.0001
+    lambda_r: Weight = 0.0001
+    chroma: Weight = 1.0
 
 
 def high_pass(image: Tensor) -> Tensor:

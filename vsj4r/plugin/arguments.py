@@ -8,8 +8,8 @@ from typing import Self
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Family, Format, Geometry
 from vsj4r.frames.scenes import Cuts, FoundCuts
-from vsj4r.frames.segments import SEGMENT_FRAMES, WARMUP_FRAMES
 from vsj4r.plugin.cut_files import read_cuts
+from vsj4r.plugin.signature import ARGUMENTS, DEFAULTS, OUTPUT_NAMES
 
 _FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
 _FLOAT = 1  # VSSampleType
@@ -23,9 +23,8 @@ they vary), ``frames``."""
 Given = dict[str, list[int] | list[float] | list[str]]
 """The arguments of a call that were given, each as the list that a VSMap holds."""
 
-OUTPUTS = ("derained", "rain", "occlusion")
-
-_LISTS = ("scenes", "planes", "output", "tile")
+_LISTS = frozenset(each.name for each in ARGUMENTS if each.kind.native.endswith("[]"))
+_DEFAULTS = {name: (value,) if name in _LISTS else value for name, value in DEFAULTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +79,23 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Everything beside the clip. ``device`` and ``precision`` are the engine's to check.
+    """The arguments beside the clips, whose meaning and defaults are in ``signature``. ``device`` and
+    ``precision`` are the engine's to check."""
 
-    ``num_streams``: frames in flight where they go straight to a CUDA device. ``segment``: frames between
-    periodic anchors, 0 for none; ``warmup``: frames of run-in before an anchor. ``planes``: those that are
-    derained, all without.
-    ``output``: at least one of ``OUTPUTS``. ``tile``: side or width and height in pixels, 0 for what memory
-    allows; see ``tile_px``. ``scenes``, or the file ``qpfile``: all cuts; without either they are found,
-    unless ``scene_detect`` is 0.
-    """
-
-    model: str = "j4r"
-    strength: float = 1.0
-    device: str = "auto"
-    precision: str = "auto"
-    threads: int = 0
-    num_streams: int = 1
-    segment: int = SEGMENT_FRAMES
-    warmup: int = WARMUP_FRAMES
-    scene_detect: int = 1
+    model: str
+    strength: float
+    device: str
+    precision: str
+    threads: int
+    num_streams: int
+    segment: int
+    warmup: int
+    scene_detect: int
+    output: tuple[str, ...]
+    tile: tuple[int, ...]
     scenes: tuple[int, ...] | None = None
     qpfile: str | None = None
     planes: tuple[int, ...] | None = None
-    output: tuple[str, ...] = OUTPUTS[:1]
-    tile: tuple[int, ...] = (0,)
 
     @classmethod
     def checked(cls, given: Given) -> Self:
@@ -113,7 +105,7 @@ class Arguments:
             Vsj4rError: a number outside its range, or two arguments that exclude each other.
         """
         values = {name: tuple(value) if name in _LISTS else value[0] for name, value in given.items()}
-        arguments = cls(**values)  # type: ignore[arg-type]
+        arguments = cls(**_DEFAULTS | values)  # type: ignore[arg-type]
         if not 0 <= arguments.strength <= 1:
             raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength:g}")
         if arguments.threads < 0:
@@ -131,8 +123,8 @@ class Arguments:
         if arguments.scenes is not None and arguments.qpfile is not None:
             raise Vsj4rError("scenes must be given alone, got qpfile too")
         for name in arguments.output:
-            if name not in OUTPUTS:
-                raise Vsj4rError(f"output must be one of {', '.join(OUTPUTS)}, got {name!r}")
+            if name not in OUTPUT_NAMES:
+                raise Vsj4rError(f"output must be one of {', '.join(OUTPUT_NAMES)}, got {name!r}")
         if not 1 <= len(arguments.tile) <= 2:
             raise Vsj4rError(f"tile must be one number or two, got {len(arguments.tile)}")
         if min(arguments.tile) < 0 or (min(arguments.tile) == 0 and len(arguments.tile) == 2):

@@ -7,40 +7,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vsj4r.engine import open_frame_engine
-from vsj4r.engine.base import State, StepSpec
-from vsj4r.engine.cuda.layout import Codes, FrameEngine, FrameLayout, Scales, Source
-from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.engine.base import Feed, FrameCodes, FrameEngine, FrameLayout, Plane, Scales, State, StepSpec
+from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.layers import Levels
 from vsj4r.plugin.arguments import Arguments
 
 
-def open_direct(geometry: Geometry, spec: StepSpec, arguments: Arguments, *, masked: bool) -> Direct | None:
-    """None where the device is the CPU, and where planes pass through arithmetic that only ``frames`` has:
-    RGB, chroma that is not 4:2:0, a mask, other outputs.
-
-    Raises:
-        Vsj4rError: as ``open_engine``.
-    """
+def layout_of(
+    geometry: Geometry, spec: StepSpec, arguments: Arguments, *, masked: bool
+) -> FrameLayout | None:
+    """What a ``FrameEngine`` would take of frames of ``geometry``. None where planes pass through arithmetic
+    that only ``frames`` has: RGB, chroma that is not 4:2:0, a mask, other outputs."""
     kind = geometry.format
     chroma = spec.planes == "yuv420" and kind.family == "yuv"
     if masked or arguments.output != ("derained",) or kind.family == "rgb":
         return None
     if chroma and (kind.ssw, kind.ssh) != (1, 1):
         return None
-    layout = FrameLayout(geometry.height, geometry.width, kind.dtype, chroma, kind.peak)
-    height, width = geometry.padded(spec.multiple)
-    engine = open_frame_engine(
-        arguments.model,
-        layout,
-        height=height,
-        width=width,
-        device=arguments.device,
-        precision=arguments.precision,
-        num_streams=arguments.num_streams,
-        tile=arguments.tile_px,
-    )
-    return None if engine is None else Direct(engine, kind, layout, arguments.planes)
+    return FrameLayout(geometry.height, geometry.width, kind.dtype, chroma, kind.peak)
 
 
 class Direct:
@@ -53,13 +37,11 @@ class Direct:
         self._format, self._planes = kind, planes
         self._count = 3 if layout.chroma else 1
 
-    def source(self, n: int, planes: Sequence[Plane], *, full: bool) -> Source:
+    def source(self, n: int, planes: Sequence[Plane], *, full: bool) -> Feed:
         y, uv = (self._format.codes(plane, full=full) for plane in (0, 1))
-        return Source(n, planes[: self._count], Codes(y.zero, y.span, uv.zero, uv.span))
+        return Feed(n, planes[: self._count], FrameCodes(y.zero, y.span, uv.zero, uv.span))
 
-    def begin(
-        self, now: Source, following: Source, state: State, *, strength: float | None, full: bool
-    ) -> None:
+    def begin(self, now: Feed, following: Feed, state: State, *, strength: float | None, full: bool) -> None:
         """``FrameEngine.begin``; without a ``strength`` nothing is to be finished."""
         scales = None if strength is None else self._scales(strength, full)
         self.engine.begin(now, following, state, scales)

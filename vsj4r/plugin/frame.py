@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.engine.base import Plane
+from vsj4r.frames.formats import Format, Geometry
 
 RANGE_FULL = 1
 
 Planes = tuple[memoryview, memoryview | None, memoryview | None]
-RawFrame = tuple[Planes, tuple[int, int, int], int, int, int, int, float | None]
+RawFrame = tuple[Planes, tuple[int, int, int], int, int, int, int, float | str | None]
 
 
 class Frame(NamedTuple):
@@ -17,7 +18,8 @@ class Frame(NamedTuple):
 
     ``planes`` is the memory of each plane, None beyond the first of GRAY; ``strides`` in bytes; ``range`` 1
     full, 0 limited, -1 not stated; ``matrix`` _Matrix and ``scene_change`` _SceneChangePrev, -1 when absent;
-    ``field_based`` the frame property, 0 when absent; ``strength`` J4RStrength, None when absent.
+    ``field_based`` the frame property, 0 when absent; ``strength`` J4RStrength, a text where it is no
+    number, None when absent.
     """
 
     planes: Planes
@@ -26,7 +28,7 @@ class Frame(NamedTuple):
     matrix: int
     field_based: int
     scene_change: int
-    strength: float | None
+    strength: float | str | None
 
     def views(self, geometry: Geometry) -> list[Plane]:
         """The planes as arrays on the frame's own memory."""

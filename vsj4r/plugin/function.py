@@ -7,14 +7,13 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.plugin.signature import ARGUMENTS, FLAG, OUTPUTS, PATH
 
 if TYPE_CHECKING:
     import vapoursynth as vs
 
-Output = Literal["derained", "rain", "occlusion"]
-
-RIDES = {"derained": "J4RDerained", "rain": "J4RRainLayer", "occlusion": "J4ROcclusionMap"}
-"""The frame property under which an output rides on the first one."""
+# written by scripts/signature.py
+OutputName = Literal["derained", "rain", "occlusion"]
 
 
 @overload
@@ -34,7 +33,7 @@ def derain(
     qpfile: str | PathLike[str] | None = ...,
     mask: vs.VideoNode | None = ...,
     planes: Sequence[int] | None = ...,
-    output: Output = ...,
+    output: OutputName = ...,
     tile: int | Sequence[int] = ...,
 ) -> vs.VideoNode: ...
 
@@ -56,7 +55,7 @@ def derain(
     qpfile: str | PathLike[str] | None = ...,
     mask: vs.VideoNode | None = ...,
     planes: Sequence[int] | None = ...,
-    output: Sequence[Output],
+    output: Sequence[OutputName],
     tile: int | Sequence[int] = ...,
 ) -> tuple[vs.VideoNode, ...]: ...
 
@@ -77,59 +76,77 @@ def derain(
     qpfile: str | PathLike[str] | None = None,
     mask: vs.VideoNode | None = None,
     planes: Sequence[int] | None = None,
-    output: Output | Sequence[Output] = "derained",
+    output: OutputName | Sequence[OutputName] = "derained",
     tile: int | Sequence[int] = 0,
 ) -> vs.VideoNode | tuple[vs.VideoNode, ...]:
-    """Take the rain out of ``clip``: GRAY, RGB or YUV, of one format and size, progressive.
+    """Take the rain out of ``clip``.
 
     Args:
-        model: a shipped name, or the path of an exported .onnx.
-        strength: share of the rain that is taken away, 0 to 1; ``J4RStrength`` of a frame goes first.
-        device: "cpu", "cuda" or "cuda:N"; "auto" is CUDA where it works, otherwise the CPU.
-        precision: "auto", the fastest that the device computes natively, or "f32".
-        threads: of inference; 0 is all cores, less one where there are more than two.
-        num_streams: frames in flight on a CUDA device, 1 to 8; with 2 it need not wait for copies.
-        segment: frames from one beginning of the memory to the next; 0 is none but the first.
-        warmup: frames run in before each of them, their output thrown away.
-        scene_detect: find scene cuts, and read ``_SceneChangePrev``.
-        scenes: first frames of all scenes instead.
-        qpfile: a file of them: x264 qpfile or Av1an scenes.
-        mask: where to derain: GRAY, of the clip's size, full range.
-        planes: numbers of the planes to derain, all without.
-        output: "derained", "rain" (what was taken away, on black) or "occlusion" (a GRAY map); of several
-            names a tuple of as many clips, which share each evaluation.
-        tile: side, or width and height, in pixels to evaluate at a time; 0 is as much as memory allows.
+        clip: GRAY, RGB, or YUV with any chroma subsampling up to 4; 8 to 16 bit integers, half or single
+            floats; of one format and size, progressive. Any size, odd ones too: padding happens inside.
+        model: `j4r` (quality), `j4r-lite` (speed), `j4r-paper` (the paper's network, to compare with; it
+            blurs), or the path of an .onnx that `vsj4r export` has written.
+        strength: Share of the estimated rain that is taken away, 0 to 1. 0 gives the input, bit for bit. The
+            property `J4RStrength` of a frame overrides it.
+        device: `cpu`, `cuda` or `cuda:N` (see CUDA for what has run on which card); `auto` is `cuda:0` where
+            that works, otherwise the CPU.
+        precision: `auto` is the fastest that the device computes natively (bfloat16 on recent CPUs); `f32` is
+            single precision.
+        threads: Threads of inference. 0: all cores, but one is left to the encoder where there are more than
+            two.
+        num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 it need not wait for copies and for the
+            host.
+        segment: The memory begins anew every so many frames, so that a seek costs a bounded replay. 0: never.
+        warmup: Frames that run in before each such beginning; their output is thrown away.
+        scene_detect: Find scene cuts, and begin the memory anew at each. A frame with `_SceneChangePrev` says
+            itself whether it is one. Off: the clip is one scene.
+        scenes: The first frame of each scene, in place of all detection; an empty list is one scene.
+        qpfile: The same from a file: an x264 qpfile (`120 K` or `120 I`), or the scenes of Av1an (JSON).
+        mask: Where to derain: a GRAY clip of the clip's size, any depth, full range. Black comes back to the
+            bit, grey is derained in part. Where it is shorter its last frame goes on.
+        planes: The planes to derain; the others are copied. All by default.
+        output: `derained`, the clip without its rain; `rain`, what was taken away, on black, in the clip's
+            format; `occlusion`, the map of what rain hides, GRAY in the clip's depth, full range. Several are
+            evaluated once: the first is the clip, the others ride on it as frames and come out with
+            `std.PropToClip` of `J4RDerained`, `J4RRainLayer`, `J4ROcclusionMap`.
+        tile: Pixels that are evaluated at a time: a side, or width and height. The overlap comes on top, and
+            there is no seam. 0: as much as 1 GiB allows; 1080p is one tile. On CUDA it is an upper bound:
+            tiles become smaller where memory runs out, and 0 begins with the frame.
 
     Raises:
         vapoursynth.Error: ``Derain: <what> must be <rule>, got <value>``.
         Vsj4rError: the filter is not installed.
     """
+    # as far as here
     import vapoursynth as vs
 
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
-    optional: dict[str, Any] = {
-        "scenes": None if scenes is None else list(scenes),
-        "qpfile": None if qpfile is None else fspath(qpfile),
-        "mask": mask,
-        "planes": None if planes is None else list(planes),
-    }
-    names = [output] if isinstance(output, str) else list(output)
-    derained = vs.core.j4r.Derain(
-        clip,
-        model=model,
-        strength=strength,
-        device=device,
-        precision=precision,
-        threads=threads,
-        num_streams=num_streams,
-        segment=segment,
-        warmup=warmup,
-        scene_detect=scene_detect,
-        output=names,
-        tile=[tile] if isinstance(tile, int) else list(tile),
-        **{name: value for name, value in optional.items() if value is not None},
-    )
+    derained = vs.core.j4r.Derain(**_checked(locals()))
     if isinstance(output, str):
         return derained
-    return derained, *(derained.std.PropToClip(prop=RIDES[name]) for name in names[1:])
+    property_of = {each.name: each.property for each in OUTPUTS}
+    return derained, *(derained.std.PropToClip(prop=property_of[name]) for name in output[1:])
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments among ``given`` that are not None, as VapourSynth takes them.
+
+    Raises:
+        vapoursynth.Error: one is of another type.
+    """
+    import vapoursynth as vs
+
+    arguments = {}
+    for argument in ARGUMENTS:
+        value = given[argument.name]
+        if value is None and argument.default is None:
+            continue
+        if not argument.kind.holds(value):
+            raise vs.Error(f"Derain: {argument.name} must be {argument.kind.rule}, got {value!r}")
+        if argument.kind in (PATH, FLAG):
+            value = fspath(value) if argument.kind is PATH else int(value)
+        elif argument.kind.native.endswith("[]"):
+            value = list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+        arguments[argument.name] = value
+    return arguments

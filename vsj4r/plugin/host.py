@@ -12,21 +12,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import cast
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import State, Tensors
+from vsj4r.engine.base import Engine, FrameEngine, State, Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
 from vsj4r.frames.layers import Levels
-from vsj4r.frames.planes import Converter
+from vsj4r.frames.planes import Converter, TensorCache
 from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
-from vsj4r.plugin.direct import Direct, open_direct
+from vsj4r.plugin.direct import Direct, layout_of
 from vsj4r.plugin.frame import Frame, RawFrame
-from vsj4r.plugin.outputs import Outputs
-from vsj4r.plugin.ring import TensorRing
+from vsj4r.plugin.writer import OutputWriter
 
 Frames = dict[int, Frame]
 
@@ -64,31 +64,33 @@ class Host:
         geometry = clip.geometry
         arguments.check_planes(geometry.format)
         cuts = arguments.cuts(clip.frames)
-        spec = find_model(arguments.model).spec
+        model = find_model(arguments.model)
+        spec = model.spec
         self._converter = Converter(geometry, spec)
-        self._direct = open_direct(geometry, spec, arguments, masked=mask is not None)
-        self._engine = (
-            self._direct.engine
-            if self._direct
-            else open_engine(
-                arguments.model,
-                height=self._converter.padded_height,
-                width=self._converter.padded_width,
-                device=arguments.device,
-                precision=arguments.precision,
-                threads=arguments.threads,
-                tile=arguments.tile_px,
-            )
+        layout = layout_of(geometry, spec, arguments, masked=mask is not None)
+        self._engine = open_engine(
+            model,
+            height=self._converter.padded_height,
+            width=self._converter.padded_width,
+            device=arguments.device,
+            precision=arguments.precision,
+            threads=arguments.threads,
+            tile=arguments.tile_px,
+            frames=layout,
+            num_streams=1 if layout is None else arguments.num_streams,
         )
+        self._direct: Direct | None = None
+        if layout is not None and isinstance(self._engine, FrameEngine):
+            self._direct = Direct(self._engine, geometry.format, layout, arguments.planes)
         self._geometry = geometry
-        self._outputs = Outputs(self._converter, arguments, mask)
+        self._writer = OutputWriter(self._converter, arguments, mask)
         self._lookahead = spec.lookahead
         self._cuts = cuts
         segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead, self._cuts)
         self._schedule = Schedule(segments, ahead=self._direct.engine.depth - 1 if self._direct else 0)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
         held = 0 if self._direct else 1 + LIVE_STATES
-        self._tensors = TensorRing([self._converter.new_tensors() for _ in range(held)])
+        self._tensors = TensorCache([self._converter.new_tensors() for _ in range(held)])
 
     def reads(self, n: int) -> tuple[bool, Run]:
         """What to do now on the way to output ``n``: True to ``look`` at the frames of the run, False to
@@ -129,7 +131,7 @@ class Host:
             frames = {n: Frame(*source) for n, source in enumerate(sources, i)}
             written = [Frame(*out) for out in outs]
             neighbour = self._neighbour(i, frames)
-            refusal = self._outputs.refusal(frames[i]) if outs else None
+            refusal = self._writer.refusal(frames[i]) if outs else None
             if self._direct is None:
                 writable = [] if refusal else written
                 evaluate = self._by_tensors(i, neighbour, frames, mask and Frame(*mask), writable)
@@ -150,12 +152,13 @@ class Host:
     def _by_tensors(
         self, i: int, neighbour: int, frames: Frames, mask: Frame | None, outs: list[Frame]
     ) -> Callable[[State], Levels]:
+        engine = cast("Engine", self._engine)  # for it takes no frames
         o_t = self._load(i, frames[i])
         o_next = o_t if neighbour == i else self._load(neighbour, frames[neighbour])
 
         def evaluate(state: State) -> Levels:
-            step = self._engine.step(o_t, o_next if self._lookahead else None, state)
-            return self._outputs.write(step, frames[i], mask, outs) if outs else Levels(0, 0)
+            step = engine.step(o_t, o_next if self._lookahead else None, state)
+            return self._writer.write(step, frames[i], mask, outs) if outs else Levels(0, 0)
 
         return evaluate
 
@@ -185,7 +188,7 @@ class Host:
             direct.source(each, frames[each].views(self._geometry), full=frames[each].is_full(kind))
             for each in (n, self._neighbour(n, frames))
         )
-        strength = self._outputs.strength_of(frames[n]) if wanted else None
+        strength = self._writer.strength_of(frames[n]) if wanted else None
         direct.begin(now, following, state, strength=strength, full=frames[n].is_full(kind))
 
     def _neighbour(self, n: int, frames: Frames) -> int:

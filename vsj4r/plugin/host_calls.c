@@ -1,6 +1,5 @@
 #include "host_calls.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +212,7 @@ static Py_ssize_t stride(const VSFrame *frame, int plane, const VSAPI *api)
     return plane < api->getVideoFrameFormat(frame)->numPlanes ? api->getStride(frame, plane) : 0;
 }
 
-/* J4RStrength as a float, NaN where it is no number, None where the frame has none. */
+/* J4RStrength as a float, or as a text where it is no number; None where the frame has none. */
 static PyObject *strength_of(const VSFrame *frame, const VSAPI *api)
 {
     const VSMap *properties = api->getFramePropertiesRO(frame);
@@ -224,8 +223,11 @@ static PyObject *strength_of(const VSFrame *frame, const VSAPI *api)
         return python.Py_BuildValue("d", api->mapGetFloat(properties, "J4RStrength", 0, NULL));
     case ptUnset:
         return python.Py_BuildValue("");
+    case ptData:
+        return python.PyUnicode_DecodeUTF8(api->mapGetData(properties, "J4RStrength", 0, NULL),
+                                           api->mapGetDataSize(properties, "J4RStrength", 0, NULL), "replace");
     default:
-        return python.Py_BuildValue("d", NAN);
+        return python.Py_BuildValue("s", "neither number nor text");
     }
 }
 
@@ -262,22 +264,24 @@ static PyObject *frame_list(const VSFrame *const *frames, VSFrame *const *writab
     return list;
 }
 
-bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error)
+StepResult host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error)
 {
     PyObject *mask = frames->mask ? frame_tuple(frames->mask, NULL, api) : python.Py_BuildValue("");
-    PyObject *levels = python.PyObject_CallMethod(
+    PyObject *answer = python.PyObject_CallMethod(
         host, "step", "(iiNNN)", i, target, frame_list(frames->sources, NULL, frames->source_count, api), mask,
         frame_list((const VSFrame *const *)frames->outs, frames->outs, frames->count, api));
     const char *refusal = NULL;
-    bool stepped = levels && python.PyArg_ParseTuple(levels, "ddz", &frames->rain, &frames->occlusion, &refusal);
-    if (!stepped)
+    StepResult result = STEP_DONE;
+    if (!answer || !python.PyArg_ParseTuple(answer, "ddz", &frames->rain, &frames->occlusion, &refusal)) {
         take_exception(error);
-    frames->refused = stepped && refusal;
-    if (frames->refused)
+        result = STEP_FAILED;
+    } else if (refusal) {
         snprintf(error->text, sizeof error->text, "%s", refusal);
-    if (levels)
-        python.Py_DecRef(levels);
-    return stepped;
+        result = STEP_REFUSED;
+    }
+    if (answer)
+        python.Py_DecRef(answer);
+    return result;
 }
 
 void host_forget(PyObject *host, int n)

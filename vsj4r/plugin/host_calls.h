@@ -47,11 +47,16 @@ typedef struct HostFrames {
     VSFrame *outs[OUTPUTS_MAX];
     int count; /* 0: the output is thrown away */
     double rain, occlusion; /* gives, unless `count` is 0: means over the frame */
-    bool refused; /* gives: the state has gone on, but the outputs are not to be used */
 } HostFrames;
 
-/* Feed frame `i`. `error` says why it failed or was refused. */
-bool host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error);
+typedef enum StepResult {
+    STEP_DONE,
+    STEP_REFUSED, /* the state has gone on, but the outputs are not to be used */
+    STEP_FAILED,  /* the state has not gone on */
+} StepResult;
+
+/* Feed frame `i`. Unless it is done, `error` says why. */
+StepResult host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error);
 
 /* Request `n` has failed. */
 void host_forget(PyObject *host, int n);

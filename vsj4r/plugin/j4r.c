@@ -15,7 +15,7 @@
 
 typedef struct Derain {
     VSNode *node, *mask; /* the mask may be NULL */
-    bool *unmasked;      /* the frames of the mask that could not be had */
+    bool *absent;        /* the frames of the mask that could not be had */
     Outputs outputs;
     PyObject *host;
     Request *requests;
@@ -49,18 +49,16 @@ static int derain_mask_frame(const Derain *d, int i, const VSAPI *api)
  * request's own output. Returns whether anything had to be asked for. */
 static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrameContext *context, const VSAPI *api)
 {
-    bool asked = held_move(&request->source, run->first, run->last, NULL, d->node, context, api);
+    bool asked = held_move(&request->source, run->first, run->last, NULL, 0, d->node, context, api);
     if (!d->mask || d->mask == d->node) /* which are the same frames, held once */
         return asked;
-    if (run->look)
-        return held_move(&request->mask, HELD_NONE.first, HELD_NONE.last, NULL, d->mask, context, api) || asked;
-    int first = derain_mask_frame(d, run->keep > run->first ? run->keep : run->first, api);
-    int last = derain_mask_frame(d, run->stop, api);
-    bool *own = &d->unmasked[derain_mask_frame(d, request->n, api)], was = *own;
-    *own = false;
-    asked = held_move(&request->mask, first, last, d->unmasked, d->mask, context, api) || asked;
-    *own = was;
-    return asked;
+    int first = HELD_NONE.first, last = HELD_NONE.last;
+    if (!run->look) {
+        first = derain_mask_frame(d, run->keep > run->first ? run->keep : run->first, api);
+        last = derain_mask_frame(d, run->stop, api);
+    }
+    int own = derain_mask_frame(d, request->n, api);
+    return held_move(&request->mask, first, last, d->absent, own, d->mask, context, api) || asked;
 }
 
 /* Frame i has been stepped. */
@@ -81,41 +79,49 @@ static void derain_finish(Derain *d, int i, const VSFrame *out, const VSAPI *api
     ring_put(&d->ring, i, out, api);
 }
 
+/* The mask for frame i, or NULL where it is absent, which is remembered. */
+static const VSFrame *derain_mask(Derain *d, int i, VSFrameContext *context, const VSAPI *api)
+{
+    int number = derain_mask_frame(d, i, api);
+    const VSFrame *mask = api->getFrameFilter(number, d->mask, context);
+    d->absent[number] = !mask;
+    return mask;
+}
+
 /* Step frame i of a run; its output counts unless it is warm-up, or the mask is absent. */
-static bool derain_step(Derain *d, const Request *request, int i, const HostRun *run, VSFrameContext *context,
-                        VSCore *core, const VSAPI *api, HostError *error)
+static StepResult derain_step(Derain *d, const Request *request, int i, const HostRun *run, VSFrameContext *context,
+                              VSCore *core, const VSAPI *api, HostError *error)
 {
     HostFrames frames = {.count = i >= run->keep ? d->outputs.count : 0};
     int count = run->ahead + 2 < HOST_SOURCES_MAX ? run->ahead + 2 : HOST_SOURCES_MAX;
     for (int n = i; n <= run->last && n < i + count; n++)
         frames.sources[frames.source_count++] = api->getFrameFilter(n, d->node, context);
-    bool there = true;
+    StepResult result = STEP_DONE;
     if (frames.count && d->mask) {
-        int number = derain_mask_frame(d, i, api);
-        frames.mask = api->getFrameFilter(number, d->mask, context);
-        if (frames.mask)
-            d->unmasked[number] = false;
-        else
+        frames.mask = derain_mask(d, i, context, api);
+        if (!frames.mask)
             frames.count = 0;
-        there = frames.mask || i != request->n;
+        if (!frames.mask && i == request->n) {
+            snprintf(error->text, sizeof error->text, "mask must have this frame, got none");
+            result = STEP_FAILED;
+        }
     }
-    if (!there)
-        snprintf(error->text, sizeof error->text, "mask must have this frame, got none");
     if (frames.count)
         outputs_new(&d->outputs, frames.outs, frames.sources[0], core, api);
-    bool stepped = there && host_step(d->host, i, run->target, &frames, api, error);
-    if (!stepped || frames.refused)
+    if (result == STEP_DONE)
+        result = host_step(d->host, i, run->target, &frames, api, error);
+    if (result != STEP_DONE)
         name_frame(error, i);
-    if (frames.refused)
+    if (result == STEP_REFUSED)
         requests_fail(d->requests, i, error);
-    if (stepped && frames.count && !frames.refused)
+    if (result == STEP_DONE && frames.count)
         derain_finish(d, i, outputs_join(&d->outputs, frames.outs, frames.rain, frames.occlusion, api), api);
     else
         outputs_free(&d->outputs, frames.outs, api);
     api->freeFrame(frames.mask);
     while (frames.source_count)
         api->freeFrame(frames.sources[--frames.source_count]);
-    return stepped;
+    return result;
 }
 
 /* Look at the frames of a run, which are held. */
@@ -152,7 +158,7 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
             continue;
         }
         for (int i = run.first; i <= run.stop; i++) {
-            if (!derain_step(d, request, i, &run, context, core, api, error)) {
+            if (derain_step(d, request, i, &run, context, core, api, error) == STEP_FAILED) {
                 host_forget(d->host, run.target);
                 if (run.target != request->n)
                     break; /* another request's trouble, which it will meet itself */
@@ -184,7 +190,7 @@ static void derain_give_up(Derain *d, Request *request, VSFrameContext *context,
 {
     for (int i = request->mask.first; i <= request->mask.last; i++) {
         const VSFrame *mask = api->getFrameFilter(i, d->mask, context);
-        d->unmasked[i] = !mask;
+        d->absent[i] = !mask;
         api->freeFrame(mask);
     }
     HostError ignored;
@@ -232,7 +238,7 @@ static void VS_CC derain_free(void *instance, VSCore *core, const VSAPI *api)
     while (d->requests)
         api->freeFrame(request_close(&d->requests, d->requests));
     ring_free(&d->ring, api);
-    free(d->unmasked);
+    free(d->absent);
     api->freeNode(d->mask);
     api->freeNode(d->node);
     free(d);
@@ -254,11 +260,11 @@ static bool derain_open(Derain *d, const VSMap *in, VSCore *core, const VSAPI *a
     if (!d->host)
         return false;
     if (d->mask)
-        d->unmasked = calloc((size_t)api->getVideoInfo(d->mask)->numFrames, sizeof *d->unmasked);
+        d->absent = calloc((size_t)api->getVideoInfo(d->mask)->numFrames, sizeof *d->absent);
     outputs_init(&d->outputs, api->getVideoInfo(d->node), in, core, api);
     VSCoreInfo info;
     api->getCoreInfo(core, &info);
-    if (ring_init(&d->ring, outputs_bytes(&d->outputs), info.numThreads) && (!d->mask || d->unmasked))
+    if (ring_init(&d->ring, outputs_bytes(&d->outputs), info.numThreads) && (!d->mask || d->absent))
         return true;
     snprintf(error->text, sizeof error->text, "out of memory");
     return false;
@@ -298,11 +304,6 @@ VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI
 {
     api->configPlugin("io.github.vsj4r", "j4r", "Recurrent video deraining", VS_MAKE_VERSION(VSJ4R_MAJOR, VSJ4R_MINOR),
                       VAPOURSYNTH_API_VERSION, 0, plugin);
-    api->registerFunction("Derain",
-                          "clip:vnode;model:data:opt;strength:float:opt;device:data:opt;precision:data:opt;"
-                          "threads:int:opt;num_streams:int:opt;segment:int:opt;warmup:int:opt;scene_detect:int:opt;"
-                          "scenes:int[]:opt:empty;qpfile:data:opt;mask:vnode:opt;planes:int[]:opt;"
-                          "output:data[]:opt;tile:int[]:opt;",
-                          "clip:vnode;", derain_create, NULL, plugin);
+    api->registerFunction("Derain", DERAIN_ARGUMENTS, "clip:vnode;", derain_create, NULL, plugin);
     api->registerFunction("Version", "", "version:data;", version, NULL, plugin);
 }

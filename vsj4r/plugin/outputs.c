@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name, *property;
-} KINDS[OUTPUTS_MAX] = {{"derained", "J4RDerained"}, {"rain", "J4RRainLayer"}, {"occlusion", "J4ROcclusionMap"}};
+static const OutputKind KINDS[OUTPUTS_MAX] = OUTPUT_KINDS;
 
 void outputs_init(Outputs *outputs, const VSVideoInfo *clip, const VSMap *arguments, VSCore *core, const VSAPI *api)
 {
@@ -12,11 +10,11 @@ void outputs_init(Outputs *outputs, const VSVideoInfo *clip, const VSMap *argume
     outputs->count = given < 1 ? 1 : given;
     for (int i = 0; i < outputs->count; i++) {
         const char *name = given < 1 ? KINDS[0].name : api->mapGetData(arguments, "output", i, NULL);
-        outputs->info[i] = *clip;
         for (int kind = 0; kind < OUTPUTS_MAX; kind++)
             if (!strcmp(name, KINDS[kind].name))
-                outputs->property[i] = KINDS[kind].property;
-        if (!strcmp(name, "occlusion"))
+                outputs->kind[i] = &KINDS[kind];
+        outputs->info[i] = *clip;
+        if (outputs->kind[i]->is_map)
             api->queryVideoFormat(&outputs->info[i].format, cfGray, clip->format.sampleType,
                                   clip->format.bitsPerSample, 0, 0, core);
     }
@@ -34,7 +32,7 @@ int64_t outputs_bytes(const Outputs *outputs)
     return bytes;
 }
 
-/* An occlusion map is no picture: it has the full range and no colours. */
+/* A map is no picture: it has the full range and no colours. */
 static void mark_as_map(VSFrame *frame, const VSAPI *api)
 {
     static const char *const colours[] = {"_ColorRange", "_Matrix", "_Transfer", "_Primaries", "_ChromaLocation"};
@@ -50,7 +48,7 @@ void outputs_new(const Outputs *outputs, VSFrame *frames[OUTPUTS_MAX], const VSF
     for (int i = 0; i < outputs->count; i++) {
         const VSVideoInfo *info = &outputs->info[i];
         frames[i] = api->newVideoFrame(&info->format, info->width, info->height, source, core);
-        if (!strcmp(outputs->property[i], KINDS[2].property))
+        if (outputs->kind[i]->is_map)
             mark_as_map(frames[i], api);
     }
 }
@@ -69,7 +67,7 @@ const VSFrame *outputs_join(const Outputs *outputs, VSFrame *frames[OUTPUTS_MAX]
         api->mapSetFloat(properties, "J4RRain", rain, maReplace);
         api->mapSetFloat(properties, "J4ROcclusion", occlusion, maReplace);
         if (i)
-            api->mapConsumeFrame(api->getFramePropertiesRW(frames[0]), outputs->property[i], frames[i], maReplace);
+            api->mapConsumeFrame(api->getFramePropertiesRW(frames[0]), outputs->kind[i]->property, frames[i], maReplace);
     }
     return frames[0];
 }

@@ -2,18 +2,24 @@
 #ifndef VSJ4R_OUTPUTS_H
 #define VSJ4R_OUTPUTS_H
 
+#include "signature.h"
+
 #include <VapourSynth4.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { OUTPUTS_MAX = 3 };
+typedef struct OutputKind {
+    const char *name, *property;
+    bool is_map;
+} OutputKind;
 
 typedef struct Outputs {
     int count;
     VSVideoInfo info[OUTPUTS_MAX];
-    const char *property[OUTPUTS_MAX]; /* under which it rides */
+    const OutputKind *kind[OUTPUTS_MAX];
 } Outputs;
 
-/* From the argument `output`, which has been checked; "derained" when it was not given. */
+/* From the argument `output`, which has been checked; the first kind when it was not given. */
 void outputs_init(Outputs *outputs, const VSVideoInfo *clip, const VSMap *arguments, VSCore *core, const VSAPI *api);
 
 /* Bytes of all frames together. */

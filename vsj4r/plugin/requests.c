@@ -2,6 +2,24 @@
 
 #include <stdlib.h>
 
+bool held_move(Held *held, int first, int last, const bool *absent, int but, VSNode *node, VSFrameContext *context,
+               const VSAPI *api)
+{
+    bool asked = false;
+    for (int i = held->first; i <= held->last; i++)
+        if (i < first || i > last)
+            api->releaseFrameEarly(node, i, context);
+    for (int i = first; i <= last; i++) {
+        bool known_absent = absent && absent[i] && i != but;
+        if ((i < held->first || i > held->last) && !known_absent) {
+            api->requestFrameFilter(i, node, context);
+            asked = true;
+        }
+    }
+    *held = (Held){first, last};
+    return asked;
+}
+
 Request *request_open(Request **list, int n)
 {
     Request *request = malloc(sizeof *request);

@@ -2,10 +2,22 @@
 #ifndef VSJ4R_REQUESTS_H
 #define VSJ4R_REQUESTS_H
 
-#include "held.h"
 #include "host_calls.h"
 
 #include <VapourSynth4.h>
+#include <stdbool.h>
+
+/* The frames of one clip that a request holds: first .. last; none when last < first. */
+typedef struct Held {
+    int first, last;
+} Held;
+
+static const Held HELD_NONE = {0, -1};
+
+/* Hold exactly first .. last from now on. Frames that are `absent` (NULL: none is) are not asked for, but for frame
+ * `but`. Returns whether anything had to be asked for. */
+bool held_move(Held *held, int first, int last, const bool *absent, int but, VSNode *node, VSFrameContext *context,
+               const VSAPI *api);
 
 /* A request for output n that waits. */
 typedef struct Request {

@@ -64,7 +64,7 @@ def starting_weights(start: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = find_model(start).onnx.with_suffix(".safetensors")
+    path = find_model(start).safetensors
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

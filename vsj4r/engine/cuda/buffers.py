@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from vsj4r.engine.cuda.device import Block, Device
-from vsj4r.engine.cuda.layout import Grid
+from vsj4r.engine.cuda.grid import Grid
 from vsj4r.model.j4rnet import Observation, State
 
 

@@ -12,10 +12,10 @@ import cupy
 import numpy as np
 import torch
 
+from vsj4r.engine.base import Bytes
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.device import Block, Event, HostBlock, OutOfMemory, Stream, Work
 from vsj4r.engine.cuda.kernels import Argument, Size
-from vsj4r.engine.cuda.layout import Bytes
 from vsj4r.engine.cuda.network import Convolution, Fused, relu_after
 
 LOG = logging.getLogger("vsj4r")

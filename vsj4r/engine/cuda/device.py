@@ -12,8 +12,8 @@ from typing import Protocol
 
 import torch
 
+from vsj4r.engine.base import Bytes
 from vsj4r.engine.cuda.kernels import Kernels
-from vsj4r.engine.cuda.layout import Bytes
 
 Work = Callable[[], None]
 

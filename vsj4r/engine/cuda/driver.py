@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from vsj4r.errors import Vsj4rError
-
 CUDA_NEEDED = 13
 """Major version of CUDA that the packages of the extra ``cuda`` are built for."""
 DRIVER_NEEDED = "580"
@@ -30,23 +28,17 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why there is no CUDA: one line, what mends it included. ``expected``: there is an NVIDIA driver, so
-    whoever asks for "auto" would wonder."""
+    """Why there is no CUDA, and what mends it ("" where nothing that can be installed does). ``expected``:
+    there is an NVIDIA driver, so whoever asks for "auto" would wonder."""
 
-    text: str
+    what: str
+    remedy: str
     expected: bool
 
-
-def device_index(device: str) -> int:
-    """The number in "cuda" (0) or "cuda:N".
-
-    Raises:
-        Vsj4rError: it is neither.
-    """
-    name, colon, number = device.partition(":")
-    if name != "cuda" or (colon and not (number.isascii() and number.isdigit())):
-        raise Vsj4rError(f"device must be one of auto, cpu, cuda or cuda:N, got {device!r}")
-    return int(number or 0)
+    @property
+    def text(self) -> str:
+        """Both in one line."""
+        return f"{self.what}: {self.remedy}" if self.remedy else self.what
 
 
 def find_driver() -> Driver | None:
@@ -65,39 +57,34 @@ def find_driver() -> Driver | None:
 def find_trouble(index: int = 0) -> Trouble | None:
     """What stands against the CUDA engine on device ``index``, the first thing first; None: nothing."""
     driver = find_driver()
+    newer = f"install driver {DRIVER_NEEDED} or later, then {INSTALL}"
     if driver is None:
-        return Trouble(
-            f"no NVIDIA driver was found: install driver {DRIVER_NEEDED} or later, then {INSTALL}", False
-        )
+        return Trouble("no NVIDIA driver was found", newer, expected=False)
     if driver.cuda[0] < CUDA_NEEDED:
         major, minor = driver.cuda
-        return Trouble(
-            f"the NVIDIA driver serves CUDA {major}.{minor}, {CUDA_NEEDED} is needed: install driver "
-            f"{DRIVER_NEEDED} or later, then {INSTALL}",
-            True,
-        )
+        what = f"the NVIDIA driver serves CUDA {major}.{minor}, {CUDA_NEEDED} is needed"
+        return Trouble(what, newer, expected=True)
     if driver.devices == 0:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
         why = "" if hidden is None else f", CUDA_VISIBLE_DEVICES being {hidden!r}"
-        return Trouble(f"the NVIDIA driver shows no device{why}", True)
+        return Trouble(f"the NVIDIA driver shows no device{why}", "", expected=True)
     if index >= driver.devices:
-        return Trouble(f"the NVIDIA driver shows {driver.devices} device(s), 0 to {driver.devices - 1}", True)
+        what = f"the NVIDIA driver shows {driver.devices} device(s), 0 to {driver.devices - 1}"
+        return Trouble(what, "", expected=True)
     return _missing_package()
 
 
 def _missing_package() -> Trouble | None:
     if importlib.util.find_spec("torch") is None:
-        return Trouble(f"PyTorch is not installed: {INSTALL}", True)
+        return Trouble("PyTorch is not installed", INSTALL, expected=True)
     if _torch_cuda() == "":
-        return Trouble(
-            f"the installed PyTorch {metadata.version('torch')} is built without CUDA: "
-            f"pip uninstall torch, then {INSTALL}",
-            True,
-        )
+        what = f"the installed PyTorch {metadata.version('torch')} is built without CUDA"
+        return Trouble(what, f"pip uninstall torch, then {INSTALL}", expected=True)
     if importlib.util.find_spec("cupy") is None:
-        return Trouble(f"CuPy is not installed: pip install 'cupy-cuda{CUDA_NEEDED}x[ctk]'", True)
+        cupy = f"pip install 'cupy-cuda{CUDA_NEEDED}x[ctk]'"
+        return Trouble("CuPy is not installed", cupy, expected=True)
     if importlib.util.find_spec("safetensors") is None:
-        return Trouble("safetensors is not installed: pip install safetensors", True)
+        return Trouble("safetensors is not installed", "pip install safetensors", expected=True)
     return None
 
 

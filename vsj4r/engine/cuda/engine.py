@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import weakref
 from collections.abc import Callable
@@ -12,15 +11,15 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
-from vsj4r.engine.base import State, Tensors
+from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Plane, Scales, State, Tensors
 from vsj4r.engine.base import Step as Evaluated
 from vsj4r.engine.cuda.device import Device, OutOfMemory
 from vsj4r.engine.cuda.graphs import captured
+from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.lane import Lane, Output, Plan, Streams
-from vsj4r.engine.cuda.layout import Codes, FrameLayout, Grid, Plane, Scales, Source
 from vsj4r.engine.cuda.network import Fused, Step, check_channels, relu_after
 from vsj4r.engine.cuda.tiles import smaller, working_bytes
-from vsj4r.engine.weights import Model, check_sha256
+from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import CHROMA_GAIN, J4RNet
@@ -41,11 +40,12 @@ class Options:
     tile: tuple[int, int] | None = None
 
 
-class CudaEngine:
-    """For one frame size: ``height`` and ``width`` in luma samples, multiples of ``spec.multiple``.
+class CudaLanes:
+    """The network on a card, for one frame size: ``height`` and ``width`` in luma samples, multiples of
+    ``spec.multiple``; and its lanes, which are the states.
 
-    ``frames``: the planes that ``derain`` takes, which may be smaller: the rest repeats their edge. Without
-    it the engine is an ``Engine`` and has ``step``.
+    ``frames``: the planes that are fed and given back, which may be smaller than that: the rest repeats their
+    edge. None: float planes of that size are fed, residual and alpha are given back.
 
     Raises:
         Vsj4rError: weights that are missing or damaged, or no room on the device.
@@ -99,39 +99,7 @@ class CudaEngine:
         self._lanes.add(lane)
         return lane
 
-    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Evaluated:
-        """See ``Engine.step``."""
-        if not self.plan.residual:
-            raise ValueError("this engine was opened for frames: derain is the way in")
-        now = self._source(o_t)
-        if self.spec.lookahead and o_next is None:
-            raise ValueError(f"model {self.spec.name} looks ahead: o_next must not be None")
-        following = self._source(o_next) if self.spec.lookahead and o_next is not None else None
-        lane = self._lane(state)
-        self.submit(now, following, lane, Scales())
-        output = self.collect(lane)
-        y, *uv = self.plan.frames.views(output.frame)
-        residual = Tensors(np.ascontiguousarray(y), np.stack(uv) if uv else None)
-        return Evaluated(residual=residual, alpha=output.alpha)
-
-    @property
-    def depth(self) -> int:
-        return self.plan.depth
-
-    def begin(self, now: Source, following: Source | None, state: State, scales: Scales | None) -> None:
-        """See ``FrameEngine.begin``."""
-        self.submit(now, following if self.spec.lookahead else None, self._lane(state), scales)
-
-    def waiting(self, state: State) -> int:
-        """See ``FrameEngine.waiting``."""
-        return self._lane(state).waiting
-
-    def finish(self, state: State) -> tuple[list[Plane], float, float]:
-        """See ``FrameEngine.finish``."""
-        output = self.collect(self._lane(state))
-        return self.plan.frames.views(output.frame), float(output.figures[0]), float(output.figures[1])
-
-    def submit(self, now: Source, following: Source | None, lane: Lane, scales: Scales | None) -> None:
+    def submit(self, now: Feed, following: Feed | None, lane: Lane, scales: Scales | None) -> None:
         """``Lane.submit``, in smaller tiles where memory has become scarce."""
         self._with_room(lambda: lane.submit(now, following, scales))
 
@@ -151,22 +119,6 @@ class CudaEngine:
                 f"model {self.spec.name}: residual and alpha must be finite, got what is not{hint}"
             )
         return output
-
-    def _source(self, frame: Tensors) -> Source:
-        planes = [frame.y]
-        if self.grid.chroma:
-            if frame.uv is None:
-                raise ValueError(f"model {self.spec.name} needs chroma: uv must not be None")
-            planes += [frame.uv[0], frame.uv[1]]
-        for plane, view in zip(planes, self._shapes, strict=True):
-            if plane.shape != view or plane.dtype != np.float32:
-                raise ValueError(f"a plane must be float32 {view}, got {plane.dtype} {plane.shape}")
-        return Source(None, planes, Codes())
-
-    @property
-    def _shapes(self) -> list[tuple[int, int]]:
-        layout = self.plan.frames
-        return [(layout.height, layout.width)] + [layout.half] * (2 if layout.chroma else 0)
 
     def _lane(self, state: State) -> Lane:
         if not isinstance(state, Lane) or state not in self._lanes:
@@ -235,23 +187,91 @@ class CudaEngine:
         return memory + found + rings + luma + working_bytes(self._net.config, grid, self.tile)
 
 
+class CudaEngine(CudaLanes):
+    """``Engine`` on a card."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        height: int,
+        width: int,
+        device: Device,
+        precision: str = "f16",
+        options: Options | None = None,
+    ) -> None:
+        super().__init__(
+            model, height=height, width=width, device=device, precision=precision, options=options
+        )
+
+    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Evaluated:
+        """See ``Engine.step``."""
+        now = self._source(o_t)
+        if self.spec.lookahead and o_next is None:
+            raise ValueError(f"model {self.spec.name} looks ahead: o_next must not be None")
+        following = self._source(o_next) if self.spec.lookahead and o_next is not None else None
+        lane = self._lane(state)
+        self.submit(now, following, lane, Scales())
+        output = self.collect(lane)
+        y, *uv = self.plan.frames.views(output.frame)
+        residual = Tensors(np.ascontiguousarray(y), np.stack(uv) if uv else None)
+        return Evaluated(residual=residual, alpha=output.alpha)
+
+    def _source(self, frame: Tensors) -> Feed:
+        planes = [frame.y]
+        if self.grid.chroma:
+            if frame.uv is None:
+                raise ValueError(f"model {self.spec.name} needs chroma: uv must not be None")
+            planes += [frame.uv[0], frame.uv[1]]
+        for plane, view in zip(planes, self._shapes, strict=True):
+            if plane.shape != view or plane.dtype != np.float32:
+                raise ValueError(f"a plane must be float32 {view}, got {plane.dtype} {plane.shape}")
+        return Feed(None, planes, FrameCodes())
+
+    @property
+    def _shapes(self) -> list[tuple[int, int]]:
+        layout = self.plan.frames
+        return [(layout.height, layout.width)] + [layout.half] * (2 if layout.chroma else 0)
+
+
+class CudaFrameEngine(CudaLanes):
+    """``FrameEngine`` on a card."""
+
+    @property
+    def depth(self) -> int:
+        return self.plan.depth
+
+    def begin(self, now: Feed, following: Feed | None, state: State, scales: Scales | None) -> None:
+        """See ``FrameEngine.begin``."""
+        self.submit(now, following if self.spec.lookahead else None, self._lane(state), scales)
+
+    def waiting(self, state: State) -> int:
+        """See ``FrameEngine.waiting``."""
+        return self._lane(state).waiting
+
+    def finish(self, state: State) -> tuple[list[Plane], float, float]:
+        """See ``FrameEngine.finish``."""
+        output = self.collect(self._lane(state))
+        return self.plan.frames.views(output.frame), float(output.figures[0]), float(output.figures[1])
+
+
 def load_net(model: Model) -> J4RNet:
     """The network of a model, by the safetensors and the JSON beside its ONNX.
 
     Raises:
         Vsj4rError: there are none, or they have another sha256.
     """
-    weights, described = model.onnx.with_suffix(".safetensors"), model.onnx.with_suffix(".json")
+    weights = model.safetensors
     if not weights.is_file():
         raise Vsj4rError(f"model {model.name}: device 'cuda' needs {weights.name} beside {model.onnx.name}")
-    fields = json.loads(described.read_text("utf-8"))
     try:
-        config, sha256 = J4RConfig(**fields["config"]), fields["sha256"]["safetensors"]
-    except (KeyError, TypeError, ValueError) as error:
+        config = J4RConfig(**model.config)
+    except (TypeError, ValueError) as error:
+        described = model.onnx.with_suffix(".json")
         raise Vsj4rError(
             f"{described} does not describe a network: {type(error).__name__}: {error}"
         ) from error
-    check_sha256(weights, sha256)
+    model.check_safetensors()
     net = J4RNet(config)
     check_channels(net)
     net.load_state_dict(load_file(weights))

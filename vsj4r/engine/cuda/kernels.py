@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vsj4r.engine.cuda.layout import GROUP, Codes, FrameLayout, Grid, Scales
+from vsj4r.engine.base import FrameCodes, FrameLayout, Scales
+from vsj4r.engine.cuda.grid import GROUP, Grid
 
 SOURCE = Path(__file__).with_name("kernels.cu")
 OPTIONS = ("--std=c++17",)
@@ -53,7 +54,7 @@ def all_names() -> list[str]:
 
 
 def pack(
-    kernels: Kernels, layout: FrameLayout, grid: Grid, codes: Codes, *, frame: int, cells: int, luma: int
+    kernels: Kernels, layout: FrameLayout, grid: Grid, codes: FrameCodes, *, frame: int, cells: int, luma: int
 ) -> None:
     """Planes to cells, and luma (``grid.luma_shape`` float32) beside them; all three are addresses."""
     arguments: list[Argument] = [np.uint64(frame), *_geometry(layout, grid)]

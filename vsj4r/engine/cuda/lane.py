@@ -24,10 +24,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vsj4r.engine.base import Bytes, Feed, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.buffers import Cells, Memory, cell_tensor, float_tensor
 from vsj4r.engine.cuda.device import Block, Device, Stream, Work
-from vsj4r.engine.cuda.layout import Bytes, FrameLayout, Grid, Scales, Source
+from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.network import FIGURES, Found, Step
 
 
@@ -117,7 +118,7 @@ class Lane:
         with self._device.active():
             self._streams.compute.run(memory.clear, reads=[], writes=memory.blocks)
 
-    def submit(self, now: Source, following: Source | None, scales: Scales | None) -> None:
+    def submit(self, now: Feed, following: Feed | None, scales: Scales | None) -> None:
         """Put a step on the streams. With ``scales`` its output is to be collected, in order; None: nobody
         wants it. ``following``: None for a model without look-ahead.
 
@@ -184,7 +185,7 @@ class Lane:
             cells.key = None
         self.reset()
 
-    def _bring(self, source: Source, parity: int) -> None:
+    def _bring(self, source: Feed, parity: int) -> None:
         """Upload and pack, unless it is there."""
         cells, other = self._cells[parity], self._cells[1 - parity]
         if source.key is not None and source.key == cells.key:

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsj4r.engine.cuda import kernels
+from vsj4r.engine.cuda.grid import GROUP, Grid
 from vsj4r.engine.cuda.kernels import Kernels
-from vsj4r.engine.cuda.layout import GROUP, Grid
 from vsj4r.engine.cuda.tiles import Span, spans
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.f_net import FNet

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import torch
 
+from vsj4r.engine.base import FrameLayout
 from vsj4r.engine.cuda.cupy_device import CupyDevice, fused_or_not
-from vsj4r.engine.cuda.engine import CudaEngine, Options
-from vsj4r.engine.cuda.layout import FrameLayout
+from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options
 from vsj4r.engine.cuda.selftest import Check, self_test
 from vsj4r.engine.weights import Model
 
@@ -23,12 +23,17 @@ def open_cuda(
     num_streams: int = 1,
     tile: tuple[int, int] | None = None,
     frames: FrameLayout | None = None,
-) -> CudaEngine:
-    """``CudaEngine`` on device ``index``; ``num_streams``: frames in flight; ``tile`` as in ``Options``."""
+) -> CudaEngine | CudaFrameEngine:
+    """An engine on device ``index``: for ``frames``, or for tensors where that is None. ``num_streams``:
+    frames in flight; ``tile`` as in ``Options``."""
     device = CupyDevice(index)
     dtype = torch.float16 if precision == "f16" else torch.float32
     options = Options(depth=num_streams, fused=fused_or_not(device, dtype), tile=tile)
-    return CudaEngine(
+    if frames is None:
+        return CudaEngine(
+            model, height=height, width=width, device=device, precision=precision, options=options
+        )
+    return CudaFrameEngine(
         model, height=height, width=width, device=device, precision=precision, frames=frames, options=options
     )
 

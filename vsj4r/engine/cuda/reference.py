@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.engine.cuda.layout import Bytes, Codes, FrameLayout, Grid, Plane, Scales
+from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Plane, Scales
+from vsj4r.engine.cuda.grid import Grid
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 
-def pack(layout: FrameLayout, grid: Grid, codes: Codes, frame: Bytes) -> tuple[Array, Floats]:
+def pack(layout: FrameLayout, grid: Grid, codes: FrameCodes, frame: Bytes) -> tuple[Array, Floats]:
     """The cells (``grid.cells_shape``) and luma as floats (``grid.luma_shape``) of the planes in
     ``frame``."""
     y, *uv = layout.views(frame)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Engine, Tensors
+from vsj4r.engine.base import Bytes, Engine, FrameCodes, FrameLayout, Scales, Tensors
 from vsj4r.engine.cuda import kernels, reference
 from vsj4r.engine.cuda.device import Device
 from vsj4r.engine.cuda.engine import CudaEngine, Options
-from vsj4r.engine.cuda.layout import Bytes, Codes, FrameLayout, Grid, Scales
+from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.network import Fused, relu_after
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
@@ -61,7 +61,7 @@ def pack_and_unpack(device: Device) -> Check:
             plane[...] = (
                 rng.integers(0, peak, plane.shape, endpoint=True) if peak else rng.random(plane.shape)
             )
-        codes = Codes(peak / 16, peak * 0.85, peak / 2, peak * 0.9) if peak else Codes()
+        codes = FrameCodes(peak / 16, peak * 0.85, peak / 2, peak * 0.9) if peak else FrameCodes()
         scales = Scales(max(peak, 1) * 0.8, max(peak, 1) * 0.9, max(peak, 1))
         residual = rng.normal(size=grid.cells_shape, scale=0.1).astype(cell)
         got = _on_device(device, layout, grid, codes, scales, frame, residual)
@@ -105,7 +105,7 @@ def as_on_the_cpu(
     cuda = CudaEngine(
         model, height=HEIGHT, width=WIDTH, device=device, precision=precision, options=Options(fused=fused)
     )
-    cpu = open_engine(str(model.onnx), height=HEIGHT, width=WIDTH, device="cpu", precision="f32")
+    cpu = open_engine(model, height=HEIGHT, width=WIDTH, device="cpu", precision="f32")
     name = f"{frames} frames in {precision}"
     try:
         differences = np.stack(
@@ -152,7 +152,7 @@ def _on_device(
     device: Device,
     layout: FrameLayout,
     grid: Grid,
-    codes: Codes,
+    codes: FrameCodes,
     scales: Scales,
     frame: Bytes,
     residual: np.ndarray,

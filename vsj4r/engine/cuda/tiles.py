@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vsj4r.engine.cuda.layout import Grid
+from vsj4r.engine.cuda.grid import Grid
 from vsj4r.model.config import J4RConfig
 
 SMALLEST = 64

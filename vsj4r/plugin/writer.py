@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsj4r.engine.base import Step
-from vsj4r.frames.formats import Format, Geometry, Plane
+from vsj4r.engine.base import Plane, Step
+from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.layers import Levels, levels, weights, write_occlusion, write_rain
 from vsj4r.frames.planes import Converter
 from vsj4r.plugin.arguments import Arguments
 from vsj4r.plugin.frame import Frame
 
 
-class Outputs:
-    """The outputs of one filter, in the order in which they were asked for."""
+class OutputWriter:
+    """Writes the outputs of one filter, in the order in which they were asked for."""
 
     def __init__(self, converter: Converter, arguments: Arguments, mask: Geometry | None) -> None:
         self._converter = converter
@@ -64,10 +64,12 @@ class Outputs:
         """Its own strength, or that of the filter; 0 where there is a ``refusal``."""
         if source.strength is None:
             return self._strength
-        return 0.0 if self.refusal(source) else source.strength
+        return 0.0 if self.refusal(source) else float(source.strength)
 
     def refusal(self, source: Frame) -> str | None:
-        """Why this frame, though it can be stepped, is not written: it states a strength that is none."""
-        if source.strength is None or 0 <= source.strength <= 1:
+        """Why this frame, though it can be stepped, is not written: a strength that it cannot have."""
+        strength = source.strength
+        if strength is None or (not isinstance(strength, str) and 0 <= strength <= 1):
             return None
-        return f"strength must be between 0 and 1, got J4RStrength {source.strength:g}"
+        got = repr(strength) if isinstance(strength, str) else f"{strength:g}"
+        return f"strength must be between 0 and 1, got J4RStrength {got}"

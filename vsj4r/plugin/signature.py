@@ -1,0 +1,216 @@
+"""What `core.j4r.Derain` takes and gives: the one table that the C, the Python function, its types and the
+documentation are made of. `python -m scripts.signature` writes them.
+
+Texts are Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any
+
+from vsj4r.frames import SEGMENT_FRAMES, WARMUP_FRAMES
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``native``: the type in VapourSynth's signature; ``python``: in ours. ``rule``: what a value must be,
+    where ``holds`` is false of it; VapourSynth itself would make 10 of 10.5 and of "10"."""
+
+    native: str
+    python: str
+    rule: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """``default`` None: the argument is left out."""
+
+    name: str
+    kind: Kind
+    default: Any
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """``property``: the frame property under which it rides on the first output. ``is_map``: it is no picture
+    but GRAY of full range."""
+
+    name: str
+    property: str
+    text: str
+    is_map: bool = False
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _are(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """All values of a sequence, which a text is not."""
+
+    def hold(value: Any) -> bool:
+        return hasattr(value, "__iter__") and not isinstance(value, str) and all(map(holds, value))
+
+    return hold
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_clip(value: object) -> bool:
+    return hasattr(value, "get_frame_async")
+
+
+CLIP = Kind("vnode", "vs.VideoNode", "a clip", _is_clip)
+NUMBER = Kind("float", "float", "a number", _is_number)
+WHOLE = Kind("int", "int", "a whole number", _is_whole)
+WHOLES = Kind("int[]", "Sequence[int]", "whole numbers", _are(_is_whole))
+SIDES = Kind(
+    "int[]",
+    "int | Sequence[int]",
+    "a whole number or several",
+    lambda value: _is_whole(value) or _are(_is_whole)(value),
+)
+FLAG = Kind(
+    "int",
+    "bool",
+    "True or False",
+    lambda value: isinstance(value, bool) or (_is_whole(value) and 0 <= value <= 1),
+)
+TEXT = Kind("data", "str", "a text", _is_text)
+PATH = Kind("data", "str | PathLike[str]", "a path", lambda value: isinstance(value, str | PathLike))
+NAMES = Kind(
+    "data[]",
+    "OutputName | Sequence[OutputName]",
+    "a text or several",
+    lambda value: _is_text(value) or _are(_is_text)(value),
+)
+
+OUTPUTS = (
+    Output("derained", "J4RDerained", "the clip without its rain"),
+    Output("rain", "J4RRainLayer", "what was taken away, on black, in the clip's format"),
+    Output(
+        "occlusion",
+        "J4ROcclusionMap",
+        "the map of what rain hides, GRAY in the clip's depth, full range",
+        is_map=True,
+    ),
+)
+OUTPUT_NAMES = tuple(output.name for output in OUTPUTS)
+
+ARGUMENTS = (
+    Argument(
+        "clip",
+        CLIP,
+        None,
+        "GRAY, RGB, or YUV with any chroma subsampling up to 4; 8 to 16 bit integers, half or single "
+        "floats; of one format and size, progressive. Any size, odd ones too: padding happens inside.",
+    ),
+    Argument(
+        "model",
+        TEXT,
+        "j4r",
+        "`j4r` (quality), `j4r-lite` (speed), `j4r-paper` (the paper's network, to compare with; it "
+        "blurs), or the path of an .onnx that `vsj4r export` has written.",
+    ),
+    Argument(
+        "strength",
+        NUMBER,
+        1.0,
+        "Share of the estimated rain that is taken away, 0 to 1. 0 gives the input, bit for bit. The "
+        "property `J4RStrength` of a frame overrides it.",
+    ),
+    Argument(
+        "device",
+        TEXT,
+        "auto",
+        "`cpu`, `cuda` or `cuda:N` (see [CUDA](cuda.md) for what has run on which card); `auto` is "
+        "`cuda:0` where that works, otherwise the CPU.",
+    ),
+    Argument(
+        "precision",
+        TEXT,
+        "auto",
+        "`auto` is the fastest that the device computes natively (bfloat16 on recent CPUs); `f32` is "
+        "single precision.",
+    ),
+    Argument(
+        "threads",
+        WHOLE,
+        0,
+        "Threads of inference. 0: all cores, but one is left to the encoder where there are more than two.",
+    ),
+    Argument(
+        "num_streams",
+        WHOLE,
+        1,
+        "Frames in flight on a CUDA device, 1 to 8. With 2 it need not wait for copies and for the host.",
+    ),
+    Argument(
+        "segment",
+        WHOLE,
+        SEGMENT_FRAMES,
+        "The memory begins anew every so many frames, so that a seek costs a bounded replay. 0: never.",
+    ),
+    Argument(
+        "warmup",
+        WHOLE,
+        WARMUP_FRAMES,
+        "Frames that run in before each such beginning; their output is thrown away.",
+    ),
+    Argument(
+        "scene_detect",
+        FLAG,
+        True,
+        "Find scene cuts, and begin the memory anew at each. A frame with `_SceneChangePrev` says itself "
+        "whether it is one. Off: the clip is one scene.",
+    ),
+    Argument(
+        "scenes",
+        WHOLES,
+        None,
+        "The first frame of each scene, in place of all detection; an empty list is one scene.",
+    ),
+    Argument(
+        "qpfile",
+        PATH,
+        None,
+        "The same from a file: an x264 qpfile (`120 K` or `120 I`), or the scenes of Av1an (JSON).",
+    ),
+    Argument(
+        "mask",
+        CLIP,
+        None,
+        "Where to derain: a GRAY clip of the clip's size, any depth, full range. Black comes back to the "
+        "bit, grey is derained in part. Where it is shorter its last frame goes on.",
+    ),
+    Argument("planes", WHOLES, None, "The planes to derain; the others are copied. All by default."),
+    Argument(
+        "output",
+        NAMES,
+        "derained",
+        "; ".join(f"`{each.name}`, {each.text}" for each in OUTPUTS)
+        + ". Several are evaluated once: the first is the clip, the others ride on it as frames and come out "
+        "with `std.PropToClip` of " + ", ".join(f"`{each.property}`" for each in OUTPUTS) + ".",
+    ),
+    Argument(
+        "tile",
+        SIDES,
+        0,
+        "Pixels that are evaluated at a time: a side, or width and height. The overlap comes on top, and "
+        "there is no seam. 0: as much as 1 GiB allows; 1080p is one tile. On CUDA it is an upper bound: "
+        "tiles become smaller where memory runs out, and 0 begins with the frame.",
+    ),
+)
+DEFAULTS = {argument.name: argument.default for argument in ARGUMENTS if argument.default is not None}
