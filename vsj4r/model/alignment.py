@@ -9,7 +9,7 @@ things: a horizontal minimum on every level wears most of the near-vertical stre
 levels average the rest, and the difference is truncated.
 
 There is nothing to learn and no gradient; every operation exports to ONNX. The constants were
-chosen on rainy clips (docs/log.md).
+chosen on rainy clips (docs/experiments/alignment.md).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from vsj4r.model.f_net import FNet
 
 CHROMA_GAIN = 8.0
 """Chroma on the network's grid, against the plane's: chroma varies so much less than luma that it is not
-learned at its own scale (docs/log.md)."""
+learned at its own scale (docs/experiments/chroma.md)."""
 
 
 class Observation(NamedTuple):

@@ -19,7 +19,7 @@ def draw_compression(rng: np.random.Generator) -> dict[str, str]:
     """Options of x264, from hardly visible to a phone's.
 
     Without mbtree: with it, the same frames give other bits from one call to the next, on one thread too, and
-    a clip would not be a function of its number any more (docs/log.md).
+    a clip would not be a function of its number any more (docs/experiments/training.md).
     """
     crf, preset = int(rng.integers(CRF[0], CRF[1] + 1)), PRESETS[int(rng.integers(len(PRESETS)))]
     return {"crf": str(crf), "preset": preset, "threads": "1", "x264-params": "mbtree=0"}
