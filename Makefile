@@ -1,6 +1,7 @@
 # make demo   install, then derain a rainy clip made on the spot
 # make test   install what the tests need (torch too), then test
 # make check  formatting, lint, types, import contracts, tests
+# make docs   the site, in site/
 # make fuzz   N damaged inputs of each kind (N=200 SERIES=1), each in a process of its own; resumed
 # make sanitize-kernels   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
 # make sanitize  the plugin's tests under gcc's AddressSanitizer and UBSan
@@ -22,7 +23,7 @@ ASAN := $(shell g++ -print-file-name=libasan.so 2>/dev/null)
 TSAN := $(shell g++ -print-file-name=libtsan.so 2>/dev/null)
 KERNEL_TESTS := $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_cuda_kernels.py -k 'frames or gates or code_means'
 
-.PHONY: setup setup-test demo test check fuzz sanitize-kernels sanitize wheel
+.PHONY: setup setup-test demo test check docs fuzz sanitize-kernels sanitize wheel
 
 setup: $(VENV)/.installed
 
@@ -54,6 +55,13 @@ check: setup-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(TEST)
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(PIP) --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 N := 200
 SERIES := 1

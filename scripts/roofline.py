@@ -1,4 +1,4 @@
-"""The figures on paper of docs/cuda.md: python scripts/roofline.py
+"""The figures on paper of docs/cuda-proofs.md: python scripts/roofline.py
 
 What a frame costs at least, were a card to do nothing but its peak: multiplications of the convolutions at
 the rate of its tensor cores in fp16 (dense), or its memory moving what each of them reads and writes once,

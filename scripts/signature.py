@@ -1,6 +1,6 @@
 """Writes what is made of vsj4r/plugin/signature.py: python -m scripts.signature
 
-The header of the C, the signature and documentation of `vsj4r.derain`, and the arguments in docs/index.md.
+The header of the C, the signature and documentation of `vsj4r.derain`, and the arguments in docs/use/filter.md.
 A test holds all three to it.
 """
 
@@ -15,7 +15,7 @@ from vsj4r.plugin.signature import ARGUMENTS, OUTPUTS, Argument
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = ROOT / "vsj4r" / "plugin" / "signature.h"
 FUNCTION = ROOT / "vsj4r" / "plugin" / "function.py"
-PAGE = ROOT / "docs" / "index.md"
+PAGE = ROOT / "docs" / "use" / "filter.md"
 BY = "written by scripts/signature.py"
 MARKS = {
     FUNCTION: (f"# {BY}\n", "    # as far as here\n"),

@@ -135,7 +135,7 @@ ARGUMENTS = (
         "device",
         TEXT,
         "auto",
-        "`cpu`, `cuda` or `cuda:N` (see [CUDA](cuda.md) for what has run on which card); `auto` is "
+        "`cpu`, `cuda` or `cuda:N` (see [CUDA](../cuda.md) for what has run on which card); `auto` is "
         "`cuda:0` where that works, otherwise the CPU.",
     ),
     Argument(
