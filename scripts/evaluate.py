@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -146,7 +147,8 @@ def tables(figures: Figures) -> str:
         missing = [name for name in BENCHMARKS if model not in _by_method(figures, name)]
         but = f"; not measured with these weights: {', '.join(missing)}" if missing else ""
         earlier = "".join(f"; {name} {when}" for name, when in of.get("earlier", {}).items())
-        lines.append(f"- {model}: {of['date']}, commit {of['commit']}, {of['precision']}{earlier}{but}.")
+        said = f"- {model}: {of['date']}, commit {of['commit']}, {of['precision']}{earlier}{but}."
+        lines += textwrap.wrap(said, 100, subsequent_indent="  ", break_on_hyphens=False)
     for name in BENCHMARKS:
         if by_method := _by_method(figures, name):
             lines += ["", *_table(name, by_method, figures[name].get("clips", ()))]

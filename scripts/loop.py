@@ -1,8 +1,8 @@
 """The before/after loop of the start page: python -m scripts.loop DEMO
 
-DEMO is the folder that `vsj4r demo` has filled. Writes docs/images/loop.mp4 and its first picture, loop.webp: left of a
-moving line the rainy clip, right of it the derained one. The demo's camera comes back to where it began,
-and so does the line, so that the clip has no seam.
+DEMO is the folder that `vsj4r demo` has filled. Writes docs/images/loop.mp4 and its first picture, loop.webp:
+left of a moving line the rainy clip, right of it the derained one. The demo's camera comes back to where it
+began, and so does the line, so that the clip has no seam.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes what is made of vsj4r/plugin/signature.py: python -m scripts.signature
 
-The header of the C, the signature and documentation of `vsj4r.derain`, and the arguments in docs/use/filter.md.
-A test holds all three to it.
+The header of the C, the signature and documentation of `vsj4r.derain`, and the arguments in
+docs/use/filter.md. A test holds all three to it.
 """
 
 from __future__ import annotations
