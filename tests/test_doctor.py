@@ -19,6 +19,7 @@ from tests.cli import Done
 from tests.tiny_model import write_tiny_model
 from vsj4r.doctor import cuda, engines, installed
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
+from vsj4r.doctor.report import hide_paths
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
 from vsj4r.engine.weights import Model
@@ -119,6 +120,41 @@ def test_as_people_read_it(package: Path, monkeypatch: pytest.MonkeyPatch) -> No
     finding = only(list(installed.check_weights()))
     place = next(n for n, line in enumerate(lines) if line.startswith("BAD    weights j4r"))
     assert lines[place + 1].strip() == f"-> {finding.remedy}"
+
+
+def test_a_report_holds_no_private_path(package: Path, tmp_path: Path) -> None:
+    """Wherever the package, Python, ffmpeg and the home folder lie, and whoever is logged in."""
+    home = tmp_path / "home" / "a user" / "of"
+    home.mkdir(parents=True)
+    folder = home / "report"
+    environment = {"HOME": str(home), "IMAGEIO_FFMPEG_EXE": str(home / "no such" / "ffmpeg")}
+    done = doctor(package, "--report", str(folder), **environment)
+    assert str(folder) in done.stdout
+    found = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
+    assert sorted(found) == ["doctor.json", "packages.txt"]
+    for private in (str(tmp_path), "a user", sys.prefix, str(Path(installed.__file__).parents[2])):
+        assert not [name for name, text in found.items() if private in text], private
+    names = {finding["name"] for finding in json.loads(found["doctor.json"])["findings"]}
+    assert {"Python", "ffmpeg", "j4r on cpu"} <= names
+    assert "numpy " in found["packages.txt"]
+    before = "from vsj4r.cli.app import main; import sys; sys.argv = sys.argv[1:]; main()"
+    command = [sys.executable, "-c", before, "vsj4r", "doctor", "--report", str(folder)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"vsj4r: {folder} exists already: name another folder for the report\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("at /srv/films/secret/tool, fine", "at .../tool, fine"),
+        ("at C:\\Films\\secret\\tool.exe", "at .../tool.exe"),
+        (f"{Path.home()}/x/y", "~/x/y"),
+        ("1/2 of a 4/3 and/or 'b/c'", "1/2 of a 4/3 and/or 'b/c'"),
+    ],
+)
+def test_folders_of_absolute_paths_are_hidden(text: str, hidden: str) -> None:
+    assert hide_paths(text) == hidden
 
 
 def test_the_shipped_weights_are_sound() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vsj4r.cli.outcome import DONE, FAILED
+from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
     from vsj4r.doctor.findings import Finding
@@ -18,6 +19,12 @@ _MARKS = {"good": ("ok", "green"), "absent": ("absent", "yellow"), "bad": ("BAD"
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a folder for a bug report, without paths of this machine.", metavar="FOLDER"
+        ),
+    ] = None,
 ) -> None:
     """Check the installation and every engine, and say how to mend what is missing.
 
@@ -25,22 +32,29 @@ def doctor(
     """
     from vsj4r import __version__
     from vsj4r.doctor.examination import examine, works
+    from vsj4r.doctor.report import as_json as json_of
+    from vsj4r.doctor.report import report_files
+    from vsj4r.media.whole import whole_folder
 
+    if report is not None and report.exists():
+        raise Vsj4rError(f"{report} exists already: name another folder for the report")
     findings: list[Finding] = []
-    for finding in examine():
-        findings.append(finding)
-        if not as_json:
-            _show(finding)
+    with ExitStack() as stack:
+        folder = stack.enter_context(whole_folder(report)) if report is not None else None
+        for finding in examine():
+            findings.append(finding)
+            if not as_json:
+                _show(finding)
+        if folder is not None:
+            for name, text in report_files(findings).items():
+                (folder / name).write_text(text, "utf-8")
     working = works(findings)
     if as_json:
-        report = {
-            "vsj4r": __version__,
-            "works": working,
-            "findings": [asdict(finding) for finding in findings],
-        }
-        typer.echo(json.dumps(report, indent=1))
+        typer.echo(json_of(findings))
     else:
         typer.echo(f"vsj4r {__version__} {'works' if working else 'does not work'} on the CPU")
+        if report is not None:
+            typer.echo(f"for a bug report: {report}")
     raise typer.Exit(DONE if working else FAILED)
 
 
