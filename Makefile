@@ -1,14 +1,21 @@
 # make demo   install, then derain a rainy clip made on the spot
 # make test   install what the tests need (torch too), then test
-# make check  formatting, lint, types, import contracts, tests
+# make lint   formatting, lint, types, import contracts
+# make check  lint, then test
 # make docs   the site, in site/
 # make fuzz   N damaged inputs of each kind (N=200 SERIES=1), each in a process of its own; resumed
 # make sanitize-kernels   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
 # make sanitize  the plugin's tests under gcc's AddressSanitizer and UBSan
 # make wheel  the wheels of all platforms, in dist/
+# make smoke  this platform's wheel in an empty environment
+# make release  what is left to do before a release
 
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(CURDIR)/$(VENV)/Scripts
+else
 BIN := $(CURDIR)/$(VENV)/bin
+endif
 NATIVE := $(wildcard vsj4r/plugin/*.c vsj4r/plugin/*.h)
 TARGETS := linux-x86_64 linux-aarch64 win-x86_64 macos-arm64
 # a file of tests is one worker's: its fixtures are made once
@@ -23,17 +30,18 @@ ASAN := $(shell g++ -print-file-name=libasan.so 2>/dev/null)
 TSAN := $(shell g++ -print-file-name=libtsan.so 2>/dev/null)
 KERNEL_TESTS := $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_cuda_kernels.py -k 'frames or gates or code_means'
 
-.PHONY: setup setup-test demo test check docs fuzz sanitize-kernels sanitize wheel
+.PHONY: setup setup-test demo test lint check docs fuzz sanitize-kernels sanitize wheel smoke release
 
 setup: $(VENV)/.installed
 
 setup-test: $(VENV)/.installed-test
 
-$(VENV)/bin/python:
+$(VENV)/.made:
 	@python=$$(scripts/find-python) && echo "making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@touch $@
 
 # an editable install: the compiled filter is copied in, so it is made again when its source changes
-$(VENV)/.installed: pyproject.toml scripts/build_hook.py $(NATIVE) | $(VENV)/bin/python
+$(VENV)/.installed: pyproject.toml scripts/build_hook.py $(NATIVE) | $(VENV)/.made
 	@echo "installing vsj4r into $(VENV)"
 	@$(PIP) --editable '.[demo]'
 	@touch $@
@@ -49,11 +57,14 @@ demo: setup
 test: setup-test
 	$(TEST)
 
-check: setup-test
+lint: setup-test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/clang-format --dry-run --Werror $(filter-out %/signature.h,$(NATIVE))
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(TEST)
 
 $(VENV)/.installed-docs: $(VENV)/.installed
@@ -81,3 +92,9 @@ wheel: setup-test
 	@for target in $(TARGETS); do \
 	    VSJ4R_TARGET=$$target $(BIN)/python -m build --wheel --no-isolation || exit 1; \
 	done
+
+smoke:
+	$$(scripts/find-python) scripts/smoke.py
+
+release: setup-test
+	$(BIN)/python -m scripts.release

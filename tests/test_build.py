@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -16,9 +17,18 @@ ROOT = Path(__file__).resolve().parent.parent
 MAGIC = {"linux": b"\x7fELF", "win": b"MZ", "macos": b"\xcf\xfa\xed\xfe"}
 
 
-def build_wheel(target: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    env = os.environ | {"VSJ4R_TARGET": target}
+def build_wheel(target: str, folder: Path, source: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(source),
+    ]
+    env = os.environ | {"VSJ4R_TARGET": target, "PIP_NO_INDEX": "1"}
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
 
@@ -44,6 +54,34 @@ def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
     weights = [path for path in (ROOT / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES]
     assert "vsj4r/py.typed" in names
     assert {f"vsj4r/weights/{path.name}" for path in weights} <= set(names)
+
+
+def test_the_source_distribution_gives_the_same_wheel(tmp_path: Path) -> None:
+    """Byte by byte that of the checkout, built in another folder, with no index to ask."""
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--sdist",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    (tree,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    for name in ("Makefile", "mkdocs.yml", "CHANGELOG.md", "docs/index.md", "tests/test_build.py"):
+        assert (tree / name).is_file(), name
+    wheels = []
+    for source, folder in ((ROOT, tmp_path / "checkout"), (tree, tmp_path / "sdist")):
+        built = build_wheel("linux-x86_64", folder, source)
+        assert built.returncode == 0, built.stdout + built.stderr
+        (wheel,) = folder.glob("*.whl")
+        wheels.append(wheel.read_bytes())
+    assert wheels[0] == wheels[1]
 
 
 def test_an_unknown_target_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -133,10 +133,10 @@ static PyObject *info_dict(const VSVideoInfo *info, const VSAPI *api)
         return python.Py_BuildValue("");
     const VSVideoFormat *format = &info->format;
     api->getVideoFormatName(format, name);
-    return python.Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "format", name, "family",
-                                format->colorFamily, "sample", format->sampleType, "bits", format->bitsPerSample,
-                                "ssw", format->subSamplingW, "ssh", format->subSamplingH, "width", info->width,
-                                "height", info->height, "frames", info->numFrames);
+    return python.Py_BuildValue("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i}", "format", name, "family", format->colorFamily,
+                                "sample", format->sampleType, "bits", format->bitsPerSample, "ssw",
+                                format->subSamplingW, "ssh", format->subSamplingH, "width", info->width, "height",
+                                info->height, "frames", info->numFrames);
 }
 
 PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMap *arguments, const VSAPI *api,
@@ -144,7 +144,8 @@ PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMa
 {
     PyObject *host = NULL;
     PyObject *module = python.PyImport_ImportModule("vsj4r.plugin.host");
-    if (module && !took_effect(python.PyObject_CallMethod(module, "before_the_end", "(n)", (Py_ssize_t)host_quit), error)) {
+    if (module &&
+        !took_effect(python.PyObject_CallMethod(module, "before_the_end", "(n)", (Py_ssize_t)host_quit), error)) {
         python.Py_DecRef(module);
         return NULL;
     }
@@ -171,8 +172,8 @@ void host_close(PyObject *host)
 bool host_reads(PyObject *host, int n, HostRun *run, HostError *error)
 {
     PyObject *answer = python.PyObject_CallMethod(host, "reads", "(i)", n);
-    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiiii)", &run->look, &run->target, &run->first, &run->keep,
-                                                  &run->stop, &run->last, &run->ahead);
+    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiiii)", &run->look, &run->target, &run->first,
+                                                  &run->keep, &run->stop, &run->last, &run->ahead);
     if (!read)
         take_exception(error);
     if (answer)
@@ -234,12 +235,11 @@ static PyObject *strength_of(const VSFrame *frame, const VSAPI *api)
 /* A frame as `Frame` of vsj4r/plugin/frame.py; `writable` is the same frame or NULL. */
 static PyObject *frame_tuple(const VSFrame *frame, VSFrame *writable, const VSAPI *api)
 {
-    return python.Py_BuildValue("((NNN)(nnn)iiiiN)", plane_memory(frame, writable, 0, api),
-                                plane_memory(frame, writable, 1, api), plane_memory(frame, writable, 2, api),
-                                stride(frame, 0, api), stride(frame, 1, api), stride(frame, 2, api),
-                                range_of(frame, api), property(frame, "_Matrix", -1, api),
-                                property(frame, "_FieldBased", 0, api),
-                                property(frame, "_SceneChangePrev", -1, api), strength_of(frame, api));
+    return python.Py_BuildValue(
+        "((NNN)(nnn)iiiiN)", plane_memory(frame, writable, 0, api), plane_memory(frame, writable, 1, api),
+        plane_memory(frame, writable, 2, api), stride(frame, 0, api), stride(frame, 1, api), stride(frame, 2, api),
+        range_of(frame, api), property(frame, "_Matrix", -1, api), property(frame, "_FieldBased", 0, api),
+        property(frame, "_SceneChangePrev", -1, api), strength_of(frame, api));
 }
 
 bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, HostError *error)

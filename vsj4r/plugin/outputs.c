@@ -15,8 +15,8 @@ void outputs_init(Outputs *outputs, const VSVideoInfo *clip, const VSMap *argume
                 outputs->kind[i] = &KINDS[kind];
         outputs->info[i] = *clip;
         if (outputs->kind[i]->is_map)
-            api->queryVideoFormat(&outputs->info[i].format, cfGray, clip->format.sampleType,
-                                  clip->format.bitsPerSample, 0, 0, core);
+            api->queryVideoFormat(&outputs->info[i].format, cfGray, clip->format.sampleType, clip->format.bitsPerSample,
+                                  0, 0, core);
     }
 }
 
@@ -67,7 +67,8 @@ const VSFrame *outputs_join(const Outputs *outputs, VSFrame *frames[OUTPUTS_MAX]
         api->mapSetFloat(properties, "J4RRain", rain, maReplace);
         api->mapSetFloat(properties, "J4ROcclusion", occlusion, maReplace);
         if (i)
-            api->mapConsumeFrame(api->getFramePropertiesRW(frames[0]), outputs->kind[i]->property, frames[i], maReplace);
+            api->mapConsumeFrame(api->getFramePropertiesRW(frames[0]), outputs->kind[i]->property, frames[i],
+                                 maReplace);
     }
     return frames[0];
 }
