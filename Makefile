@@ -16,7 +16,7 @@ BIN := $(CURDIR)/$(VENV)/Scripts
 else
 BIN := $(CURDIR)/$(VENV)/bin
 endif
-NATIVE := $(wildcard vsj4r/plugin/*.c vsj4r/plugin/*.h)
+NATIVE := $(wildcard vsj4r/plugin/*.[ch] vsj4r/engine/native/*.[ch])
 TARGETS := linux-x86_64 linux-aarch64 win-x86_64 macos-arm64
 # a file of tests is one worker's: its fixtures are made once
 TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -47,10 +47,15 @@ def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
         )
         binary = archive.read(f"{folder}/{library}")
         manifest = archive.read(f"{folder}/manifest.vs").decode()
+        native = archive.read(f"vsj4r/engine/native/{TARGETS[target].engine_library}")
     assert binary.startswith(MAGIC[target.partition("-")[0]])
     assert b"VapourSynthPluginInit2" in binary
+    assert native.startswith(MAGIC[target.partition("-")[0]])
+    assert b"j4r_motion_find" in native
     assert manifest == f"[VapourSynth Manifest V1]\n{Path(library).stem}\n"
-    assert not [name for name in names if name.endswith((".c", ".h")) or "native" in name]
+    engine = [name for name in names if name.startswith("vsj4r/engine/native/") and not name.endswith(".py")]
+    assert engine == [f"vsj4r/engine/native/{TARGETS[target].engine_library}"]
+    assert not [name for name in names if name.endswith((".c", ".h")) or "plugin/native" in name]
     weights = [path for path in (ROOT / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES]
     assert "vsj4r/py.typed" in names
     assert {f"vsj4r/weights/{path.name}" for path in weights} <= set(names)

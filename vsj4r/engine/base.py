@@ -24,13 +24,24 @@ _ALIGNMENT = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)
+class MotionSpec:
+    """How a model finds its displacements: ``method`` and ``version`` say which ones they are, to the bit;
+    ``scale``: luma pixels along a side of a pixel of its grid."""
+
+    method: str
+    version: int
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepSpec:
     """What a model's step needs, read from the JSON beside its weights.
 
     ``multiple``: luma sides must be multiples of it. ``lookahead``: 0, or 1 when the step
     also reads frame t + 1. ``planes``: "y" (luma only) or "yuv420". ``whole_frame``: names of tensors inside
     the step that take the whole frame (motion). Where they are given, a result depends on what lies up to
-    ``halo_px`` luma pixels around it, and on nothing else.
+    ``halo_px`` luma pixels around it, and on nothing else. ``motion``: what they are, None where the
+    JSON does not say it.
     """
 
     name: str
@@ -39,6 +50,7 @@ class StepSpec:
     planes: Literal["y", "yuv420"]
     halo_px: int = 0
     whole_frame: tuple[str, ...] = ()
+    motion: MotionSpec | None = None
 
 
 class Tensors(NamedTuple):

@@ -22,6 +22,7 @@ from vsj4r.engine.graph import (
     stages,
     with_channels_last,
 )
+from vsj4r.engine.native.motion import BLOCK, Luma, MotionSearch, is_native
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Span, tiles_of_size, tiles_within
 from vsj4r.engine.weights import Model
@@ -57,9 +58,10 @@ class CpuEngine:
     """``Engine`` for one frame size. ``height`` and ``width`` in luma samples, ``threads`` at least 1.
 
     Frames and states go in and out without a copy where there is one tile. ``precision`` "auto" is bf16 where
-    the CPU has it natively, otherwise f32; ``self.precision`` tells which one it became. What takes the whole
-    frame (motion) is always f32: in bf16 too many displacements would be equally good. ``tile``: (width,
-    height) to keep from one tile, None for as few tiles as ``TILE_BYTES`` allow.
+    the CPU has it natively, otherwise f32; ``self.precision`` tells which one it became. Motion, which takes
+    the whole frame, is whole numbers either way: found by the compiled library where it knows the model's
+    kind of motion, otherwise by the graph in f32. ``tile``: (width, height) to keep from one tile, None for
+    as few tiles as ``TILE_BYTES`` allow.
 
     Raises:
         Vsj4rError: OpenVINO cannot read or compile the graph, or the graph breaks the contract.
@@ -94,7 +96,11 @@ class CpuEngine:
                 self.tiles = tiles_within(height, width, self.spec, most_px)
             else:
                 self.tiles = tiles_of_size(height, width, self.spec, tile)
-            self._head = None if head is None else _Stage(core, head, self._shapes, "f32", threads)
+            self._head: _Stage | _NativeMotion | None = None
+            if is_native(self.spec.motion):
+                self._head = _NativeMotion(self.spec, height, width)
+            elif head is not None:
+                self._head = _Stage(core, head, self._shapes, "f32", threads)
             tile_shapes = self._tile_shapes(self.tiles.height, self.tiles.width)
             self._tail = _Stage(core, tail, tile_shapes, self.precision, threads)
         except RuntimeError as error:
@@ -194,6 +200,35 @@ class CpuEngine:
                 raise ValueError(f"model {self.spec.name} needs chroma: uv must not be None")
             inputs["uv" + suffix] = _checked(frame.uv, (2, height // 2, width // 2))[None]
         return inputs
+
+
+class _NativeMotion:
+    """``_Stage`` for motion, by the compiled library."""
+
+    def __init__(self, spec: StepSpec, height: int, width: int) -> None:
+        scale = spec.motion.scale if spec.motion else 1
+        self._search = MotionSearch(height, width, scale)
+        flows = dict.fromkeys(spec.whole_frame, np.dtype(np.int32))
+        states = dict.fromkeys(("state.l_prev.next", "state.seen.next"), np.dtype(np.float32))
+        self.outputs = {name: (index, dtype) for index, (name, dtype) in enumerate((flows | states).items())}
+
+    def run(self, arrays: Arrays) -> None:
+        """Read the inputs and write the outputs among ``arrays``."""
+        now = self._search.luma(arrays["y"][0, 0])
+        seen = arrays["state.seen"].any()
+        before = arrays["state.l_prev"][0, 0].astype(np.uint8) if seen else now
+        self._find(now, before, arrays["motion.back"])
+        if "motion.ahead" in self.outputs:
+            self._find(now, self._search.luma(arrays["y_next"][0, 0]), arrays["motion.ahead"])
+        arrays["state.l_prev.next"][0, 0] = now
+        arrays["state.seen.next"].fill(1)
+
+    def _find(self, now: Luma, other: Luma, into: NDArray[Any]) -> None:
+        """The displacement of each pixel, (1, 2, h, w)."""
+        flow = self._search.find(now, other)
+        for y in range(BLOCK):
+            for x in range(BLOCK):
+                into[0, :, y::BLOCK, x::BLOCK] = flow
 
 
 class _Stage:

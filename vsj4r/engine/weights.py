@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vsj4r.engine.base import StepSpec
+from vsj4r.engine.base import MotionSpec, StepSpec
 from vsj4r.errors import Vsj4rError
 from vsj4r.tables import MistakesError, Text, Whole, declared
 
@@ -91,6 +91,7 @@ def find_model(name: str) -> Model:
         raise Vsj4rError(f"{sidecar} does not describe a model: {all_of_them}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise Vsj4rError(f"{sidecar} does not describe a model: {type(error).__name__}: {error}") from error
+    motion = described.motion
     spec = StepSpec(
         name=described.name,
         multiple=described.multiple,
@@ -98,6 +99,7 @@ def find_model(name: str) -> Model:
         planes=described.planes,
         halo_px=described.halo_px,
         whole_frame=tuple(described.whole_frame),
+        motion=None if motion is None else MotionSpec(motion.method, motion.version, motion.scale),
     )
     sha256 = described.sha256
     return Model(described.name, onnx, spec, sha256.onnx, sha256.safetensors, described.config)
@@ -107,6 +109,13 @@ def find_model(name: str) -> Model:
 class _Sums:
     onnx: Text
     safetensors: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Motion:
+    method: Text
+    version: Whole
+    scale: Annotated[Literal[2, 4], Field(description="2 or 4")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,7 @@ class _Sidecar:
     halo_px: Annotated[Whole, Field(ge=0, description="an integer of at least 0")]
     whole_frame: Annotated[list[Text], Field(description="a list of names")]
     sha256: _Sums
+    motion: Annotated[_Motion | None, Field(description="a table, or null")] = None
     config: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""Motion alignment of H_{t-1} and of the neighbour frames, inside the exported step.
+"""Motion alignment of H_{t-1} and of the neighbour frames: a part of every step.
 
 J4R-Net compares frames in place, so what moves looks like rain to it. Here each frame is matched
 to a neighbour by hierarchical block matching of rainy luma: whole-pixel displacements, found coarse
@@ -8,38 +8,62 @@ best (the camera's), the more readily the more rain there is. Rain is kept from 
 things: a horizontal minimum on every level wears most of the near-vertical streaks away, the coarse
 levels average the rest, and the difference is truncated.
 
-There is nothing to learn and no gradient; every operation exports to ONNX. The constants were
-chosen on rainy clips (docs/experiments/alignment.md).
+Everything is arithmetic on whole numbers, and ties are decided by the order of the candidates. Here
+the numbers are floats below 2^24, which are exact on every device and in every runtime that the
+exported graph is given to; ``engine/native/motion.c`` computes the same in integers. All of them give
+the same displacements, to the bit, for frames up to 27,000 luma pixels a side (scale 2). A change
+here is a change there, and a new ``VERSION``.
+
+There is nothing to learn and no gradient. The constants were chosen on rainy clips
+(docs/experiments/alignment.md).
 """
 
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TRUNCATION = 0.15
-"""Luma difference at which a pixel stops counting more: rain, not motion."""
-PENALTY = 0.003
-"""Cost per pixel away from the displacement found so far; decides where nothing shows."""
-FAVOUR, HEAVY, HEAVY_FAVOUR = 0.004, 0.05, 0.5
-"""How much worse the camera's displacement may fit a pixel and still be its own: ``FAVOUR``, and
-``HEAVY_FAVOUR`` times what it differs by over the whole frame beyond ``HEAVY``."""
+METHOD, VERSION = "blocks", 1
+"""What they are called in a model's JSON: whatever changes one displacement changes the version."""
+LEVELS = 256
+"""Luma is quantised to so many levels, black 0, white ``LEVELS - 1``."""
+TRUNCATION = 38
+"""Difference, in levels, at which a pixel stops counting more (0.15 of the range): rain, not motion."""
 COARSEST = 8
 """Luma pixels per pixel of the coarsest level."""
 COARSEST_RADIUS = 4
 """Search radius there: 4 * 8 = 32 luma pixels a frame."""
-EXACT = 2**24
-"""Whole numbers up to this are exact in float32."""
 BLOCK, WINDOW = 2, 5
 """A level finds one displacement for each block of so many pixels, from a window of so many blocks."""
+WINDOW_PX = (BLOCK * WINDOW) ** 2
+"""Costs are sums over the pixels of a window; the next three are such costs."""
+PENALTY = 77
+"""For each pixel away from the displacement found so far (0.003 of the range): decides where nothing
+shows."""
+FAVOUR = 102
+"""How much worse the camera's displacement may fit a window and still be its own (0.004 of the range),"""
+HEAVY, HEAVY_FAVOUR = 408, 25 / 16
+"""and how much more for each ``FINE``-th of a level by which the whole frame differs beyond ``HEAVY`` of
+them: half of the difference beyond 0.05 of the range."""
+FINE = 32
+"""Differences of the whole frame are counted in so many parts of a level."""
 
 
 def matching_luma(y: Tensor) -> Tensor:
-    """Half-resolution luma with thin bright streaks worn away: (N, 1, H, W) -> (N, 1, H/2, W/2)."""
-    return _worn(F.avg_pool2d(y, 2))
+    """Half-resolution luma in levels, thin bright streaks worn away: (N, 1, H, W) -> (N, 1, H/2, W/2).
+    NaN is black."""
+    positive = torch.where(y > 0, y, torch.zeros_like(y))
+    levels = torch.floor(positive.clamp(max=1) * LEVELS).clamp(max=LEVELS - 1)
+    return _worn(halved(levels))
+
+
+def halved(l_t: Tensor) -> Tensor:
+    """Each pixel the mean of four, halves rounded up: (N, 1, h, w) -> (N, 1, h/2, w/2)."""
+    return torch.floor(F.avg_pool2d(l_t, 2) + 0.5)
 
 
 def reach(scale: int) -> int:
@@ -69,56 +93,86 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
 
 
 def _differences(l_t: Tensor, l_ref: Tensor, radius: int) -> Tensor:
-    """Truncated |l_t - l_ref shifted| by every (dy, dx) in [-radius, radius]^2: (N, side^2, h, w)."""
+    """Truncated |l_t - l_ref shifted| by each of ``_candidates``: (N, side^2, h, w)."""
     h, w = l_t.shape[-2:]
     padded = F.pad(l_ref, (radius,) * 4, mode="replicate")
-    side = range(2 * radius + 1)
-    shifted = torch.cat([padded[..., dy : dy + h, dx : dx + w] for dy in side for dx in side], 1)
+    tops, lefts = zip(*((radius + dy, radius + dx) for dy, dx in _candidates(radius)), strict=True)
+    shifted = torch.cat([padded[..., y : y + h, x : x + w] for y, x in zip(tops, lefts, strict=True)], 1)
     return (shifted - l_t).abs().clamp(max=TRUNCATION)
 
 
 def _windowed(difference: Tensor) -> Tensor:
-    """Differences of pixels to the mean of the window around each block."""
+    """The sum of the differences in the window around each block, blocks at the edges repeated beyond.
+
+    Engines are fast at means; a mean's rounding is far below the half that ``round`` takes away.
+    """
     half = WINDOW // 2
     framed = F.pad(F.avg_pool2d(difference, BLOCK), (half,) * 4, mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(framed, (1, WINDOW), 1), (WINDOW, 1), 1)
+    means = F.avg_pool2d(F.avg_pool2d(framed, (1, WINDOW), 1), (WINDOW, 1), 1)
+    return torch.round(means * WINDOW_PX)
 
 
 def _overall(difference: Tensor) -> Tensor:
-    """The mean of each candidate over the whole frame: (N, side^2, 1, 1)."""
-    return difference.mean((2, 3), keepdim=True)
+    """The sum over the rows of each candidate's mean in a row, rounded down: (N, side^2, 1, 1), in
+    ``FINE``-ths of a level."""
+    return _quotient(difference.sum(3, keepdim=True) * FINE, difference.shape[3]).sum(2, keepdim=True)
+
+
+def _quotient(x: Tensor, n: int) -> Tensor:
+    """x / n rounded down, for whole x; a division alone is not the same in every engine."""
+    about = torch.floor(x * (1.0 / n))
+    rest = x - about * n
+    return about + (rest >= n).to(x.dtype) - (rest < 0).to(x.dtype)
+
+
+def _smallest(overall: Tensor, radius: int) -> Tensor:
+    """The (dy, dx) of the first candidate that has the smallest of (N, side^2, 1, 1): (N, 2, 1, 1)."""
+    count = len(_candidates(radius))
+    numbers = torch.arange(count, dtype=overall.dtype, device=overall.device).view(1, -1, 1, 1)
+    equal = overall == overall.amin(1, keepdim=True)
+    return _offset(torch.where(equal, numbers, numbers + count).amin(1).long(), radius)
+
+
+def _cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    """Of the candidates' costs (N, side^2, h, w), the smallest (N, 1, h, w) and the (dy, dx) of the first
+    candidate that has it (N, 2, h, w).
+
+    Both come from one minimum, as engines are slow to tell where a minimum lies: 81 candidates take 7 bits,
+    costs 14.
+    """
+    count = len(_candidates(radius))
+    most = 1 << (count - 1).bit_length()
+    numbers = torch.arange(count, dtype=costs.dtype, device=costs.device).view(1, -1, 1, 1)
+    best = (costs * most + numbers).amin(1)
+    own = torch.floor(best / most)
+    return own[:, None], _offset((best - own * most).long(), radius)
+
+
+@cache
+def _candidates(radius: int) -> list[tuple[int, int]]:
+    """Every (dy, dx) in [-radius, radius]^2, the nearest first: where nothing shows, nothing moves."""
+    side = range(-radius, radius + 1)
+    return sorted(product(side, side), key=lambda offset: abs(offset[0]) + abs(offset[1]))
 
 
 def _away(radius: int, like: Tensor) -> Tensor:
     """The penalty of each candidate: (1, side^2, 1, 1)."""
-    return _penalties(radius, like.dtype, like.device)
-
-
-@cache
-def _penalties(radius: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Made once: a CUDA graph must not copy from the host."""
-    steps = [abs(dy) + abs(dx) for dy in range(-radius, radius + 1) for dx in range(-radius, radius + 1)]
-    return PENALTY * torch.tensor(steps, dtype=dtype, device=device).view(1, -1, 1, 1)
-
-
-def _cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
-    """Of the candidates' costs (N, side^2, h, w), below 1: the smallest (N, 1, h, w), rounded down a little,
-    and the (dy, dx) that it belongs to (N, 2, h, w).
-
-    Both come from one minimum, as engines are slow to tell where a minimum lies.
-    """
-    candidates = (2 * radius + 1) ** 2
-    most = 1 << (candidates - 1).bit_length()
-    numbers = torch.arange(candidates, dtype=costs.dtype, device=costs.device).view(1, -1, 1, 1)
-    best = (torch.floor(costs * (EXACT / most)) * most + numbers).amin(1)
-    own = torch.floor(best / most)
-    return own[:, None] * (most / EXACT), _offset((best - own * most).long(), radius)
+    return PENALTY * _offsets(radius, like.device).abs().sum(1).view(1, -1, 1, 1).to(like.dtype)
 
 
 def _offset(candidate: Tensor, radius: int) -> Tensor:
-    """Candidate numbers (N, h, w) to (dy, dx): (N, 2, h, w)."""
-    side = 2 * radius + 1
-    return torch.stack((candidate // side - radius, candidate % side - radius), 1)
+    """Candidate numbers (N, h, w) to (dy, dx): (N, 2, h, w). What is no candidate (of a state in memory that
+    nobody has written yet) becomes one, for a wrong index would end a CUDA context."""
+    n, h, w = candidate.shape
+    offsets = _offsets(radius, candidate.device)
+    offsets = offsets.index_select(0, candidate.reshape(-1).clamp(0, len(offsets) - 1))
+    return offsets.view(n, h, w, 2).permute(0, 3, 1, 2)
+
+
+@cache
+def _offsets(radius: int, device: torch.device) -> Tensor:
+    """``_candidates``, (side^2, 2) int64. Made once: a CUDA graph must not copy from the host."""
+    return torch.tensor(_candidates(radius), device=device)
 
 
 def _enlarged(flow: Tensor) -> Tensor:
@@ -131,9 +185,11 @@ def _enlarged(flow: Tensor) -> Tensor:
 def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
     """One level down: the displacement of each block (a pixel of the level above) and the camera's, both in
     this level's pixels already."""
-    camera = camera + _offset(_overall(_differences(l_t, warp(l_ref, camera), 1)).argmin(1), 1)
+    overall = _overall(_differences(l_t, warp(l_ref, camera), 1))
+    camera = camera + _smallest(overall, 1)
     difference = _differences(l_t, warp(l_ref, camera), 0)
-    favour = FAVOUR + HEAVY_FAVOUR * (_overall(difference) - HEAVY).clamp(min=0)
+    mean = _quotient(_overall(difference), l_t.shape[2])
+    favour = FAVOUR + torch.floor((mean - HEAVY).clamp(min=0) * HEAVY_FAVOUR)
     with_camera = _windowed(difference)
     costs = _windowed(_differences(l_t, warp(l_ref, _enlarged(flow)), 1))
     own, offset = _cheapest(costs + _away(1, costs), 1)
@@ -149,12 +205,14 @@ def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     """
     pyramid = [(l_t, l_ref)]
     while scale < COARSEST:
-        pyramid.append((_worn(F.avg_pool2d(pyramid[-1][0], 2)), _worn(F.avg_pool2d(pyramid[-1][1], 2))))
+        finer = pyramid[-1]
+        pyramid.append((_worn(halved(finer[0])), _worn(halved(finer[1]))))
         scale *= 2
     difference = _differences(*pyramid.pop(), COARSEST_RADIUS)
     overall = _overall(difference)
-    camera = _offset(overall.argmin(1), COARSEST_RADIUS)
-    costs = _windowed(difference) + overall + _away(COARSEST_RADIUS, difference)
+    camera = _smallest(overall, COARSEST_RADIUS)
+    mean = _quotient(overall, difference.shape[2])
+    costs = _windowed(difference) + torch.floor(mean * (WINDOW_PX / FINE)) + _away(COARSEST_RADIUS, overall)
     flow = _enlarged(_cheapest(costs, COARSEST_RADIUS)[1])
     while pyramid:
         flow, camera = _refine(*pyramid.pop(), 2 * flow, 2 * camera)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsj4r.model.alignment import displacement, matching_luma, warp
+from vsj4r.model.alignment import displacement, halved, matching_luma, warp
 from vsj4r.model.blocks import SingleFrameCNN
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.d_net import DNet
@@ -87,8 +87,10 @@ class J4RNet(nn.Module):
         o = F.pixel_unshuffle(y, scale)
         if uv is not None:
             o = torch.cat((o, CHROMA_GAIN * F.pixel_unshuffle(uv, scale // 2)), 1)
-        l_t = matching_luma(y) if self.config.align == "motion" else y
-        return Observation(o, F.avg_pool2d(l_t, 2) if scale == 4 else l_t)
+        if self.config.align == "none":
+            return Observation(o, y)
+        l_t = matching_luma(y)
+        return Observation(o, halved(l_t) if scale == 4 else l_t)
 
     def planes(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """The inverse for images: (N, frame_channels, h, w) -> y (N, 1, H, W), uv (N, 2, H/2, W/2)."""

@@ -13,7 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from vsj4r.model.alignment import reach
+from vsj4r.model.alignment import METHOD, VERSION, reach
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import J4RNet, State
 
@@ -25,6 +25,13 @@ def halo_px(config: J4RConfig) -> int:
     largest displacement where frames are aligned."""
     moved = reach(config.scale) if config.align == "motion" else 0
     return config.scale * (config.radius + moved)
+
+
+def motion_of(config: J4RConfig) -> dict[str, object] | None:
+    """Which displacements the step finds, for engines that find the same ones themselves."""
+    if config.align == "none":
+        return None
+    return {"method": METHOD, "version": VERSION, "scale": config.scale}
 
 
 class ExportedStep(nn.Module):

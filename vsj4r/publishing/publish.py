@@ -18,7 +18,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_file
 from vsj4r.model.config import CONFIGS, J4RConfig
 from vsj4r.model.j4rnet import J4RNet
-from vsj4r.publishing.onnx_step import ExportedStep, export_onnx, halo_px
+from vsj4r.publishing.onnx_step import ExportedStep, export_onnx, halo_px, motion_of
 
 CHECKED_FRAMES = 6
 TOLERANCE = 1e-4
@@ -81,6 +81,7 @@ def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, A
         "planes": config.planes,
         "halo_px": halo_px(config),
         "whole_frame": ExportedStep(net).motion_names,
+        "motion": motion_of(config),
         "config": config.to_json(),
         "parameters": parameters(net, exported=True),
         "parameters_in_training": parameters(net),

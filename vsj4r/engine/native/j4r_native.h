@@ -1,0 +1,20 @@
+/* What Python calls (library.py). No Python, no VapourSynth: plain memory in, plain memory out. */
+#ifndef J4R_NATIVE_H
+#define J4R_NATIVE_H
+
+#include "motion.h"
+
+#ifdef _WIN32
+#define J4R_EXPORT __declspec(dllexport)
+#else
+#define J4R_EXPORT __attribute__((visibility("default")))
+#endif
+
+/* See motion.h. */
+J4R_EXPORT int j4r_motion_version(void);
+J4R_EXPORT Motion *j4r_motion_open(int height, int width, int scale);
+J4R_EXPORT void j4r_motion_close(Motion *motion);
+J4R_EXPORT void j4r_motion_luma(Motion *motion, const float *y, uint8_t *luma);
+J4R_EXPORT void j4r_motion_find(Motion *motion, const uint8_t *now, const uint8_t *ref, int16_t *flow);
+
+#endif

@@ -1,0 +1,33 @@
+"""The compiled library, through ctypes: calls release the GIL and know nothing of Python."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import POINTER, c_char, c_float, c_int, c_int16, c_uint8
+from functools import cache
+from pathlib import Path
+
+_NAMES = {"win32": "j4r_native.dll", "darwin": "libj4r_native.dylib"}
+PATH = Path(__file__).with_name(_NAMES.get(sys.platform, "libj4r_native.so"))
+
+_Opaque = POINTER(c_char)
+_SIGNATURES = {
+    "j4r_motion_version": (c_int, ()),
+    "j4r_motion_open": (_Opaque, (c_int, c_int, c_int)),
+    "j4r_motion_close": (None, (_Opaque,)),
+    "j4r_motion_luma": (None, (_Opaque, POINTER(c_float), POINTER(c_uint8))),
+    "j4r_motion_find": (None, (_Opaque, POINTER(c_uint8), POINTER(c_uint8), POINTER(c_int16))),
+}
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The library with the types of its functions; None where the package was installed without it."""
+    if not PATH.is_file():
+        return None
+    loaded = ctypes.CDLL(str(PATH))
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
