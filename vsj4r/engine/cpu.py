@@ -9,32 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.engine.base import Floats, State, Step, StepSpec, Tensors
+from vsj4r.engine.compiled import Request, compiled, factor_of, tile_shapes
 from vsj4r.engine.graph import (
     NEXT_SUFFIX,
     STATE_PREFIX,
     Shapes,
     channels_last,
-    frame_shapes,
     inputs_of,
     last_line,
     outputs_of,
     rejected,
-    stages,
-    with_channels_last,
 )
 from vsj4r.engine.native.motion import BLOCK, Luma, MotionSearch, is_native
 from vsj4r.engine.runtime import ov
-from vsj4r.engine.tiles import Span, tiles_of_size, tiles_within
+from vsj4r.engine.tiles import Span
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 
 Arrays = Mapping[str, NDArray[Any]]
 Tile = tuple[Span, Span]
-
-TILE_BYTES = 1 << 30
-"""What evaluating one tile may take where nobody has chosen a tile size."""
-LIVE_TENSORS = 5
-"""How many times the largest tensor of the graph (as float32) that is: measured, 4 to 5."""
 
 
 class CpuState:
@@ -88,23 +81,19 @@ class CpuEngine:
         core = ov.Core()
         native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if precision == "auto" and native_bf16 else "f32"
+        native = is_native(self.spec.motion)
+        request = Request(height, width, self.precision, threads, tile, with_head=not native)
         try:
-            self._shapes = frame_shapes(model, height, width)
-            head, tail = stages(model)
-            if tile is None:
-                most_px = TILE_BYTES // _bytes_per_px(tail, self._tile_shapes(multiple, multiple))
-                self.tiles = tiles_within(height, width, self.spec, most_px)
-            else:
-                self.tiles = tiles_of_size(height, width, self.spec, tile)
+            step = compiled(core, model, request)
+            self._tail = _Stage(step.tail)
             self._head: _Stage | _NativeMotion | None = None
-            if is_native(self.spec.motion):
+            if native:
                 self._head = _NativeMotion(self.spec, height, width)
-            elif head is not None:
-                self._head = _Stage(core, head, self._shapes, "f32", threads)
-            tile_shapes = self._tile_shapes(self.tiles.height, self.tiles.width)
-            self._tail = _Stage(core, tail, tile_shapes, self.precision, threads)
+            elif step.head is not None:
+                self._head = _Stage(step.head)
         except RuntimeError as error:
             raise rejected(model, error) from error
+        self._shapes, self.tiles = step.shapes, step.tiles
         self._state_shapes = {
             name: shape
             for name, shape in self._shapes.items()
@@ -117,7 +106,8 @@ class CpuEngine:
             for name, (_, dtype) in computed.items()
             if name not in given
         }
-        self._buffers = {} if len(self.tiles) == 1 else self._tail.new_arrays(tile_shapes)
+        of_tile = tile_shapes(self._shapes, self.tiles.height, self.tiles.width, multiple)
+        self._buffers = {} if len(self.tiles) == 1 else self._tail.new_arrays(of_tile)
 
     def new_state(self) -> State:
         return CpuState(self._state_shapes)
@@ -175,21 +165,7 @@ class CpuEngine:
             np.copyto(array, part)
 
     def _factor(self, shape: tuple[int, ...]) -> int:
-        """Luma pixels to one sample of a tensor, along each side; 0 where it is no picture (a flag)."""
-        for factor in range(1, self.spec.multiple + 1):
-            if (
-                shape[-2:] == (self._height // factor, self._width // factor)
-                and not self.spec.multiple % factor
-            ):
-                return factor
-        return 0
-
-    def _tile_shapes(self, height: int, width: int) -> Shapes:
-        shapes = {}
-        for name, shape in self._shapes.items():
-            factor = self._factor(shape)
-            shapes[name] = (*shape[:-2], height // factor, width // factor) if factor else shape
-        return shapes
+        return factor_of(shape, self._height, self._width, self.spec.multiple)
 
     def _inputs(self, frame: Tensors, suffix: str) -> dict[str, NDArray[Any]]:
         """The planes of ``frame`` as tensors of the graph, over the same memory."""
@@ -232,21 +208,9 @@ class _NativeMotion:
 
 
 class _Stage:
-    """A graph compiled for one size. ``inputs`` and ``outputs``: index and type of each by name."""
+    """A compiled graph. ``inputs`` and ``outputs``: index and type of each by name."""
 
-    def __init__(self, core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int) -> None:
-        graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
-        compiled = core.compile_model(
-            with_channels_last(graph),
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": precision,
-                "INFERENCE_NUM_THREADS": threads,
-                "NUM_STREAMS": 1,
-                "PERFORMANCE_HINT": "LATENCY",
-                "ENABLE_CPU_PINNING": False,  # the source filter and the encoder share these cores
-            },
-        )
+    def __init__(self, compiled: ov.CompiledModel) -> None:
         # by index: a graph may give one tensor several names (an output that is an input too)
         self.inputs, self.outputs = (
             {
@@ -268,20 +232,6 @@ class _Stage:
         for name, (index, _) in self.outputs.items():
             self._request.set_output_tensor(index, _tensor(name, arrays[name]))
         self._request.infer(share_inputs=True, share_outputs=True)
-
-
-def _bytes_per_px(graph: ov.Model, shapes: Shapes) -> int:
-    """About what a graph takes while it runs, for each luma pixel. ``shapes``: of a frame of one multiple."""
-    sized = graph.clone()
-    sized.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(sized).items()})
-    largest = max(
-        int(np.prod(port.get_shape()))
-        for node in sized.get_ops()
-        if node.get_type_name() != "Constant"
-        for port in node.outputs()
-    )
-    height, width = shapes["y"][-2:]
-    return -(-LIVE_TENSORS * 4 * largest // (height * width))
 
 
 def _checked(plane: Floats, shape: tuple[int, ...]) -> Floats:

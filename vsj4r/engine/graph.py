@@ -16,16 +16,16 @@ FRAME_INPUTS = ("y", "uv", "y_next", "uv_next")
 Shapes = dict[str, tuple[int, ...]]
 
 
-def frame_shapes(model: Model, height: int, width: int) -> Shapes:
+def frame_shapes(model: Model, graph: ov.Model, height: int, width: int) -> Shapes:
     """Every input, output and whole-frame tensor of the step for frames of ``height`` x ``width``, by name.
+    ``graph``, as it was read, becomes one of that size.
 
     A state has the shape of its ``.next`` output, which may itself follow from another state (a queue of
     earlier frames): hence one round per state at most.
 
     Raises:
-        Vsj4rError: the graph breaks the contract, or is none.
+        Vsj4rError: the graph breaks the contract.
     """
-    graph = _read(model)
     inputs, outputs = inputs_of(graph), outputs_of(graph)
     states = [name for name in inputs if name.startswith(STATE_PREFIX)]
     _check_names(model.spec, inputs.keys() - set(states), set(states), set(outputs))
@@ -55,13 +55,13 @@ def frame_shapes(model: Model, height: int, width: int) -> Shapes:
     return {name: tuple(port.shape) for name, port in (inputs | outputs | within).items()}
 
 
-def stages(model: Model) -> tuple[ov.Model | None, ov.Model]:
+def stages(model: Model, graph: ov.Model) -> tuple[ov.Model | None, ov.Model]:
     """The step in two graphs: what takes the whole frame (None where the model has none of that), and what
-    takes tiles of it. ``whole_frame`` tensors are int32 outputs of the first and inputs of the second."""
-    graph = _read(model)
+    takes tiles of it. ``whole_frame`` tensors are int32 outputs of the first and inputs of the second.
+    ``graph``, as it was read, is used up."""
     if not model.spec.whole_frame:
         return None, graph
-    return _head(_read(model), model), _tail(graph, model)
+    return _head(graph.clone(), model), _tail(graph, model)
 
 
 def rejected(model: Model, error: Exception) -> Vsj4rError:
@@ -75,7 +75,7 @@ def last_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _read(model: Model) -> ov.Model:
+def read(model: Model) -> ov.Model:
     """The graph of ``model``, read as ONNX: ``Core.read_model`` tries other formats too, and those print on
     stderr what they think of a damaged file.
 

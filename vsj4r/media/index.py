@@ -8,17 +8,13 @@ oldest beyond 512 MiB.
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsj4r import cached
 from vsj4r.media.identity import identify
 
 _LARGEST_BYTES = 512 << 20
-_LONGEST_SECONDS = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +31,12 @@ class Index:
 
     def read(self, name: str) -> bytes | None:
         """What was kept under ``name``."""
-        if self.prefix is None:
-            return None
-        try:
-            return Path(f"{self.prefix}-{name}").read_bytes()
-        except OSError:
-            return None
+        return None if self.prefix is None else cached.read(Path(f"{self.prefix}-{name}"))
 
     def write(self, name: str, content: bytes) -> None:
         """Keep ``content``, as far as that can be done."""
-        if self.prefix is None:
-            return
-        target = Path(f"{self.prefix}-{name}")
-        part = target.with_name(f"{target.name}.{os.getpid()}")
-        with suppress(OSError):
-            part.write_bytes(content)
-            part.replace(target)
+        if self.prefix is not None:
+            cached.keep(Path(f"{self.prefix}-{name}"), content)
 
     def forget(self) -> None:
         """Remove all that is kept of this file."""
@@ -66,49 +52,11 @@ def index_of(path: Path, folder: Path | None = None) -> Index:
         OSError: the file cannot be read.
     """
     key = hashlib.sha256(identify(path).encode()).hexdigest()[:32]
-    place = cache_folder() / "index" if folder is None else folder
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Index()
-    if not os.access(place, os.W_OK | os.X_OK):
+    place = cached.opened(cached.cache_folder() / "index" if folder is None else folder)
+    if place is None:
         return Index()
     prefix = place / key
     if folder is None:
-        _mark_used(prefix)
-        _remove_old(place)
+        cached.mark_used(*place.glob(f"{key}-*"))
+        cached.remove_old(place, most_bytes=_LARGEST_BYTES)
     return Index(prefix)
-
-
-def cache_folder() -> Path:
-    """The user's folder for what can be made again; it need not exist, or be writable."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-        return Path(base) / "vsj4r" / "cache"
-    if sys.platform == "darwin":
-        return Path(os.environ.get("HOME") or "/var/empty") / "Library" / "Caches" / "vsj4r"
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(named).is_absolute():
-        return Path(named) / "vsj4r"
-    return Path(os.environ.get("HOME") or "/nonexistent") / ".cache" / "vsj4r"
-
-
-def _mark_used(prefix: Path) -> None:
-    for kept in prefix.parent.glob(f"{prefix.name}-*"):
-        with suppress(OSError):
-            os.utime(kept)
-
-
-def _remove_old(place: Path) -> None:
-    """Two processes may do it at once."""
-    found: list[tuple[float, int, Path]] = []
-    for kept in place.iterdir():
-        with suppress(OSError):
-            stat = kept.stat()
-            found.append((stat.st_mtime, stat.st_size, kept))
-    room, oldest = _LARGEST_BYTES, time.time() - _LONGEST_SECONDS
-    for used, size, kept in sorted(found, reverse=True):
-        room -= size
-        if room < 0 or used < oldest:
-            with suppress(OSError):
-                kept.unlink()
