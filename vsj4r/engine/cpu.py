@@ -245,14 +245,12 @@ def _checked(plane: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def _zeros(name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
-    """As the contract sees a tensor, whichever way it lies in memory.
-
-    Written, not only reserved: what a filter needs is taken when it is created, not in mid-clip.
-    """
+    """As the contract sees a tensor, whichever way it lies in memory. The memory itself is reserved; the
+    system gives it when it is written, so the state that a clip has not come to yet costs nothing."""
     if not channels_last(name, shape):
-        return np.full(shape, 0, dtype)
+        return np.zeros(shape, dtype)
     n, c, h, w = shape
-    return np.full((n, h, w, c), 0, dtype).transpose(0, 3, 1, 2)
+    return np.zeros((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
 def _tensor(name: str, array: NDArray[Any]) -> ov.Tensor:
