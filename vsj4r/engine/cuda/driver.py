@@ -8,7 +8,6 @@ import importlib.util
 import os
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 CUDA_NEEDED = 13
@@ -78,6 +77,8 @@ def _missing_package() -> Trouble | None:
     if importlib.util.find_spec("torch") is None:
         return Trouble("PyTorch is not installed", INSTALL, expected=True)
     if _torch_cuda() == "":
+        from importlib import metadata  # it imports the parser of e-mails
+
         what = f"the installed PyTorch {metadata.version('torch')} is built without CUDA"
         return Trouble(what, f"pip uninstall torch, then {INSTALL}", expected=True)
     if importlib.util.find_spec("cupy") is None:
