@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -146,6 +147,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", ["models.md", "paper.md"])
+def test_figures_of_the_models_are_the_published_ones(page: str) -> None:
+    published = json.loads((ROOT / "weights" / "metrics.json").read_text("utf-8"))
+    rows = re.findall(r"^\| `(j4r[\w-]*)`(.*\d\d\.\d\d.*)$", (DOCS / page).read_text("utf-8"), re.MULTILINE)
+    assert len(rows) == 4
+    for name, line in rows:
+        figures = [f"{published[kind]['mean'][name]['psnr']:.2f}" for kind in ("light", "complex")]
+        assert re.findall(r"\d\d\.\d\d", line) == figures, f"{page}: {name}"
 
 
 def test_every_page_is_in_the_navigation() -> None:
