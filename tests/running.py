@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vsj4r.run.derain import Job, Started, derain
+from vsj4r.run.settings import RunSettings
 
 
 class Notes:
@@ -26,8 +27,6 @@ class Notes:
 def derain_quickly(source: Path, output: Path, model: Path, *, encoder: str = "x264") -> list[str]:
     """Derain ``source`` into ``output``; gives the lines that it said."""
     listener = Notes()
-    derain(
-        Job(source, output, to_folder=False, model=str(model), strength=0.0, encoder=encoder, overwrite=True),
-        listener,
-    )
+    settings = RunSettings(model=str(model), strength=0.0, encoder=encoder, overwrite=True)
+    derain(Job(source, output, to_folder=False, settings=settings), listener)
     return listener.notes

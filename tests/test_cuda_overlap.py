@@ -16,7 +16,7 @@ from tests.clips import bytes_of, noise_clip
 from tests.cuda.opening import Opening
 from tests.cuda.timed_device import Span, TimedDevice
 from vsj4r.frames import segments
-from vsj4r.run.derain import derained_clip
+from vsj4r.run.filtering import derained_clip
 
 LENGTH = 14
 ARGUMENTS = {"model": "j4r-lite", "device": "cuda", "precision": "f32", "scene_detect": 0}

@@ -15,7 +15,7 @@ from tests.clips import bytes_of, noise_clip, planes_of
 from tests.tiny_model import write_tiny_model
 from vsj4r.media.reading import read_image
 from vsj4r.media.rotation import done_upright, upright
-from vsj4r.run.derain import derained_clip
+from vsj4r.run.filtering import derained_clip
 
 # ffmpeg's options (counter-clockwise degrees, then the flip) and numpy's way from stored to shown
 TURNS: dict[str, tuple[list[str], Any]] = {

@@ -15,18 +15,21 @@ LOOK_BACK_FRAMES = 48
 """How far before the end of a chunk a scene cut is looked for."""
 
 
-def chunk_starts(frames: int, chunk: int, last_cut: Callable[[int, int], int | None]) -> list[int]:
-    """First frames of the chunks of a clip, none longer than ``chunk`` (a multiple of the segment).
+def chunk_starts(
+    frames: int, chunk: int, last_cut: Callable[[int, int], int | None], *, first: int = 0
+) -> list[int]:
+    """Where the chunks of ``frames`` frames begin, counted from ``first``, the number of the first one in its
+    clip; none is longer than ``chunk`` (a multiple of the segment).
 
     A chunk ends at the last scene cut near its longest end: there the encoder wants a key frame anyway.
-    ``last_cut(first, last)`` gives the last one in ``first .. last``. Without one it ends at the last
-    multiple of the segment.
+    ``last_cut(first, last)`` gives the last one in ``first .. last`` of the clip. Without one it ends at the
+    last multiple of the segment in the clip.
     """
-    starts = [0]
-    while (end := (starts[-1] + chunk) // SEGMENT_FRAMES * SEGMENT_FRAMES) < frames:
+    starts, stop = [first], first + frames
+    while (end := (starts[-1] + chunk) // SEGMENT_FRAMES * SEGMENT_FRAMES) < stop:
         cut = last_cut(max(starts[-1] + 1, end - LOOK_BACK_FRAMES), end)
         starts.append(end if cut is None else cut)
-    return starts
+    return [start - first for start in starts]
 
 
 def cut_finder(clip: vs.VideoNode) -> Callable[[int, int], int | None]:

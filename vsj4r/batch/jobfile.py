@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vsj4r.batch.settings import DefaultsTable, JobTable, Settings, layered, settings_of
+from vsj4r.batch.settings import DefaultsTable, JobTable, Settings
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.reading import absent, images_in
+from vsj4r.run.settings import layered, settings_of
 from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, read_toml, understood
 
 _FIELD = re.compile(r"\{(\w*)\}")
@@ -127,7 +128,7 @@ class _Jobs:
         given = layered(self._defaults, table, Path(template or "any.mkv").suffix)
         settings = model = None
         try:
-            settings = settings_of(self._rooted(given))
+            settings = settings_of(Settings, self._rooted(given))
             model = self._model(settings.model)
         except MistakesError as error:
             for mistake in error.mistakes:

@@ -1,141 +1,24 @@
-"""What a job asks of its files, and the presets it may start from."""
+"""What a job asks of its files: the settings of a run, and how it is done in chunks."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from fractions import Fraction
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from vsj4r.engine import PRECISIONS
-from vsj4r.engine.devices import device_index
-from vsj4r.errors import Vsj4rError
 from vsj4r.frames import SEGMENT_FRAMES
-from vsj4r.media.encoders import ENCODERS
-from vsj4r.media.pixels import SUBSAMPLING
-from vsj4r.media.sources import Reading
-from vsj4r.media.times import parse_rate
-from vsj4r.tables import (
-    EXACT,
-    Flag,
-    Mistake,
-    MistakesError,
-    Number,
-    Text,
-    Whole,
-    choice,
-    converted,
-    declared,
-)
+from vsj4r.run.settings import RunSettings, check_preset
+from vsj4r.tables import Text, Whole, converted
 
 CHUNK_FRAMES = 4 * SEGMENT_FRAMES
 """Chunks begin at anchors of the filter, where it costs nothing."""
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "mezzanine": {"": {"encoder": "ffv1"}, ".mov": {"encoder": "prores"}},
-    "archive": {"": {"encoder": "x265", "crf": 18, "depth": 10, "options": {"preset": "slow"}}},
-    "web": {
-        "": {"encoder": "x264", "crf": 20, "depth": 8, "chroma": "420"},
-        ".webm": {"encoder": "svtav1", "crf": 30, "depth": 10},
-    },
-}
-"""Preset, then the suffix of the output ("" for all others), then settings."""
-
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
-_OPTION_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_OF_THE_ENCODER = ("encoder", "preset")
-_ENCODER_KEYS = ("crf", "depth", "chroma", "options", "preset", "encoder")
-
-Moment = int | float | None
-"""A frame number, seconds, or None: the beginning or the end."""
-
-
-def _device(value: object) -> str:
-    if not isinstance(value, str):
-        raise Vsj4rError(f"device must be a name, got {value!r}")
-    if value not in ("auto", "cpu"):
-        device_index(value)
-    return value
-
-
-def _preset(value: object) -> str:
-    if not isinstance(value, str) or value not in PRESETS:
-        raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(PRESETS)}")
-    return value
-
-
-def _rate(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Vsj4rError(f"fps must be a number, got {value!r}")
-    return str(parse_rate(str(value)))
-
-
-def _options(value: object) -> tuple[tuple[str, str], ...]:
-    """ffmpeg runs in a folder of its own: without a separator in it, no value is a path out of there."""
-    if not isinstance(value, dict):
-        raise Vsj4rError(f"options must be a table, got {value!r}")
-    options = []
-    for name, given in value.items():
-        text = str(int(given)) if isinstance(given, bool) else str(given)
-        if not _OPTION_NAME.fullmatch(name) or not isinstance(given, str | int | float):
-            raise Vsj4rError(f"options must be names with texts or numbers, got {name!r} = {given!r}")
-        if any(bad in text for bad in "/\\\n\0"):
-            raise Vsj4rError(f"options must hold no path, got {name} = {given!r}")
-        options.append((name, text))
-    return tuple(options)
-
-
-def _trim(value: object) -> tuple[Moment, Moment]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise Vsj4rError(f'trim must be [first, end], such as [0, 240] or ["0:10", "1:30.5"], got {value!r}')
-    first, end = (_moment(each) for each in value)
-    if first is not None and end is not None and type(first) is type(end) and first >= end:
-        raise Vsj4rError(f"trim must end after it begins, got {value!r}")
-    return first, end
-
-
-def _moment(value: object) -> Moment:
-    if value == "":
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise Vsj4rError(f'trim must hold frame numbers or times such as "1:02:03.5", got {value!r}')
-    hours, minutes, seconds = found.groups()
-    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
-
-
-def _whole_number(lowest: int, highest: int) -> Any:
-    return Field(ge=lowest, le=highest, description=f"a whole number from {lowest} to {highest}")
-
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """``trim``: first frame and the one after the last.
+class Settings(RunSettings):
+    """``chunk``: frames in a chunk at most."""
 
-    ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
-    ``options``: of the encoder, by ffmpeg's names; ``chunk``: frames in a chunk at most.
-    ``fps`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as "30000/1001".
-    """
-
-    __pydantic_config__ = EXACT
-
-    model: Annotated[Text, Field(description="a name")] = "j4r"
-    strength: Annotated[Number, Field(ge=0, le=1, description="between 0 and 1")] = 1.0
-    device: Annotated[str, converted(_device)] = "auto"
-    precision: Annotated[str, choice(PRECISIONS)] = "auto"
-    encoder: Annotated[str, choice(ENCODERS)] = "x264"
-    crf: Annotated[Whole, _whole_number(0, 63)] | None = None
-    depth: Annotated[Whole, _whole_number(8, 16)] | None = None
-    chroma: Annotated[str, choice(SUBSAMPLING)] | None = None
-    options: Annotated[tuple[tuple[str, str], ...], converted(_options)] = ()
-    fps: Annotated[str | None, converted(_rate)] = None
-    assume_progressive: Annotated[Flag, Field(description="true or false")] = False
-    trim: Annotated[tuple[Moment, Moment], converted(_trim)] = (None, None)
     chunk: Annotated[
         Whole,
         Field(
@@ -144,22 +27,13 @@ class Settings:
             description=f"a multiple of {SEGMENT_FRAMES} frames",
         ),
     ] = CHUNK_FRAMES
-    overwrite: Annotated[Flag, Field(description="true or false")] = False
-
-    def reading(self) -> Reading:
-        """How the input is to be read."""
-        return Reading((self.fps and Fraction(self.fps)) or None, self.assume_progressive)
-
-    def named(self) -> dict[str, object]:
-        """By name, for people and for JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultsTable(Settings):
     """``[defaults]`` of a job file."""
 
-    preset: Annotated[str, converted(_preset)] = ""
+    preset: Annotated[str, converted(check_preset)] = ""
     output: Annotated[Text, Field(min_length=1, description="a name, such as {stem}.mkv")] = ""
 
 
@@ -173,45 +47,3 @@ class JobTable(DefaultsTable):
         BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
         Field(min_length=1, description="a name, a pattern, or a list of them"),
     ] = field(default_factory=list)
-
-
-def layered(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
-    """The keys of ``job`` over those of ``defaults``; ``suffix`` is the output's.
-
-    Naming an encoder or a preset begins afresh: nothing that was meant for another encoder stays.
-    """
-    merged: dict[str, Any] = {}
-    for table in (defaults, job):
-        if any(key in table for key in _OF_THE_ENCODER):
-            merged = {key: value for key, value in merged.items() if key not in _ENCODER_KEYS}
-        preset = PRESETS.get(str(table.get("preset")), {})
-        merged |= preset.get(suffix.lower(), preset.get("", {}))
-        merged |= {key: value for key, value in table.items() if key != "preset"}
-    return merged
-
-
-def settings_of(table: Mapping[str, Any]) -> Settings:
-    """The keys of ``table`` that are settings; what it does not say is the default.
-
-    Raises:
-        MistakesError: all that is wrong.
-    """
-    settings = declared(Settings, {name: table[name] for name in _NAMES if name in table})
-    if mistakes := list(_unfit_for_encoder(settings)):
-        raise MistakesError(mistakes)
-    return settings
-
-
-_NAMES = tuple(each.name for each in fields(Settings))
-
-
-def _unfit_for_encoder(settings: Settings) -> Iterator[Mistake]:
-    name, encoder = settings.encoder, ENCODERS[settings.encoder]
-    if settings.crf is not None and encoder.crf is None:
-        yield Mistake(("crf",), f"encoder {name} has no crf")
-    if settings.depth is not None and settings.depth not in encoder.depths:
-        depths = ", ".join(map(str, encoder.depths))
-        yield Mistake(("depth",), f"depth of {name} must be one of {depths}, got {settings.depth}")
-    if settings.chroma is not None and settings.chroma not in encoder.chroma:
-        known = ", ".join(encoder.chroma)
-        yield Mistake(("chroma",), f"chroma of {name} must be one of {known}, got {settings.chroma}")

@@ -23,14 +23,14 @@ from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, lost_depth
 from vsj4r.media.identity import identify
-from vsj4r.media.muxing import Extras, find_extras
+from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import write_video
 from vsj4r.media.whole import NO_ROOM, unwritten
-from vsj4r.run.derain import encodable
+from vsj4r.run.encodable import encodable
 from vsj4r.run.memory import give_frames_back
 
 TRIES = 3
@@ -112,15 +112,17 @@ def perform(task: Task, worker: Worker) -> Result:
 
 
 def _plan(work: Work, worker: Worker) -> Plan:
-    clip, source = worker.bench.open(work)
+    filtering = worker.bench.open(work)
+    clip, source = filtering.before, filtering.part
     encoded, notes = _encodable(work, clip, source)
     if work.settings.depth is None:
         notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
-    extras = _extras(work, source)
+    extras = extras_of(source, work.output.suffix)
     encode = _encode_of(work, source, container_for(work.output).muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     notes += [*source.notes(), *extras.notes]
-    starts = chunk_starts(len(clip), work.settings.chunk, cut_finder(upright(clip, source=clip)))
+    last_cut = cut_finder(upright(filtering.whole, source=filtering.whole))
+    starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
 
@@ -128,7 +130,7 @@ def _plan(work: Work, worker: Worker) -> Plan:
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
-    clip, source = worker.bench.derain(work, worker.threads)
+    clip, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
     _check_length(work, plan, clip)
     encoded, _ = _encodable(work, clip, source)
     encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
@@ -144,7 +146,8 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
 
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
-    clip, source = worker.bench.open(work)
+    filtering = worker.bench.open(work)
+    clip, source = filtering.before, filtering.part
     _check_length(work, plan, clip)
     encoded, _ = _encodable(work, clip, source)
     with encoded.get_frame(0) as first:
@@ -155,7 +158,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
         [work.part(number) for number in range(len(plan.starts))],
         work.output,
         tags,
-        replace(encode, source=source.probe, extras=_extras(work, source)),
+        replace(encode, source=source.probe, extras=extras_of(source, work.output.suffix)),
         on_packet=_progress(worker, "joined", 0, plan.frames),
         on_command=lambda command: worker.tell({"kind": "command", "command": command}),
         on_whole=lambda whole: _note_joined(work, whole),
@@ -207,19 +210,6 @@ def _encode_of(work: Work, source: Source, muxer: str) -> Encode:
         options=settings.options,
         folder=work.folder,
     )
-
-
-def _extras(work: Work, source: Source) -> Extras:
-    """What goes along, cut as the picture is."""
-    if source.probe is None:
-        return Extras()
-    extras = find_extras(source.probe, work.output.suffix)
-    if work.settings.trim == (None, None):
-        return extras
-    stamps, base = source.timestamps, source.time_base
-    frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
-    length = float((stamps[-1] - stamps[0]) * base) + float(frame * base)
-    return replace(extras, start_seconds=float(stamps[0] * base), length_seconds=length)
 
 
 def _progress(worker: Worker, kind: str, number: int, last: int) -> Callable[[int], None]:

@@ -13,7 +13,7 @@ from vsj4r.batch.settings import Settings
 from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.identity import identify
 
-_RECIPE = 1  # another number when the same settings come to give other frames
+_RECIPE = 2  # another number when the same settings come to give other frames
 
 
 @dataclass(frozen=True, slots=True)

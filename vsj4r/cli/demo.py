@@ -33,6 +33,7 @@ def demo(
     from vsj4r.cli.report import BarReport
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.run.derain import Job
+    from vsj4r.run.settings import RunSettings
 
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,8 @@ def demo(
         raise Vsj4rError(f"{output_dir} cannot be made: {error.strerror}") from error
     rain, clean, picture = (output_dir / name for name in ("rain.mkv", "clean.mkv", "side-by-side.png"))
     _write_rain(_rainy(photograph), rain)
-    job = Job(input=rain, output=clean, to_folder=False, model=model, device=device, overwrite=True)
+    settings = RunSettings(model=model, device=device, overwrite=True)
+    job = Job(input=rain, output=clean, to_folder=False, settings=settings)
     with BarReport() as report:
         derain_with_report(job, report)
     _write_side_by_side(rain, clean, picture)

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from vsj4r.batch.drive import Listener
 from vsj4r.batch.tasks import Event
 from vsj4r.batch.work import Plan
-from vsj4r.cli.outcome import one_line
+from vsj4r.cli.outcome import counted, one_line
 
 _JSON_EVERY_SECONDS = 0.5
 _PACE_SECONDS = 60.0  # that the pace is measured over
@@ -183,7 +183,7 @@ class BarReport:
     def file_done(self, index: int, seconds: float) -> None:
         frames = self._pace.frames[index]
         fps = frames / seconds if seconds else 0.0
-        self._end(index, f"{self._name(index)}: {frames} frames in {seconds:.1f} s, {fps:.1f} fps")
+        self._end(index, f"{self._name(index)}: {counted(frames, 'frame')} in {seconds:.1f} s, {fps:.1f} fps")
 
     def file_failed(self, index: int, error: str) -> None:
         self._end(index, f"vsj4r: {self._name(index)} failed: {one_line(error)}")

@@ -21,12 +21,39 @@ def run(
             metavar="OUTPUT", help="A video file (.mkv .mp4 .mov .webm ...), or a folder for PNG images."
         ),
     ],
-    model: Annotated[str, typer.Option(help="A shipped model, or the path of an .onnx file.")] = "j4r",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="0 changes nothing, 1 is all.")] = 1.0,
-    encoder: Annotated[str, typer.Option(help="x264, x265, svtav1, vp9, ffv1 or prores.")] = "x264",
-    crf: Annotated[
-        int | None, typer.Option(min=0, max=63, help="Quality of the encoder, lower is better.")
+    model: Annotated[
+        str | None, typer.Option(help="A shipped model, or the path of an .onnx file.", show_default="j4r")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="auto or f32.", show_default="auto")] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="0 changes nothing, 1 is all.", show_default="1.0")
+    ] = None,
+    trim: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START:END",
+            help="Only these frames, END not included: 100:250, or times, 1:02:03.5:1:03:00.",
+        ),
+    ] = None,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Only 5 s where it rains most; into a .png, one frame before and after."
+        ),
+    ] = False,
+    preset: Annotated[str | None, typer.Option(help="mezzanine, archive or web: see batches.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="x264, x265, svtav1, vp9, ffv1 or prores.", show_default="x264")
+    ] = None,
+    crf: Annotated[int | None, typer.Option(help="Quality of the encoder, lower is better.")] = None,
+    depth: Annotated[
+        int | None, typer.Option(help="Bits of the output; as the input has where it is not said.")
+    ] = None,
+    chroma: Annotated[
+        str | None, typer.Option(help="420, 422 or 444; as the input has where it is not said.")
     ] = None,
     fps: Annotated[
         str | None,
@@ -48,33 +75,37 @@ def run(
     """
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
-    from vsj4r.media.sources import Reading
-    from vsj4r.media.times import parse_rate
+    from vsj4r.cli.spelling import settings_from, split_trim
     from vsj4r.run.derain import Job, check_job
 
-    try:
-        rate = None if fps is None else parse_rate(fps)
-    except Vsj4rError as error:
-        raise UsageError(str(error)) from error
     try:
         arguments = tuple(shlex.split(ffmpeg))
     except ValueError as error:
         raise UsageError(f"--ffmpeg {ffmpeg!r}: {error}") from error
-    job = Job(
-        input=Path(input_name),
-        output=Path(output_name),
-        to_folder=is_folder_name(output_name),
-        model=model,
-        device=device,
-        strength=strength,
-        encoder=encoder,
-        crf=crf,
-        overwrite=overwrite,
-        ffmpeg=arguments,
-        reading=Reading(rate, assume_progressive),
-    )
+    given = {
+        "model": model,
+        "device": device,
+        "precision": precision,
+        "strength": strength,
+        "trim": None if trim is None else split_trim(trim),
+        "encoder": encoder,
+        "crf": crf,
+        "depth": depth,
+        "chroma": chroma,
+        "fps": fps,
+        "assume_progressive": assume_progressive,
+        "overwrite": overwrite,
+    }
     report: Report = JsonReport() if as_json else BarReport()
     with report:
+        job = Job(
+            input=Path(input_name),
+            output=Path(output_name),
+            to_folder=is_folder_name(output_name),
+            settings=settings_from(given, preset=preset, suffix=Path(output_name).suffix),
+            ffmpeg=arguments,
+            preview=preview,
+        )
         try:
             check_job(job)
         except Vsj4rError as error:

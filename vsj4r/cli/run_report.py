@@ -13,7 +13,7 @@ def derain_with_report(job: Job, report: Report) -> None:
     Raises:
         Vsj4rError: as ``derain``.
     """
-    report.work([Item(job.input, job.output, job.model, job.device)])
+    report.work([Item(job.input, job.output, job.settings.model, job.settings.device)])
     report.file_done(0, derain(job, _OneFile(report)))
 
 

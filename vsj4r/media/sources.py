@@ -53,7 +53,8 @@ class Source:
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. One of ``images`` and
     ``probe`` is None: a source is a folder of images, or a video. ``said``: a line for each thing that the
-    file says wrongly, and what was taken for it. ``index`` keeps what was found out about the file.
+    file says wrongly, and what was taken for it. ``index`` keeps what was found out about the file. ``part``:
+    which frames of the file these are, ``begins_late`` by how many seconds the first; None is all of them.
     """
 
     path: Path
@@ -64,6 +65,8 @@ class Source:
     probe: Probe | None = None
     index: Index = field(default_factory=Index)
     said: tuple[str, ...] = ()
+    part: range | None = None
+    begins_late: Fraction = Fraction(0)
 
     @property
     def image_names(self) -> list[str] | None:

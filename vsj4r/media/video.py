@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import av
 import vapoursynth as vs
@@ -28,6 +29,42 @@ _CONTAINER_TICK_SECONDS = Fraction(1, 500)
 _FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory
 
 
+class Sink(Protocol):
+    """Where the frames of one output go. It appears under its name when its context ends without an error."""
+
+    def put(self, n: int, frame: vs.VideoFrame) -> None:
+        """Frame ``n`` of the output, in order from 0; its samples are copied now."""
+
+    def finish(self) -> None:
+        """That was the last one.
+
+        Raises:
+            Vsj4rError: not all of them are there.
+        """
+
+
+Output = tuple[vs.VideoNode, AbstractContextManager[Sink]]
+"""What is written, and where."""
+
+
+def write_outputs(outputs: Sequence[Output], *, on_frame: Callable[[int], None] = lambda done: None) -> None:
+    """Write the clips of ``outputs``, all of the same length, frame by frame side by side. They appear
+    together, each whole, or none does; ``on_frame`` is told how many frames are done.
+
+    Raises:
+        Vsj4rError: a frame or an output fails.
+    """
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(sink) for _, sink in outputs]
+        clips = [stack.enter_context(closing(frames_in_order(clip))) for clip, _ in outputs]
+        for n, frames in enumerate(zip(*clips, strict=True)):
+            for sink, frame in zip(sinks, frames, strict=True):
+                sink.put(n, frame)
+            on_frame(n + 1)
+        for sink in sinks:
+            sink.finish()
+
+
 def write_video(
     clip: vs.VideoNode,
     output: Path,
@@ -43,22 +80,69 @@ def write_video(
     Raises:
         Vsj4rError: a frame or ffmpeg fails, or not every frame arrived in the file.
     """
-    bits, chroma = clip.format.bits_per_sample, str(chroma_of(clip))
-    with whole_file(output) as temporary, cover_files(encode.extras) as covers:
-        writer = NutWriter(clip, time_base=encode.time_base)
-        with closing(frames_in_order(clip)) as frames:
-            first = next(frames)
-            command = encode_command(
-                temporary, Tags.of(first), encode, bits=bits, chroma=chroma, covers=covers
-            )
-            on_command(command)
-            with FFmpeg(command, folder=encode.folder) as process:
-                for n, frame in enumerate(chain([first], frames)):
-                    process.put(writer.frame(frame, encode.timestamps[n] + encode.ahead))
-                    on_frame(n + 1)
-                process.put(writer.end)
-                process.finish()
-        check_video(temporary, encode, output)
+    sink = video_sink(clip, output, encode, on_command=on_command)
+    write_outputs([(clip, sink)], on_frame=on_frame)
+
+
+@contextmanager
+def video_sink(
+    clip: vs.VideoNode,
+    output: Path,
+    encode: Encode,
+    *,
+    on_command: Callable[[list[str]], None] = lambda command: None,
+) -> Iterator[Sink]:
+    """The video file ``output`` of frames such as ``clip`` has; see ``write_video``."""
+    with whole_file(output) as temporary, cover_files(encode.extras) as covers, ExitStack() as stack:
+        yield _VideoSink(clip, output, temporary, encode, covers, on_command, stack)
+
+
+class _VideoSink:
+    """``temporary`` becomes ``output``; ffmpeg runs in ``stack``, from the first frame on, which says how all
+    are tagged."""
+
+    def __init__(
+        self,
+        clip: vs.VideoNode,
+        output: Path,
+        temporary: Path,
+        encode: Encode,
+        covers: Path,
+        on_command: Callable[[list[str]], None],
+        stack: ExitStack,
+    ) -> None:
+        self._bits, self._chroma = clip.format.bits_per_sample, str(chroma_of(clip))
+        self._output, self._temporary, self._encode, self._covers = output, temporary, encode, covers
+        self._on_command, self._stack = on_command, stack
+        self._writer = NutWriter(clip, time_base=encode.time_base)
+        self._process: FFmpeg | None = None
+        self._frames = 0
+
+    def put(self, n: int, frame: vs.VideoFrame) -> None:
+        encode = self._encode
+        process = self._process = self._process or self._start(frame)
+        process.put(self._writer.frame(frame, encode.timestamps[n] + encode.ahead))
+        self._frames = n + 1
+
+    def finish(self) -> None:
+        if self._process is None:
+            raise Vsj4rError(f"there is no frame for {self._output}")
+        self._process.put(self._writer.end)
+        self._process.finish()
+        written = replace(self._encode, timestamps=self._encode.timestamps[: self._frames])
+        check_video(self._temporary, written, self._output)
+
+    def _start(self, first: vs.VideoFrame) -> FFmpeg:
+        command = encode_command(
+            self._temporary,
+            Tags.of(first),
+            self._encode,
+            bits=self._bits,
+            chroma=self._chroma,
+            covers=self._covers,
+        )
+        self._on_command(command)
+        return self._stack.enter_context(FFmpeg(command, folder=self._encode.folder))
 
 
 def check_video(written: Path, encode: Encode, output: Path) -> None:

@@ -1,0 +1,63 @@
+"""A part of a source as a source of its own, and what of the source's other streams goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from vsj4r.errors import InputError
+from vsj4r.media.muxing import Extras, find_extras
+from vsj4r.media.sources import Source
+from vsj4r.media.trim import Trim, frames_between, later_timecode
+
+
+def part_of(source: Source, trim: Trim) -> Source:
+    """The frames of ``source`` that ``trim`` means.
+
+    Raises:
+        InputError: there are none.
+    """
+    part = frames_between(trim, source.timestamps, source.time_base)
+    if not part:
+        raise InputError(f"{source.path} has {len(source.clip)} frames: the trim leaves nothing of it")
+    if part == range(len(source.clip)):
+        return source
+    frames = slice(part.start, part.stop)
+    images = source.images and replace(source.images, names=source.images.names[frames])
+    stamps = source.timestamps[frames]
+    late = (stamps[0] - source.timestamps[0]) * source.time_base
+    return replace(
+        source, clip=source.clip[frames], timestamps=stamps, images=images, part=part, begins_late=late
+    )
+
+
+def extras_of(source: Source, suffix: str) -> Extras:
+    """What of ``source`` goes along into an output whose name ends in ``suffix``, cut as the picture is."""
+    if source.probe is None:
+        return Extras()
+    extras = find_extras(source.probe, suffix)
+    if source.part is None:
+        return extras
+    stamps, base = source.timestamps, source.time_base
+    frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
+    rate = source.probe.rate or Fraction(source.clip.fps)
+
+    def moved(tags: Mapping[str, str]) -> dict[str, str]:
+        return {
+            name: later_timecode(value, round(source.begins_late * rate), rate) if _is_code(name) else value
+            for name, value in tags.items()
+        }
+
+    return replace(
+        extras,
+        streams=tuple(replace(along, tags=moved(along.tags)) for along in extras.streams),
+        tags=moved(extras.tags),
+        video_tags=moved(extras.video_tags),
+        start_seconds=float(stamps[0] * base),
+        length_seconds=float((stamps[-1] - stamps[0] + frame) * base),
+    )
+
+
+def _is_code(name: str) -> bool:
+    return name.lower() == "timecode"

@@ -1,0 +1,83 @@
+"""A part of a source: which frames it is, and what the time code is there."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from fractions import Fraction
+
+from vsj4r.errors import Vsj4rError
+
+Moment = int | float | None
+"""A frame number, seconds from the first frame, or None: the beginning or the end."""
+
+Trim = tuple[Moment, Moment]
+"""Where a part begins, and where it has ended."""
+
+WHOLE: Trim = (None, None)
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d+)")
+_SOON_SECONDS = 1e-6  # a time written in decimals means the frame that is shown then
+
+
+def check_trim(value: object) -> Trim:
+    """``[first, end]`` of a table: whole numbers are frames, texts are times, "" is the beginning or the end.
+
+    Raises:
+        Vsj4rError: it is neither, or nothing lies between.
+    """
+    if not isinstance(value, list) or len(value) != 2:
+        raise Vsj4rError(f'trim must be [first, end], such as [0, 240] or ["0:10", "1:30.5"], got {value!r}')
+    first, end = (_moment(each) for each in value)
+    if first is not None and end is not None and type(first) is type(end) and first >= end:
+        raise Vsj4rError(f"trim must end after it begins, got {value!r}")
+    return first, end
+
+
+def frames_between(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> range:
+    """The frames that ``trim`` means of those shown at ``stamps``, in units of ``time_base`` seconds; an
+    empty range where there are none."""
+    first, end = (_frame_at(moment, stamps, time_base) for moment in trim)
+    return range(first or 0, len(stamps) if end is None else min(end, len(stamps)))
+
+
+def later_timecode(code: str, frames: int, rate: Fraction) -> str:
+    """``code`` (SMPTE, "01:00:00:00"; with ";" it drops numbers) of a frame, ``frames`` frames later; as it
+    is where it is no such code."""
+    found = _TIMECODE.fullmatch(code)
+    counted = round(rate)  # numbers in a second
+    if found is None or counted < 1:
+        return code
+    hours, minutes, seconds, separator, number = found.groups()
+    dropped = counted // 15 if separator in ";," and counted % 30 == 0 else 0
+    minute = int(hours) * 60 + int(minutes)
+    count = (minute * 60 + int(seconds)) * counted + int(number) - dropped * (minute - minute // 10)
+    day = 24 * 60 * 60 * counted - dropped * (24 * 60 - 24 * 6)
+    count = (count + frames) % day
+    if dropped:  # in ten minutes, the first minute has all its numbers
+        tens, rest = divmod(count, 600 * counted - 9 * dropped)
+        minutes_on = max(0, (rest - dropped) // (60 * counted - dropped))
+        count += dropped * (9 * tens + minutes_on)
+    seconds_on, number_on = divmod(count, counted)
+    hours_on, rest_seconds = divmod(seconds_on, 3600)
+    return f"{hours_on:02d}:{rest_seconds // 60:02d}:{rest_seconds % 60:02d}{separator}{number_on:02d}"
+
+
+def _moment(value: object) -> Moment:
+    if value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise Vsj4rError(f'trim must hold frame numbers or times such as "1:02:03.5", got {value!r}')
+    hours, minutes, seconds = found.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def _frame_at(moment: Moment, stamps: Sequence[int], time_base: Fraction) -> int | None:
+    if moment is None or isinstance(moment, int):
+        return moment
+    return bisect_left(stamps, stamps[0] + (moment - _SOON_SECONDS) / float(time_base))

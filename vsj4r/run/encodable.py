@@ -1,0 +1,32 @@
+"""A clip as an encoder and a container take it."""
+
+from __future__ import annotations
+
+import vapoursynth as vs
+
+from vsj4r.media.containers import CONTAINERS
+from vsj4r.media.encoders import Encoder
+from vsj4r.media.pixels import chroma_for, to_yuv
+from vsj4r.media.rotation import is_turned, upright
+from vsj4r.media.sources import Source
+from vsj4r.media.tags import Tags
+
+
+def encodable(
+    clip: vs.VideoNode, source: Source, suffix: str, encoder: Encoder, chroma: str | None = None
+) -> tuple[vs.VideoNode, list[str]]:
+    """``clip``, lying as ``source`` does, as ``encoder`` and an output with ``suffix`` take it; and what that
+    changed. ``chroma`` None is as much as there is, where the encoder takes it."""
+    notes = []
+    if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
+        notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
+        clip = upright(clip, source=source.clip)
+    if not encoder.full_range and _is_full_range(source.clip):
+        notes.append(f"{encoder.codec} has no full range: the output has limited range")
+    encoded, conversion = to_yuv(clip, chroma or chroma_for(clip, encoder.chroma))
+    return encoded, notes if conversion is None else [*notes, conversion]
+
+
+def _is_full_range(clip: vs.VideoNode) -> bool:
+    with clip.get_frame(0) as first:
+        return clip.format.color_family != vs.RGB and Tags.of(first).full_range

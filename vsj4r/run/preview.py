@@ -1,0 +1,74 @@
+"""Where it rains most, found without the network: a look before a long run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import vapoursynth as vs
+
+from vsj4r.media.images import rgb_array, write_rgb
+from vsj4r.media.part import part_of
+from vsj4r.media.rotation import upright
+from vsj4r.media.sources import Source, frame_error, to_rgb
+from vsj4r.media.trim import Trim
+from vsj4r.media.whole import whole_file
+from vsj4r.run.filtering import Filtering
+
+SECONDS = 5
+_LOOKS = 24
+"""Frames that are looked at, evenly spread; each is decoded with both its neighbours."""
+
+
+def busiest_seconds(source: Source, trim: Trim, *, one: bool) -> Trim:
+    """The ``SECONDS`` around the frame of ``source``, within ``trim``, where it rains most; that frame alone
+    with ``one``.
+
+    Raises:
+        Vsj4rError: a frame cannot be read, or the trim leaves none.
+    """
+    part = part_of(source, trim)
+    frames = range(len(source.clip)) if part.part is None else part.part
+    busiest = _busiest(source.clip, frames)
+    if one:
+        return busiest, busiest + 1
+    stamps = source.timestamps
+    length = round(SECONDS / source.time_base)
+    begin = max(stamps[frames[0]], min(stamps[busiest] - length // 2, stamps[frames[-1]] - length + 1))
+    near = [n for n in frames if begin <= stamps[n] < begin + length]
+    return near[0], near[-1] + 1
+
+
+def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output: Path) -> None:
+    """The first frame before and after the filter, side by side and as it is shown, as the PNG ``output``.
+
+    Raises:
+        Vsj4rError: it cannot be read, derained or written.
+    """
+    source = filtering.part
+    halves = []
+    try:
+        for clip in (filtering.before, derained):
+            with upright(to_rgb(clip), source=source.clip).get_frame(0) as frame:
+                halves.append(rgb_array(frame))
+    except vs.Error as error:
+        raise frame_error(error) from error
+    with whole_file(output) as temporary:
+        write_rgb(np.hstack(halves), temporary, source.colours(0))
+
+
+def _busiest(clip: vs.VideoNode, frames: range) -> int:
+    """The frame among ``_LOOKS`` of ``frames`` that is brightened most by what neither neighbour has."""
+    plane = 1 if clip.format.color_family == vs.RGB else 0
+    luma = vs.core.std.ShufflePlanes(clip, planes=plane, colorfamily=vs.GRAY)
+    before, after = luma[:1] + luma[:-1], luma[1:] + luma[-1:]
+    fleeting = vs.core.std.Expr([luma, before, after], "x y z max - 0 max").std.PlaneStats()
+    step = max(1, len(frames) // _LOOKS)
+    rain = {}
+    try:
+        for n in frames[step // 2 :: step]:
+            with fleeting.get_frame(n) as frame:
+                rain[n] = float(frame.props["PlaneStatsAverage"])
+    except vs.Error as error:
+        raise frame_error(error) from error
+    return max(rain, key=lambda n: rain[n])
