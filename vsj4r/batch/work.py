@@ -36,6 +36,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of a file once it has been opened. ``starts``: first frames of the chunks.
+    ``open_ended``: nobody knows how many frames there are, as of a pipe, which a run reads.
 
     Raises:
         ValueError: there is no frame, or the chunks are not all of them, in order.
@@ -48,6 +49,7 @@ class Plan:
     format: str
     fps: float
     notes: tuple[str, ...] = ()
+    open_ended: bool = False
 
     def __post_init__(self) -> None:
         bounds = (*self.starts, self.frames)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -70,14 +71,14 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.frames: dict[int, int] = {}
+        self.frames: dict[int, int | None] = {}  # None: nobody knows
         self._done: dict[int, int] = {}
         self._before = 0  # frames that an earlier run has done
         self._seen: deque[tuple[float, int]] = deque()  # (moment, frames of this run)
 
-    def add(self, index: int, frames: int, done: int) -> None:
-        """File ``index`` has ``frames``, of which an earlier run has done ``done``."""
-        self.frames[index], self._done[index] = frames, done
+    def add(self, index: int, plan: Plan, done: int) -> None:
+        """File ``index`` is planned; an earlier run has done ``done`` of its frames."""
+        self.frames[index], self._done[index] = None if plan.open_ended else plan.frames, done
         self._before += done
 
     def update(self, index: int, done: int) -> None:
@@ -88,8 +89,14 @@ class Pace:
             self._seen.popleft()
 
     @property
-    def total(self) -> int:
-        return sum(self.frames.values())
+    def total(self) -> int | None:
+        """None where nobody knows."""
+        known = [frames for frames in self.frames.values() if frames is not None]
+        return sum(known) if len(known) == len(self.frames) else None
+
+    def done(self, index: int) -> int:
+        """Frames of file ``index``."""
+        return self._done[index]
 
     @property
     def total_done(self) -> int:
@@ -106,7 +113,8 @@ class Pace:
     @property
     def eta_seconds(self) -> float | None:
         """Of the files known so far; None while it is not known."""
-        return (self.total - self.total_done) / self.fps if self.fps else None
+        total = self.total
+        return (total - self.total_done) / self.fps if total is not None and self.fps else None
 
 
 class BarReport:
@@ -157,7 +165,7 @@ class BarReport:
         self._print(f"vsj4r: {about}{one_line(text)}")
 
     def planned(self, index: int, plan: Plan, frames_done: int) -> None:
-        self._pace.add(index, plan.frames, frames_done)
+        self._pace.add(index, plan, frames_done)
         if self._reading is not None:
             self._bars.remove_task(self._reading)
             self._reading = None
@@ -181,7 +189,7 @@ class BarReport:
         pass
 
     def file_done(self, index: int, seconds: float) -> None:
-        frames = self._pace.frames[index]
+        frames = self._pace.frames[index] or self._pace.done(index)
         fps = frames / seconds if seconds else 0.0
         self._end(index, f"{self._name(index)}: {counted(frames, 'frame')} in {seconds:.1f} s, {fps:.1f} fps")
 
@@ -219,11 +227,11 @@ class BarReport:
 
 
 class JsonReport:
-    """One JSON object a line on stdout. ``event`` is one of
+    """One JSON object a line in ``file``, stdout by default. ``event`` is one of
 
     problem   file line text; nothing is begun then
     batch     files done workers; a run has none, nor the ``end``
-    plan      output input model device frames chunks frames_done width height format fps
+    plan      output input model device frames (null: of a pipe) chunks frames_done width height format fps
     begun     output chunk worker (host:process)
     progress  output frame frames, and of all files planned so far: total_frame total_frames fps eta_seconds
               (null at first); twice a second at most
@@ -234,7 +242,8 @@ class JsonReport:
     end       done failed left seconds
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file or sys.stdout
         self._pace = Pace()
         self._items: Sequence[Item] = []
         self._last = 0.0
@@ -262,7 +271,7 @@ class JsonReport:
         self._emit("note", output=None if index is None else self._output(index), text=text)
 
     def planned(self, index: int, plan: Plan, frames_done: int) -> None:
-        self._pace.add(index, plan.frames, frames_done)
+        self._pace.add(index, plan, frames_done)
         item = self._items[index]
         self._emit(
             "plan",
@@ -270,7 +279,7 @@ class JsonReport:
             input=str(item.input),
             model=item.model,
             device=item.device,
-            frames=plan.frames,
+            frames=self._pace.frames[index],
             chunks=len(plan.starts),
             frames_done=frames_done,
             width=plan.width,
@@ -291,7 +300,7 @@ class JsonReport:
     def frames_done(self, index: int, frames: int) -> None:
         pace, now = self._pace, time.monotonic()
         pace.update(index, frames)
-        if now - self._last < _JSON_EVERY_SECONDS and frames < pace.frames[index]:
+        if now - self._last < _JSON_EVERY_SECONDS and frames != pace.frames[index]:
             return
         self._last = now
         eta_seconds = pace.eta_seconds
@@ -310,7 +319,7 @@ class JsonReport:
         self._emit("chunk", output=self._output(index), chunk=number)
 
     def file_done(self, index: int, seconds: float) -> None:
-        frames = self._pace.frames[index]
+        frames = self._pace.frames[index] or self._pace.done(index)
         self._emit("done", output=self._output(index), frames=frames, seconds=round(seconds, 3))
 
     def file_failed(self, index: int, error: str) -> None:
@@ -323,4 +332,4 @@ class JsonReport:
         return str(self._items[index].output)
 
     def _emit(self, event: str, **fields: object) -> None:
-        print(json.dumps({"event": event, **fields}), flush=True)
+        print(json.dumps({"event": event, **fields}), file=self._file, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,17 @@ from vsj4r.errors import Vsj4rError
 
 
 def run(
-    input_name: Annotated[str, typer.Argument(metavar="INPUT", help="A video file, or a folder of images.")],
+    input_name: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT", help="A video file, a folder of images, a .vpy, or - for y4m from stdin."
+        ),
+    ],
     output_name: Annotated[
         str,
         typer.Argument(
-            metavar="OUTPUT", help="A video file (.mkv .mp4 .mov .webm ...), or a folder for PNG images."
+            metavar="OUTPUT",
+            help="A video file (.mkv .mp4 .mov .webm ...), a folder for PNG images, or - for y4m to stdout.",
         ),
     ],
     model: Annotated[
@@ -64,7 +71,9 @@ def run(
         typer.Option("--assume-progressive", help="Frames flagged as interlaced are whole all the same."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON lines on stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Report as JSON lines on stdout (stderr where frames go there).")
+    ] = False,
     ffmpeg: Annotated[str, typer.Option(help='More output options for ffmpeg, e.g. "-preset slow".')] = "",
 ) -> None:
     """Derain INPUT into OUTPUT; sound, subtitles, chapters and timestamps are kept.
@@ -76,6 +85,7 @@ def run(
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.cli.spelling import settings_from, split_trim
+    from vsj4r.media.pipes import STDIN, STDOUT
     from vsj4r.run.derain import Job, check_job
 
     try:
@@ -96,11 +106,13 @@ def run(
         "assume_progressive": assume_progressive,
         "overwrite": overwrite,
     }
-    report: Report = JsonReport() if as_json else BarReport()
+    source = STDIN if input_name == "-" else Path(input_name)
+    output = STDOUT if output_name == "-" else Path(output_name)
+    report: Report = JsonReport(sys.stderr if output == STDOUT else sys.stdout) if as_json else BarReport()
     with report:
         job = Job(
-            input=Path(input_name),
-            output=Path(output_name),
+            input=source,
+            output=output,
             to_folder=is_folder_name(output_name),
             settings=settings_from(given, preset=preset, suffix=Path(output_name).suffix),
             ffmpeg=arguments,
@@ -114,6 +126,10 @@ def run(
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether output ``name`` means a folder: it is one already, ends with a separator, or has no suffix."""
+    """Whether output ``name`` means a folder: it is one already, ends with a separator, or has no suffix; no
+    pipe is one, and neither is stdout (-)."""
+    path = Path(name)
+    if name == "-" or (path.exists() and not path.is_dir() and not path.is_file()):
+        return False
     separators = tuple(filter(None, (os.sep, os.altsep)))
-    return Path(name).is_dir() or name.endswith(separators) or not Path(name).suffix
+    return path.is_dir() or name.endswith(separators) or not path.suffix

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from vsj4r.batch.work import Plan
 from vsj4r.cli.report import Item, Report
+from vsj4r.media.pipes import spoken
 from vsj4r.run.derain import Job, Started, derain
 
 
@@ -13,7 +16,8 @@ def derain_with_report(job: Job, report: Report) -> None:
     Raises:
         Vsj4rError: as ``derain``.
     """
-    report.work([Item(job.input, job.output, job.settings.model, job.settings.device)])
+    input_, output = (Path(spoken(path)) for path in (job.input, job.output))
+    report.work([Item(input_, output, job.settings.model, job.settings.device)])
     report.file_done(0, derain(job, _OneFile(report)))
 
 
@@ -27,7 +31,15 @@ class _OneFile:
         self._report.note(text, 0)
 
     def started(self, started: Started) -> None:
-        plan = Plan(started.frames, (0,), started.width, started.height, started.format, started.fps)
+        plan = Plan(
+            started.frames or 1,
+            (0,),
+            started.width,
+            started.height,
+            started.format,
+            started.fps,
+            open_ended=started.frames is None,
+        )
         self._report.planned(0, plan, 0)
 
     def frame_done(self, frame: int) -> None:

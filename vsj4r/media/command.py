@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -33,7 +33,7 @@ class Encode:
     muxer: str
     encoder: Encoder
     time_base: Fraction
-    timestamps: list[int]
+    timestamps: Sequence[int]
     crf: int | None = None
     depth: int | None = None
     source: Probe | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from vsj4r.media.sources import Source
 from vsj4r.media.video import Sink
 from vsj4r.media.whole import whole_folder
 
+_DIGITS = 6
+
 
 @contextmanager
 def image_sink(folder: Path, source: Source) -> Iterator[Sink]:
@@ -23,35 +25,37 @@ def image_sink(folder: Path, source: Source) -> Iterator[Sink]:
     Raises:
         Vsj4rError: other images would stay among them, or two would have one name.
     """
-    names = _png_names(source)
-    check_replaced(folder, names)
+    name_of = _namer(source)
+    known = 0 if source.pipe else len(source.timestamps)
+    check_replaced(folder, [name_of(n) for n in range(known)])
     with whole_folder(folder) as temporary:
-        yield _ImageSink(temporary, names, source)
+        yield _ImageSink(temporary, name_of, source)
 
 
 class _ImageSink:
-    def __init__(self, folder: Path, names: list[str], source: Source) -> None:
-        self._folder, self._names, self._source = folder, names, source
+    def __init__(self, folder: Path, name_of: Callable[[int], str], source: Source) -> None:
+        self._folder, self._name_of, self._source = folder, name_of, source
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
-        write_png(frame, self._folder / self._names[n], self._source.colours(n))
+        write_png(frame, self._folder / self._name_of(n), self._source.colours(n))
 
     def finish(self) -> None:
         """Each file was written as it came."""
 
 
-def _png_names(source: Source) -> list[str]:
-    """The input's names with .png, or the numbers of the frames.
+def _namer(source: Source) -> Callable[[int], str]:
+    """The name of each image: the input's with .png, or the number of the frame in its input.
 
     Raises:
         Vsj4rError: two images differ in their suffix alone.
     """
     if source.image_names is None:
-        part = range(len(source.clip)) if source.part is None else source.part
-        digits = max(6, len(str(part.stop - 1)))
-        return [f"{n:0{digits}d}.png" for n in part]
+        first = 0 if source.part is None else source.part.start
+        last = first + len(source.timestamps) - 1
+        digits = _DIGITS if source.pipe else max(_DIGITS, len(str(last)))
+        return lambda n: f"{first + n:0{digits}d}.png"
     names = [Path(name).stem + ".png" for name in source.image_names]
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
         raise Vsj4rError(f"{source.path} has two images that would both become {doubled[0]}")
-    return names
+    return names.__getitem__

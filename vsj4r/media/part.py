@@ -24,12 +24,11 @@ def part_of(source: Source, trim: Trim) -> Source:
     if part == range(len(source.clip)):
         return source
     frames = slice(part.start, part.stop)
+    clip = source.clip if source.pipe else source.clip[frames]  # what the first says, all of a pipe's say
     images = source.images and replace(source.images, names=source.images.names[frames])
     stamps = source.timestamps[frames]
     late = (stamps[0] - source.timestamps[0]) * source.time_base
-    return replace(
-        source, clip=source.clip[frames], timestamps=stamps, images=images, part=part, begins_late=late
-    )
+    return replace(source, clip=clip, timestamps=stamps, images=images, part=part, begins_late=late)
 
 
 def extras_of(source: Source, suffix: str) -> Extras:

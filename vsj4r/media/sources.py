@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import vapoursynth as vs
@@ -23,6 +23,9 @@ from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.reading import absent, image_names, is_still
 from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import counted, counted_at, settle
+
+if TYPE_CHECKING:  # it writes into sinks, which know of sources' errors
+    from vsj4r.media.pipes import Pipe
 
 _OPAQUE = "the alpha channel is left out: the output is opaque"
 _ERRORS = f"{Vsj4rError.__module__}."
@@ -51,18 +54,20 @@ class Reading:
 class Source:
     """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
 
-    ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. One of ``images`` and
-    ``probe`` is None: a source is a folder of images, or a video. ``said``: a line for each thing that the
-    file says wrongly, and what was taken for it. ``index`` keeps what was found out about the file. ``part``:
-    which frames of the file these are, ``begins_late`` by how many seconds the first; None is all of them.
+    ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. At most one of ``images``,
+    ``probe`` and ``pipe`` is not None: a source is a folder of images, a video, a pipe, or a script.
+    ``said``: a line for each thing that the file says wrongly, and what was taken for it. ``index`` keeps
+    what was found out about the file. ``part``: which frames of the file these are, ``begins_late`` by how
+    many seconds the first; None is all of them.
     """
 
     path: Path
     clip: vs.VideoNode
     time_base: Fraction
-    timestamps: list[int]
+    timestamps: Sequence[int]
     images: ImageSet | None = None
     probe: Probe | None = None
+    pipe: Pipe | None = None
     index: Index = field(default_factory=Index)
     said: tuple[str, ...] = ()
     part: range | None = None
@@ -73,9 +78,9 @@ class Source:
         """File names of a folder's images; None for a video."""
         return None if self.images is None else self.images.names
 
-    def times(self, muxer: str) -> tuple[Fraction, list[int]]:
+    def times(self, muxer: str) -> tuple[Fraction, Sequence[int]]:
         """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
-        if muxer != "avi":
+        if muxer != "avi" or self.pipe is not None:
             return self.time_base, self.timestamps
         return counted(self.time_base, self.timestamps, Fraction(self.clip.fps))
 

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -108,7 +108,7 @@ def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None)
     return None
 
 
-def counted(time_base: Fraction, timestamps: list[int], fps: Fraction) -> tuple[Fraction, list[int]]:
+def counted(time_base: Fraction, timestamps: Sequence[int], fps: Fraction) -> tuple[Fraction, Sequence[int]]:
     """Time base and timestamps as numbers of frames, where each is shown for as long; else as they are."""
     if not fps:
         return time_base, timestamps

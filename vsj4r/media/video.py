@@ -25,6 +25,9 @@ from vsj4r.media.sources import frame_error
 from vsj4r.media.tags import Tags
 from vsj4r.media.whole import whole_file
 
+PAST_END = "_J4RPastEnd"
+"""The property of frames that are behind the last one: where a clip ends is not always known before."""
+
 _CONTAINER_TICK_SECONDS = Fraction(1, 500)
 _FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory
 
@@ -47,9 +50,18 @@ Output = tuple[vs.VideoNode, AbstractContextManager[Sink]]
 """What is written, and where."""
 
 
-def write_outputs(outputs: Sequence[Output], *, on_frame: Callable[[int], None] = lambda done: None) -> None:
-    """Write the clips of ``outputs``, all of the same length, frame by frame side by side. They appear
-    together, each whole, or none does; ``on_frame`` is told how many frames are done.
+def write_outputs(
+    outputs: Sequence[Output],
+    *,
+    run_in: int = 0,
+    on_frame: Callable[[int], None] = lambda done: None,
+    on_end: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the clips of ``outputs``, all of the same length, frame by frame side by side, but for the first
+    ``run_in`` frames. They appear together, each whole, or none does.
+
+    ``on_frame`` is told how many frames are done; ``on_end`` that no more are wanted, however it ends, while
+    some may be under way.
 
     Raises:
         Vsj4rError: a frame or an output fails.
@@ -57,7 +69,10 @@ def write_outputs(outputs: Sequence[Output], *, on_frame: Callable[[int], None] 
     with ExitStack() as stack:
         sinks = [stack.enter_context(sink) for _, sink in outputs]
         clips = [stack.enter_context(closing(frames_in_order(clip))) for clip, _ in outputs]
-        for n, frames in enumerate(zip(*clips, strict=True)):
+        stack.callback(on_end)
+        for n, frames in enumerate(zip(*clips, strict=True), -run_in):
+            if n < 0:
+                continue
             for sink, frame in zip(sinks, frames, strict=True):
                 sink.put(n, frame)
             on_frame(n + 1)
@@ -179,7 +194,7 @@ def cover_files(extras: Extras) -> Iterator[Path]:
 
 
 def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
-    """All frames, each closed when the next one is asked for.
+    """All frames as far as the clip goes, each closed when the next one is asked for.
 
     However it ends, no frame is under way afterwards: a process may end then, threads and all.
 
@@ -195,6 +210,8 @@ def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
                 asked += 1
             with waiting[0].result() as frame:
                 waiting.popleft()
+                if PAST_END in frame.props:
+                    return
                 yield frame
     except vs.Error as error:
         raise frame_error(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -15,14 +16,16 @@ from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import find_encoder, lost_depth
 from vsj4r.media.image_sink import image_sink
+from vsj4r.media.opening import open_input
 from vsj4r.media.part import extras_of
-from vsj4r.media.reading import absent
+from vsj4r.media.pipes import STDOUT, is_pipe, is_y4m, own_stdout, spoken, y4m_sink
+from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source, open_source, to_rgb
+from vsj4r.media.sources import Source, to_rgb
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import Output, video_sink, write_outputs
 from vsj4r.media.whole import check_output
-from vsj4r.run.encodable import encodable
+from vsj4r.run.encodable import encodable, nameable
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 from vsj4r.run.preview import busiest_seconds, write_before_and_after
@@ -33,8 +36,12 @@ _ENDING_ARGUMENTS = ("-t", "-to", "-ss", "-sseof", "-frames:v", "-vframes", "-fr
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to derain, and how. ``to_folder``: ``output`` is a folder, for PNG. ``ffmpeg`` are extra output
-    arguments. ``preview``: only where it rains most, five seconds, or one frame before and after in a PNG."""
+    """What to derain, and how.
+
+    ``to_folder``: ``output`` is a folder, for PNG. Stdin and stdout are ``pipes.STDIN`` and ``STDOUT``.
+    ``ffmpeg`` are extra output arguments. ``preview``: only where it rains most, five seconds, or one frame
+    before and after in a PNG.
+    """
 
     input: Path
     output: Path
@@ -51,9 +58,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What is known before the first frame; ``format`` is VapourSynth's name of what is derained."""
+    """What is known before the first frame; ``format`` is VapourSynth's name of what is derained. ``frames``
+    None: they come from a pipe."""
 
-    frames: int
+    frames: int | None
     width: int
     height: int
     format: str
@@ -79,7 +87,12 @@ def check_job(job: Job) -> None:
     """
     find_model(job.settings.model)
     find_encoder(job.settings.encoder)
-    if not job.to_folder and not job.is_picture:
+    if job.preview and is_pipe(job.input):
+        raise Vsj4rError("a preview is of a file: a pipe cannot be looked through first")
+    if is_y4m(job.output):
+        if job.ffmpeg:
+            raise Vsj4rError(f"--ffmpeg has no use: y4m goes into {spoken(job.output)}, and no ffmpeg runs")
+    elif not job.to_folder and not job.is_picture:
         container_for(job.output)
     for argument in job.ffmpeg:
         if argument in _ENDING_ARGUMENTS:
@@ -99,17 +112,22 @@ def derain(job: Job, listener: Listener) -> float:
     """
     began = time.monotonic()
     give_frames_back()
-    if not job.input.exists():
-        raise absent(job.input)
     settings = job.settings
-    check_output(job.output, source=job.input, folder=job.to_folder, overwrite=settings.overwrite)
-    source = open_source(job.input, settings.reading())
+    if not is_pipe(job.output):
+        check_output(job.output, source=job.input, folder=job.to_folder, overwrite=settings.overwrite)
+    elif job.output == STDOUT:
+        own_stdout()  # now, for a script may print
+    source = open_input(job.input, settings.reading())
     try:
         _derain_source(job, source, listener)
     except UnsteadyError:
         source.use_one_thread()
         listener.note(f"{job.input} does not always decode alike: begun again, with one thread")
-        _derain_source(job, open_source(job.input, replace(settings.reading(), one_thread=True)), listener)
+        _derain_source(job, open_input(job.input, replace(settings.reading(), one_thread=True)), listener)
+    except BrokenPipeError:
+        if not is_pipe(job.output):
+            raise
+        listener.note(f"whoever reads {spoken(job.output)} wants no more frames: ended")
     return time.monotonic() - began
 
 
@@ -121,10 +139,7 @@ def _derain_source(job: Job, source: Source, listener: Listener) -> None:
         settings = replace(settings, trim=busiest_seconds(source, settings.trim, one=job.is_picture))
     filtering = Filtering(source, settings, into_rgb=job.to_folder or job.is_picture)
     derained = filtering.after()
-    clip = filtering.before
-    started = Started(
-        frames=len(clip), width=clip.width, height=clip.height, format=clip.format.name, fps=float(clip.fps)
-    )
+    started = _started(filtering)
     if job.is_picture:
         listener.started(started)
         write_before_and_after(filtering, derained, job.output)
@@ -133,10 +148,41 @@ def _derain_source(job: Job, source: Source, listener: Listener) -> None:
     if job.to_folder:
         images = upright(to_rgb(derained), source=source.clip)
         output: Output = images, image_sink(job.output, filtering.part)
+    elif is_y4m(job.output):
+        output = _y4m_output(job, filtering, derained, started, listener)
     else:
         output = _video_output(job, filtering, derained, listener)
     listener.started(started)
-    write_outputs([output], on_frame=listener.frame_done)
+    write_outputs(
+        [output],
+        run_in=filtering.run_in,
+        on_frame=listener.frame_done,
+        on_end=source.pipe.stop if source.pipe else lambda: None,
+    )
+
+
+def _started(filtering: Filtering) -> Started:
+    clip, source = filtering.before, filtering.part
+    frames: int | None = len(source.timestamps)
+    if source.pipe is not None:
+        known, end = source.pipe.head.frames, filtering.first + len(source.timestamps)
+        frames = None if known is None else max(0, min(known, end) - filtering.first)
+    return Started(frames, clip.width, clip.height, clip.format.name, float(clip.fps))
+
+
+def _y4m_output(
+    job: Job, filtering: Filtering, derained: vs.VideoNode, started: Started, listener: Listener
+) -> Output:
+    source = filtering.part
+    written, notes = nameable(derained, source, job.settings.chroma)
+    rate = Fraction(source.clip.fps) or (source.probe and source.probe.rate) or GUESSED_RATE
+    if not source.clip.fps:
+        notes.append(f"y4m has one rate for all frames: taken as {float(rate):g} a second")
+    for note in notes:
+        listener.note(note)
+    as_read = source.pipe is not None and source.part is None and written.format.id == source.clip.format.id
+    head = source.pipe.head if source.pipe and as_read else None
+    return written, y4m_sink(written, job.output, rate=rate, head=head, frames=started.frames)
 
 
 def _video_output(job: Job, filtering: Filtering, derained: vs.VideoNode, listener: Listener) -> Output:

@@ -6,10 +6,11 @@ import vapoursynth as vs
 
 from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.encoders import Encoder
-from vsj4r.media.pixels import chroma_for, to_yuv
+from vsj4r.media.pixels import SUBSAMPLING, chroma_for, chroma_of, to_yuv
 from vsj4r.media.rotation import is_turned, upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
+from vsj4r.media.y4m import has_word
 
 
 def encodable(
@@ -30,3 +31,17 @@ def encodable(
 def _is_full_range(clip: vs.VideoNode) -> bool:
     with clip.get_frame(0) as first:
         return clip.format.color_family != vs.RGB and Tags.of(first).full_range
+
+
+def nameable(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
+    """``clip``, lying as ``source`` does, as y4m takes it, and what that changed."""
+    notes = []
+    if is_turned(source.clip):
+        notes.append("y4m cannot say how to turn the picture: it is written upright")
+        clip = upright(clip, source=source.clip)
+    known = has_word(clip) and (clip.format.sample_type == vs.INTEGER or source.pipe is not None)
+    if known and chroma in (None, chroma_of(clip)):
+        return clip, notes
+    rgb = clip.format.color_family == vs.RGB
+    encoded, conversion = to_yuv(clip, chroma or ("444" if rgb else chroma_for(clip, tuple(SUBSAMPLING))))
+    return encoded, notes if conversion is None else [*notes, conversion]

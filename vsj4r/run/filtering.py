@@ -5,6 +5,7 @@ from __future__ import annotations
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.part import part_of
 from vsj4r.media.pixels import chroma_of
@@ -32,7 +33,13 @@ class Filtering:
 
     @property
     def before(self) -> vs.VideoNode:
-        return self._trimmed(self.whole)
+        return self.whole if self.part.pipe else self._trimmed(self.whole)
+
+    @property
+    def run_in(self) -> int:
+        """How many frames of ``after`` come before those that are written: a pipe cannot be read again from
+        where the memory of the first one begins, so it is read on from there."""
+        return self.first % SEGMENT_FRAMES if self.part.pipe else 0
 
     @property
     def first(self) -> int:
@@ -58,7 +65,7 @@ class Filtering:
 
     def _trimmed(self, clip: vs.VideoNode) -> vs.VideoNode:
         part = self.part.part
-        return clip if part is None else clip[part.start : part.stop]
+        return clip if part is None else clip[part.start - self.run_in : part.stop]
 
 
 def derained_clip(

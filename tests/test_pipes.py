@@ -1,0 +1,263 @@
+"""`vsj4r run` in a pipe: y4m from stdin and to stdout, named pipes, and VapourSynth scripts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import media
+from tests.cli import Done, assert_refused, command, leftovers, run, vsj4r
+from vsj4r.media.encoders import ffmpeg_executable
+from vsj4r.media.y4m import parse_head
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+
+
+def y4m(*options: str, seconds: float = 0.5, size: str = "96x64", rate: int = 24) -> bytes:
+    """A y4m stream of the test picture, as ffmpeg writes it."""
+    made = [ffmpeg_executable(), "-loglevel", "error", *media.picture(seconds=seconds, size=size, rate=rate)]
+    made += [*options, "-strict", "-1", "-f", "yuv4mpegpipe", "-"]
+    return subprocess.run(made, check=True, capture_output=True).stdout
+
+
+def piped(
+    content: bytes, *options: object, output: object = "-", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command("run", "-", output, *options),
+        input=content,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        cwd=cwd,
+    )
+
+
+def frames_of(stream: bytes) -> list[bytes]:
+    return stream[stream.index(b"\n") + 1 :].split(b"FRAME\n")[1:]
+
+
+PIXELS = [
+    "yuv420p", "yuv422p", "yuv444p", "yuv411p", "gray", "gray10le", "gray16le", "yuv420p9le", "yuv420p10le",
+    "yuv422p12le", "yuv444p14le", "yuv420p16le", "yuv444p16le",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pixels", PIXELS)
+def test_all_that_y4m_names_goes_through_to_the_bit(model: Path, pixels: str) -> None:
+    sent = y4m("-pix_fmt", pixels, seconds=0.1)
+    done = piped(sent, "--model", model, "--strength", 0)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == sent
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p10le", "yuv444p"])
+def test_odd_sizes_go_through_to_the_bit(model: Path, pixels: str) -> None:
+    sent = y4m("-vf", "scale=97:65", "-pix_fmt", pixels, seconds=0.1)
+    assert piped(sent, "--model", model, "--strength", 0).stdout == sent
+    assert piped(sent, "--model", model).stdout != sent
+
+
+@pytest.mark.parametrize("length", ["", " XLENGTH=150"])
+def test_a_pipe_is_a_file(model: Path, tmp_path: Path, length: str) -> None:
+    """Over the beginning of a segment, where the memory begins anew, and at the end, which nobody knows."""
+    sent = y4m(seconds=6.25)
+    (tmp_path / "in.y4m").write_bytes(sent)
+    run(tmp_path / "in.y4m", tmp_path / "file.mkv", "--model", model, "--encoder", "ffv1")
+    run(tmp_path / "in.y4m", tmp_path / "out.y4m", "--model", model)
+    head, _, rest = sent.partition(b"\n")
+    done = piped(head + length.encode() + b"\n" + rest, "--model", model)
+    assert done.returncode == 0, done.stderr
+    assert len(frames_of(done.stdout)) == 150
+    assert frames_of(done.stdout) == frames_of((tmp_path / "out.y4m").read_bytes())
+    assert b"stdout: 150 frames" in done.stderr
+    assert piped(sent, "--model", model, "--encoder", "ffv1", output=tmp_path / "pipe.mkv").returncode == 0
+    for one, other in zip(
+        media.planes(tmp_path / "file.mkv"), media.planes(tmp_path / "pipe.mkv"), strict=True
+    ):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert [float(s) for s in media.seconds_of_frames(tmp_path / "pipe.mkv")] == pytest.approx(
+        [n / 24 for n in range(150)], abs=0.001
+    )
+
+
+@pytest.mark.parametrize(("trim", "first", "end"), [("131:140", 131, 140), (":7", 0, 7), ("0.5:", 12, 150)])
+def test_a_part_of_a_pipe(model: Path, trim: str, first: int, end: int) -> None:
+    sent = y4m(seconds=6.25)
+    whole = frames_of(piped(sent, "--model", model).stdout)
+    part = piped(sent, "--model", model, "--trim", trim)
+    assert part.returncode == 0, part.stderr
+    assert frames_of(part.stdout) == whole[first:end]
+
+
+def test_named_pipes(model: Path, tmp_path: Path) -> None:
+    sent = y4m()
+    reads, writes = tmp_path / "reads", tmp_path / "writes.y4m"
+    for name in (reads, writes):
+        os.mkfifo(name)
+    process = subprocess.Popen(
+        command("run", reads, writes, "--model", model), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    feeder = threading.Thread(target=reads.write_bytes, args=(sent,))
+    feeder.start()
+    found = writes.read_bytes()
+    feeder.join()
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 0, complaint
+    assert found == piped(sent, "--model", model).stdout
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["reads", "writes.y4m"]
+
+
+def test_a_video_to_stdout_says_what_it_is(model: Path, tmp_path: Path) -> None:
+    tags = "setparams=range=pc:chroma_location=topleft,setsar=4/3"
+    source = media.plain(
+        tmp_path / "in.mkv", "-vf", tags, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-qp", "0"
+    )
+    done = subprocess.run(
+        command("run", source, "-", "--model", model), capture_output=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    head = parse_head(done.stdout[: done.stdout.index(b"\n") + 1])
+    assert (head.width, head.height, head.frames) == (96, 64, 24)
+    assert head.rate == Fraction(24)
+    assert head.props == {"_FieldBased": 0, "_ChromaLocation": 2, "_Range": 1, "_SARNum": 4, "_SARDen": 3}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["in.mkv"]
+
+
+def test_rgb_becomes_444(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "in.mkv", "-pix_fmt", "gbrp10le", seconds=0.2)
+    done = subprocess.run(command("run", source, "-", "--model", model), capture_output=True, check=False)
+    assert b" C444p10 " in done.stdout[:200]
+    assert b"RGB30 96x64 is converted to YUV444P10" in done.stderr
+
+
+def test_a_reader_that_has_had_enough_is_a_clean_end(model: Path) -> None:
+    process = subprocess.Popen(
+        command("run", "-", "-", "--model", model),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    sent = y4m(seconds=20)
+    feeder = threading.Thread(target=_feed, args=(process.stdin, sent))
+    feeder.start()
+    process.stdout.read(20000)
+    process.stdout.close()
+    said = process.stderr.read().decode().splitlines()
+    assert process.wait(timeout=60) == 0, said
+    feeder.join()
+    assert said[0].endswith("wants no more frames: ended")
+    assert not [line for line in said if "Traceback" in line]
+
+
+def _feed(stream: object, content: bytes) -> None:
+    try:
+        stream.write(content)  # type: ignore[attr-defined]
+        stream.close()  # type: ignore[attr-defined]
+    except BrokenPipeError:
+        pass
+
+
+def refused(done: subprocess.CompletedProcess[bytes], code: int, text: str, folder: Path) -> None:
+    said = Done(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert_refused(said, code, text, folder)
+
+
+def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> None:
+    sent, out = y4m(), tmp_path / "out.mkv"
+    head, _, rest = sent.partition(b"\n")
+    for content, text in (
+        (b"", "stdin is no y4m: ffmpeg -i INPUT -f yuv4mpegpipe"),
+        (os.urandom(9000), "stdin is no y4m"),
+        (head + b"\n", "stdin has a head, but no frame"),
+        (sent[:-100], "stdin ends in the midst of frame 11"),
+        (head + b" XLENGTH=20\n" + rest, "stdin ends after 12 of 20 frames"),
+        (sent[:-9222] + b"x" * 9300, "stdin is no y4m any more at frame 11"),
+        (head.replace(b" Ip", b" It") + b"\n" + rest, "stdin is interlaced: deinterlace it first"),
+        (head.replace(b"C420jpeg", b"C444alpha") + b"\n" + rest, "the y4m head names samples C444alpha"),
+        (b"YUV4MPEG2 W96 F24:1\n" + rest, "the y4m head says no size"),
+    ):
+        refused(piped(content, "--model", model, output=out), 1, text, tmp_path)
+        assert not out.exists()
+    refused(piped(sent, "--preview", "--model", model, output=out), 2, "a preview is of a file", tmp_path)
+    refused(piped(sent, "--fps", "30", "--model", model, output=out), 1, "stdin says itself when", tmp_path)
+
+
+def test_a_dash_is_no_folder(model: Path, tmp_path: Path) -> None:
+    assert piped(y4m(), "--model", model, cwd=tmp_path).returncode == 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_keeps_out_of_the_frames(model: Path) -> None:
+    sent = y4m()
+    done = piped(sent, "--model", model, "--json")
+    assert done.stdout == piped(sent, "--model", model).stdout
+    assert b'"event": "plan"' in done.stderr
+    assert b'"frames": null' in done.stderr
+    assert b'"event": "done"' in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+def test_memory_is_flat(model: Path) -> None:
+    """Ten times as many frames, 80 MiB of them, take no more."""
+
+    def peak_kib(seconds: float) -> int:
+        sent = y4m(seconds=seconds, size="320x192", rate=50)
+        process = subprocess.Popen(
+            command("run", "-", "-", "--model", model),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        assert process.stdin is not None
+        _feed(process.stdin, sent)
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        return usage.ru_maxrss
+
+    assert peak_kib(20) - peak_kib(2) < 20 << 10
+
+
+SCRIPT = """
+import vapoursynth as vs
+print("a word on stdout")
+clip = vs.core.std.BlankClip(width=96, height=64, format=vs.YUV420P8, length=9, fpsnum=30)
+clip.set_output()
+"""
+
+
+def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
+    script = tmp_path / "a.vpy"
+    script.write_text(SCRIPT)
+    done = subprocess.run(command("run", script, "-", "--model", model), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"YUV4MPEG2 W96 H64 F30:1 Ip A0:0 C420 ")
+    assert len(frames_of(done.stdout)) == 9
+    assert b"a word on stdout" in done.stderr
+    run(script, tmp_path / "out.mkv", "--model", model)
+    assert len(media.seconds_of_frames(tmp_path / "out.mkv")) == 9
+    for text, said in (
+        ("1 / 0", "fails: ZeroDivisionError"),
+        ("pass", "sets no video as output 0"),
+        ("a b", "fails: SyntaxError"),
+    ):
+        script.write_text(text)
+        assert_refused(vsj4r("run", script, tmp_path / "no.mkv", "--model", model), 1, said, tmp_path)
+
+
+def test_a_batch_runs_no_script(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.vpy").write_text("open('ran', 'w')")
+    (tmp_path / "jobs.toml").write_text(f"[[job]]\ninput = 'a.vpy'\noutput = 'a.mkv'\nmodel = '{model}'\n")
+    assert vsj4r("batch", "jobs.toml", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "ran").exists()
+    assert not leftovers(tmp_path)

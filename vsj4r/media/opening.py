@@ -1,0 +1,84 @@
+"""An input of any kind that a person has named: a video, images, a pipe, a VapourSynth script.
+
+A batch and a comparison open files alone (`sources.open_source`): a script is a program, and a pipe cannot
+be read twice.
+"""
+
+from __future__ import annotations
+
+import runpy
+from fractions import Fraction
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsj4r.errors import InputError
+from vsj4r.media.colours import with_consistent_colours
+from vsj4r.media.pipes import Pipe, is_pipe
+from vsj4r.media.probe import GUESSED_RATE
+from vsj4r.media.reading import absent
+from vsj4r.media.sources import Reading, Source, open_source
+
+_SCRIPT = ".vpy"
+
+
+def open_input(path: Path, reading: Reading) -> Source:
+    """What ``path`` is.
+
+    Raises:
+        InputError: it is damaged, interlaced, or none of what can be read.
+        Vsj4rError: it is not there, or cannot be opened.
+    """
+    if is_pipe(path):
+        return _open_pipe(path, reading)
+    if not path.exists():
+        raise absent(path)
+    return _open_script(path, reading) if path.suffix.lower() == _SCRIPT else open_source(path, reading)
+
+
+def _open_pipe(path: Path, reading: Reading) -> Source:
+    pipe = Pipe(path)
+    name, head = pipe.name, pipe.head
+    if head.is_interlaced and not reading.assume_progressive:
+        raise InputError(
+            f"{name} is interlaced: deinterlace it first (bwdif in ffmpeg); "
+            "where only its head says so, --assume-progressive"
+        )
+    rate, said = _rate_of(name, head.rate, reading)
+    clip = pipe.clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+    return Source(path, clip, 1 / rate, range(len(clip)), pipe=pipe, said=said)
+
+
+def _open_script(path: Path, reading: Reading) -> Source:
+    """The output 0 of a script, which runs in this process."""
+    vs.clear_outputs()
+    try:
+        runpy.run_path(str(path), run_name="__vapoursynth__")
+        outputs = vs.get_outputs()
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}".strip().splitlines()
+        raise InputError(f"{path} fails: {said[0]}") from error
+    output = outputs.get(0)
+    clip = getattr(output, "clip", None)
+    if not isinstance(clip, vs.VideoNode):
+        raise InputError(f"{path} sets no video as output 0: clip.set_output() does")
+    if clip.format is None or not clip.width or not clip.height:
+        raise InputError(f"{path} changes its format or size on the way: that is not supported")
+    rate, guess = _rate_of(str(path), Fraction(clip.fps) or None, reading)
+    with clip.get_frame(0) as first:
+        clip = with_consistent_colours(clip, first)
+    clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
+    if reading.assume_progressive:
+        clip = clip.std.SetFieldBased(0)
+    alpha = ("its alpha is left out: the output is opaque",) if getattr(output, "alpha", None) else ()
+    return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *alpha))
+
+
+def _rate_of(name: str, rate: Fraction | None, reading: Reading) -> tuple[Fraction, tuple[str, ...]]:
+    """Frames a second, and a line where that is a guess."""
+    if rate is not None and reading.fps is not None:
+        raise InputError(f"{name} says itself when its frames are shown: --fps is for inputs that do not")
+    if rate is None and reading.fps is None:
+        line = f"{name} does not say its rate: taken as {GUESSED_RATE} frames a second (--fps sets it)"
+        return GUESSED_RATE, (line,)
+    return rate or reading.fps or GUESSED_RATE, ()

@@ -1,0 +1,253 @@
+"""Frames from a pipe and into one, as y4m: stdin and stdout (`-`), and named pipes.
+
+A pipe cannot be read again, so the last frames are kept: as many as the filter goes back for, where its
+memory begins anew. The end of a pipe is known only when it is there. Until then its clip has
+``STREAM_FRAMES`` frames; those after the last repeat it, marked with ``PAST_END``: the last frame of a file
+has itself as its neighbour, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import stat
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import vapoursynth as vs
+
+from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.frames import WARMUP_FRAMES
+from vsj4r.media.room import check_frame_fits
+from vsj4r.media.video import PAST_END, Sink
+from vsj4r.media.whole import whole_file
+from vsj4r.media.y4m import FRAME, LONGEST_LINE, MAGIC, Head, head_for, parse_head
+
+if sys.platform == "linux":
+    import fcntl
+
+STDIN, STDOUT = Path("/dev/stdin"), Path("/dev/stdout")
+"""What `-` means; the name of a file called `-` is ./- ."""
+
+STREAM_FRAMES = 1 << 24
+"""Of a pipe whose end is not known: three days of 60 frames a second."""
+
+_KEPT_FRAMES = WARMUP_FRAMES + 24  # what is read ahead of the frame that is asked for, on any device, too
+_PIPE_BYTES = 1 << 20
+_LOOK_SECONDS = 0.2
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether ``path`` is stdin, stdout, or something that has no beginning to go back to."""
+    if path in (STDIN, STDOUT):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def spoken(path: Path) -> str:
+    """``path`` as people call it."""
+    return {STDIN: "stdin", STDOUT: "stdout"}.get(path, str(path))
+
+
+def is_y4m(output: Path) -> bool:
+    """Whether frames go into ``output`` as y4m: into a pipe, or a file of that name."""
+    return is_pipe(output) or output.suffix.lower() == ".y4m"
+
+
+class Pipe:
+    """A y4m stream that is read: its ``name``, its ``head``, and its frames as ``clip``."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the head and the first frame.
+
+        Raises:
+            InputError: it is no y4m, or holds no frame.
+            Vsj4rError: it cannot be opened.
+        """
+        self.name = spoken(path)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, vs.VideoFrame] = OrderedDict()
+        self._read = 0  # frames
+        self._is_over = self._is_stopped = False
+        try:
+            self._file = sys.stdin.fileno() if path == STDIN else os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise Vsj4rError(f"{self.name} cannot be read: {error.strerror}") from error
+        _enlarge(self._file)
+        line = self._line(len(MAGIC))
+        if not line.startswith(MAGIC + b" "):
+            raise InputError(f"{self.name} is no y4m: ffmpeg -i INPUT -f yuv4mpegpipe -strict -1 - writes it")
+        self.head = parse_head(line)
+        width, height = self.head.clip_size()
+        check_frame_fits(path, width, height)
+        rate = self.head.rate
+        self._blank = vs.core.std.BlankClip(
+            format=self.head.format,
+            width=width,
+            height=height,
+            length=STREAM_FRAMES,
+            fpsnum=rate.numerator if rate else 0,
+            fpsden=rate.denominator if rate else 1,
+            keep=True,
+        ).std.SetFrameProps(**self.head.props)
+        self._sizes = self.head.plane_sizes()
+        self._buffer = bytearray(sum(h * w for h, w in self._sizes) * self._blank.format.bytes_per_sample)
+        with self._blank.get_frame(0) as blank:
+            self._read_next(blank)  # here, where Ctrl-C is heard
+        if self._is_over:
+            raise InputError(f"{self.name} has a head, but no frame")
+        self.clip = self._blank.std.ModifyFrame(self._blank, self._frame)
+
+    def stop(self) -> None:
+        """Whoever waits for a frame gives up."""
+        self._is_stopped = True
+
+    def _frame(self, n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        with self._lock:
+            while self._read <= n and not self._is_over:
+                self._read_next(f)
+            if n in self._kept:
+                return self._kept[n]
+            last = next(reversed(self._kept))
+            if n > last:
+                repeated = self._kept[last].copy()
+                repeated.props[PAST_END] = 1
+                return repeated
+            raise Vsj4rError(f"frame {n} of {self.name} has gone by: a pipe is read once")
+
+    def _read_next(self, blank: vs.VideoFrame) -> None:
+        line = self._line(len(FRAME))
+        if not line:
+            wanted = self.head.frames
+            if wanted is not None and self._read < wanted:
+                raise InputError(f"{self.name} ends after {self._read} of {wanted} frames")
+            self._is_over = True
+            return
+        if not line.startswith(FRAME):
+            raise InputError(f"{self.name} is no y4m any more at frame {self._read}")
+        if self._fill(memoryview(self._buffer)) < len(self._buffer):
+            raise InputError(f"{self.name} ends in the midst of frame {self._read}")
+        frame = blank.copy()
+        start, dtype = 0, np.asarray(frame[0]).dtype
+        for plane, (height, width) in enumerate(self._sizes):
+            count = height * width
+            samples = np.frombuffer(self._buffer, dtype, count, start).reshape(height, width)
+            start += count * dtype.itemsize
+            target = np.asarray(frame[plane])
+            target[:height, :width] = samples
+            target[:height, width:] = samples[:, -1:]
+            target[height:] = target[height - 1]
+        self._kept[self._read] = frame
+        self._read += 1
+        while len(self._kept) > _KEPT_FRAMES:
+            self._kept.popitem(last=False)
+
+    def _line(self, least: int) -> bytes:
+        """A line that has ``least`` bytes and its end; nothing at the end of the stream."""
+        start = bytearray(least + 1)
+        got = self._fill(memoryview(start))
+        line = start[:got]
+        letter = bytearray(1)
+        while got > least and not line.endswith(b"\n") and len(line) < LONGEST_LINE:
+            if not self._fill(memoryview(letter)):
+                break
+            line += letter
+        return bytes(line)
+
+    def _fill(self, into: memoryview) -> int:
+        """Bytes read: fewer than there is room for at the end of the stream alone."""
+        done = 0
+        while done < len(into):
+            if sys.platform != "win32":  # where only sockets can be waited for
+                while not select.select([self._file], [], [], _LOOK_SECONDS)[0]:
+                    if self._is_stopped:
+                        raise Vsj4rError(f"{self.name} is read no further")
+            got = (
+                os.readv(self._file, [into[done:]]) if hasattr(os, "readv") else self._read_into(into[done:])
+            )
+            if not got:
+                break
+            done += got
+        return done
+
+    def _read_into(self, into: memoryview) -> int:
+        found = os.read(self._file, len(into))
+        into[: len(found)] = found
+        return len(found)
+
+
+@cache
+def own_stdout() -> int:
+    """The file of stdout, for frames alone: whatever else is printed from now on goes to stderr."""
+    frames = os.dup(1)
+    os.dup2(2, 1)
+    return frames
+
+
+@contextmanager
+def y4m_sink(
+    clip: vs.VideoNode, output: Path, *, rate: Fraction, head: Head | None, frames: int | None
+) -> Iterator[Sink]:
+    """y4m of ``clip`` into a pipe, or into a file that appears whole.
+
+    ``head`` is the input's, where it is y4m of the same frames; otherwise ``rate`` and ``frames`` (None: not
+    known) go into a new one.
+
+    Raises:
+        BrokenPipeError: whoever reads has had enough.
+    """
+    with ExitStack() as stack:
+        if output == STDOUT:
+            file = own_stdout()
+        elif is_pipe(output):
+            file = os.open(output, os.O_WRONLY)
+        else:
+            temporary = stack.enter_context(whole_file(output))
+            file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        stack.callback(os.close, file)
+        _enlarge(file)
+        yield _Y4mSink(file, clip, rate, head, frames)
+
+
+class _Y4mSink:
+    def __init__(
+        self, file: int, clip: vs.VideoNode, rate: Fraction, head: Head | None, frames: int | None
+    ) -> None:
+        self._file, self._clip, self._rate, self._frames = file, clip, rate, frames
+        self._head = head
+        self._sizes: list[tuple[int, int]] = []
+
+    def put(self, n: int, frame: vs.VideoFrame) -> None:
+        if n == 0:
+            head = self._head or head_for(self._clip, frame, self._rate, frames=self._frames)
+            self._sizes = head.plane_sizes()
+            self._write(head.line)
+        planes = (np.asarray(frame[plane])[:h, :w] for plane, (h, w) in enumerate(self._sizes))
+        self._write(b"".join([FRAME + b"\n", *(np.ascontiguousarray(plane).data for plane in planes)]))
+
+    def finish(self) -> None:
+        """Each frame was written as it came."""
+
+    def _write(self, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(self._file, left) :]
+
+
+def _enlarge(file: int) -> None:
+    """A pipe that holds more takes fewer calls for a frame; one of another kind stays as it is."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(file, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
