@@ -127,6 +127,26 @@ def test_a_mask_says_where(tiny: str, vs_format: int, mask_format: int) -> None:
             np.testing.assert_array_equal(np.asarray(got)[:, column:], np.asarray(whole)[:, column:])
 
 
+@pytest.mark.parametrize(("vs_format", "white"), [(vs.GRAY8, 235), (vs.GRAY10, 940), (vs.GRAY16, 60160)])
+def test_the_range_of_a_mask_counts(tiny: str, vs_format: int, white: int) -> None:
+    """What `resize` makes of an RGB mask is of limited range: 16 is black there, and 235 white."""
+    clip = clip_of()
+    rgb = [
+        core.std.BlankClip(width=side, height=22, format=vs.RGB24, color=[level] * 3, length=LENGTH)
+        for side, level in ((18, 0), (20, 255))
+    ]
+    limited = core.std.StackHorizontal(rgb).resize.Bicubic(format=vs_format, matrix_s="709")
+    with limited.get_frame(0) as frame:
+        assert np.asarray(frame[0]).max() == white
+    full = limited.resize.Bicubic(range_s="full")
+    out, expected = (derain(clip, tiny, mask=mask) for mask in (limited, full))
+    for n in range(LENGTH):
+        assert_same(out.get_frame(n), planes_of(expected.get_frame(n)))
+    whole = derain(clip, tiny)
+    assert np.array_equal(np.asarray(out.get_frame(5)[0])[:, 18:], np.asarray(whole.get_frame(5)[0])[:, 18:])
+    assert np.array_equal(np.asarray(out.get_frame(5)[0])[:, :18], np.asarray(clip.get_frame(5)[0])[:, :18])
+
+
 def test_each_frame_has_its_own_mask_in_any_order_and_the_last_goes_on(tiny: str) -> None:
     clip = clip_of()
     levels_of = [0, 255, 0, 0, 255]

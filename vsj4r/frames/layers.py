@@ -60,8 +60,11 @@ def write_occlusion(step: Step, kind: Format, into: Plane) -> None:
     np.copyto(into, codes if kind.sample == "float" else np.rint(codes), casting="unsafe")
 
 
-def weights(mask: Plane, kind: Format) -> Floats:
-    """A mask as shares: 0 for code 0, 1 for ``peak``; floats are clipped, what is no number counts as 0."""
+def weights(mask: Plane, kind: Format, *, full: bool = True) -> Floats:
+    """A mask as shares: 0 for black, 1 for white, clipped; what is no number counts as 0. Black is code 0 and
+    white ``peak``, or those of limited range where it is not ``full``."""
+    codes = kind.codes(0, full=full)
     shares = mask.astype(np.float32)
-    shares *= np.float32(1 / kind.peak)
+    shares -= np.float32(codes.zero)
+    shares /= np.float32(codes.span)
     return np.clip(np.nan_to_num(shares, copy=False, nan=0, posinf=1, neginf=0), 0, 1, out=shares)

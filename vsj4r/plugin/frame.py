@@ -7,7 +7,7 @@ from typing import NamedTuple
 from vsj4r.engine.base import Plane
 from vsj4r.frames.formats import Format, Geometry
 
-RANGE_FULL = 1
+RANGE_FULL, RANGE_LIMITED = 1, 0
 
 Planes = tuple[memoryview, memoryview | None, memoryview | None]
 RawFrame = tuple[Planes, tuple[int, int, int], int, int, int, int, float | str | None]

@@ -102,8 +102,9 @@ def derain(
             itself whether it is one. Off: the clip is one scene.
         scenes: The first frame of each scene, in place of all detection; an empty list is one scene.
         qpfile: The same from a file: an x264 qpfile (`120 K` or `120 I`), or the scenes of Av1an (JSON).
-        mask: Where to derain: a GRAY clip of the clip's size, any depth, full range. Black comes back to the
-            bit, grey is derained in part. Where it is shorter its last frame goes on.
+        mask: Where to derain: a GRAY clip of the clip's size, any depth. Black comes back to the bit, grey is
+            derained in part. Its `_Range` counts; without it it is full range. Where it is shorter its last
+            frame goes on.
         planes: The planes to derain; the others are copied. All by default.
         output: `derained`, the clip without its rain; `rain`, what was taken away, on black, in the clip's
             format; `occlusion`, the map of what rain hides, GRAY in the clip's depth, full range. Several are

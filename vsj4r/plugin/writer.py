@@ -9,7 +9,7 @@ from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.layers import Levels, levels, weights, write_occlusion, write_rain
 from vsj4r.frames.planes import Converter
 from vsj4r.plugin.arguments import Arguments
-from vsj4r.plugin.frame import Frame
+from vsj4r.plugin.frame import RANGE_LIMITED, Frame
 
 
 class OutputWriter:
@@ -50,7 +50,8 @@ class OutputWriter:
             changes = [change if n in self._planes else None for n, change in enumerate(changes)]
         shares = None
         if mask is not None and self._mask is not None:
-            shares = weights(mask.views(self._mask)[0], self._mask.format)
+            full = mask.range != RANGE_LIMITED  # one that does not say it was made as a mask
+            shares = weights(mask.views(self._mask)[0], self._mask.format, full=full)
         self._converter.add(
             planes,
             changes,
