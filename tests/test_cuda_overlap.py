@@ -16,7 +16,7 @@ from tests.clips import bytes_of, noise_clip
 from tests.cuda.opening import Opening
 from tests.cuda.timed_device import Span, TimedDevice
 from vsj4r.frames import segments
-from vsj4r.run.filtering import derained_clip
+from vsj4r.run.filtering import derained_clips
 
 LENGTH = 14
 ARGUMENTS = {"model": "j4r-lite", "device": "cuda", "precision": "f32", "scene_detect": 0}
@@ -100,7 +100,7 @@ def test_in_any_order_they_are_the_bits_of_one_by_one(
 
 
 def test_who_encodes_has_two_frames_in_flight(opened: list[Opening]) -> None:
-    derained_clip(small_clip(), model="j4r-lite", strength=1, device="cuda")
+    derained_clips(small_clip(), ["derained"], model="j4r-lite", strength=1, device="cuda")
     assert opened[0].arguments["num_streams"] == 2
 
 

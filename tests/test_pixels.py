@@ -34,6 +34,17 @@ def test_an_odd_size_has_its_last_column_and_row_repeated() -> None:
         assert np.array_equal(np.asarray(frame[0]), np.pad(ramp, ((0, 1), (0, 1)), mode="edge"))
 
 
+@pytest.mark.parametrize("width", [4, 5])
+@pytest.mark.parametrize("range_", [0, 1])
+def test_luma_alone_keeps_its_numbers_and_its_range(width: int, range_: int) -> None:
+    grey = core.std.BlankClip(width=width, height=3, format=vs.GRAY10, length=2, color=1000)
+    colour, _ = to_yuv(grey.std.SetFrameProps(_Range=range_), "420")
+    assert (colour.format.id, colour.height, len(colour)) == (vs.YUV420P10, 4, 2)
+    with colour.get_frame(1) as frame:
+        assert [set(np.asarray(plane).flat) for plane in frame] == [{1000}, {512}, {512}]
+        assert int(frame.props["_Range"]) == range_
+
+
 def test_an_encoder_without_the_chroma_gets_as_much_as_it_has() -> None:
     clip = core.std.BlankClip(width=8, height=8, format=vs.YUV444P8, length=1)
     assert chroma_for(clip, ("420", "422")) == "422"

@@ -14,8 +14,8 @@ from tests.cli import run
 from tests.clips import bytes_of, noise_clip, planes_of
 from tests.tiny_model import write_tiny_model
 from vsj4r.media.reading import read_image
-from vsj4r.media.rotation import done_upright, upright
-from vsj4r.run.filtering import derained_clip
+from vsj4r.media.rotation import turn_upright, upright
+from vsj4r.run.filtering import derained_clips
 
 # ffmpeg's options (counter-clockwise degrees, then the flip) and numpy's way from stored to shown
 TURNS: dict[str, tuple[list[str], Any]] = {
@@ -127,10 +127,13 @@ def test_what_needs_no_turn_gets_no_matrix(model: Path, tmp_path: Path) -> None:
 def test_every_format_lies_as_it_lay(model: Path, pixels: int, degrees: int, flipped: int) -> None:
     clip = noise_clip(width=48, height=32, length=3, vs_format=pixels)
     clip = clip.std.SetFrameProps(Rotation=degrees, FlipVertical=flipped, _Matrix=1, _SARNum=4, _SARDen=3)
-    same = done_upright(clip, lambda shown: shown)
-    derained = derained_clip(clip, model=str(model), strength=1, device="cpu")
+    shown, lie_back = turn_upright(clip)
+    same = lie_back(shown)
+    (derained,) = derained_clips(clip, ["derained"], model=str(model), strength=1, device="cpu")
     apart = upright(derained, source=clip)
-    alone = derained_clip(upright(clip, source=clip), model=str(model), strength=1, device="cpu")
+    (alone,) = derained_clips(
+        upright(clip, source=clip), ["derained"], model=str(model), strength=1, device="cpu"
+    )
     for n in range(3):
         assert bytes_of(same.get_frame(n)) == bytes_of(clip.get_frame(n))
         assert bytes_of(apart.get_frame(n)) == bytes_of(alone.get_frame(n))

@@ -20,7 +20,7 @@ class Bench:
         self._engines = EngineCache()
         self._key: str | None = None  # of the work whose file is open
         self._file: Filtering | None = None
-        self._derained: dict[int, vs.VideoNode] = {}  # by threads of the engine
+        self._derained: dict[int, list[vs.VideoNode]] = {}  # by threads of the engine
 
     def open(self, work: Work) -> Filtering:
         """The file of ``work``.
@@ -35,8 +35,8 @@ class Bench:
             self._file, self._key = Filtering(source, work.settings), work.key
         return self._file
 
-    def derain(self, work: Work, threads: int) -> vs.VideoNode:
-        """The file of ``work`` after the filter, which has ``threads`` (0: its own choice).
+    def derain(self, work: Work, threads: int) -> list[vs.VideoNode]:
+        """The outputs of ``work`` after the filter, which has ``threads`` (0: its own choice).
 
         Raises:
             Vsj4rError: as ``open``, or the filter refuses.

@@ -21,7 +21,7 @@ from vsj4r.media.images import look_at_images
 from vsj4r.media.pixels import pixel_format
 from vsj4r.media.probe import probe
 from vsj4r.media.process import environment
-from vsj4r.media.reading import image_names
+from vsj4r.media.reading import absent, image_names
 
 _GIB = 1 << 30
 _TRIAL_SECONDS = 120
@@ -55,18 +55,22 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
     inputs = {_identity(file.input): file.input for file in batch.files}
     outputs: dict[str, FileJob] = {}
     for file in batch.files:
-        name = os.path.normcase(file.output)
-        other = outputs.setdefault(name, file)
-        if other is not file:
-            batch.complain(file.line, f"{file.input} and {other.input} would both become {file.output}")
-        elif file.output.exists() and _identity(file.output) in inputs:
-            batch.complain(file.line, f"output {file.output} would overwrite an input")
-        elif file.output.is_dir():
-            batch.complain(file.line, f"output {file.output} is a folder")
-        elif file.output.exists() and file.output not in owned and not file.settings.overwrite:
-            batch.complain(file.line, f"output {file.output} exists already: overwrite = true replaces it")
-        elif not os.access(_existing(file.output), os.W_OK | os.X_OK):
-            batch.complain(file.line, f"folder {_existing(file.output)} cannot be written")
+        is_ours = file.output in owned  # and with it those beside it
+        for output in file.settings.paths(file.output):
+            other = outputs.setdefault(os.path.normcase(output), file)
+            if other is not file:
+                batch.complain(file.line, f"{file.input} and {other.input} would both become {output}")
+            elif output.exists() and _identity(output) in inputs:
+                batch.complain(file.line, f"output {output} would overwrite an input")
+            elif output.is_dir():
+                batch.complain(file.line, f"output {output} is a folder")
+            elif output.exists() and not (is_ours or output in owned or file.settings.overwrite):
+                batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
+            elif not os.access(_existing(output), os.W_OK | os.X_OK):
+                batch.complain(file.line, f"folder {_existing(output)} cannot be written")
+        for name in (file.settings.mask, file.settings.qpfile):
+            if name is not None and not Path(name).exists():
+                batch.complain(file.line, f"{file.job}: {absent(name)}")
 
 
 def _check_room(batch: JobFile, bytes_needed: dict[Path, int]) -> None:
@@ -93,7 +97,7 @@ def _expected_bytes(file: FileJob) -> int:
     """
     if not _is_text(file.input):
         raise Vsj4rError(f"{file.input} has a name that is no Unicode: rename it")
-    per_pixel = ENCODERS[file.settings.encoder].bits_per_pixel / 8
+    per_pixel = ENCODERS[file.settings.encoder].bits_per_pixel / 8 * len(file.settings.outputs)
     if file.input.is_dir():
         names = image_names(file.input)
         images = look_at_images(file.input, names)

@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.frames.formats import Format
-from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
+from vsj4r.frames.scenes import Cuts, FoundCuts, thumbnail, told_cut
 
 LOOK_BACK_FRAMES = 48
 """How far before the end of a chunk a scene cut is looked for."""
@@ -32,22 +32,26 @@ def chunk_starts(
     return [start - first for start in starts]
 
 
-def cut_finder(clip: vs.VideoNode) -> Callable[[int, int], int | None]:
-    """``last_cut`` of ``clip``, which stands upright as the filter sees it, by the filter's own measure; it
-    decodes only the frames it is asked about."""
-    cuts = FoundCuts(len(clip))
+def cut_finder(clip: vs.VideoNode, given: Cuts | None = None) -> Callable[[int, int], int | None]:
+    """``last_cut`` of ``clip``, which stands upright as the filter sees it: of the cuts that are ``given``,
+    or else by the filter's own measure; it decodes only the frames it is asked about."""
+    found = FoundCuts(len(clip))
     kind = clip.format
     is_float = kind.sample_type == vs.FLOAT
     peak = Format("gray", "float" if is_float else "integer", kind.bits_per_sample).peak
     plane = 1 if kind.color_family == vs.RGB else 0
 
-    def last_cut(first: int, last: int) -> int | None:
-        while (missing := cuts.missing(first, last)) is not None:
+    def look(first: int, last: int) -> None:
+        while (missing := found.missing(first, last)) is not None:
             for n in range(missing[0], missing[1] + 1):
                 with clip.get_frame(n) as frame:
                     told = told_cut(int(frame.props.get("_SceneChangePrev", -1)))
-                    cuts.look(n, thumbnail(np.asarray(frame[plane]), peak=peak), told=told)
-        cut = cuts.last(last, since=first - 1)
+                    found.look(n, thumbnail(np.asarray(frame[plane]), peak=peak), told=told)
+
+    def last_cut(first: int, last: int) -> int | None:
+        if given is None:
+            look(first, last)
+        cut = (given or found).last(last, since=first - 1)
         return cut if cut >= first else None
 
     return last_cut

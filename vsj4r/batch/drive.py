@@ -110,7 +110,8 @@ class Batch:
             if folder.name not in wanted:
                 remove_parts(folder)
         for file in self._files:
-            remove_leftovers(file.work.output)
+            for output in file.work.outputs:
+                remove_leftovers(output)
             found = records.get(file.work.key)
             if found is None or (found.state == "done" and not found.owns_output()):
                 remove_parts(file.work.folder)

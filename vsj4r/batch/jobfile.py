@@ -150,11 +150,12 @@ class _Jobs:
                     self._batch.files.append(FileJob(name, line, path, output, settings, model))
 
     def _rooted(self, given: dict[str, Any]) -> dict[str, Any]:
-        """A model that is a file is looked for beside the job file, as everything in it is."""
-        model = given.get("model", "")
-        if model.lower().endswith(".onnx"):
-            return {**given, "model": str((self._batch.path.parent / model).resolve())}
-        return given
+        """Files are looked for beside the job file, as everything in it is."""
+        files = [name for name in ("mask", "qpfile") if isinstance(given.get(name), str)]
+        if given.get("model", "").lower().endswith(".onnx"):
+            files.append("model")
+        folder = self._batch.path.parent
+        return {**given, **{name: str((folder / given[name]).resolve()) for name in files}}
 
     def _model(self, name: str) -> Model:
         """The model ``name``, found and checked once for all jobs.

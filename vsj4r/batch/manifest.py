@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from vsj4r.batch.work import Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import alone
 from vsj4r.media.whole import written
+from vsj4r.plugin.signature import OUTPUT_NAMES
+from vsj4r.run.settings import beside
 
 State = Literal["waiting", "done", "failed"]
 
@@ -48,6 +50,12 @@ class Record:
         except OSError:
             return False
         return self.state == "done" and (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
+
+
+def written_by(records: Iterable[Record]) -> set[Path]:
+    """All outputs that ``records`` stand for, and those that lie beside them."""
+    outputs = {record.output for record in records}
+    return outputs | {beside(output, name) for output in outputs for name in OUTPUT_NAMES}
 
 
 class Manifest:

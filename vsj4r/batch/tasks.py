@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +30,7 @@ from vsj4r.media.rotation import upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import write_video
+from vsj4r.media.video import Output, video_sink, write_outputs
 from vsj4r.media.whole import NO_ROOM, unwritten
 from vsj4r.run.encodable import encodable
 from vsj4r.run.memory import give_frames_back
@@ -121,7 +123,7 @@ def _plan(work: Work, worker: Worker) -> Plan:
     encode = _encode_of(work, source, container_for(work.output).muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     notes += [*source.notes(), *extras.notes]
-    last_cut = cut_finder(upright(filtering.whole, source=filtering.whole))
+    last_cut = cut_finder(upright(filtering.whole, source=filtering.whole), filtering.given_cuts())
     starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
     kind = source.clip.format.name
     return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
@@ -130,19 +132,19 @@ def _plan(work: Work, worker: Worker) -> Plan:
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
-    clip, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
-    _check_length(work, plan, clip)
-    encoded, _ = _encodable(work, clip, source)
+    clips, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
+    _check_length(work, plan, clips[0])
     encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
-    part = work.part(number)
-    write_video(
-        encoded[first:stop],
-        part,
-        replace(encode, timestamps=source.timestamps[first:stop]),
-        on_frame=_progress(worker, "frames", number, stop - first),
-        on_command=lambda command: worker.tell({"kind": "command", "command": command}),
-    )
-    return part.stat().st_size, 0
+    encode = replace(encode, timestamps=source.timestamps[first:stop])
+    parts = [work.part(number, place) for place in range(len(clips))]
+    outputs: list[Output] = []
+    for clip, part in zip(clips, parts, strict=True):
+        encoded, _ = _encodable(work, clip[first:stop], source)
+        outputs.append(
+            (encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker)))
+        )
+    write_outputs(outputs, on_frame=_progress(worker, "frames", number, stop - first))
+    return sum(part.stat().st_size for part in parts), 0
 
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
@@ -152,19 +154,25 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     encoded, _ = _encodable(work, clip, source)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
-    encode = _encode_of(work, source, container_for(work.output).muxer)
+    encode = replace(_encode_of(work, source, container_for(work.output).muxer), source=source.probe)
+    extras = extras_of(source, work.output.suffix)
     work.output.parent.mkdir(parents=True, exist_ok=True)
-    join_video(
-        [work.part(number) for number in range(len(plan.starts))],
-        work.output,
-        tags,
-        replace(encode, source=source.probe, extras=extras_of(source, work.output.suffix)),
-        on_packet=_progress(worker, "joined", 0, plan.frames),
-        on_command=lambda command: worker.tell({"kind": "command", "command": command}),
-        on_whole=lambda whole: _note_joined(work, whole),
-    )
+    for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
+        join_video(
+            [work.part(number, place) for number in range(len(plan.starts))],
+            output,
+            tags.of_map() if work.settings.outputs[place] == "occlusion" else tags,
+            replace(encode, extras=extras.of_picture() if place else extras),
+            on_packet=_progress(worker, "joined", 0, plan.frames),
+            on_command=partial(_tell_command, worker),
+            on_whole=partial(_note_joined, work, output),
+        )
     written = work.output.stat()
     return written.st_size, written.st_mtime_ns
+
+
+def _tell_command(worker: Worker, command: list[str]) -> None:
+    worker.tell({"kind": "command", "command": command})
 
 
 def _check_length(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
@@ -176,20 +184,22 @@ def _check_length(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
         )
 
 
-def _note_joined(work: Work, whole: Path) -> None:
-    """Which file is about to get the output's name; a process may die before it can tell."""
+def _note_joined(work: Work, output: Path, whole: Path) -> None:
+    """Which file is about to get the name ``output``; a process may die before it can tell."""
     found = whole.stat()
-    (work.folder / _JOINED).write_text(f"{found.st_size} {found.st_mtime_ns}")
+    with (work.folder / _JOINED).open("a") as file:
+        file.write(f"{json.dumps(output.name)} {found.st_size} {found.st_mtime_ns}\n")
 
 
 def joined(folder: Path, output: Path) -> tuple[int, int] | None:
     """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
     try:
-        size, mtime_ns = map(int, (folder / _JOINED).read_text().split())
         found = output.stat()
+        noted = (folder / _JOINED).read_text().splitlines()
     except (OSError, ValueError):
         return None
-    return (size, mtime_ns) if (found.st_size, found.st_mtime_ns) == (size, mtime_ns) else None
+    size, mtime_ns = found.st_size, found.st_mtime_ns
+    return (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in noted else None
 
 
 def _encodable(work: Work, clip: vs.VideoNode, source: Source) -> tuple[vs.VideoNode, list[str]]:

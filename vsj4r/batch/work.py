@@ -29,8 +29,21 @@ class Work:
     identity: str
     model: str
 
-    def part(self, number: int) -> Path:
-        return self.folder / f"{number:05d}.{ENCODERS[self.settings.encoder].packet_muxer}"
+    @property
+    def inputs(self) -> list[Path]:
+        """``input`` first, and what else is read."""
+        beside = (self.settings.mask, self.settings.qpfile)
+        return [self.input, *(Path(name) for name in beside if name is not None)]
+
+    @property
+    def outputs(self) -> list[Path]:
+        """``output`` first, and beside it those of the other outputs of the filter."""
+        return self.settings.paths(self.output)
+
+    def part(self, number: int, place: int = 0) -> Path:
+        """That of chunk ``number`` of the output at ``place``."""
+        which = f".{self.settings.outputs[place]}" if place else ""
+        return self.folder / f"{number:05d}{which}.{ENCODERS[self.settings.encoder].packet_muxer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,8 @@ def work_for(job: FileJob, state: Path) -> Work:
     """
     identity = identify(job.input)
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
-    text = json.dumps([_RECIPE, identity, job.model.sha256, settings, str(job.output)])
+    beside = [identify(Path(name)) for name in (job.settings.mask, job.settings.qpfile) if name]
+    text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, settings, str(job.output)])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     folder = state / "parts" / key
     return Work(key, job.input, job.output, job.settings, folder, identity, job.model.sha256)

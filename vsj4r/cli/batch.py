@@ -63,18 +63,24 @@ def _read(job_file: Path, report: Report) -> tuple[JobFile, list[Work]] | None:
     """The work of ``job_file``; None after all that is wrong with it has been said."""
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
-    from vsj4r.batch.manifest import Manifest
+    from vsj4r.batch.manifest import Manifest, written_by
     from vsj4r.batch.tasks import joined
     from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
     try:
-        jobs = read_jobs(job_file, written={record.output for record in records})
+        jobs = read_jobs(job_file, written=written_by(records))
     except Vsj4rError as error:
         raise UsageError(str(error)) from error
     parts = jobs.state / "parts"
-    owned = (each for each in records if each.owns_output() or joined(parts / each.key, each.output))
-    check_batch(jobs, owned={record.output for record in owned})
+    owned = {each.output for each in records if each.owns_output() or joined(parts / each.key, each.output)}
+    owned |= {
+        output
+        for file in jobs.files
+        for output in file.settings.paths(file.output)
+        if any(joined(parts / each.key, output) for each in records)
+    }
+    check_batch(jobs, owned=owned)
     for problem in sorted(jobs.problems, key=lambda each: each.line):
         report.problem(job_file, problem.line, problem.text)
     if jobs.problems:
@@ -188,7 +194,7 @@ def _check_workers(pool: OnDask, jobs: JobFile, works: list[Work]) -> None:
         version=__version__,
         models=tuple(sorted({(work.settings.model, work.model) for work in works})),
         token=(token, text),
-        inputs=tuple(work.input for work in works),
+        inputs=tuple(path for work in works for path in work.inputs),
         folders=tuple(sorted({work.output.parent for work in works})),
     )
     try:

@@ -55,17 +55,16 @@ def _print_plan(work: Work, plan: Plan, *, done: bool) -> None:
     typer.echo(f"  {plan.frames} frames, {size}")
     typer.echo(f"  chunks from {' '.join(map(str, plan.starts))}")
     typer.echo(
-        "  " + ", ".join(f"{name} {_told(value)}" for name, value in settings if value not in _NOTHING)
+        "  " + ", ".join(f"{name} {_told(name, value)}" for name, value in settings if value not in _NOTHING)
     )
     for note in plan.notes:
         typer.echo(f"  {one_line(note)}")
 
 
-def _told(value: object) -> str:
+def _told(name: str, value: object) -> str:
     """A setting as a job file has it: encoder options as preset=slow, a trim as 10 to 20."""
     if not isinstance(value, tuple):
         return str(value)
-    if any(isinstance(each, tuple) for each in value):
-        return " ".join("=".join(pair) for pair in value)
-    first, last = ("" if each is None else each for each in value)
-    return f"{first} to {last}".strip()
+    if name == "trim":
+        return " to ".join("" if each is None else str(each) for each in value).strip()
+    return " ".join("=".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in value)

@@ -36,7 +36,37 @@ def run(
     ] = None,
     precision: Annotated[str | None, typer.Option(help="auto or f32.", show_default="auto")] = None,
     strength: Annotated[
-        float | None, typer.Option(help="0 changes nothing, 1 is all.", show_default="1.0")
+        str | None,
+        typer.Option(
+            metavar="NUMBER|FILE",
+            help="0 changes nothing, 1 is all; or a file of lines such as 120 0.5: from that frame on.",
+            show_default="1.0",
+        ),
+    ] = None,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            help="derained, rain or occlusion; several give several files, OUTPUT and OUTPUT.rain ...",
+            show_default="derained",
+        ),
+    ] = None,
+    mask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PNG|VIDEO|FOLDER", help="Where to derain: white all, black nothing, grey in part."
+        ),
+    ] = None,
+    planes: Annotated[
+        str | None,
+        typer.Option(metavar="N,N", help="The planes to derain, such as 0 for luma; all by default."),
+    ] = None,
+    scenes: Annotated[
+        str | None,
+        typer.Option(metavar="N,N", help="The first frame of each scene, in place of detection."),
+    ] = None,
+    qpfile: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same from an x264 qpfile, or Av1an's scenes.json.")
     ] = None,
     trim: Annotated[
         str | None,
@@ -84,7 +114,7 @@ def run(
     """
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
-    from vsj4r.cli.spelling import settings_from, split_trim
+    from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
     from vsj4r.media.pipes import STDIN, STDOUT
     from vsj4r.run.derain import Job, check_job
 
@@ -96,7 +126,12 @@ def run(
         "model": model,
         "device": device,
         "precision": precision,
-        "strength": strength,
+        "strength": None if strength is None else strength_of(strength),
+        "outputs": [name for each in outputs or () for name in each.split(",")] or None,
+        "mask": mask,
+        "planes": None if planes is None else whole_numbers(planes, "--planes"),
+        "scenes": None if scenes is None else whole_numbers(scenes, "--scenes"),
+        "qpfile": qpfile,
         "trim": None if trim is None else split_trim(trim),
         "encoder": encoder,
         "crf": crf,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
 from vsj4r.run.settings import RunSettings, check_preset, layered, settings_of
 from vsj4r.tables import MistakesError
 
+_OPTIONS = {"outputs": "output"}  # a job file's `output` is a path
 _FRAME = re.compile(r"\d+")
 
 
@@ -51,11 +53,54 @@ def split_trim(text: str) -> list[int | str]:
     return [_moment(each) for each in (text[:middle], text[middle + 1 :])]
 
 
+def whole_numbers(text: str, option: str) -> list[int]:
+    """``0,1,2`` of ``option``; nothing is an empty list.
+
+    Raises:
+        UsageError: one is no number.
+    """
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    if not all(_FRAME.fullmatch(word) for word in words):
+        raise UsageError(f"{option} must be whole numbers such as 0,120, got {text!r}")
+    return [int(word) for word in words]
+
+
+def strength_of(text: str) -> float | list[list[int | float]]:
+    """A number, or the curve in a file: ``FRAME STRENGTH`` on each line; # begins a remark.
+
+    Raises:
+        UsageError: it is no number, and no such file.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        lines = Path(text).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(
+            f"--strength must be a number or a file of FRAME STRENGTH, got {text!r}: {reason}"
+        ) from error
+    curve: list[list[int | float]] = []
+    for number, line in enumerate(lines, 1):
+        words = line.partition("#")[0].split()
+        try:
+            if words:
+                frame, strength = words
+                curve.append([int(frame), float(strength)])
+        except ValueError:
+            raise UsageError(
+                f"{text}:{number}: must be a frame and a strength, such as 120 0.5, got {line!r}"
+            ) from None
+    return curve
+
+
 def _moment(text: str) -> int | str:
     return int(text) if _FRAME.fullmatch(text) else text
 
 
 def _of_option(key: tuple[str | int, ...], text: str) -> str:
     name = str(key[0]) if key else ""
-    option = f"--{name.replace('_', '-')}"
+    option = f"--{_OPTIONS.get(name, name.replace('_', '-'))}"
     return f"{option}{text.removeprefix(name)}" if text.startswith(name) else f"{option}: {text}"

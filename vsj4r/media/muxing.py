@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -107,6 +107,10 @@ class Extras:
     start_seconds: float = 0.0
     length_seconds: float | None = None
     notes: tuple[str, ...] = ()
+
+    def of_picture(self) -> Extras:
+        """What goes along with another picture of the same source: its times and tags, no other stream."""
+        return replace(self, streams=(), covers=(), notes=())
 
 
 def find_extras(source: Probe, suffix: str) -> Extras:

@@ -56,7 +56,20 @@ def to_yuv(clip: vs.VideoNode, chroma: str) -> tuple[vs.VideoNode, str | None]:
     if (width, height) != (clip.width, clip.height):
         arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
     note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
+    if source.color_family == vs.GRAY and source.sample_type == vs.INTEGER:
+        return _with_neutral_chroma(clip, target, width, height), note
     return vs.core.resize.Bicubic(clip, **arguments), note
+
+
+def _with_neutral_chroma(grey: vs.VideoNode, target: vs.VideoFormat, width: int, height: int) -> vs.VideoNode:
+    """Luma to the bit, and of its own range, which `resize` would make limited."""
+    if (width, height) != (grey.width, grey.height):
+        grey = grey.resize.Bicubic(width=width, height=height, src_width=width, src_height=height)
+    middle = 1 << (target.bits_per_sample - 1)
+    blank = vs.core.std.BlankClip(
+        format=target.id, width=width, height=height, length=len(grey), color=[0, middle, middle], keep=True
+    )
+    return vs.core.std.ShufflePlanes([grey, blank, blank], [0, 1, 2], vs.YUV)
 
 
 def _shrunk(chroma: str) -> int:

@@ -46,14 +46,14 @@ def is_turned(clip: vs.VideoNode) -> bool:
         return rotation_of(first) != Rotation()
 
 
-def done_upright(clip: vs.VideoNode, work: Callable[[vs.VideoNode], vs.VideoNode]) -> vs.VideoNode:
-    """``work`` done on ``clip`` as it is shown; the result lies as ``clip`` does. Lossless.
+def turn_upright(clip: vs.VideoNode) -> tuple[vs.VideoNode, Callable[[vs.VideoNode], vs.VideoNode]]:
+    """``clip`` as it is shown, and what lays another clip, as it is shown, as ``clip`` lies. Lossless.
 
-    4:2:2 is worked on as 4:4:0 where it lies on its side.
+    4:2:2 becomes 4:4:0 where it lies on its side.
     """
     with clip.get_frame(0) as first:
         rotation = rotation_of(first)
-    return _turned_back(work(_turned(clip, rotation)), rotation)
+    return _turned(clip, rotation), lambda shown: _turned_back(shown, rotation)
 
 
 def upright(clip: vs.VideoNode, *, source: vs.VideoNode) -> vs.VideoNode:

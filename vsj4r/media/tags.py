@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -57,6 +57,10 @@ class Tags:
             mastering=_mastering(props),
             light=_light(props),
         )
+
+    def of_map(self) -> Tags:
+        """Of a map of the same picture: luma of full range that means no colour."""
+        return replace(self, full_range=True, colours={}, chroma_location=None, mastering="", light="")
 
     def input_options(self) -> dict[str, Any]:
         """Options of the ffmpeg input that holds the picture."""

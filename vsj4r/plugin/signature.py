@@ -193,7 +193,8 @@ ARGUMENTS = (
         CLIP,
         None,
         "Where to derain: a GRAY clip of the clip's size, any depth. Black comes back to the bit, grey is "
-        "derained in part. Its `_Range` counts; without it it is full range. Where it is shorter its last frame goes on.",
+        "derained in part. Its `_Range` counts; without it it is full range. Where it is shorter its last "
+        "frame goes on.",
     ),
     Argument("planes", WHOLES, None, "The planes to derain; the others are copied. All by default."),
     Argument(

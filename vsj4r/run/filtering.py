@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames import SEGMENT_FRAMES
+from vsj4r.frames.scenes import Cuts
 from vsj4r.media.colours import with_known_matrix
+from vsj4r.media.masks import open_mask
 from vsj4r.media.part import part_of
 from vsj4r.media.pixels import chroma_of
-from vsj4r.media.rotation import done_upright
+from vsj4r.media.rotation import turn_upright
 from vsj4r.media.sources import Source, first_line
-from vsj4r.run.settings import RunSettings
+from vsj4r.plugin.cut_files import read_cuts
+from vsj4r.plugin.signature import OUTPUTS
+from vsj4r.run.settings import Curve, RunSettings
 
 FRAMES_IN_FLIGHT = 2
 """On a CUDA device: whoever encodes reads in order, so that the next frame may always be begun."""
@@ -36,6 +44,15 @@ class Filtering:
         return self.whole if self.part.pipe else self._trimmed(self.whole)
 
     @property
+    def frames(self) -> int | None:
+        """How many are written; None where a pipe does not say it."""
+        count = len(self.part.timestamps)
+        if self.part.pipe is None:
+            return count
+        known = self.part.pipe.head.frames
+        return None if known is None else max(0, min(known - self.first, count))
+
+    @property
     def run_in(self) -> int:
         """How many frames of ``after`` come before those that are written: a pipe cannot be read again from
         where the memory of the first one begins, so it is read on from there."""
@@ -46,48 +63,77 @@ class Filtering:
         """The number of the first frame in the whole source."""
         return 0 if self.part.part is None else self.part.part.start
 
-    def after(self, *, threads: int = 0) -> vs.VideoNode:
-        """Derained; ``threads`` of the engine, 0 is its own choice.
+    def given_cuts(self) -> Cuts | None:
+        """The cuts that the settings name; None where they are to be found.
 
         Raises:
-            Vsj4rError: the filter refuses.
+            Vsj4rError: the file of cuts cannot be read.
+        """
+        scenes, qpfile = self._settings.scenes, self._settings.qpfile
+        given = read_cuts(qpfile) if qpfile is not None else scenes
+        return None if given is None else Cuts(given)
+
+    def after(self, *, threads: int = 0) -> list[vs.VideoNode]:
+        """The outputs that the settings ask for, of one evaluation; ``threads`` of the engine, 0 is its own
+        choice.
+
+        Raises:
+            Vsj4rError: the filter refuses, or the mask cannot be read.
         """
         settings = self._settings
-        derained = derained_clip(
-            self.whole,
+        options: dict[str, Any] = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in (
+                ("planes", settings.planes),
+                ("scenes", settings.scenes),
+                ("qpfile", settings.qpfile),
+                ("mask", None if settings.mask is None else open_mask(Path(settings.mask))),
+            )
+            if value is not None
+        }
+        clip, strength = self.whole, settings.strength
+        if isinstance(strength, tuple):
+            clip, strength = with_strengths(clip, strength), 1.0
+        derained = derained_clips(
+            clip,
+            settings.outputs,
             model=settings.model,
-            strength=settings.strength,
+            strength=strength,
             device=settings.device,
             precision=settings.precision,
             threads=threads,
+            **options,
         )
-        return self._trimmed(derained)
+        return [self._trimmed(each) for each in derained]
 
     def _trimmed(self, clip: vs.VideoNode) -> vs.VideoNode:
         part = self.part.part
         return clip if part is None else clip[part.start - self.run_in : part.stop]
 
 
-def derained_clip(
-    clip: vs.VideoNode,
-    *,
-    model: str,
-    strength: float,
-    device: str,
-    precision: str = "auto",
-    threads: int = 0,
-) -> vs.VideoNode:
-    """``core.j4r.Derain``, for footage that a player turns too, with its errors as ours."""
+def derained_clips(clip: vs.VideoNode, outputs: Sequence[str], **arguments: Any) -> list[vs.VideoNode]:
+    """The ``outputs`` of ``core.j4r.Derain``, for footage that a player turns too; its errors are ours."""
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
-    options = {"model": model, "strength": strength, "device": device, "num_streams": FRAMES_IN_FLIGHT}
+    shown, lie_back = turn_upright(clip)
     try:
-        return done_upright(
-            clip,
-            lambda shown: vs.core.j4r.Derain(shown, **options, precision=precision, threads=threads),
-        )
+        first = vs.core.j4r.Derain(shown, num_streams=FRAMES_IN_FLIGHT, output=list(outputs), **arguments)
     except vs.Error as error:
         raise Vsj4rError(first_line(error)) from error
+    property_of = {each.name: each.property for each in OUTPUTS}
+    others = [first.std.PropToClip(prop=property_of[name]) for name in outputs[1:]]
+    return [lie_back(each) for each in (first, *others)]
+
+
+def with_strengths(clip: vs.VideoNode, curve: Curve) -> vs.VideoNode:
+    """``clip``, each frame marked with the strength that ``curve`` has for it."""
+    ends = [*(frame for frame, _ in curve[1:]), len(clip)]
+    shots = [
+        clip[first:end].std.SetFrameProps(J4RStrength=strength)
+        for (first, strength), end in zip(curve, ends, strict=True)
+        if first < min(end, len(clip))
+    ]
+    return vs.core.std.Splice(shots) if len(shots) > 1 else shots[0]
 
 
 def _deepen(clip: vs.VideoNode, depth: int | None) -> vs.VideoNode:

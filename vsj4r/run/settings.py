@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -21,12 +22,12 @@ from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
 from vsj4r.media.times import parse_rate
 from vsj4r.media.trim import WHOLE, Trim, check_trim
+from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.tables import (
     EXACT,
     Flag,
     Mistake,
     MistakesError,
-    Number,
     Text,
     Whole,
     choice,
@@ -43,6 +44,9 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """Preset, then the suffix of the output ("" for all others), then settings."""
+
+Curve = tuple[tuple[int, float], ...]
+"""(frame, strength) from that frame on; the first is 0."""
 
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_ENCODER = ("encoder", "preset")
@@ -66,6 +70,55 @@ def check_preset(value: object) -> str:
     if not isinstance(value, str) or value not in PRESETS:
         raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(PRESETS)}")
     return value
+
+
+def _strength(value: object) -> float | Curve:
+    if not isinstance(value, list):
+        return _share(value)
+    pairs = [each for each in value if isinstance(each, list) and len(each) == 2 and _is_whole(each[0])]
+    if not value or len(pairs) < len(value):
+        raise Vsj4rError(f"strength must be a number, or pairs like [[0, 0.5], [120, 1.0]], got {value!r}")
+    frames = [frame for frame, _ in pairs]
+    if frames[0] != 0 or frames != sorted(set(frames)):
+        raise Vsj4rError(f"strength must begin at frame 0, and its frames must rise, got {frames}")
+    return tuple((frame, _share(share)) for frame, share in pairs)
+
+
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise Vsj4rError(f"strength must be between 0 and 1, got {value!r}")
+    return float(value)
+
+
+def _outputs(value: object) -> tuple[str, ...]:
+    names = [value] if isinstance(value, str) else value
+    known = ", ".join(OUTPUT_NAMES)
+    if not isinstance(names, list) or not names or not all(name in OUTPUT_NAMES for name in names):
+        raise Vsj4rError(f"outputs must be one or more of {known}, got {value!r}")
+    return _distinct("outputs", names)
+
+
+def _planes(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value or not all(_is_whole(each) and each < 3 for each in value):
+        raise Vsj4rError(f"planes must be numbers of planes, such as [0] for luma, got {value!r}")
+    return _distinct("planes", value)
+
+
+def _scenes(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(_is_whole(each) for each in value):
+        raise Vsj4rError(f"scenes must be the first frames of scenes, such as [0, 120], got {value!r}")
+    return _distinct("scenes", value)
+
+
+def _distinct[T](name: str, values: list[T]) -> tuple[T, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise Vsj4rError(f"{name} must name each once, got {value!r} twice")
+    return tuple(values)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _rate(value: object) -> str:
@@ -95,7 +148,9 @@ def _whole_number(lowest: int, highest: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """``trim``: what of the input is written; the frames are those that the whole of it gives.
+    """``strength`` (a number, or how strong from which frame on), ``outputs``, ``mask`` (a path), ``planes``,
+    ``scenes`` and ``qpfile``: of the filter, None is its own default. Frames are counted in the whole input.
+    ``trim``: what of the input is written; the frames are those that the whole of it gives.
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
     ``options``: of the encoder, by ffmpeg's names.
@@ -105,7 +160,7 @@ class RunSettings:
     __pydantic_config__ = EXACT
 
     model: Annotated[Text, Field(description="a name")] = "j4r"
-    strength: Annotated[Number, Field(ge=0, le=1, description="between 0 and 1")] = 1.0
+    strength: Annotated[float | Curve, converted(_strength)] = 1.0
     device: Annotated[str, converted(_device)] = "auto"
     precision: Annotated[str, choice(PRECISIONS)] = "auto"
     encoder: Annotated[str, choice(ENCODERS)] = "x264"
@@ -115,8 +170,17 @@ class RunSettings:
     options: Annotated[tuple[tuple[str, str], ...], converted(_options)] = ()
     fps: Annotated[str | None, converted(_rate)] = None
     assume_progressive: Annotated[Flag, Field(description="true or false")] = False
+    outputs: Annotated[tuple[str, ...], converted(_outputs)] = (OUTPUT_NAMES[0],)
+    mask: Annotated[Text, Field(min_length=1, description="a name")] | None = None
+    planes: Annotated[tuple[int, ...] | None, converted(_planes)] = None
+    scenes: Annotated[tuple[int, ...] | None, converted(_scenes)] = None
+    qpfile: Annotated[Text, Field(min_length=1, description="a name")] | None = None
     trim: Annotated[Trim, converted(check_trim)] = WHOLE
     overwrite: Annotated[Flag, Field(description="true or false")] = False
+
+    def paths(self, output: Path) -> list[Path]:
+        """Where ``outputs`` go: the first to ``output``, the others beside it."""
+        return [output, *(beside(output, name) for name in self.outputs[1:])]
 
     def reading(self) -> Reading:
         """How the input is to be read."""
@@ -125,6 +189,11 @@ class RunSettings:
     def named(self) -> dict[str, object]:
         """By name, for people and for JSON."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+def beside(output: Path, name: str) -> Path:
+    """Where the filter's output ``name`` goes, ``output`` being the first: ``clean.rain.mkv``."""
+    return output.with_name(f"{output.stem}.{name}{output.suffix}")
 
 
 def layered(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
@@ -150,9 +219,14 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any]) -> T:
     """
     names = [each.name for each in fields(kind)]
     settings = declared(kind, {name: table[name] for name in names if name in table})
-    if mistakes := list(_unfit_for_encoder(settings)):
+    if mistakes := [*_unfit_for_encoder(settings), *_excluding(settings)]:
         raise MistakesError(mistakes)
     return settings
+
+
+def _excluding(settings: RunSettings) -> Iterator[Mistake]:
+    if settings.scenes is not None and settings.qpfile is not None:
+        yield Mistake(("scenes",), "scenes must be given alone, got qpfile too")
 
 
 def _unfit_for_encoder(settings: RunSettings) -> Iterator[Mistake]:

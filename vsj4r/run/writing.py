@@ -1,0 +1,95 @@
+"""Where the outputs of a run go, each in the form that its name asks for: a video, images, y4m."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsj4r.media.command import Encode
+from vsj4r.media.containers import container_for
+from vsj4r.media.encoders import find_encoder, lost_depth
+from vsj4r.media.image_sink import image_sink
+from vsj4r.media.part import extras_of
+from vsj4r.media.pipes import is_y4m, y4m_sink
+from vsj4r.media.probe import GUESSED_RATE
+from vsj4r.media.rotation import upright
+from vsj4r.media.sources import to_rgb
+from vsj4r.media.trial import try_out
+from vsj4r.media.video import Output, video_sink
+from vsj4r.run.encodable import encodable, nameable
+from vsj4r.run.filtering import Filtering
+from vsj4r.run.settings import RunSettings
+
+
+class Writing:
+    """Makes the outputs of ``filtering``. ``notes``: a line for each thing that they lack, or have otherwise;
+    ``ffmpeg``: more of its arguments."""
+
+    def __init__(self, filtering: Filtering, settings: RunSettings, ffmpeg: tuple[str, ...]) -> None:
+        self.notes: list[str] = []
+        self._filtering, self._settings, self._ffmpeg = filtering, settings, ffmpeg
+        self._is_first = True
+
+    def output(self, clip: vs.VideoNode, path: Path, *, to_folder: bool) -> Output:
+        """``clip``, one of the filter's outputs, into ``path``. With the first one goes what the input has
+        beside its picture.
+
+        Raises:
+            Vsj4rError: the first does not fit there.
+        """
+        if to_folder:
+            made = self._images(clip, path)
+        elif is_y4m(path):
+            made = self._y4m(clip, path)
+        else:
+            made = self._video(clip, path)
+        self._is_first = False
+        return made
+
+    def _images(self, clip: vs.VideoNode, folder: Path) -> Output:
+        source = self._filtering.part
+        return upright(to_rgb(clip), source=source.clip), image_sink(folder, source)
+
+    def _y4m(self, clip: vs.VideoNode, path: Path) -> Output:
+        source = self._filtering.part
+        written, notes = nameable(clip, source, self._settings.chroma)
+        self.notes += notes
+        rate = Fraction(source.clip.fps) or (source.probe and source.probe.rate) or GUESSED_RATE
+        if not source.clip.fps:
+            self.notes.append(f"y4m has one rate for all frames: taken as {float(rate):g} a second")
+        as_read = source.part is None and written.format.id == source.clip.format.id
+        head = source.pipe.head if source.pipe and as_read else None
+        return written, y4m_sink(written, path, rate=rate, head=head, frames=self._filtering.frames)
+
+    def _video(self, clip: vs.VideoNode, path: Path) -> Output:
+        settings, source = self._settings, self._filtering.part
+        suffix, encoder = path.suffix, find_encoder(settings.encoder)
+        encoded, notes = encodable(clip, source, suffix, encoder, settings.chroma)
+        extras = extras_of(source, suffix)
+        if self._is_first:
+            self.notes += notes
+            if settings.depth is None:
+                self.notes += lost_depth(settings.encoder, encoded.format.bits_per_sample)
+            self.notes += extras.notes
+        else:
+            extras = extras.of_picture()
+        muxer = container_for(path).muxer
+        time_base, timestamps = source.times(muxer)
+        encode = Encode(
+            muxer=muxer,
+            encoder=encoder,
+            time_base=time_base,
+            timestamps=timestamps,
+            crf=settings.crf,
+            depth=settings.depth,
+            source=source.probe,
+            extras=extras,
+            options=settings.options,
+            arguments=self._ffmpeg,
+        )
+        if self._is_first:  # the others are pictures alone, of the same encoder
+            trial, _ = encodable(self._filtering.before, source, suffix, encoder, settings.chroma)
+            try_out(trial, encode, suffix)
+        return encoded, video_sink(encoded, path, encode)
