@@ -13,6 +13,7 @@ import pytest
 from tests import media
 from tests.cli import vsj4r
 from tests.tiny_model import write_tiny_model
+from vsj4r.batch import checks
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.checks import check_batch
 from vsj4r.batch.chunks import chunk_starts, cut_finder
@@ -20,6 +21,7 @@ from vsj4r.batch.jobfile import FileJob, JobFile, read_jobs
 from vsj4r.batch.settings import Settings
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import Plan, work_for
+from vsj4r.engine.cuda.driver import Trouble
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.sources import open_source
@@ -171,7 +173,7 @@ def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_done_of_a_file_needs_no_more_room(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts are counted once, so that a batch that had room goes on."""
-    monkeypatch.setattr("vsj4r.batch.checks._expected_bytes", lambda file: 1000)
+    monkeypatch.setattr("vsj4r.batch.checks._expected", lambda file: (6, 1000))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1500))
     assert refused(shelf, job('input = "a.mkv"\noutput = "out/o.mkv"'))
     part = shelf / "jobs.toml.vsj4r" / "parts" / "key" / "00000.nut"
@@ -267,3 +269,37 @@ def planned(folder: Path, source: Path) -> tuple[int, ...]:
         plan = perform(Task("plan", work_for(job, folder / "state")), worker)
     assert isinstance(plan, Plan)
     return plan.starts
+
+
+def test_all_that_is_wrong_within_a_job_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting, the model, an input, an output and a device: each mistake would hide the next."""
+    write_tiny_model(tmp_path)
+    media.plain(tmp_path / "a.mkv", seconds=0.2)
+    (tmp_path / "text.mkv").write_text("no video")
+    (tmp_path / "there.mkv").write_text("somebody's")
+    monkeypatch.setattr(checks, "find_trouble", lambda index: Trouble("no card", "", expected=False))
+    good = '[[job]]\ninput = "a.mkv"\noutput = "x.mkv"\nmodel = "tiny.onnx"\ndevice = "cuda"\n'
+    said = refused(
+        tmp_path, f'[[job]]\ninput = "text.mkv"\noutput = "there.mkv"\nstrength = 2\nmodel = "j5r"\n{good}'
+    )
+    for line, text in (
+        (4, "strength must be between 0 and 1"),
+        (5, "unknown model 'j5r'"),
+        (1, "there.mkv exists already"),
+        (1, "text.mkv cannot be read as a video"),
+        (6, "device must be cpu or auto here, got 'cuda': no card"),
+    ):
+        assert any(line == at and text in each for at, each in said), (line, text, said)
+    (tmp_path / "jobs.toml").write_text(good)
+    jobs = read_jobs(tmp_path / "jobs.toml")
+    check_batch(jobs, owned=(), devices=False)
+    assert not jobs.problems, "on a cluster the workers' cards count"
+
+
+def test_the_check_counts_all_frames(shelf: Path) -> None:
+    (shelf / "jobs.toml").write_text(job('input = "*.mkv"\noutput = "out/{stem}.mkv"\ntrim = [1, 4]'))
+    frames = check_batch(read_jobs(shelf / "jobs.toml"), owned=())
+    assert list(frames.values()) == [3] * len(frames)
+    assert frames

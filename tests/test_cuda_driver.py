@@ -106,12 +106,12 @@ def test_what_is_no_device(device: str) -> None:
         device_index(device)
 
 
-@pytest.mark.parametrize(("expected", "level"), [(True, logging.WARNING), (False, logging.INFO)])
+@pytest.mark.parametrize(("expected", "level"), [(True, logging.INFO), (False, logging.DEBUG)])
 def test_auto_falls_back_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, expected: bool, level: int
 ) -> None:
     monkeypatch.setattr(devices, "find_trouble", lambda index: Trouble("the fan is loud", "", expected))
-    with caplog.at_level(logging.INFO, "vsj4r"):
+    with caplog.at_level(logging.DEBUG, "vsj4r"):
         for _ in range(3):
             assert devices.on_device("auto", cuda=lambda number: number, cpu=lambda: -1) == -1
     assert caplog.record_tuples == [("vsj4r", level, "device auto is the CPU: the fan is loud")]

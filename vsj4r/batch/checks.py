@@ -8,38 +8,53 @@ import stat
 import subprocess
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vsj4r.batch.jobfile import FileJob, JobFile
 from vsj4r.batch.settings import Settings
+from vsj4r.engine.cuda.driver import find_trouble
+from vsj4r.engine.devices import device_index
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, find_encoder, known_options
 from vsj4r.media.images import look_at_images
 from vsj4r.media.pixels import pixel_format
-from vsj4r.media.probe import probe
+from vsj4r.media.probe import GUESSED_RATE, probe
 from vsj4r.media.process import environment
 from vsj4r.media.reading import absent, image_names
+from vsj4r.media.trim import frames_between
 
 _GIB = 1 << 30
 _TRIAL_SECONDS = 120
 
 
-def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
-    """Add to ``batch.problems`` all that is wrong with its files.
+def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True) -> dict[Path, int]:
+    """Add to ``batch.problems`` all that is wrong with its files; gives how many frames each output will
+    have, roughly.
 
-    ``owned``: outputs that are this batch's own and may be replaced, or left as they are.
+    ``owned``: outputs that are this batch's own and may be replaced, or left as they are. ``devices``:
+    whether the work is done on this machine, with what it has.
     """
     _check_names(batch, owned)
     bytes_needed: dict[Path, int] = defaultdict(int)
+    frames: dict[Path, int] = {}
     largest = 0
     for file in batch.files:
+        settings = file.settings
+        for check in (
+            partial(find_encoder, settings.encoder),
+            partial(_try_encoder, settings, container_for(file.output).muxer),
+            partial(check_device, settings.device if devices else "cpu"),
+        ):
+            try:
+                check()
+            except Vsj4rError as error:
+                batch.complain(file.line, f"{file.job}: {error}")
+                break  # an encoder that is not there cannot be tried
         try:
-            find_encoder(file.settings.encoder)
-            _try_encoder(file.settings, container_for(file.output).muxer)
-            expected = _expected_bytes(file)
+            frames[file.output], expected = _expected(file)
         except (Vsj4rError, OSError) as error:
             batch.complain(file.line, f"{file.job}: {error}")
             continue
@@ -49,6 +64,17 @@ def check_batch(batch: JobFile, *, owned: Collection[Path]) -> None:
     there = sum(_bytes_of(part) for part in (batch.state / "parts").rglob("*"))
     bytes_needed[batch.path.parent] += max(0, largest - there)  # the parts
     _check_room(batch, bytes_needed)
+    return frames
+
+
+def check_device(device: str) -> None:
+    """Refuse a CUDA device that does not work here.
+
+    Raises:
+        Vsj4rError: why.
+    """
+    if device not in ("auto", "cpu") and (trouble := find_trouble(device_index(device))) is not None:
+        raise Vsj4rError(f"device must be cpu or auto here, got {device!r}: {trouble.text}")
 
 
 def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
@@ -89,23 +115,28 @@ def _size(count: int) -> str:
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _GIB * 1024:.0f} MiB"
 
 
-def _expected_bytes(file: FileJob) -> int:
-    """What the output may take, roughly; the input's size stands for its other streams.
+def _expected(file: FileJob) -> tuple[int, int]:
+    """How many frames and bytes the output will have, roughly; the input's size stands for its other streams.
 
     Raises:
         Vsj4rError: the input cannot be read, or is no video.
     """
     if not _is_text(file.input):
         raise Vsj4rError(f"{file.input} has a name that is no Unicode: rename it")
-    per_pixel = ENCODERS[file.settings.encoder].bits_per_pixel / 8 * len(file.settings.outputs)
+    settings = file.settings
+    per_pixel = ENCODERS[settings.encoder].bits_per_pixel / 8 * len(settings.outputs)
     if file.input.is_dir():
         names = image_names(file.input)
         images = look_at_images(file.input, names)
-        return int(len(names) * images.height * images.width * per_pixel)
-    found = probe(file.input)
-    video = found.video
-    frames = video.frames or float(found.duration_seconds or 0) * float(found.rate or 25)
-    return int(frames * video.width * video.height * per_pixel) + file.input.stat().st_size
+        count, size, others = len(names), images.height * images.width, 0
+        rate = settings.reading().fps or GUESSED_RATE
+    else:
+        found = probe(file.input)
+        rate = found.rate or GUESSED_RATE
+        count = found.video.frames or int((found.duration_seconds or 0) * rate)
+        size, others = found.video.width * found.video.height, file.input.stat().st_size
+    frames = len(frames_between(settings.trim, range(count), 1 / rate))
+    return frames, int(frames * size * per_pixel) + others
 
 
 def _try_encoder(settings: Settings, muxer: str) -> None:

@@ -156,8 +156,8 @@ class Batch:
         self._manifest.retried(file.work.key)
         file.plan = record.plan
         for number, size in record.chunks.items():
-            part = file.work.part(number)
-            if part.exists() and part.stat().st_size == size:
+            parts = file.work.parts(number)
+            if all(part.exists() for part in parts) and sum(part.stat().st_size for part in parts) == size:
                 file.done.add(number)
             else:
                 self._manifest.chunk_lost(file.work.key, number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -126,15 +126,7 @@ class _Jobs:
         if not inputs:
             complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
         given = layered(self._defaults, table, Path(template or "any.mkv").suffix)
-        settings = model = None
-        try:
-            settings = settings_of(Settings, self._rooted(given))
-            model = self._model(settings.model)
-        except MistakesError as error:
-            for mistake in error.mistakes:
-                complain(str(mistake.key[0]), mistake.text)
-        except Vsj4rError as error:
-            complain("model", str(error))
+        settings, model = self._settings(given, complain), self._model_of(given, complain)
         for pattern in [inputs] if isinstance(inputs, str) else inputs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
@@ -145,9 +137,29 @@ class _Jobs:
                 except Vsj4rError as error:
                     complain("output", str(error))
                     break
-                if settings is not None and model is not None:
+                if model is not None:
                     line = self._lines.of(("job", number))
                     self._batch.files.append(FileJob(name, line, path, output, settings, model))
+
+    def _settings(self, given: dict[str, Any], complain: Callable[[str, str], None]) -> Settings:
+        """Those of ``given``; with a mistake in them the default ones, so that the rest is still checked."""
+        try:
+            return settings_of(Settings, self._rooted(given))
+        except MistakesError as error:
+            for mistake in error.mistakes:
+                complain(str(mistake.key[0]), mistake.text)
+        return Settings(overwrite=given.get("overwrite") is True)
+
+    def _model_of(self, given: dict[str, Any], complain: Callable[[str, str], None]) -> Model | None:
+        """The model that ``given`` names; with a mistake in it the default one, None if that is damaged."""
+        try:
+            return self._model(self._rooted(given).get("model", Settings().model))
+        except Vsj4rError as error:
+            complain("model", str(error))
+        try:
+            return self._model(Settings().model)
+        except Vsj4rError:
+            return None
 
     def _rooted(self, given: dict[str, Any]) -> dict[str, Any]:
         """Files are looked for beside the job file, as everything in it is."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vsj4r import __version__
 from vsj4r.batch.bench import Bench
+from vsj4r.batch.checks import check_device
 from vsj4r.batch.tasks import Event, GivenUpError, Result, StoppedError, Task, Worker, perform
 from vsj4r.engine.devices import usable_cores
 from vsj4r.engine.weights import find_model
@@ -261,7 +262,8 @@ def _perform_on_dask(task: Task, topic: str) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What every worker must have: the same vsj4r, the same models (name and sha256), the same files.
+    """What every worker must have: the same vsj4r, the same models (name and sha256), the same files, the
+    same devices.
 
     ``token`` is a file with a text that only this file system has.
     """
@@ -271,6 +273,7 @@ class Wanted:
     token: tuple[Path, str]
     inputs: tuple[Path, ...]
     folders: tuple[Path, ...]
+    devices: tuple[str, ...] = ()
 
 
 def problems_here(wanted: Wanted) -> list[str]:
@@ -287,4 +290,9 @@ def problems_here(wanted: Wanted) -> list[str]:
     problems = [f"model {name} is another one there" for name in other]
     problems += [f"cannot read {path}" for path in wanted.inputs if not os.access(path, os.R_OK)]
     problems += [f"cannot write into {each}" for each in wanted.folders if not os.access(each, os.W_OK)]
+    for device in wanted.devices:
+        try:
+            check_device(device)
+        except Vsj4rError as error:
+            problems.append(str(error))
     return problems

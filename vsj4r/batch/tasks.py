@@ -136,7 +136,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     _check_length(work, plan, clips[0])
     encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
     encode = replace(encode, timestamps=source.timestamps[first:stop])
-    parts = [work.part(number, place) for place in range(len(clips))]
+    parts = work.parts(number)
     outputs: list[Output] = []
     for clip, part in zip(clips, parts, strict=True):
         encoded, _ = _encodable(work, clip[first:stop], source)

@@ -45,6 +45,10 @@ class Work:
         which = f".{self.settings.outputs[place]}" if place else ""
         return self.folder / f"{number:05d}{which}.{ENCODERS[self.settings.encoder].packet_muxer}"
 
+    def parts(self, number: int) -> list[Path]:
+        """Those of chunk ``number``, one for each output."""
+        return [self.part(number, place) for place in range(len(self.settings.outputs))]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

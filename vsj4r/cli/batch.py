@@ -47,20 +47,32 @@ def batch(
         raise UsageError("--workers and --cluster exclude each other")
     report: Report = JsonReport() if as_json else BarReport()
     with report:
-        works = _read(job_file, report)
-        if works is None:
+        read = _read(job_file, report, on_cluster=cluster is not None)
+        if read is None:
             return BAD_USAGE
-        jobs, todo = works
+        jobs, todo, frames = read
         report.work(
-            [Item(work.input, work.output, work.settings.model, work.settings.device) for work in todo]
+            [
+                Item(
+                    work.input,
+                    work.output,
+                    work.settings.model,
+                    work.settings.device,
+                    frames.get(work.output) or None,
+                )
+                for work in todo
+            ]
         )
         if dry_run:
             return show_plan(todo, jobs.state, report, as_json=as_json)
         return _run(jobs, todo, report, workers=workers, cluster=cluster)
 
 
-def _read(job_file: Path, report: Report) -> tuple[JobFile, list[Work]] | None:
-    """The work of ``job_file``; None after all that is wrong with it has been said."""
+def _read(
+    job_file: Path, report: Report, *, on_cluster: bool
+) -> tuple[JobFile, list[Work], dict[Path, int]] | None:
+    """The work of ``job_file``, and how many frames each output will have, roughly; None after all that is
+    wrong with it has been said."""
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
     from vsj4r.batch.manifest import Manifest, written_by
@@ -80,13 +92,13 @@ def _read(job_file: Path, report: Report) -> tuple[JobFile, list[Work]] | None:
         for output in file.settings.paths(file.output)
         if any(joined(parts / each.key, output) for each in records)
     }
-    check_batch(jobs, owned=owned)
+    frames = check_batch(jobs, owned=owned, devices=not on_cluster)
     for problem in sorted(jobs.problems, key=lambda each: each.line):
         report.problem(job_file, problem.line, problem.text)
     if jobs.problems:
         return None
     try:
-        return jobs, [work_for(file, jobs.state) for file in jobs.files]
+        return jobs, [work_for(file, jobs.state) for file in jobs.files], frames
     except OSError as error:
         raise Vsj4rError(f"{error.filename}: {error.strerror}") from error
 
@@ -196,6 +208,7 @@ def _check_workers(pool: OnDask, jobs: JobFile, works: list[Work]) -> None:
         token=(token, text),
         inputs=tuple(path for work in works for path in work.inputs),
         folders=tuple(sorted({work.output.parent for work in works})),
+        devices=tuple(sorted({work.settings.device for work in works})),
     )
     try:
         problems = pool.check(wanted)

@@ -29,12 +29,14 @@ _PACE_SECONDS = 60.0  # that the pace is measured over
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file of the work, as its job asks for it."""
+    """One file of the work, as its job asks for it. ``frames``: how many it seems to have, None where nobody
+    knows yet."""
 
     input: Path
     output: Path
     model: str
     device: str
+    frames: int | None = None
 
 
 class Report(Listener, Protocol):
@@ -65,7 +67,8 @@ class Report(Listener, Protocol):
 
 
 class Pace:
-    """Frames of all files: how many there are as far as is known, how many are done, how fast that goes.
+    """Frames of all files: how many there are, or seem to be until they are planned, how many are done, how
+    fast that goes.
 
     What an earlier run has done counts as done, but says nothing of the pace of this one.
     """
@@ -75,6 +78,10 @@ class Pace:
         self._done: dict[int, int] = {}
         self._before = 0  # frames that an earlier run has done
         self._seen: deque[tuple[float, int]] = deque()  # (moment, frames of this run)
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """These are all files. What none knows of is left out until it is planned."""
+        self.frames = {index: item.frames for index, item in enumerate(items) if item.frames is not None}
 
     def add(self, index: int, plan: Plan, done: int) -> None:
         """File ``index`` is planned; an earlier run has done ``done`` of its frames."""
@@ -112,9 +119,11 @@ class Pace:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Of the files known so far; None while it is not known."""
+        """Of all files; None while it is not known."""
         total = self.total
-        return (total - self.total_done) / self.fps if total is not None and self.fps else None
+        if total is None or not self.fps:
+            return None
+        return max(0, total - self.total_done) / self.fps
 
 
 class BarReport:
@@ -154,6 +163,7 @@ class BarReport:
 
     def work(self, items: Sequence[Item]) -> None:
         self._items = items
+        self._pace.expect(items)
 
     def began(self, done: int, workers: int) -> None:
         self._files_done = done
@@ -233,8 +243,8 @@ class JsonReport:
     batch     files done workers; a run has none, nor the ``end``
     plan      output input model device frames (null: of a pipe) chunks frames_done width height format fps
     begun     output chunk worker (host:process)
-    progress  output frame frames, and of all files planned so far: total_frame total_frames fps eta_seconds
-              (null at first); twice a second at most
+    progress  output frame frames, and of all files: total_frame total_frames fps eta_seconds (null at first);
+              twice a second at most; what is not planned yet counts as its input says
     chunk     output chunk: it is done
     note      output (null: of the whole) text
     done      output frames seconds
@@ -263,6 +273,7 @@ class JsonReport:
 
     def work(self, items: Sequence[Item]) -> None:
         self._items = items
+        self._pace.expect(items)
 
     def began(self, done: int, workers: int) -> None:
         self._emit("batch", files=len(self._items), done=done, workers=workers)

@@ -72,7 +72,7 @@ def render(sides: list[Side], measures: Measures, quality: list[Quality], versio
 
 def summary(measures: Measures, quality: list[Quality]) -> str:
     """One line: what has been found, on average."""
-    parts = [f"{fmean(measures.removed):.2f} % of white removed a frame"]
+    parts = [f"{fmean(measures.removed):.2f} % of white taken away per frame, on average"]
     for row in _rows(measures, quality)[1:]:
         parts.append(f"{row.name} {' -> '.join(row.means)}")
     return ", ".join(parts)

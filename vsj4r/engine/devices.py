@@ -32,7 +32,7 @@ def usable_cores() -> int:
 
 def on_device[T](device: str, *, cuda: Callable[[int], T], cpu: Callable[[], T]) -> T:
     """``cuda`` with the number of the device that is asked for, or ``cpu``. "auto" is cuda:0 where that
-    works, and otherwise the CPU: the log says why, once, as a warning where there is an NVIDIA driver.
+    works, and otherwise the CPU: the log says why, once, where there is an NVIDIA driver.
 
     Raises:
         Vsj4rError: ``device`` is no device, or a CUDA one that does not work here.
@@ -51,7 +51,7 @@ def on_device[T](device: str, *, cuda: Callable[[int], T], cpu: Callable[[], T])
         except Vsj4rError as error:
             _say(logging.WARNING, str(error))
     else:
-        _say(logging.WARNING if trouble.expected else logging.INFO, trouble.text)
+        _say(logging.INFO if trouble.expected else logging.DEBUG, trouble.text)
     return cpu()
 
 

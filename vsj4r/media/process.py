@@ -147,7 +147,8 @@ class FFmpeg:
         if self._no_room:
             return DiskFullError(f"ffmpeg: {self._no_room}")
         said = re.sub(r"^(\[[^]]*\] )+", "", self._first_words)
-        return Vsj4rError(f"ffmpeg: {said or f'it ended with code {code}'}")
+        silent = f"it ended with code {code}" if code else "it ended before it had all frames"
+        return Vsj4rError(f"ffmpeg: {said or silent}")
 
 
 def environment() -> dict[str, str]:

@@ -39,6 +39,8 @@ def check_trim(value: object) -> Trim:
 def frames_between(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> range:
     """The frames that ``trim`` means of those shown at ``stamps``, in units of ``time_base`` seconds; an
     empty range where there are none."""
+    if not stamps:
+        return range(0)
     first, end = (_frame_at(moment, stamps, time_base) for moment in trim)
     return range(first or 0, len(stamps) if end is None else min(end, len(stamps)))
 

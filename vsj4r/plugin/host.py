@@ -201,7 +201,8 @@ class Host:
         for i in (n, neighbour):
             if frames[i].field_based > 0:
                 raise Vsj4rError(
-                    f"clip must be progressive, got _FieldBased {frames[i].field_based} on frame {i}"
+                    f"clip must be progressive, got _FieldBased {frames[i].field_based} on frame {i}: "
+                    "deinterlace it, or std.SetFieldBased(0) where the flag is wrong"
                 )
         return neighbour
 
