@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -152,3 +154,18 @@ def test_the_model_says_which_motion_it_has() -> None:
         assert native.is_native(motion)
         assert not native.is_native(replace(motion, version=motion.version + 1))
     assert not native.is_native(None)
+
+
+LEFT_OPEN = """
+from vsj4r.engine.native import motion
+loaded = motion.library()
+loaded.j4r_motion_close = lambda memory: print("closed")
+searches = [motion.MotionSearch(32, 48, 2) for _ in range(2)]
+del searches[0]
+"""
+
+
+def test_memory_is_given_back_but_not_when_python_ends() -> None:
+    """A worker of VapourSynth may be in a search then."""
+    done = subprocess.run([sys.executable, "-c", LEFT_OPEN], capture_output=True, text=True, check=True)
+    assert done.stdout == "closed\n"

@@ -38,7 +38,8 @@ class MotionSearch:
         self._motion = loaded.j4r_motion_open(*self._grid, scale)
         if not self._motion:
             raise MemoryError("no memory for the motion search")
-        finalize(self, loaded.j4r_motion_close, self._motion)
+        closing = finalize(self, loaded.j4r_motion_close, self._motion)
+        closing.atexit = False  # a thread may be in a search when Python ends
 
     def luma(self, y: Floats) -> Luma:
         """What motion is found in: (h, w), of luma (H, W) in [0, 1]."""
