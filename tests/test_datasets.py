@@ -258,7 +258,9 @@ class TestFootageThatCannotBeUsed:
         assert len(caplog.records) == 7
 
     def test_nothing_left_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(Vsj4rError, match=r"footage folder .*none does not exist"):
+        with pytest.raises(
+            Vsj4rError, match=r"footage folder .*none does not exist: make it, or name another"
+        ):
             load_videos(tmp_path / "none", 4, 32)
         with pytest.raises(Vsj4rError, match="must hold pictures of 32 px a side or more, got nothing"):
             load_stills(tmp_path, 32)

@@ -67,7 +67,12 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(1, "is an address: fetch it first", "https://example.invalid/rain.mp4", out)
     refused(1, "cannot be read as a video", tmp_path / "text.mkv", out)
     refused(1, "corrupt.mkv", tmp_path / "corrupt.mkv", out)
-    refused(1, "holds no images", tmp_path / "empty", out)
+    refused(
+        1,
+        "): name videos one by one, or as",
+        tmp_path / "empty",
+        out,
+    )
     refused(1, "has no video stream", tmp_path / "sound.mka", out)
     refused(1, "is interlaced: deinterlace it first", tmp_path / "interlaced.mkv", out)
     refused(1, "no folder", plain, tmp_path / "absent" / "out.mkv")

@@ -47,7 +47,10 @@ def image_names(folder: Path) -> list[str]:
     """
     names = images_in(folder)
     if not names:
-        raise Vsj4rError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        kinds = ", ".join(IMAGE_SUFFIXES)
+        raise Vsj4rError(
+            f'{folder} holds no images ({kinds}): name videos one by one, or as "{folder}/*" in a job file'
+        )
     return names
 
 

@@ -138,7 +138,9 @@ def _usable(
     folder: Path, read: Callable[[Path], Pixels], frames: int, patch_px: int, wanted: str
 ) -> list[Pixels]:
     if not folder.is_dir():
-        raise Vsj4rError(f"footage folder {folder} does not exist")
+        raise Vsj4rError(
+            f'footage folder {folder} does not exist: make it, or name another ("": none) in [footage]'
+        )
     entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     found = []
     for path in entries:
