@@ -292,7 +292,7 @@ def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) ->
     work = work_for(file, read.state)
     with Manifest.writing(read.state) as manifest:
         manifest.add(work)
-        manifest.planned(work.key, Plan(6, (0,), 96, 64, "YUV420P8", 24.0), 0)
+        manifest.planned(work.key, Plan(6, (0,), 96, 64, "YUV420P8", 24.0, "ffv1"), 0)
     (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
     assert "has 8 frames now, 6 when it was planned: its chunks do not fit" in failed["message"]
     assert not (tmp_path / "out.mkv").exists()
@@ -333,6 +333,19 @@ def test_a_failed_file_lets_the_others_be(model: Path, tmp_path: Path) -> None:
     assert not [left for left in parts(tmp_path) if left.endswith(".nut")]
 
 
+def test_what_is_no_video_or_cut_short_costs_itself_alone(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "good.mkv", seconds=0.3)
+    media.plain(tmp_path / "short.mp4", "-c:v", "libx264", seconds=0.3)  # its index comes last
+    (tmp_path / "short.mp4").write_bytes((tmp_path / "short.mp4").read_bytes()[:-2000])
+    (tmp_path / "words.mkv").write_text("no video")
+    jobs(tmp_path, model, 'input = ["short.mp4", "words.mkv", "good.mkv"]\noutput = "out/{stem}.mkv"')
+    events = batch(tmp_path, code=1)
+    failed = [event["message"] for event in events if event["event"] == "failed"]
+    assert ["cannot be read as a video" in message for message in failed] == [True, True]
+    assert events[-1] | {"seconds": 0} == {"event": "end", "done": 1, "failed": 2, "left": 0, "seconds": 0}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.mkv"]
+
+
 def test_what_the_container_cannot_hold_is_said_before_the_work(model: Path, tmp_path: Path) -> None:
     rich = media.rich(tmp_path, seconds=1)
     jobs(tmp_path, model, body(rich, "out.mov"))
@@ -368,8 +381,8 @@ def test_a_playlist_reaches_no_network(model: Path, tmp_path: Path, name: str, p
         server.setblocking(False)
         (tmp_path / name).write_text(playlist.format(url=f"http://127.0.0.1:{server.getsockname()[1]}/x.ts"))
         jobs(tmp_path, model, body(Path(name), "out.mkv"))
-        (problem,) = batch(tmp_path, code=2)
-        assert "cannot be read as a video" in problem["text"]
+        (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
+        assert "cannot be read as a video" in failed["message"]
         done = vsj4r("run", name, "out.mkv", cwd=tmp_path)
         assert (done.returncode, "cannot be read as a video" in done.stderr) == (1, True)
         with pytest.raises(BlockingIOError):

@@ -88,7 +88,7 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "a.mkv"', 1, "would overwrite an input"),
         ('input = "a.mkv"\noutput = "b.mkv"', 1, "exists already: overwrite = true"),
         ('input = ["a.mkv", "b.mkv"]\noutput = "o.mkv"', 1, "would both become"),
-        ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "x266"', 5, "encoder must be one of x264, x265"),
+        ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "x266"', 5, "encoder must be one of auto, x264, x265"),
         ('input = "a.mkv"\noutput = "o.mkv"\npreset = "tv"', 5, "unknown preset 'tv': known are mezzanine"),
         ('input = "a.mkv"\noutput = "o.mkv"\npreset = ["web"]', 5, "unknown preset ['web']: known are"),
         ('input = "a.mkv"\noutput = "o.mkv"\nstrength = 2', 5, "strength must be between 0 and 1, got 2"),
@@ -101,7 +101,7 @@ def test_lines_of_every_key() -> None:
             "x264 has no option 'progress'",
         ),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
-        ('input = "a.mkv"\noutput = "o.webm"', 1, "encoder x264  does not write webm"),
+        ('input = "a.mkv"\noutput = "o.webm"\nencoder = "x264"', 1, "encoder x264  does not write webm"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),
         ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 12', 5, "depth of x264 must be one of 8, 10, got 12"),
         (
@@ -173,7 +173,7 @@ def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_done_of_a_file_needs_no_more_room(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts are counted once, so that a batch that had room goes on."""
-    monkeypatch.setattr("vsj4r.batch.checks._expected", lambda file: (6, 1000))
+    monkeypatch.setattr("vsj4r.batch.checks._expected", lambda *given: (6, 1000))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1500))
     assert refused(shelf, job('input = "a.mkv"\noutput = "out/o.mkv"'))
     part = shelf / "jobs.toml.vsj4r" / "parts" / "key" / "00000.nut"

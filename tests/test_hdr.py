@@ -1,13 +1,14 @@
-"""HDR10: mastering display and light levels come through `vsj4r run` in every container that has them."""
+"""HDR: mastering display and light levels come through `vsj4r run`; it is HEVC where no encoder is named."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import pytest
 
 from tests import media
-from tests.cli import run
+from tests.cli import batch, run
 from tests.tiny_model import write_tiny_model
 
 
@@ -30,3 +31,39 @@ def test_what_is_no_hdr10_does_not_become_it(tmp_path: Path) -> None:
     model, source = write_tiny_model(tmp_path), media.plain(tmp_path / "plain.mkv")
     run(source, tmp_path / "clean.mkv", "--model", model)
     assert not any("Mastering" in prop or "Light" in prop for prop in media.hdr_props(tmp_path / "clean.mkv"))
+
+
+@pytest.mark.parametrize(
+    ("transfer", "pixels", "suffix", "codec"),
+    [
+        ("smpte2084", "yuv420p10le", ".mkv", "hevc"),
+        ("arib-std-b67", "yuv420p10le", ".mp4", "hevc"),
+        ("bt709", "yuv420p10le", ".mkv", "h264"),
+        ("smpte2084", "yuv420p", ".mkv", "h264"),
+    ],
+)
+def test_hdr_is_hevc_where_no_encoder_is_named(
+    tmp_path: Path, transfer: str, pixels: str, suffix: str, codec: str
+) -> None:
+    model, source = write_tiny_model(tmp_path), tmp_path / "source.mkv"
+    tagged = f"setparams=range=tv:color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
+    coded = ["-vf", tagged, "-pix_fmt", pixels, "-c:v", "ffv1", "-level", "3"]
+    media.ffmpeg(*media.picture(seconds=0.2), *coded, f"file:{source}")
+    by_run, by_batch = tmp_path / f"run{suffix}", tmp_path / f"batch{suffix}"
+    said = "written with x265 (HEVC), unless an encoder is named"
+    assert (said in run(source, by_run, "--model", model).stderr) == (codec == "hevc")
+    job = f'[[job]]\ninput = "source.mkv"\noutput = "{by_batch.name}"\nmodel = "{model}"\n'
+    (tmp_path / "jobs.toml").write_text(job)
+    assert any(said in str(event) for event in batch(tmp_path)) == (codec == "hevc")
+    for output in (by_run, by_batch):
+        with av.open(str(output)) as container:
+            context = container.streams.video[0].codec_context
+            assert (context.codec.canonical_name, context.pix_fmt) == (codec, pixels)
+
+
+def test_a_named_encoder_is_taken_for_hdr_too(tmp_path: Path) -> None:
+    model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv", seconds=0.1)
+    done = run(source, tmp_path / "clean.mkv", "--model", model, "--encoder", "x264")
+    assert "HEVC" not in done.stderr
+    with av.open(str(tmp_path / "clean.mkv")) as container:
+        assert container.streams.video[0].codec_context.name == "h264"

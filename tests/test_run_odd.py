@@ -232,3 +232,21 @@ def test_images_are_read_as_they_are_shown(model: Path, tmp_path: Path) -> None:
     assert shown.shape == (64, 32, 3)
     assert shown[:28].min() > 240
     assert shown[36:].max() < 15
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".avi", ".ts"])
+def test_a_picture_that_begins_before_zero_is_whole_everywhere(
+    model: Path, tmp_path: Path, suffix: str
+) -> None:
+    """Matroska has no time before 0, but blocks that are earlier than their cluster: ten frames have none."""
+    source, output = tmp_path / "source.mkv", tmp_path / f"out{suffix}"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1.2", "-f", "lavfi", "-i", "sine=d=1.2"]
+    early = ["-output_ts_offset", "-0.4", "-avoid_negative_ts", "disabled"]
+    media.ffmpeg(*picture, "-c:v", "libx264", "-bf", "0", "-c:a", "aac", *early, f"file:{source}")
+    run(source, output, "--model", model)
+    with av.open(str(output)) as container:
+        shown = sorted(float(frame.time) for frame in container.decode(video=0))
+    with av.open(str(output)) as container:
+        heard = next(float(frame.time) for frame in container.decode(audio=0) if frame.time is not None)
+    assert len(shown) == 30
+    assert abs(heard - shown[0]) < 0.06

@@ -16,12 +16,12 @@ from vsj4r.batch.jobfile import FileJob, JobFile
 from vsj4r.batch.settings import Settings
 from vsj4r.engine.cuda.driver import find_trouble
 from vsj4r.engine.devices import device_index
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, find_encoder, known_options
-from vsj4r.media.images import look_at_images
+from vsj4r.media.encoders import ENCODERS, encoder_for, ffmpeg_executable, find_encoder, known_options
+from vsj4r.media.images import ImageSet, look_at_images
 from vsj4r.media.pixels import pixel_format
-from vsj4r.media.probe import GUESSED_RATE, probe
+from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.process import environment
 from vsj4r.media.reading import absent, image_names
 from vsj4r.media.trim import frames_between
@@ -32,7 +32,7 @@ _TRIAL_SECONDS = 120
 
 def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True) -> dict[Path, int]:
     """Add to ``batch.problems`` all that is wrong with its files; gives how many frames each output will
-    have, roughly.
+    have, roughly. An input that is damaged is no reason to refuse the batch: it will fail by itself.
 
     ``owned``: outputs that are this batch's own and may be replaced, or left as they are. ``devices``:
     whether the work is done on this machine, with what it has.
@@ -41,11 +41,21 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
     bytes_needed: dict[Path, int] = defaultdict(int)
     frames: dict[Path, int] = {}
     largest = 0
+    damaged: list[tuple[int, str]] = []
     for file in batch.files:
-        settings = file.settings
+        settings, muxer = file.settings, container_for(file.output).muxer
+        pictures = None
+        try:
+            pictures = _look_at(file.input)
+        except InputError as error:
+            damaged.append((file.line, f"{file.job}: {error}"))
+        except (Vsj4rError, OSError) as error:
+            batch.complain(file.line, f"{file.job}: {error}")
+            continue
+        encoder, _ = encoder_for(settings.encoder, pictures if isinstance(pictures, Probe) else None, muxer)
         for check in (
-            partial(find_encoder, settings.encoder),
-            partial(_try_encoder, settings, container_for(file.output).muxer),
+            partial(find_encoder, encoder),
+            partial(_try_encoder, encoder, settings, muxer),
             partial(check_device, settings.device if devices else "cpu"),
         ):
             try:
@@ -53,17 +63,18 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
             except Vsj4rError as error:
                 batch.complain(file.line, f"{file.job}: {error}")
                 break  # an encoder that is not there cannot be tried
-        try:
-            frames[file.output], expected = _expected(file)
-        except (Vsj4rError, OSError) as error:
-            batch.complain(file.line, f"{file.job}: {error}")
+        if pictures is None:
             continue
+        frames[file.output], expected = _expected(file, encoder, pictures)
         if file.output not in owned:
             bytes_needed[_existing(file.output)] += expected
             largest = max(largest, expected)
     there = sum(_bytes_of(part) for part in (batch.state / "parts").rglob("*"))
     bytes_needed[batch.path.parent] += max(0, largest - there)  # the parts
     _check_room(batch, bytes_needed)
+    if batch.problems:
+        for line, text in damaged:
+            batch.complain(line, text)
     return frames
 
 
@@ -115,41 +126,45 @@ def _size(count: int) -> str:
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _GIB * 1024:.0f} MiB"
 
 
-def _expected(file: FileJob) -> tuple[int, int]:
-    """How many frames and bytes the output will have, roughly; the input's size stands for its other streams.
+def _look_at(path: Path) -> Probe | ImageSet:
+    """What is known of an input without decoding it.
 
     Raises:
-        Vsj4rError: the input cannot be read, or is no video.
+        InputError: it is damaged, or no video.
+        Vsj4rError: its name is no Unicode.
     """
-    if not _is_text(file.input):
-        raise Vsj4rError(f"{file.input} has a name that is no Unicode: rename it")
+    if not _is_text(path):
+        raise Vsj4rError(f"{path} has a name that is no Unicode: rename it")
+    return look_at_images(path, image_names(path)) if path.is_dir() else probe(path)
+
+
+def _expected(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:
+    """How many frames and bytes the output will have, roughly; the input's size stands for its
+    other streams."""
     settings = file.settings
-    per_pixel = ENCODERS[settings.encoder].bits_per_pixel / 8 * len(settings.outputs)
-    if file.input.is_dir():
-        names = image_names(file.input)
-        images = look_at_images(file.input, names)
-        count, size, others = len(names), images.height * images.width, 0
-        rate = settings.reading().fps or GUESSED_RATE
+    per_pixel = ENCODERS[encoder].bits_per_pixel / 8 * len(settings.outputs)
+    if isinstance(pictures, Probe):
+        video, rate = pictures.video, pictures.rate or GUESSED_RATE
+        count = video.frames or int((pictures.duration_seconds or 0) * rate)
+        size, others = video.width * video.height, file.input.stat().st_size
     else:
-        found = probe(file.input)
-        rate = found.rate or GUESSED_RATE
-        count = found.video.frames or int((found.duration_seconds or 0) * rate)
-        size, others = found.video.width * found.video.height, file.input.stat().st_size
+        rate = settings.reading().fps or GUESSED_RATE
+        count, size, others = len(pictures.names), pictures.width * pictures.height, 0
     frames = len(frames_between(settings.trim, range(count), 1 / rate))
     return frames, int(frames * size * per_pixel) + others
 
 
-def _try_encoder(settings: Settings, muxer: str) -> None:
-    encoder = ENCODERS[settings.encoder]
+def _try_encoder(encoder_name: str, settings: Settings, muxer: str) -> None:
+    encoder = ENCODERS[encoder_name]
     known = known_options(encoder) if settings.options else frozenset()
     for name, _ in settings.options:  # those of ffmpeg itself could open files and connections
         if name not in known:
-            raise Vsj4rError(f"encoder {settings.encoder} has no option {name!r}")
+            raise Vsj4rError(f"encoder {encoder_name} has no option {name!r}")
     pixels = pixel_format(settings.chroma or encoder.chroma[0], settings.depth or min(encoder.depths))
-    said = _trial(settings.encoder, settings.crf, pixels, settings.options, muxer)
+    said = _trial(encoder_name, settings.crf, pixels, settings.options, muxer)
     if said:
         options = " ".join(f"{name}={value}" for name, value in settings.options)
-        raise Vsj4rError(f"encoder {settings.encoder} {options} does not write {muxer}: {said}")
+        raise Vsj4rError(f"encoder {encoder_name} {options} does not write {muxer}: {said}")
 
 
 @cache

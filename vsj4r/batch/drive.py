@@ -154,10 +154,14 @@ class Batch:
     def _continue(self, file: _File, record: Record) -> None:
         forget_tries(file.work)
         self._manifest.retried(file.work.key)
-        file.plan = record.plan
+        plan = file.plan = record.plan
         for number, size in record.chunks.items():
-            parts = file.work.parts(number)
-            if all(part.exists() for part in parts) and sum(part.stat().st_size for part in parts) == size:
+            parts = file.work.parts(plan, number) if plan else []
+            if (
+                parts
+                and all(part.exists() for part in parts)
+                and sum(part.stat().st_size for part in parts) == size
+            ):
                 file.done.add(number)
             else:
                 self._manifest.chunk_lost(file.work.key, number)

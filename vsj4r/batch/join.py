@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 from typing import IO, Any
@@ -49,10 +50,9 @@ def join_video(
         with FFmpeg(command, folder=encode.folder) as process, av.open(str(parts[0])) as template:
             writer = _PacketWriter(template, packets, encode.time_base)
             ahead = encode.ahead + late
-            for done, (packet, (pts, dts)) in enumerate(
-                zip(_packets(parts), _times(order, encode), strict=True), 1
-            ):
-                process.put(writer.packet(packet, pts + ahead, dts + ahead))
+            times = _times(order, encode)
+            for done, (packet, (pts, dts, lasts)) in enumerate(zip(_packets(parts), times, strict=True), 1):
+                process.put(writer.packet(packet, pts + ahead, dts + ahead, lasts))
                 on_packet(done)
             process.put(writer.end)
             process.finish()
@@ -68,12 +68,12 @@ class _PacketWriter:
         self._format, self._time_base = packets, time_base
         self._container: av.container.OutputContainer | None = None
 
-    def packet(self, packet: Any, pts: int, dts: int) -> Callable[[IO[bytes]], None]:
+    def packet(self, packet: Any, pts: int, dts: int, lasts: int) -> Callable[[IO[bytes]], None]:
         def write(stream: IO[bytes]) -> None:
             container = self._container = self._container or self._open(stream)
             packet.stream = container.streams.video[0]
             packet.time_base = self._time_base
-            packet.pts, packet.dts, packet.duration = pts, dts, 0
+            packet.pts, packet.dts, packet.duration = pts, dts, lasts
             container.mux_one(packet)
 
         return write
@@ -114,13 +114,23 @@ def _shown_order(parts: Sequence[Path]) -> list[int]:
     return order
 
 
-def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int]]:
-    """(pts, dts) of each packet: decoded as early as the deepest reordering needs, and not earlier; before
-    the first frame a millisecond apart, for a container may have no finer ticks."""
-    delay, step, timestamps = _delay(order), _millisecond(encode), encode.timestamps
+def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int, int]]:
+    """(pts, dts, duration) of each packet: decoded as early as the deepest reordering needs, no earlier;
+    before the first frame as far apart as frames are, so that a constant rate is constant in dts too."""
+    delay, step, timestamps = _delay(order), _step(encode), encode.timestamps
+    lasts = [after - before for before, after in pairwise(timestamps)]
+    lasts.append(lasts[-1] if lasts else 0)
     for place, shown in enumerate(order):
         early = place - delay
-        yield timestamps[shown], timestamps[early] if early >= 0 else timestamps[0] + early * step
+        decoded = timestamps[early] if early >= 0 else timestamps[0] + early * step
+        yield timestamps[shown], decoded, lasts[shown]
+
+
+def _step(encode: Encode) -> int:
+    """The shortest time between two frames, in units of the time base; a container may have no finer ticks
+    than milliseconds."""
+    steps = (after - before for before, after in pairwise(encode.timestamps))
+    return max(_millisecond(encode), min(steps, default=0))
 
 
 def _millisecond(encode: Encode) -> int:
@@ -134,13 +144,14 @@ def _delay(order: list[int]) -> int:
 
 
 def _lateness(order: list[int], encode: Encode, part: Path) -> int:
-    """By how much packets have to be late where ffmpeg cuts at 0: it drops what is to be decoded before, and
-    with it the first picture of a stream that reorders, or that might. A millisecond more, for ffmpeg rounds.
+    """By how much packets have to be late on their way, so that none is decoded before 0: a pipe cannot say
+    that, and where ffmpeg cuts at 0 it would drop the first picture of a stream that reorders, or that might.
+    A millisecond more, for ffmpeg rounds.
     """
-    if encode.extras.length_seconds is None:
-        return 0
     delay = _delay(order)
-    return (delay + 1) * _millisecond(encode) if delay or _may_reorder(part) else 0
+    if not delay and (encode.extras.length_seconds is None or not _may_reorder(part)):
+        return 0
+    return delay * _step(encode) + _millisecond(encode)
 
 
 def _may_reorder(part: Path) -> bool:

@@ -23,7 +23,7 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import ENCODERS, lost_depth
+from vsj4r.media.encoders import ENCODERS, encoder_for, lost_depth
 from vsj4r.media.identity import identify
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import upright
@@ -116,17 +116,21 @@ def perform(task: Task, worker: Worker) -> Result:
 def _plan(work: Work, worker: Worker) -> Plan:
     filtering = worker.bench.open(work)
     clip, source = filtering.before, filtering.part
-    encoded, notes = _encodable(work, clip, source)
+    muxer = container_for(work.output).muxer
+    encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer)
+    encoded, changed = _encodable(work, encoder, clip, source)
+    notes += changed
     if work.settings.depth is None:
-        notes += lost_depth(work.settings.encoder, encoded.format.bits_per_sample)
+        notes += lost_depth(encoder, encoded.format.bits_per_sample)
     extras = extras_of(source, work.output.suffix)
-    encode = _encode_of(work, source, container_for(work.output).muxer)
+    encode = _encode_of(work, encoder, source, muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     notes += [*source.notes(), *extras.notes]
     last_cut = cut_finder(upright(filtering.whole, source=filtering.whole), filtering.given_cuts())
     starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
     kind = source.clip.format.name
-    return Plan(len(clip), tuple(starts), clip.width, clip.height, kind, float(clip.fps), tuple(notes))
+    size = clip.width, clip.height
+    return Plan(len(clip), tuple(starts), *size, kind, float(clip.fps), encoder, tuple(notes))
 
 
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
@@ -134,12 +138,12 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clips, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
     _check_length(work, plan, clips[0])
-    encode = _encode_of(work, source, ENCODERS[work.settings.encoder].packet_muxer)
+    encode = _encode_of(work, plan.encoder, source, ENCODERS[plan.encoder].packet_muxer)
     encode = replace(encode, timestamps=source.timestamps[first:stop])
-    parts = work.parts(number)
+    parts = work.parts(plan, number)
     outputs: list[Output] = []
     for clip, part in zip(clips, parts, strict=True):
-        encoded, _ = _encodable(work, clip[first:stop], source)
+        encoded, _ = _encodable(work, plan.encoder, clip[first:stop], source)
         outputs.append(
             (encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker)))
         )
@@ -151,15 +155,16 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     filtering = worker.bench.open(work)
     clip, source = filtering.before, filtering.part
     _check_length(work, plan, clip)
-    encoded, _ = _encodable(work, clip, source)
+    encoded, _ = _encodable(work, plan.encoder, clip, source)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
-    encode = replace(_encode_of(work, source, container_for(work.output).muxer), source=source.probe)
+    muxer = container_for(work.output).muxer
+    encode = replace(_encode_of(work, plan.encoder, source, muxer), source=source.probe)
     extras = extras_of(source, work.output.suffix)
     work.output.parent.mkdir(parents=True, exist_ok=True)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(
-            [work.part(number, place) for number in range(len(plan.starts))],
+            [work.part(plan, number, place) for number in range(len(plan.starts))],
             output,
             tags.of_map() if work.settings.outputs[place] == "occlusion" else tags,
             replace(encode, extras=extras.of_picture() if place else extras),
@@ -202,17 +207,18 @@ def joined(folder: Path, output: Path) -> tuple[int, int] | None:
     return (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in noted else None
 
 
-def _encodable(work: Work, clip: vs.VideoNode, source: Source) -> tuple[vs.VideoNode, list[str]]:
-    settings = work.settings
-    return encodable(clip, source, work.output.suffix, ENCODERS[settings.encoder], settings.chroma)
+def _encodable(
+    work: Work, encoder: str, clip: vs.VideoNode, source: Source
+) -> tuple[vs.VideoNode, list[str]]:
+    return encodable(clip, source, work.output.suffix, ENCODERS[encoder], work.settings.chroma)
 
 
-def _encode_of(work: Work, source: Source, muxer: str) -> Encode:
+def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:
     settings = work.settings
     time_base, timestamps = source.times(muxer)
     return Encode(
         muxer=muxer,
-        encoder=ENCODERS[settings.encoder],
+        encoder=ENCODERS[encoder],
         time_base=time_base,
         timestamps=timestamps,
         crf=settings.crf,

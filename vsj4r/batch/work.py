@@ -40,19 +40,20 @@ class Work:
         """``output`` first, and beside it those of the other outputs of the filter."""
         return self.settings.paths(self.output)
 
-    def part(self, number: int, place: int = 0) -> Path:
+    def part(self, plan: Plan, number: int, place: int = 0) -> Path:
         """That of chunk ``number`` of the output at ``place``."""
         which = f".{self.settings.outputs[place]}" if place else ""
-        return self.folder / f"{number:05d}{which}.{ENCODERS[self.settings.encoder].packet_muxer}"
+        return self.folder / f"{number:05d}{which}.{ENCODERS[plan.encoder].packet_muxer}"
 
-    def parts(self, number: int) -> list[Path]:
+    def parts(self, plan: Plan, number: int) -> list[Path]:
         """Those of chunk ``number``, one for each output."""
-        return [self.part(number, place) for place in range(len(self.settings.outputs))]
+        return [self.part(plan, number, place) for place in range(len(self.settings.outputs))]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is known of a file once it has been opened. ``starts``: first frames of the chunks.
+    """What is known of a file once it has been opened. ``starts``: first frames of the chunks;
+    ``encoder``: that of the settings, or what fits the file; "" where a run needs none.
     ``open_ended``: nobody knows how many frames there are, as of a pipe, which a run reads.
 
     Raises:
@@ -65,6 +66,7 @@ class Plan:
     height: int
     format: str
     fps: float
+    encoder: str = ""
     notes: tuple[str, ...] = ()
     open_ended: bool = False
 

@@ -83,7 +83,11 @@ def run(
     ] = False,
     preset: Annotated[str | None, typer.Option(help="mezzanine, archive or web: see batches.")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="x264, x265, svtav1, vp9, ffv1 or prores.", show_default="x264")
+        str | None,
+        typer.Option(
+            help="x264, x265, svtav1, vp9, ffv1, prores; auto: x264, x265 for 10 bit HDR, svtav1 for .webm.",
+            show_default="auto",
+        ),
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Quality of the encoder, lower is better.")] = None,
     depth: Annotated[

@@ -10,6 +10,7 @@ from typing import Any
 
 import ffmpeg
 
+from vsj4r.media.containers import HIDING_BEFORE_ZERO
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.muxing import Extras
 from vsj4r.media.pixels import pixel_format
@@ -46,6 +47,14 @@ class Encode:
     def ahead(self) -> int:
         """What is added to all timestamps in ffmpeg's pipe, which can hold none below 0."""
         return max(0, -self.timestamps[0])
+
+    @property
+    def origin_seconds(self) -> float:
+        """What is taken off all times: the output's 0 is there in the source."""
+        begins = float(self.timestamps[0] * self.time_base)
+        if self.muxer in HIDING_BEFORE_ZERO and begins < self.extras.start_seconds:
+            return begins
+        return self.extras.start_seconds
 
 
 def encode_command(
@@ -119,7 +128,7 @@ def _command(
 ) -> list[str]:
     extras = encode.extras
     ahead = float(encode.ahead * encode.time_base)
-    pipe = {"format": pipe_format, **_placed(-extras.start_seconds - ahead), **tags.input_options()}
+    pipe = {"format": pipe_format, **_placed(-encode.origin_seconds - ahead), **tags.input_options()}
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
     if encode.encoder.mp4_tag and encode.muxer in ("mp4", "mov"):
@@ -129,7 +138,7 @@ def _command(
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
-        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **_placed(-extras.start_seconds))
+        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **_placed(-encode.origin_seconds))
         # the second one matches nothing, but makes the source an input, for its chapters
         streams += [source[str(along.index)] for along in extras.streams] or [source["a:99?"]]
         for position, along in enumerate(extras.streams, start=1):

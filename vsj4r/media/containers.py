@@ -25,6 +25,9 @@ from vsj4r.errors import Vsj4rError
 ANY = frozenset({"*"})
 """Whatever there is."""
 
+HIDING_BEFORE_ZERO = frozenset({"mp4", "mov"})
+"""Muxers whose edit list hides what is to be shown before time 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Container:

@@ -11,6 +11,7 @@ from functools import cache
 import imageio_ffmpeg
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.probe import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,34 @@ ENCODERS = {
         full_range=False,
     ),
 }
+
+AUTO = "auto"
+"""In place of an encoder's name: the one that fits the input."""
+
+USUAL_ENCODER = "x264"
+_WEBM_ENCODER = "svtav1"
+_HDR_ENCODER = "x265"
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
+_HEVC_MUXERS = ("matroska", "mp4", "mov", "mpegts")
+
+
+def encoder_for(name: str, source: Probe | None, muxer: str) -> tuple[str, list[str]]:
+    """The encoder that ``name`` is, or that AUTO stands for, and a line where that is not the usual one.
+
+    WebM holds no H.264: AV1. HDR of 10 bit and more is HEVC: hardware that plays it decodes no H.264 of 10
+    bit. ``source`` is None where the input is a folder of images.
+    """
+    if name != AUTO:
+        return name, []
+    if muxer == "webm":
+        return _WEBM_ENCODER, []
+    video = source.video if source else None
+    if video is None or video.transfer not in _HDR_TRANSFERS or video.depth < 10 or muxer not in _HEVC_MUXERS:
+        return USUAL_ENCODER, []
+    kind = f"{video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
+    return _HDR_ENCODER, [
+        f"the input is {kind}: written with {_HDR_ENCODER} (HEVC), unless an encoder is named"
+    ]
 
 
 def find_encoder(name: str) -> Encoder:

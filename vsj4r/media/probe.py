@@ -38,6 +38,8 @@ from vsj4r.media.room import check_frame_fits
 READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, OverflowError)
 """What PyAV raises for a file that it cannot read."""
 
+_UNSPECIFIED = 2  # of ITU-T H.273
+
 GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""
 
@@ -67,8 +69,8 @@ class Stream:
 
     ``width`` to ``rate`` are 0, "" or None where the stream is no video. ``sample_aspect`` is the
     container's word where it has one, else the bitstream's (``coded_aspect``); None where neither says it.
-    ``field_order`` is "progressive", "interlaced" or "" (unknown). ``sample_rate`` to ``sample_format`` are
-    those of sound.
+    ``depth`` is bits a sample, ``transfer`` ITU-T H.273's number. ``field_order`` is "progressive",
+    "interlaced" or "" (unknown). ``sample_rate`` to ``sample_format`` are those of sound.
     """
 
     index: int
@@ -93,6 +95,8 @@ class Stream:
     coded_aspect: Fraction | None = None
     rate: Fraction | None = None
     field_order: str = ""
+    depth: int = 0
+    transfer: int = _UNSPECIFIED
     sample_rate: int = 0
     channels: int = 0
     sample_format: str = ""
@@ -314,6 +318,8 @@ def _describe_stream(
             "coded_aspect": _positive(context.sample_aspect_ratio),
             "rate": _positive(stream.average_rate),
             "field_order": _field_order(context.field_order),
+            "depth": _depth(context),
+            "transfer": int(context.color_trc),
         }
     if stream.type == "audio" and context is not None:
         described |= {
@@ -347,6 +353,12 @@ def _codec_tag(context: Any) -> str:
     except UnicodeDecodeError:
         return ""
     return tag if tag.isprintable() else ""
+
+
+def _depth(context: Any) -> int:
+    """Bits of a sample, 0 where the format of pixels is unknown."""
+    kind = context.format
+    return max((component.bits for component in kind.components), default=0) if kind else 0
 
 
 def _field_order(order: int) -> str:

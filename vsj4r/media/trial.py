@@ -48,7 +48,7 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
 def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suffix: str) -> str | None:
     """What goes wrong with the picture and ``streams``; None where nothing does."""
     extras = encode.extras
-    begins = float(encode.timestamps[0] * encode.time_base) - extras.start_seconds
+    begins = float(encode.timestamps[0] * encode.time_base) - encode.origin_seconds
     end = ("-t", f"{max(0.0, begins) + _SECONDS:.6f}")
     short = replace(
         encode,

@@ -10,7 +10,7 @@ from typing import Protocol
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import find_encoder
+from vsj4r.media.encoders import AUTO, find_encoder
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, is_pipe, is_y4m, own_stdout, spoken
 from vsj4r.media.sources import Source
@@ -77,7 +77,8 @@ def check_job(job: Job) -> None:
             that would cut the output.
     """
     find_model(job.settings.model)
-    find_encoder(job.settings.encoder)
+    if job.settings.encoder != AUTO:
+        find_encoder(job.settings.encoder)
     if job.preview and is_pipe(job.input):
         raise Vsj4rError("a preview is of a file: a pipe cannot be looked through first")
     if is_pipe(job.output) and len(job.settings.outputs) > 1:

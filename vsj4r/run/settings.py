@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from pydantic import Field
 from vsj4r.engine import PRECISIONS
 from vsj4r.engine.devices import device_index
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.encoders import ENCODERS
+from vsj4r.media.encoders import AUTO, ENCODERS, USUAL_ENCODER
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
 from vsj4r.media.times import parse_rate
@@ -163,7 +163,7 @@ class RunSettings:
     strength: Annotated[float | Curve, converted(_strength)] = 1.0
     device: Annotated[str, converted(_device)] = "auto"
     precision: Annotated[str, choice(PRECISIONS)] = "auto"
-    encoder: Annotated[str, choice(ENCODERS)] = "x264"
+    encoder: Annotated[str, choice((AUTO, *ENCODERS))] = AUTO
     crf: Annotated[Whole, _whole_number(0, 63)] | None = None
     depth: Annotated[Whole, _whole_number(8, 16)] | None = None
     chroma: Annotated[str, choice(SUBSAMPLING)] | None = None
@@ -219,6 +219,8 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any]) -> T:
     """
     names = [each.name for each in fields(kind)]
     settings = declared(kind, {name: table[name] for name in names if name in table})
+    if settings.options and settings.encoder == AUTO:
+        settings = replace(settings, encoder=USUAL_ENCODER)  # options are an encoder's own
     if mistakes := [*_unfit_for_encoder(settings), *_excluding(settings)]:
         raise MistakesError(mistakes)
     return settings
@@ -230,7 +232,8 @@ def _excluding(settings: RunSettings) -> Iterator[Mistake]:
 
 
 def _unfit_for_encoder(settings: RunSettings) -> Iterator[Mistake]:
-    name, encoder = settings.encoder, ENCODERS[settings.encoder]
+    name = USUAL_ENCODER if settings.encoder == AUTO else settings.encoder
+    encoder = ENCODERS[name]
     if settings.crf is not None and encoder.crf is None:
         yield Mistake(("crf",), f"encoder {name} has no crf")
     if settings.depth is not None and settings.depth not in encoder.depths:

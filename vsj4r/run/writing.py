@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import find_encoder, lost_depth
+from vsj4r.media.encoders import encoder_for, find_encoder, lost_depth
 from vsj4r.media.image_sink import image_sink
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
@@ -65,17 +65,18 @@ class Writing:
 
     def _video(self, clip: vs.VideoNode, path: Path) -> Output:
         settings, source = self._settings, self._filtering.part
-        suffix, encoder = path.suffix, find_encoder(settings.encoder)
+        suffix, muxer = path.suffix, container_for(path).muxer
+        name, chosen = encoder_for(settings.encoder, source.probe, muxer)
+        encoder = find_encoder(name)
         encoded, notes = encodable(clip, source, suffix, encoder, settings.chroma)
         extras = extras_of(source, suffix)
         if self._is_first:
-            self.notes += notes
+            self.notes += [*chosen, *notes]
             if settings.depth is None:
-                self.notes += lost_depth(settings.encoder, encoded.format.bits_per_sample)
+                self.notes += lost_depth(name, encoded.format.bits_per_sample)
             self.notes += extras.notes
         else:
             extras = extras.of_picture()
-        muxer = container_for(path).muxer
         time_base, timestamps = source.times(muxer)
         encode = Encode(
             muxer=muxer,
