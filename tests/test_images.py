@@ -17,7 +17,7 @@ import pytest
 import vapoursynth as vs
 from PIL import Image
 
-from tests.cli import assert_refused, run, vsj4r
+from tests.cli import assert_refused, batch, run, vsj4r
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
 from vsj4r.media.images import write_rgb
@@ -251,15 +251,22 @@ def test_a_header_that_says_anything_takes_no_memory(
     assert_refused(done, 1, f"{path} {text}", tmp_path)
 
 
-def test_a_picture_that_is_damaged_behind_its_head_is_the_inputs_fault(tmp_path: Path) -> None:
+def test_a_picture_that_is_damaged_behind_its_head_is_the_inputs_fault(model: Path, tmp_path: Path) -> None:
     """A batch does not try it again; no traceback's class is in the line."""
-    path = saved(tmp_path / "0.png")
+    (tmp_path / "in").mkdir()
+    path = saved(tmp_path / "in" / "0.png")
     content = path.read_bytes()
     place = content.index(b"IDAT") + 4
     path.write_bytes(content[:place] + bytes(8) + content[place + 8 :])
-    source = open_source(tmp_path)
+    source = open_source(tmp_path / "in")
     with pytest.raises(vs.Error) as raised:
         source.clip.get_frame(0)
     error = frame_error(raised.value)
     assert isinstance(error, InputError)
     assert str(error).startswith(f"image {path} cannot be read: ")
+    for output in ("out/", "out.mkv"):
+        done = vsj4r("run", "in", output, "--model", model, cwd=tmp_path)
+        assert_refused(done, 1, "image in/0.png cannot be read: ", tmp_path)
+    (tmp_path / "jobs.toml").write_text(f'[[job]]\ninput = "in"\noutput = "out.mkv"\nmodel = "{model}"\n')
+    (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
+    assert failed["message"] == str(error)

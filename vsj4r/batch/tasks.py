@@ -27,7 +27,7 @@ from vsj4r.media.encoders import ENCODERS, encoder_for, lost_depth
 from vsj4r.media.identity import identify
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source
+from vsj4r.media.sources import Source, frame_errors
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import Output, video_sink, write_outputs
@@ -98,12 +98,13 @@ def perform(task: Task, worker: Worker) -> Result:
         if find_model(work.settings.model).sha256 != work.model:
             raise Vsj4rError(f"model {work.settings.model} has changed since the batch began: start it again")
         _count_try(task)
-        match task.kind, task.plan:
-            case "encode", Plan() as plan:
-                return _encode(work, plan, task.number, worker)
-            case "join", Plan() as plan:
-                return _join(work, plan, worker)
-        return _plan(work, worker)
+        with frame_errors():
+            match task.kind, task.plan:
+                case "encode", Plan() as plan:
+                    return _encode(work, plan, task.number, worker)
+                case "join", Plan() as plan:
+                    return _join(work, plan, worker)
+            return _plan(work, worker)
     except UnsteadyError:
         worker.bench.read_with_one_thread(work)
         raise

@@ -143,6 +143,19 @@ def frame_error(error: vs.Error) -> Vsj4rError:
     return InputError(text) if f"{_ERRORS}{InputError.__name__}: {text}" in str(error) else Vsj4rError(text)
 
 
+@contextmanager
+def frame_errors() -> Iterator[None]:
+    """What a frame fails with is one of our errors here.
+
+    Raises:
+        Vsj4rError: as ``frame_error`` has it.
+    """
+    try:
+        yield
+    except vs.Error as error:
+        raise frame_error(error) from error
+
+
 def first_line(error: BaseException) -> str:
     """The part of a VapourSynth error that a user can read: of a Python traceback, its last line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

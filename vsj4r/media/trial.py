@@ -10,7 +10,7 @@ from typing import Any
 import av
 import vapoursynth as vs
 
-from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.errors import DiskFullError, InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.muxing import Along
 from vsj4r.media.probe import READ_ERRORS, Probe, main_video
@@ -28,6 +28,7 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
     ends in ``suffix``, and decode it again.
 
     Raises:
+        InputError: the first frame cannot be read.
         Vsj4rError: ffmpeg refuses, or what it has written cannot be decoded; it says which stream.
     """
     streams = tuple(along for along in encode.extras.streams if along.kind in _KINDS)
@@ -60,8 +61,8 @@ def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suf
         written = Path(folder) / f"trial{suffix}"
         try:
             write_video(clip[:1], written, short)
-        except DiskFullError:
-            raise
+        except (DiskFullError, InputError, UnsteadyError):
+            raise  # no matter of the output
         except Vsj4rError as error:
             return str(error).replace(str(written), f"the {suffix}")
         with av.open(str(written)) as container:

@@ -13,7 +13,7 @@ from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import AUTO, find_encoder
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, is_pipe, is_y4m, own_stdout, spoken
-from vsj4r.media.sources import Source
+from vsj4r.media.sources import Source, frame_errors
 from vsj4r.media.video import write_outputs
 from vsj4r.media.whole import check_output
 from vsj4r.run.filtering import Filtering
@@ -128,6 +128,7 @@ def derain(job: Job, listener: Listener) -> float:
     return time.monotonic() - began
 
 
+@frame_errors()
 def _derain_source(job: Job, source: Source, listener: Listener) -> None:
     for note in source.notes(into_images=job.to_folder):
         listener.note(note)

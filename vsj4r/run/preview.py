@@ -10,7 +10,7 @@ import vapoursynth as vs
 from vsj4r.media.images import rgb_array, write_rgb
 from vsj4r.media.part import part_of
 from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source, frame_error, to_rgb
+from vsj4r.media.sources import Source, to_rgb
 from vsj4r.media.trim import Trim
 from vsj4r.media.whole import whole_file
 from vsj4r.run.filtering import Filtering
@@ -47,12 +47,9 @@ def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output:
     """
     source = filtering.part
     halves = []
-    try:
-        for clip in (filtering.before, derained):
-            with upright(to_rgb(clip), source=source.clip).get_frame(0) as frame:
-                halves.append(rgb_array(frame))
-    except vs.Error as error:
-        raise frame_error(error) from error
+    for clip in (filtering.before, derained):
+        with upright(to_rgb(clip), source=source.clip).get_frame(0) as frame:
+            halves.append(rgb_array(frame))
     with whole_file(output) as temporary:
         write_rgb(np.hstack(halves), temporary, source.colours(0))
 
@@ -65,10 +62,7 @@ def _busiest(clip: vs.VideoNode, frames: range) -> int:
     fleeting = vs.core.std.Expr([luma, before, after], "x y z max - 0 max").std.PlaneStats()
     step = max(1, len(frames) // _LOOKS)
     rain = {}
-    try:
-        for n in frames[step // 2 :: step]:
-            with fleeting.get_frame(n) as frame:
-                rain[n] = float(frame.props["PlaneStatsAverage"])
-    except vs.Error as error:
-        raise frame_error(error) from error
+    for n in frames[step // 2 :: step]:
+        with fleeting.get_frame(n) as frame:
+            rain[n] = float(frame.props["PlaneStatsAverage"])
     return max(rain, key=lambda n: rain[n])
