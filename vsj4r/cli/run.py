@@ -96,6 +96,10 @@ def run(
     chroma: Annotated[
         str | None, typer.Option(help="420, 422 or 444; as the input has where it is not said.")
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(help="What a folder gets: png, tif, exr or dpx; EXR and DPX stay what they are."),
+    ] = None,
     fps: Annotated[
         str | None,
         typer.Option(help="Frames a second of an input that does not say it: images, raw streams.  [25]"),
@@ -141,6 +145,7 @@ def run(
         "crf": crf,
         "depth": depth,
         "chroma": chroma,
+        "image": image,
         "fps": fps,
         "assume_progressive": assume_progressive,
         "overwrite": overwrite,

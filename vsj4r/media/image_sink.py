@@ -2,49 +2,88 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.images import check_replaced, write_png
+from vsj4r.media.images import check_replaced, rgb_array, write_rgb
+from vsj4r.media.plates import EXR, PLATES, write_plate
+from vsj4r.media.reading import Image, read_alpha, to_16_bit, to_floats
 from vsj4r.media.sources import Source
 from vsj4r.media.video import Sink
 from vsj4r.media.whole import whole_folder
 
+KINDS = ("png", "tif", "exr", "dpx")
+"""Suffixes of what is written."""
+
 _DIGITS = 6
 
 
+def kind_for(source: Source) -> str:
+    """What the images of ``source`` become where nothing is said: EXR and DPX stay what they are."""
+    suffixes = {Path(name).suffix.lower() for name in source.image_names or ()}
+    return suffixes.pop()[1:] if len(suffixes) == 1 and suffixes <= set(PLATES) else "png"
+
+
+def takes_floats(kind: str) -> bool:
+    """Whether images of ``kind`` are written from RGBS, and not from RGB24 or RGB48."""
+    return f".{kind}" == EXR
+
+
 @contextmanager
-def image_sink(folder: Path, source: Source) -> Iterator[Sink]:
-    """PNG images of RGB24 or RGB48 frames, one for each of ``source``, with its names and colours.
+def image_sink(folder: Path, source: Source, kind: str, *, is_matte: bool = False) -> Iterator[Sink]:
+    """Images of ``kind``, one for each frame of ``source``, with its names, its colours and its alpha; a
+    matte has none of the last two.
 
     Raises:
         Vsj4rError: other images would stay among them, or two would have one name.
     """
-    name_of = _namer(source)
+    name_of = _namer(source, kind)
     known = 0 if source.pipe else len(source.timestamps)
     check_replaced(folder, [name_of(n) for n in range(known)])
     with whole_folder(folder) as temporary:
-        yield _ImageSink(temporary, name_of, source)
+        yield _ImageSink(temporary, name_of, source, is_matte)
 
 
 class _ImageSink:
-    def __init__(self, folder: Path, name_of: Callable[[int], str], source: Source) -> None:
-        self._folder, self._name_of, self._source = folder, name_of, source
+    def __init__(self, folder: Path, name_of: Callable[[int], str], source: Source, is_matte: bool) -> None:
+        self._folder, self._name_of, self._source, self._is_matte = folder, name_of, source, is_matte
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
-        write_png(frame, self._folder / self._name_of(n), self._source.colours(n))
+        image, path = rgb_array(frame), self._folder / self._name_of(n)
+        source = None if self._source.images is None or self._is_matte else self._source.images
+        like = None if source is None else source.folder / source.names[n]
+        alpha = None if like is None or source is None or not source.translucent else read_alpha(like)
+        if alpha is not None:
+            alpha = _like(image, alpha)
+        colours = () if self._is_matte else self._source.colours(n)
+        if path.suffix != ".png":
+            packed = next((content for name, content in colours if name == b"iCCP"), b"")
+            profile = zlib.decompress(packed.partition(b"\0")[2][1:]) if packed else b""
+            write_plate(image, path, like=like, alpha=alpha, profile=profile, is_light=not self._is_matte)
+            return
+        write_rgb(image if alpha is None else np.dstack([image, alpha]), path, colours)
 
     def finish(self) -> None:
         """Each file was written as it came."""
 
 
-def _namer(source: Source) -> Callable[[int], str]:
-    """The name of each image: the input's with .png, or the number of the frame in its input.
+def _like(image: Image, alpha: Image) -> Image:
+    """``alpha`` with samples as those of ``image``; of 8 bits it has the upper ones."""
+    if image.dtype == np.float32:
+        return to_floats(alpha)
+    deep = to_16_bit(alpha)
+    return deep if image.dtype == np.uint16 else (deep >> 8).astype(np.uint8)
+
+
+def _namer(source: Source, kind: str) -> Callable[[int], str]:
+    """The name of each image: the input's with the suffix of ``kind``, or the number of the frame.
 
     Raises:
         Vsj4rError: two images differ in their suffix alone.
@@ -53,8 +92,8 @@ def _namer(source: Source) -> Callable[[int], str]:
         first = 0 if source.part is None else source.part.start
         last = first + len(source.timestamps) - 1
         digits = _DIGITS if source.pipe else max(_DIGITS, len(str(last)))
-        return lambda n: f"{first + n:0{digits}d}.png"
-    names = [Path(name).stem + ".png" for name in source.image_names]
+        return lambda n: f"{first + n:0{digits}d}.{kind}"
+    names = [f"{Path(name).stem}.{kind}" for name in source.image_names]
     doubled = [name for name, count in Counter(names).items() if count > 1]
     if doubled:
         raise Vsj4rError(f"{source.path} has two images that would both become {doubled[0]}")

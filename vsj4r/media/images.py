@@ -13,7 +13,8 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
-from vsj4r.media.reading import Image, images_in, read_image, to_8_bit
+from vsj4r.media.plates import is_plate, plate_shape
+from vsj4r.media.reading import Image, images_in, read_image, to_8_bit, to_16_bit, to_floats
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -34,7 +35,7 @@ def check_replaced(folder: Path, names: Collection[str]) -> None:
 @dataclass(frozen=True, slots=True)
 class ImageSet:
     """The images ``names`` of ``folder``, all of ``width`` x ``height`` px as they are shown, read as RGB of
-    ``depth`` bits (8 or 16), which the first one has.
+    ``depth`` bits (8, 16, or 32 for floats), which the first one has.
 
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
     is not for RGB, cut short.
@@ -77,7 +78,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         names,
         first.width,
         first.height,
-        depth=16 if first.depth > 8 else 8,
+        depth=next(depth for depth in (8, 16, 32) if first.depth <= depth),
         deeper=sum(head.depth > 8 for head in heads) if first.depth <= 8 else 0,
         translucent=sum(head.has_alpha for head in heads),
         profiled=sum(any(kind == b"iCCP" for kind, _ in head.colours) for head in heads),
@@ -88,6 +89,8 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
 
 def _head_of(path: Path) -> ImageHead:
     """Its head; of a format that only the decoder knows, what the decoder makes of it."""
+    if is_plate(path):
+        return ImageHead(*plate_shape(path))
     head = read_head(path)
     if head is not None:
         return head
@@ -104,7 +107,7 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         if image.shape[:2] != (images.height, images.width):
             got = f"{image.shape[1]}x{image.shape[0]}"
             raise InputError(f"image {path} must be {images.width}x{images.height}, got {got}")
-        return to_8_bit(image) if images.depth == 8 else _to_16_bit(image)
+        return {8: to_8_bit, 16: to_16_bit, 32: to_floats}[images.depth](image)
 
     return rgb_clip(
         read,
@@ -127,12 +130,12 @@ def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
 def rgb_clip(
     read: Callable[[int], Image], *, frames: int, width: int, height: int, depth: int, fps: Fraction
 ) -> vs.VideoNode:
-    """A clip of ``frames`` frames, RGB24 or, of 16 bits ``depth``, RGB48: ``read`` gives each, (H, W, 3) of
-    that depth, when it is asked for."""
+    """A clip of ``frames`` frames, RGB of 8, 16 or 32 (floats) bits ``depth``: ``read`` gives each, (H, W, 3)
+    of that depth, when it is asked for."""
     blank = vs.core.std.BlankClip(
         width=width,
         height=height,
-        format=vs.RGB24 if depth == 8 else vs.RGB48,
+        format={8: vs.RGB24, 16: vs.RGB48, 32: vs.RGBS}[depth],
         length=frames,
         fpsnum=fps.numerator,
         fpsden=fps.denominator,
@@ -158,28 +161,24 @@ def colours_of(path: Path) -> tuple[Chunk, ...]:
     return () if head is None else head.colours
 
 
-def write_png(frame: vs.VideoFrame, path: Path, colours: Iterable[Chunk] = ()) -> None:
-    """Write an RGB24 or RGB48 frame."""
-    write_rgb(rgb_array(frame), path, colours)
-
-
 def rgb_array(frame: vs.VideoFrame) -> Image:
-    """A copy of an RGB24 or RGB48 frame."""
+    """A copy of an RGB24, RGB48 or RGBS frame."""
     return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
 def write_rgb(image: Image, path: Path, colours: Iterable[Chunk] = ()) -> None:
-    """Write (H, W, 3) RGB, uint8 or uint16, as PNG of that depth; ``colours`` say what its numbers mean."""
+    """Write (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, as PNG of that depth; ``colours`` say what its
+    numbers mean."""
     deep = image.dtype == np.uint16
-    pixel_format = "rgb48be" if deep else "rgb24"  # PNG is big-endian
+    letters = "rgba" if image.shape[2] == 4 else "rgb"
+    bits = f"{16 * image.shape[2]}" if deep else ("" if letters == "rgba" else "24")
+    pixel_format = f"{letters}{bits}{'be' if deep else ''}"  # PNG is big-endian
     encoder = av.VideoCodecContext.create("png", "w")
     encoder.height, encoder.width = image.shape[:2]
     encoder.pix_fmt = pixel_format
     encoder.time_base = Fraction(1, 1)
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb48le" if deep else "rgb24")
+    picture = av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(image), format=f"{letters}{bits}{'le' if deep else ''}"
+    )
     packets = [*encoder.encode(picture.reformat(format=pixel_format)), *encoder.encode(None)]
     path.write_bytes(with_colours(b"".join(bytes(packet) for packet in packets), colours))
-
-
-def _to_16_bit(image: Image) -> Image:
-    return image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257)

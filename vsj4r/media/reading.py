@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
+from vsj4r.media.plates import PLATES, is_plate, read_plate
 from vsj4r.media.probe import READ_ERRORS, reason_of
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", *PLATES)
+_LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
+_TOLD_GAPS = 5
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive has one letter
 
-Image = NDArray[Any]  # (H, W, 3) RGB, uint8 or uint16
+Image = NDArray[Any]  # (H, W, 3) RGB, uint8, uint16 or float32
 
 
 def absent(name: Path | str) -> Vsj4rError:
@@ -35,8 +39,31 @@ def is_image(path: Path) -> bool:
 
 
 def images_in(folder: Path) -> list[str]:
-    """Names of the images in ``folder``, sorted."""
-    return sorted(entry.name for entry in folder.iterdir() if is_image(entry) and entry.is_file())
+    """Names of the images in ``folder``, in their natural order: f2 before f10."""
+    names = [entry.name for entry in folder.iterdir() if is_image(entry) and entry.is_file()]
+    return sorted(names, key=_natural)
+
+
+def _natural(name: str) -> tuple[list[tuple[int, int | str]], str]:
+    """Numbers in ``name`` count as numbers; what is equal then goes by its letters."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts], name
+
+
+def gaps_in(names: Sequence[str]) -> list[str]:
+    """A line for each gap in ``names`` in their order: numbers that are missing where all else is alike."""
+    gaps = []
+    for before, after in pairwise(names):
+        one, other = (_LAST_NUMBER.fullmatch(name) for name in (before, after))
+        if one is None or other is None or (one[1], one[3]) != (other[1], other[3]):
+            continue
+        first, last = int(one[2]) + 1, int(other[2]) - 1
+        if first <= last:
+            missing = f"{first}" if first == last else f"{first} to {last}"
+            gaps.append(f"number {missing} is missing after {before}: {after} follows it without a gap")
+    if len(gaps) > _TOLD_GAPS:
+        gaps[_TOLD_GAPS:] = [f"{len(gaps) - _TOLD_GAPS} more numbers are missing"]
+    return gaps
 
 
 def image_names(folder: Path) -> list[str]:
@@ -62,29 +89,59 @@ def is_still(path: Path) -> bool:
     """
     if not is_image(path):
         return False
+    if is_plate(path):
+        return True
     head = read_head(path)
     return head is not None and not head.is_animated
 
 
 def read_image(path: Path) -> Image:
     """(H, W, 3) RGB as it is shown (EXIF may turn it): uint8, or uint16 over its full range where the file
-    has more than 8 bits.
+    has more than 8 bits; of EXR float32, see ``plates``.
 
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
+    if is_plate(path):
+        return read_plate(path)
     head = read_head(path)
     return upright(decode_image(path, _rgb), 1 if head is None else head.orientation)
 
 
+def read_alpha(path: Path) -> NDArray[Any] | None:
+    """The alpha channel (H, W) of what ``read_image`` reads, uint8 or uint16; None where it has none."""
+    head = None if is_plate(path) else read_head(path)
+    if head is None or not head.has_alpha:
+        return None
+    return upright(decode_image(path, _rgba), head.orientation)[..., 3]
+
+
 def to_8_bit(image: Image) -> NDArray[np.uint8]:
     """``image`` with the upper 8 bits of its samples."""
+    image = to_16_bit(image) if image.dtype == np.float32 else image
     return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+
+
+def to_16_bit(image: Image) -> Image:
+    """``image`` over the full range of 16 bits; floats are clipped to [0, 1]."""
+    if image.dtype == np.float32:
+        return np.rint(np.clip(np.nan_to_num(image), 0, 1) * np.float32(65535)).astype(np.uint16)
+    return image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257)
+
+
+def to_floats(image: Image) -> Image:
+    """``image`` as float32, white being 1."""
+    return image if image.dtype == np.float32 else image.astype(np.float32) / np.iinfo(image.dtype).max
 
 
 def _rgb(frame: av.VideoFrame) -> Image:
     deep = max(component.bits for component in frame.format.components) > 8
     return frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+
+
+def _rgba(frame: av.VideoFrame) -> Image:
+    deep = max(component.bits for component in frame.format.components) > 8
+    return frame.to_ndarray(format="rgba64le" if deep else "rgba")
 
 
 def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:

@@ -20,7 +20,7 @@ from vsj4r.media.image_head import Chunk
 from vsj4r.media.images import ImageSet, colours_of, image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
-from vsj4r.media.reading import absent, image_names, is_still
+from vsj4r.media.reading import absent, gaps_in, image_names, is_still
 from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import counted, counted_at, settle
 
@@ -116,7 +116,12 @@ def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None 
         images = look_at_images(folder, names)
         times = counted_at(reading.fps or GUESSED_RATE, len(images.names))
         return Source(
-            path, image_clip(images, fps=1 / times.time_base), times.time_base, times.stamps, images
+            path,
+            image_clip(images, fps=1 / times.time_base),
+            times.time_base,
+            times.stamps,
+            images,
+            said=tuple(gaps_in(names)),
         )
     found = probe(path)
     return _open_video(found, reading, _index_of(path, index))
@@ -129,9 +134,10 @@ def _index_of(path: Path, folder: Path | None) -> Index:
         raise Vsj4rError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def to_rgb(clip: vs.VideoNode) -> vs.VideoNode:
-    """``clip`` as RGB24, or RGB48 above 8 bit."""
+def to_rgb(clip: vs.VideoNode, *, floats: bool = False) -> vs.VideoNode:
+    """``clip`` as RGB24, or RGB48 above 8 bit; with ``floats`` as RGBS."""
     target = vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48
+    target = vs.RGBS if floats else target
     return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
 
 
@@ -174,7 +180,9 @@ def _lost_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
     def some(count: int) -> str:
         return f"{count} of {total} images"
 
-    lost = [_OPAQUE] if images.translucent else []
+    lost = [_OPAQUE] if images.translucent and not into_images else []
+    if images.depth == 32 and not into_images:
+        lost.append("EXR is shown as a display has it: sRGB's curve, and what is above 1 is clipped")
     unfit = images.unfit_profiles if into_images else images.unfit_profiles + images.profiled
     if unfit:
         reason = "is not for RGB" if into_images else "cannot go into a video"

@@ -144,8 +144,8 @@ def _derain_source(job: Job, source: Source, listener: Listener) -> None:
         listener.frame_done(1)
         return
     outputs = [
-        writing.output(clip, path, to_folder=job.to_folder)
-        for clip, path in zip(derained, settings.paths(job.output), strict=True)
+        writing.output(clip, path, to_folder=job.to_folder, is_matte=name != "derained")
+        for clip, path, name in zip(derained, settings.paths(job.output), settings.outputs, strict=True)
     ]
     for note in dict.fromkeys(writing.notes):
         listener.note(note)

@@ -18,6 +18,7 @@ from vsj4r.engine import PRECISIONS
 from vsj4r.engine.devices import device_index
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.encoders import AUTO, ENCODERS, USUAL_ENCODER
+from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
 from vsj4r.media.times import parse_rate
@@ -153,7 +154,7 @@ class RunSettings:
     ``trim``: what of the input is written; the frames are those that the whole of it gives.
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
-    ``options``: of the encoder, by ffmpeg's names.
+    ``options``: of the encoder, by ffmpeg's names. ``image``: what a folder gets, None is as the input.
     ``fps`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as "30000/1001".
     """
 
@@ -168,6 +169,7 @@ class RunSettings:
     depth: Annotated[Whole, _whole_number(8, 16)] | None = None
     chroma: Annotated[str, choice(SUBSAMPLING)] | None = None
     options: Annotated[tuple[tuple[str, str], ...], converted(_options)] = ()
+    image: Annotated[str, choice(KINDS)] | None = None
     fps: Annotated[str | None, converted(_rate)] = None
     assume_progressive: Annotated[Flag, Field(description="true or false")] = False
     outputs: Annotated[tuple[str, ...], converted(_outputs)] = (OUTPUT_NAMES[0],)

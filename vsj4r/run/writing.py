@@ -10,7 +10,7 @@ import vapoursynth as vs
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import encoder_for, find_encoder, lost_depth
-from vsj4r.media.image_sink import image_sink
+from vsj4r.media.image_sink import image_sink, kind_for, takes_floats
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
@@ -32,7 +32,7 @@ class Writing:
         self._filtering, self._settings, self._ffmpeg = filtering, settings, ffmpeg
         self._is_first = True
 
-    def output(self, clip: vs.VideoNode, path: Path, *, to_folder: bool) -> Output:
+    def output(self, clip: vs.VideoNode, path: Path, *, to_folder: bool, is_matte: bool) -> Output:
         """``clip``, one of the filter's outputs, into ``path``. With the first one goes what the input has
         beside its picture.
 
@@ -40,7 +40,7 @@ class Writing:
             Vsj4rError: the first does not fit there.
         """
         if to_folder:
-            made = self._images(clip, path)
+            made = self._images(clip, path, is_matte=is_matte)
         elif is_y4m(path):
             made = self._y4m(clip, path)
         else:
@@ -48,9 +48,14 @@ class Writing:
         self._is_first = False
         return made
 
-    def _images(self, clip: vs.VideoNode, folder: Path) -> Output:
+    def _images(self, clip: vs.VideoNode, folder: Path, *, is_matte: bool) -> Output:
         source = self._filtering.part
-        return upright(to_rgb(clip), source=source.clip), image_sink(folder, source)
+        kind = self._settings.image or kind_for(source)
+        floats = takes_floats(kind)
+        if floats and (source.images is None or source.images.depth < 32) and not is_matte:
+            self.notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
+        images = upright(to_rgb(clip, floats=floats), source=source.clip)
+        return images, image_sink(folder, source, kind, is_matte=is_matte)
 
     def _y4m(self, clip: vs.VideoNode, path: Path) -> Output:
         source = self._filtering.part

@@ -1,0 +1,218 @@
+"""Sequences of images as a post house has them: EXR, DPX, TIFF and 16 bit PNG, with alpha, in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import OpenImageIO
+import pytest
+from numpy.typing import NDArray
+
+from tests.cli import assert_refused, run, vsj4r
+from vsj4r.media.images import write_rgb
+from vsj4r.media.plates import read_plate, to_display, to_light
+from vsj4r.media.reading import gaps_in, images_in, read_image
+
+HEIGHT, WIDTH = 32, 48
+Pixels = NDArray[Any]
+
+
+def noise(n: int, channels: int = 3) -> Pixels:
+    """(H, W, C) float32 in [0, 1)."""
+    return np.random.default_rng(n).random((HEIGHT, WIDTH, channels), np.float32)
+
+
+def write(path: Path, pixels: Pixels, kind: str, **said: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width, channels = pixels.shape
+    spec = OpenImageIO.ImageSpec(width, height, channels, kind)
+    if channels == 1:
+        spec.channelnames = ("Y",)
+    if pixels.shape[2] == 5:
+        spec.channelnames = ("R", "G", "B", "A", "Z")
+    for name, value in said.items():
+        spec.attribute(name.replace("__", ":"), value)
+    output = OpenImageIO.ImageOutput.create(str(path))
+    assert output is not None
+    assert output.open(str(path), spec)
+    assert output.write_image(pixels)
+    assert output.close()
+
+
+def read(path: Path) -> tuple[Pixels, Any]:
+    image = OpenImageIO.ImageInput.open(str(path))
+    assert image is not None, OpenImageIO.geterror()
+    spec = image.spec()
+    pixels = image.read_image(str(spec.format))
+    image.close()
+    assert pixels is not None
+    return pixels, spec
+
+
+def exr_shot(folder: Path, kind: str = "half", frames: int = 3) -> Path:
+    """Scene-linear, from -0.5 to 3.5, with alpha and depth."""
+    for n in range(frames):
+        write(
+            folder / f"shot.{n + 1001}.exr",
+            noise(n, 5) * 4 - 0.5,
+            kind,
+            Copyright="the studio",
+            compression="zip",
+        )
+    return folder
+
+
+def test_the_curve_goes_both_ways() -> None:
+    light = np.array([-3, -1e-3, 0, 1e-4, 0.18, 1, 7, 65504], np.float32)
+    display = to_display(light)
+    np.testing.assert_allclose(to_light(display), light, rtol=1e-5)
+    assert display[4] == pytest.approx(0.4613, abs=1e-4)
+    assert display[5] == pytest.approx(1)
+    assert np.all(np.diff(display) > 0)
+
+
+@pytest.mark.parametrize("kind", ["half", "float"])
+def test_exr_comes_back_to_the_bit_where_nothing_is_changed(model: Path, tmp_path: Path, kind: str) -> None:
+    source = exr_shot(tmp_path / "in", kind)
+    run(source, tmp_path / "out", "--model", model, "--strength", 0)
+    assert images_in(tmp_path / "out") == images_in(source)
+    for name in images_in(source):
+        (before, said), (after, says) = read(source / name), read(tmp_path / "out" / name)
+        assert np.array_equal(before, after)
+        assert (says.channelnames, str(says.format)) == (said.channelnames, kind)
+        assert says.getattribute("Copyright") == "the studio"
+        assert says.getattribute("compression") == "zip"
+
+
+def test_exr_is_derained_as_a_display_shows_it(model: Path, tmp_path: Path) -> None:
+    """Each frame as 16 bit PNG through the same curve gives the same change; alpha and depth stay."""
+    source = tmp_path / "in"
+    for n in range(3):
+        linear = to_light(noise(n, 5))
+        write(source / f"{n}.exr", linear, "float")
+        shown = np.rint(to_display(linear[..., :3]) * 65535).astype(np.uint16)
+        (tmp_path / "png").mkdir(exist_ok=True)
+        write_rgb(shown, tmp_path / "png" / f"{n}.png")
+    run(source, tmp_path / "out", "--model", model)
+    run(tmp_path / "png", tmp_path / "out_png", "--model", model)
+    for n in range(3):
+        (before, _), (after, _) = read(source / f"{n}.exr"), read(tmp_path / "out" / f"{n}.exr")
+        assert not np.array_equal(before[..., :3], after[..., :3])
+        assert np.array_equal(before[..., 3:], after[..., 3:])
+        as_png = read_image(tmp_path / "out_png" / f"{n}.png").astype(np.float32) / 65535
+        np.testing.assert_allclose(np.clip(to_display(after[..., :3]), 0, 1), as_png, atol=4e-4)
+
+
+def test_dpx_keeps_its_codes_and_what_it_says(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    for n in range(3):
+        codes = (noise(n) * 1023).astype(np.uint16)
+        said: dict[str, Any] = {"oiio__BitsPerSample": 10, "dpx__Transfer": "Printing density"}
+        write(source / f"f{n}.dpx", (codes << 6) | (codes >> 4), "uint16", **said)
+    run(source, tmp_path / "same", "--model", model, "--strength", 0)
+    run(source, tmp_path / "out", "--model", model)
+    for name in images_in(source):
+        (before, _), (after, says) = read(source / name), read(tmp_path / "same" / name)
+        assert np.array_equal(before, after)
+        assert says.getattribute("oiio:BitsPerSample") == 10
+        assert says.getattribute("dpx:Transfer") == "Printing density"
+        assert not np.array_equal(before, read(tmp_path / "out" / name)[0])
+
+
+def rgba_png(path: Path, n: int, dtype: type[np.uint8 | np.uint16]) -> Pixels:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels: Pixels = (noise(n, 4) * np.iinfo(dtype).max).astype(dtype)
+    write_rgb(pixels, path)
+    return pixels
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", ["png", "tif"])
+def test_alpha_is_carried_through(
+    model: Path, tmp_path: Path, dtype: type[np.uint8 | np.uint16], kind: str
+) -> None:
+    wanted = [rgba_png(tmp_path / "in" / f"{n}.png", n, dtype) for n in range(3)]
+    done = run(tmp_path / "in", tmp_path / "out", "--model", model, "--strength", 0, "--image", kind)
+    assert "alpha channel" not in done.stderr
+    for n in range(3):
+        found, _ = read(tmp_path / "out" / f"{n}.{kind}")
+        if kind == "png":  # OpenImageIO multiplies by alpha
+            with av.open(str(tmp_path / "out" / f"{n}.png")) as container:
+                found = next(container.decode(video=0)).to_ndarray(
+                    format="rgba" if dtype is np.uint8 else "rgba64le"
+                )
+        assert found.dtype == dtype
+        assert np.array_equal(found[..., 3], wanted[n][..., 3])
+        if kind == "png":
+            assert np.array_equal(found, wanted[n])
+
+
+def test_a_video_becomes_a_sequence_and_comes_back(model: Path, tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / "png").mkdir(exist_ok=True)
+        write_rgb((noise(n) * 255).astype(np.uint8), tmp_path / "png" / f"{n}.png")
+    common = ("--model", model, "--strength", 0)
+    run(tmp_path / "png", tmp_path / "in.mkv", *common, "--encoder", "ffv1", "--chroma", "444")
+    done = run(tmp_path / "in.mkv", tmp_path / "exr", *common, "--image", "exr")
+    assert "EXR is scene-linear: the picture goes there by the inverse of sRGB's curve" in done.stderr
+    assert images_in(tmp_path / "exr") == ["000000.exr", "000001.exr", "000002.exr"]
+    run(tmp_path / "in.mkv", tmp_path / "dpx", *common, "--image", "dpx")
+    for n in range(3):
+        wanted = read_image(tmp_path / "png" / f"{n}.png").astype(np.float32) / 255
+        np.testing.assert_allclose(read_plate(tmp_path / "exr" / f"{n:06d}.exr"), wanted, atol=0.02)
+    done = run(tmp_path / "exr", tmp_path / "out.mkv", *common)
+    assert "EXR is shown as a display has it" in done.stderr
+
+
+def test_mattes_in_exr_are_numbers(model: Path, tmp_path: Path) -> None:
+    source = exr_shot(tmp_path / "in")
+    run(source, tmp_path / "out", "--model", model, "--output", "derained,occlusion")
+    pixels, spec = read(tmp_path / "out.occlusion" / "shot.1003.exr")
+    assert spec.channelnames == ("R", "G", "B")
+    assert np.array_equal(pixels[..., 0], pixels[..., 2])
+
+
+def test_the_order_of_names_is_natural_and_gaps_are_told(model: Path, tmp_path: Path) -> None:
+    for n in (1, 2, 10, 11, 3):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        write_rgb(np.full((HEIGHT, WIDTH, 3), 10 * n, np.uint8), tmp_path / "in" / f"f{n}.png")
+    assert images_in(tmp_path / "in") == ["f1.png", "f2.png", "f3.png", "f10.png", "f11.png"]
+    done = run(tmp_path / "in", tmp_path / "out.mkv", "--model", model)
+    said = "vsj4r: number 4 to 9 is missing after f3.png: f10.png follows it without a gap"
+    assert said in done.stderr.splitlines()
+    assert gaps_in(["a.png", "b.png", "c1.png", "d3.png"]) == []
+    assert len(gaps_in([f"{2 * n:04d}.exr" for n in range(9)])) == 6
+
+
+def test_plates_that_cannot_be_read(model: Path, tmp_path: Path) -> None:
+    source = exr_shot(tmp_path / "in")
+    name = source / "shot.1002.exr"
+    whole = name.read_bytes()
+
+    def refused(text: str) -> None:
+        done = vsj4r("run", source, tmp_path / "out", "--model", model)
+        assert_refused(done, 1, text, tmp_path)
+
+    odd = bytearray(whole)
+    odd[whole.index(b"channels")] = 0xE4  # a name that is no text, which the library quotes
+    for content in (b"", whole[:60], whole[: len(whole) // 2], b"\0" * 500, bytes(odd)):
+        name.write_bytes(content)
+        refused(f"image {name} cannot be read")
+    write(name, noise(0, 1), "half")
+    refused(f"image {name} must have the channels R, G and B, got Y")
+    write(name, np.zeros((HEIGHT, WIDTH + 2, 3), np.float32), "half")
+    refused(f"image {name} must be 48x32 like the first, got 50x32")
+
+
+def test_a_mask_may_be_an_exr(model: Path, tmp_path: Path) -> None:
+    source = exr_shot(tmp_path / "in")
+    mask = np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    mask[:, WIDTH // 2 :] = 1
+    write(tmp_path / "mask.exr", mask, "half")
+    run(source, tmp_path / "out", "--model", model, "--mask", tmp_path / "mask.exr")
+    before, after = read(source / "shot.1002.exr")[0], read(tmp_path / "out" / "shot.1002.exr")[0]
+    assert np.array_equal(before[:, : WIDTH // 2], after[:, : WIDTH // 2])
+    assert not np.array_equal(before, after)

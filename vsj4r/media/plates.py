@@ -1,0 +1,183 @@
+"""Images of the film world, through OpenImageIO: OpenEXR and DPX in, these and TIFF out.
+
+| File | The network is shown                      | What is written                                      |
+|------|-------------------------------------------|------------------------------------------------------|
+| EXR  | R, G, B (scene-linear) through sRGB's     | the change brought back through the curve; a sample  |
+|      | curve, above 1 too, and mirrored below 0  | that did not change keeps its bits; half stays half  |
+| DPX  | its code values as they are, 8 to 16 bits | code values of the same depth                        |
+
+Whatever else a file of the input has goes into the output of the same kind: other channels (alpha, depth and
+the rest), windows, and what it says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.room import check_frame_fits
+
+EXR, DPX, TIFF = ".exr", ".dpx", ".tif"
+PLATES = (EXR, DPX)
+
+_RGB = ("R", "G", "B")
+_DPX_BITS = 10  # where no input says it
+_BITS = "oiio:BitsPerSample"
+
+Pixels = NDArray[Any]
+
+
+def is_plate(path: Path) -> bool:
+    """Whether ``path`` is read here, by its name."""
+    return path.suffix.lower() in PLATES
+
+
+def plate_shape(path: Path) -> tuple[int, int, int]:
+    """Width, height and bits of a sample of the clip that ``path`` becomes: 8, 16 or 32 (floats).
+
+    Raises:
+        InputError: it cannot be read, or has no R, G and B.
+    """
+    with _opened(path) as (_, spec):
+        _rgb_of(path, spec)
+        return spec.width, spec.height, 8 * _dtype_of(spec).itemsize
+
+
+def read_plate(path: Path) -> Pixels:
+    """(H, W, 3): uint8 or uint16 over its full range, or float32 as a display would be given it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    channels, spec = _read(path)
+    colour = channels[..., _rgb_of(path, spec)]
+    return to_display(colour) if colour.dtype == np.float32 else colour
+
+
+def to_display(linear: Pixels) -> Pixels:
+    """Scene-linear float32 through sRGB's curve (IEC 61966-2-1), above 1 too, and mirrored below 0."""
+    size = np.abs(linear, dtype=np.float32)
+    curve = np.where(
+        size <= 0.0031308,
+        size * np.float32(12.92),
+        np.float32(1.055) * size ** np.float32(1 / 2.4) - np.float32(0.055),
+    )
+    return np.copysign(curve, linear).astype(np.float32, copy=False)
+
+
+def to_light(display: Pixels) -> Pixels:
+    """The inverse of ``to_display``, to rounding."""
+    size = np.abs(display, dtype=np.float32)
+    linear = np.where(
+        size <= 0.0031308 * 12.92,
+        size / np.float32(12.92),
+        ((size + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4),
+    )
+    return np.copysign(linear, display).astype(np.float32, copy=False)
+
+
+def write_plate(
+    colour: Pixels,
+    path: Path,
+    *,
+    like: Path | None = None,
+    alpha: Pixels | None = None,
+    profile: bytes = b"",
+    is_light: bool = True,
+) -> None:
+    """Write (H, W, 3) of ``read_plate``'s kind as the file that ``path``'s suffix names: EXR takes float32,
+    the others uint8 and uint16.
+
+    ``like``: the image of the input that it comes from, which gives all else where it is of the same kind;
+    ``alpha`` (H, W) of the samples of ``colour``, and the ICC ``profile``, are for a file of another kind.
+    Unless it ``is_light``, numbers go into EXR as they are.
+
+    Raises:
+        Vsj4rError: it cannot be written.
+    """
+    import OpenImageIO
+
+    suffix = path.suffix.lower()
+    if like is not None and like.suffix.lower() == suffix and suffix in PLATES:
+        channels, spec = _read(like)
+        places = _rgb_of(like, spec)
+        if colour.dtype == np.float32:
+            before = channels[..., places]
+            colour = np.where(colour == to_display(before), before, to_light(colour))
+        channels[..., places] = colour
+    else:
+        channels = to_light(colour) if suffix == EXR and is_light else colour
+        if alpha is not None:
+            channels = np.concatenate([channels, alpha[..., None]], axis=-1)
+        height, width, count = channels.shape
+        kind = "half" if suffix == EXR else str(channels.dtype)
+        spec = OpenImageIO.ImageSpec(width, height, count, kind)
+        if suffix == DPX and channels.dtype == np.uint16:
+            spec.attribute(_BITS, _DPX_BITS)
+        if profile and suffix == TIFF:
+            spec.attribute(
+                "ICCProfile", OpenImageIO.TypeDesc(f"uint8[{len(profile)}]"), np.frombuffer(profile, np.uint8)
+            )
+    output = OpenImageIO.ImageOutput.create(str(path))
+    if output is None:
+        raise Vsj4rError(f"{path.name} cannot be written: {_reason(OpenImageIO.geterror)}")
+    done = (
+        output.open(str(path), spec) and output.write_image(np.ascontiguousarray(channels)) and output.close()
+    )
+    if not done:
+        raise Vsj4rError(f"{path.name} cannot be written: {_reason(output.geterror)}")
+
+
+def _read(path: Path) -> tuple[Pixels, Any]:
+    """All channels (H, W, C), half floats as float32, and the specification."""
+    with _opened(path) as (image, spec):
+        channels = image.read_image(str(_dtype_of(spec)).replace("float32", "float"))
+        if channels is None:
+            raise InputError(f"image {path} cannot be read: {_reason(image.geterror)}")
+        return channels.reshape(spec.height, spec.width, spec.nchannels), spec
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    import OpenImageIO
+
+    image = OpenImageIO.ImageInput.open(str(path.absolute()))
+    if image is None:
+        raise InputError(f"image {path} cannot be read: {_reason(OpenImageIO.geterror)}")
+    try:
+        spec = image.spec()
+        if spec.deep:
+            raise InputError(f"image {path} has deep samples: flatten it first")
+        check_frame_fits(path, spec.width, spec.height * -(-spec.nchannels // 3))
+        yield image, spec
+    except (UnicodeDecodeError, ValueError, RuntimeError, MemoryError) as error:
+        raise InputError(f"image {path} cannot be read: it is damaged") from error
+    finally:
+        image.close()
+
+
+def _reason(say: Callable[[], str]) -> str:
+    """What the library says, which may quote a damaged file."""
+    try:
+        return " ".join(say().split()) or "it is damaged"
+    except UnicodeDecodeError:
+        return "it is damaged"
+
+
+def _dtype_of(spec: Any) -> np.dtype[Any]:
+    names = {"uint8": np.uint8, "uint16": np.uint16, "half": np.float32, "float": np.float32}
+    return np.dtype(names.get(str(spec.format), np.float32))
+
+
+def _rgb_of(path: Path, spec: Any) -> list[int]:
+    """Where its R, G and B are."""
+    names = list(spec.channelnames)
+    if not set(_RGB) <= set(names):
+        raise InputError(f"image {path} must have the channels R, G and B, got {', '.join(names)}")
+    return [names.index(name) for name in _RGB]
