@@ -1,9 +1,11 @@
-"""What the filter costs beside the network: vspipe's whole process against bare inference of as many frames.
+"""What the filter costs beside the network: the whole process of vspipe, and of `vsj4r run` with x264,
+against bare inference of as many frames.
 
-    python scripts/benchmark.py --model j4r --frames 100 --size 960x540
+    python -m scripts.benchmark --model j4r --frames 240 --size 960x540
 
-Both are run in turn, several times; medians and their ratio are printed and, with --json, written.
-Nothing else should be running. The clip is made here and is the same at every run.
+They are run in turn, several times; medians and their ratios are printed and, with --json, written: of the
+clock, and of CPU time, which says more where something else is running. The clip is made here and is the
+same at every run.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,7 +21,7 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import imageio_ffmpeg
 import numpy as np
@@ -43,7 +46,12 @@ def make_clip(path: Path, size: str, frames: int) -> None:
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *arguments, "-c:v", "libx264", str(path)], check=True)
 
 
-def bare_seconds(model: str, width: int, height: int, frames: int, threads: int) -> float:
+class Seconds(NamedTuple):
+    clock: float
+    cpu: float
+
+
+def bare_seconds(model: str, width: int, height: int, frames: int, threads: int) -> Seconds:
     """Inference alone: compiled before, two sets of planes in turn, one state carried through all frames."""
     found = find_model(model)
     multiple = found.spec.multiple
@@ -59,21 +67,21 @@ def bare_seconds(model: str, width: int, height: int, frames: int, threads: int)
     ]
     state = engine.new_state()
     engine.step(planes[0], planes[1], state)
-    began = time.perf_counter()
+    began, before = time.perf_counter(), time.process_time()
     for t in range(frames):
         engine.step(planes[t % 2], planes[(t + 1) % 2], state)
-    return time.perf_counter() - began
+    return Seconds(time.perf_counter() - began, time.process_time() - before)
 
 
-def vspipe_seconds(script: Path) -> float:
-    """The whole process, start and end included."""
+def process_seconds(command: list[str]) -> Seconds:
+    """A whole process with its children, start and end included. ``command``: one of this environment's."""
     scripts = sysconfig.get_path("scripts")
     env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    began = time.perf_counter()
-    subprocess.run(
-        [f"{scripts}/vspipe", str(script), "-c", "y4m", os.devnull], check=True, env=env, capture_output=True
-    )
-    return time.perf_counter() - began
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([f"{scripts}/{command[0]}", *command[1:]], check=True, env=env, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Seconds(time.perf_counter() - began, cpu)
 
 
 def benchmark(
@@ -84,32 +92,41 @@ def benchmark(
     threads: Annotated[int, typer.Option(help="of inference; 0 is automatic")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
 ) -> None:
-    """Time vspipe and bare inference in turn."""
+    """Time vspipe, `vsj4r run` and bare inference in turn."""
     width, height = (int(side) for side in size.split("x"))
-    bare, piped = [], []
+    taken: dict[str, list[Seconds]] = {"vspipe": [], "run": [], "bare": []}
     with tempfile.TemporaryDirectory() as folder:
         source, script = Path(folder, "clip.mp4"), Path(folder, "clip.vpy")
         make_clip(source, size, frames)
         script.write_text(SCRIPT.format(source=str(source), model=model, threads=threads))
-        vspipe_seconds(script)  # the source filter writes its index once
+        to_pipe = ["vspipe", str(script), "-c", "y4m", os.devnull]
+        to_run = ["vsj4r", "run", str(source), f"{folder}/out.mkv", "--model", model, "--overwrite", "--json"]
+        process_seconds(
+            [*to_pipe, "-e", "1"]
+        )  # the source filter writes its index once, and the engine is kept
         for run in range(runs):
-            piped.append(vspipe_seconds(script))
-            bare.append(bare_seconds(model, width, height, frames, threads))
-            print(f"run {run + 1}/{runs}: vspipe {piped[-1]:.2f} s, bare {bare[-1]:.2f} s", file=sys.stderr)
-    ratio = statistics.median(p / b for p, b in zip(piped, bare, strict=True))
-    figures = {
+            taken["vspipe"].append(process_seconds(to_pipe))
+            taken["bare"].append(bare_seconds(model, width, height, frames, threads))
+            taken["run"].append(process_seconds(to_run))
+            told = ", ".join(f"{name} {seconds[-1].clock:.2f} s" for name, seconds in taken.items())
+            print(f"run {run + 1}/{runs}: {told}", file=sys.stderr)
+    bare = taken.pop("bare")
+    figures: dict[str, object] = {
         "model": model,
         "size": size,
         "frames": frames,
         "runs": runs,
-        "vspipe_seconds": round(statistics.median(piped), 3),
-        "bare_seconds": round(statistics.median(bare), 3),
-        "bare_fps": round(frames / statistics.median(bare), 2),
-        "ratio": round(ratio, 4),
-        "cores": os.cpu_count(),
-        "machine": platform.machine(),
-        "commit": commit(),
+        "bare_seconds": round(statistics.median(each.clock for each in bare), 3),
+        "bare_fps": round(frames / statistics.median(each.clock for each in bare), 2),
     }
+    for name, whole in taken.items():
+        pairs = list(zip(whole, bare, strict=True))
+        figures |= {
+            f"{name}_seconds": round(statistics.median(each.clock for each in whole), 3),
+            f"{name}_ratio": round(statistics.median(w.clock / b.clock for w, b in pairs), 3),
+            f"{name}_cpu_ratio": round(statistics.median(w.cpu / b.cpu for w, b in pairs), 3),
+        }
+    figures |= {"cores": os.cpu_count(), "machine": platform.machine(), "commit": commit()}
     table = Table("figure", "value")
     for name, value in figures.items():
         table.add_row(name, str(value))
