@@ -70,7 +70,9 @@ class NativeFilterHook(BuildHookInterface[Any]):
         included = {str(path): f"{PLUGIN_FOLDER}/{path.name}" for path in (library, manifest)}
         engine_library = compile_engine(root, target)
         if version == "editable":
-            shutil.copy(engine_library, root / ENGINE_FOLDER)
+            place = root / ENGINE_FOLDER / engine_library.name
+            shutil.copy(engine_library, place.with_suffix(".new"))
+            place.with_suffix(".new").replace(place)  # a process may be running the one that was there
             build_data["force_include_editable"].update(included)
         else:
             weights = (path for path in (root / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES)
@@ -106,7 +108,7 @@ def compile_engine(root: Path, target: Target) -> Path:
     """Compile vsj4r/engine/native/*.c below ``root``; gives the library, in a folder of its own."""
     source = root / ENGINE_FOLDER
     library = source / "built" / target.triple / target.engine_library
-    compile_c(target, source, library, "-O3")
+    compile_c(target, source, library, "-O3", "-ffp-contract=off")  # the same bits on every CPU
     return library
 
 

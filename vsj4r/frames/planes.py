@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from vsj4r.engine.base import Floats, Plane, StepSpec, Tensors
+from vsj4r.engine.native import planes as native
 from vsj4r.frames.chroma import from_half, shrunk, to_half
 from vsj4r.frames.formats import Codes, Geometry
 from vsj4r.frames.matrix import BT709, to_rgb, to_yuv
@@ -104,6 +105,10 @@ class Converter:
     def _add_plane(self, plane: Plane, change: Floats, scale: np.float32, target: Plane) -> None:
         height, width = plane.shape
         top = np.float32(self._format.peak)
+        if self._format.sample != "float" and native.takes(plane, change, target):
+            if not native.add(plane, change, float(scale), float(top), target):
+                raise FloatingPointError("the residual is not finite")
+            return
         with np.errstate(invalid="raise"):
             for rows in _strips(height, width):
                 count = rows.stop - rows.start
@@ -127,6 +132,10 @@ class Converter:
     def _normalise(self, plane: Plane, codes: Codes, target: Floats) -> None:
         """Into the top left of ``target``, the edge repeated beyond."""
         height, width = plane.shape
+        if self._format.sample != "float" and native.takes(plane, target):
+            native.to_floats(plane, codes.zero, codes.span, target[:, :width])
+            _repeat_edge(target, height, width)
+            return
         for rows in _strips(height, width):
             part = target[rows, :width]
             if self._format.sample == "float":

@@ -24,3 +24,20 @@ void j4r_motion_find(Motion *motion, const uint8_t *now, const uint8_t *ref, int
 {
     motion_find(motion, now, ref, flow);
 }
+
+void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, float zero, float span,
+                          float *to, ptrdiff_t to_pitch)
+{
+    if (bytes == 1)
+        planes_to_floats_8(plane, pitch, height, width, zero, span, to, to_pitch);
+    else
+        planes_to_floats_16(plane, pitch, height, width, zero, span, to, to_pitch);
+}
+
+int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, const float *change,
+                   ptrdiff_t change_pitch, float scale, float top, void *to, ptrdiff_t to_pitch)
+{
+    if (bytes == 1)
+        return planes_add_8(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
+    return planes_add_16(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
+}

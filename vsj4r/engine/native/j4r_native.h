@@ -3,6 +3,7 @@
 #define J4R_NATIVE_H
 
 #include "motion.h"
+#include "planes.h"
 
 #ifdef _WIN32
 #define J4R_EXPORT __declspec(dllexport)
@@ -16,5 +17,12 @@ J4R_EXPORT Motion *j4r_motion_open(int height, int width, int scale);
 J4R_EXPORT void j4r_motion_close(Motion *motion);
 J4R_EXPORT void j4r_motion_luma(Motion *motion, const float *y, uint8_t *luma);
 J4R_EXPORT void j4r_motion_find(Motion *motion, const uint8_t *now, const uint8_t *ref, int16_t *flow);
+
+/* See planes.h; `bytes` of a sample: 1 or 2. */
+J4R_EXPORT void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, float zero,
+                                     float span, float *to, ptrdiff_t to_pitch);
+J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width,
+                              const float *change, ptrdiff_t change_pitch, float scale, float top, void *to,
+                              ptrdiff_t to_pitch);
 
 #endif

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, c_char, c_float, c_int, c_int16, c_uint8
+from ctypes import POINTER, c_char, c_float, c_int, c_int16, c_ssize_t, c_uint8, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -12,21 +12,27 @@ _NAMES = {"win32": "j4r_native.dll", "darwin": "libj4r_native.dylib"}
 PATH = Path(__file__).with_name(_NAMES.get(sys.platform, "libj4r_native.so"))
 
 _Opaque = POINTER(c_char)
+_PLANE = (c_int, c_void_p, c_ssize_t, c_int, c_int)
 _SIGNATURES = {
     "j4r_motion_version": (c_int, ()),
     "j4r_motion_open": (_Opaque, (c_int, c_int, c_int)),
     "j4r_motion_close": (None, (_Opaque,)),
     "j4r_motion_luma": (None, (_Opaque, POINTER(c_float), POINTER(c_uint8))),
     "j4r_motion_find": (None, (_Opaque, POINTER(c_uint8), POINTER(c_uint8), POINTER(c_int16))),
+    "j4r_planes_to_floats": (None, (*_PLANE, c_float, c_float, c_void_p, c_ssize_t)),
+    "j4r_planes_add": (c_int, (*_PLANE, c_void_p, c_ssize_t, c_float, c_float, c_void_p, c_ssize_t)),
 }
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The library with the types of its functions; None where the package was installed without it."""
+    """The library with the types of its functions; None where the package was installed without it, or, in
+    a checkout, with one of an older source."""
     if not PATH.is_file():
         return None
     loaded = ctypes.CDLL(str(PATH))
+    if not all(hasattr(loaded, name) for name in _SIGNATURES):
+        return None
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(loaded, name)
         function.restype, function.argtypes = result, arguments
