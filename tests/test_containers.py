@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tests import media
 from tests.running import derain_quickly
+from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.languages import spell_language
 from vsj4r.media.muxing import sound_becomes
@@ -67,6 +68,11 @@ def decoded(path: Path, place: int) -> tuple[str, NDArray[np.float64]]:
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm", ".avi", ".nut", ".ts"])
 @pytest.mark.parametrize("source", ["matroska", "quicktime", "disc"])
+@tried(
+    "Streams and tags",
+    "31 codecs of sound, into each container that takes them",
+    "decoded again, the same sound",
+)
 def test_every_sound_is_decoded_again(
     request: pytest.FixtureRequest, model: Path, tmp_path: Path, source: str, suffix: str
 ) -> None:
@@ -114,6 +120,12 @@ def test_every_sound_is_decoded_again(
         (".mkv", "", "", ""),
     ],
 )
+@tried(
+    "Streams and tags",
+    "sound that the container does not hold, such as PCM of a Blu-ray",
+    "converted without loss where that can be, with a line",
+    after="[nmaahcmm#69](https://github.com/NMAAHC/nmaahcmm/issues/69)",
+)
 def test_what_is_not_held_becomes_what_is(suffix: str, codec: str, samples: str, becomes: str) -> None:
     stream = Stream(index=1, kind="audio", codec=codec, sample_format=samples)
     assert sound_becomes(container_for(Path(f"out{suffix}")), stream) == becomes
@@ -135,5 +147,6 @@ def test_what_is_not_held_becomes_what_is(suffix: str, codec: str, samples: str,
         ("x", "mp4", ""),
     ],
 )
+@tried("Streams and tags", "languages in two and three letters", "as the container spells them")
 def test_languages_are_spelled_as_a_container_spells_them(tag: str, muxer: str, spelled: str) -> None:
     assert spell_language(tag, muxer) == spelled

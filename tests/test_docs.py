@@ -162,3 +162,10 @@ def test_figures_of_the_models_are_the_published_ones(page: str) -> None:
 def test_every_page_is_in_the_navigation() -> None:
     named = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8")))
     assert named == {str(page.relative_to(DOCS).as_posix()) for page in PAGES}
+
+
+def test_the_page_of_what_was_tried_is_what_the_tests_say() -> None:
+    from scripts.compatibility import PAGE, page, rows
+
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m scripts.compatibility"
+    assert len({row.test for row in rows()}) >= 60

@@ -10,10 +10,14 @@ import pytest
 from tests import media
 from tests.cli import batch, run
 from tests.tiny_model import write_tiny_model
+from tests.tried import tried
 
 
 @pytest.mark.parametrize(
     ("encoder", "suffix"), [("x265", ".mkv"), ("x265", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")]
+)
+@tried(
+    "Picture and colour", "HDR10 mastering display and light levels", "in the bitstream and in the container"
 )
 def test_hdr10_is_kept(tmp_path: Path, encoder: str, suffix: str) -> None:
     model = write_tiny_model(tmp_path)
@@ -42,6 +46,7 @@ def test_what_is_no_hdr10_does_not_become_it(tmp_path: Path) -> None:
         ("smpte2084", "yuv420p", ".mkv", "h264"),
     ],
 )
+@tried("Picture and colour", "10 bit PQ and HLG", "HEVC of 10 bits where no encoder is named")
 def test_hdr_is_hevc_where_no_encoder_is_named(
     tmp_path: Path, transfer: str, pixels: str, suffix: str, codec: str
 ) -> None:

@@ -18,6 +18,7 @@ import vapoursynth as vs
 from PIL import Image
 
 from tests.cli import assert_refused, batch, run, vsj4r
+from tests.tried import tried
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
 from vsj4r.media.images import write_rgb
@@ -78,6 +79,11 @@ def profile_in(path: Path) -> bytes:
         ("a.webp", "RGB"),
     ],
 )
+@tried(
+    "Images",
+    "PNG, JPEG, TIFF and WebP with an ICC profile, in RGB, grey, palette and alpha",
+    "read as any image; the profile is in the PNG that comes out",
+)
 def test_the_icc_profile_of_an_image_is_kept(model: Path, tmp_path: Path, name: str, mode: str) -> None:
     source = saved(tmp_path / "in" / name, picture().convert(mode), icc_profile=profile())
     run(source.parent, tmp_path / "out", "--model", model)
@@ -88,6 +94,7 @@ def test_the_icc_profile_of_an_image_is_kept(model: Path, tmp_path: Path, name: 
         assert image.info["icc_profile"] == profile()
 
 
+@tried("Images", "16 bit and animated PNG with an ICC profile", "the profile is kept")
 def test_profiles_of_16_bit_and_of_animated_png(model: Path, tmp_path: Path) -> None:
     packed = b"x\0\0" + zlib.compress(profile())
     write_rgb(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "0.png"), [(b"iCCP", packed)])
@@ -99,6 +106,7 @@ def test_profiles_of_16_bit_and_of_animated_png(model: Path, tmp_path: Path) -> 
         assert read_image(tmp_path / "out" / f"{n}.png").dtype == np.uint16
 
 
+@tried("Images", "one image in place of a video", "one image of its name")
 def test_one_image_is_a_folder_of_one(model: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -111,6 +119,7 @@ def test_one_image_is_a_folder_of_one(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp"])
+@tried("Images", "animated PNG and WebP", "read as a video")
 def test_an_animated_image_is_a_video(model: Path, tmp_path: Path, name: str) -> None:
     frames = [picture(40 * n) for n in range(1, 4)]
     source = saved(tmp_path / name, save_all=True, append_images=frames, duration=40, icc_profile=profile())
@@ -119,6 +128,11 @@ def test_an_animated_image_is_a_video(model: Path, tmp_path: Path, name: str) ->
         assert sum(1 for _ in container.decode(video=0)) == 4
 
 
+@tried(
+    "Faults of libraries, worked round",
+    "PyAV 19: `frame.side_data` of a PNG with an ICC profile ends the process",
+    "the profile is read from the file itself (`media/image_head.py`)",
+)
 def test_images_with_a_profile_are_read_everywhere(model: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path / "in" / "a.png", icc_profile=profile()).parent
     run(folder, tmp_path / "out.mkv", "--model", model)
@@ -129,6 +143,7 @@ def test_images_with_a_profile_are_read_everywhere(model: Path, tmp_path: Path) 
     assert read_clip(folder).shape == (1, 32, 48, 3)
 
 
+@tried("Images", "PNG with cICP, gAMA and cHRM", "kept in PNG")
 def test_what_a_png_says_of_its_colours_is_kept(model: Path, tmp_path: Path) -> None:
     said = [(b"cICP", b"\x09\x10\x00\x01"), (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", bytes(32))]
     write_rgb(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "a.png"), said)
@@ -138,6 +153,7 @@ def test_what_a_png_says_of_its_colours_is_kept(model: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("mode", "space"), [("L", b"GRAY"), ("CMYK", b"CMYK")])
+@tried("Images", "an ICC profile for grey or CMYK", "left out, with a line")
 def test_a_profile_that_is_not_for_rgb_is_left_out_aloud(
     model: Path, tmp_path: Path, mode: str, space: bytes
 ) -> None:
@@ -158,6 +174,7 @@ def test_a_video_has_no_icc_profile(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
+@tried("Images", "PNG, JPEG, TIFF and WebP in the eight EXIF orientations", "derained as it is shown")
 def test_orientation_beside_a_profile(tmp_path: Path, name: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -177,6 +194,7 @@ def test_orientation_beside_a_profile(tmp_path: Path, name: str, orientation: in
     assert np.abs(shown.astype(int) - expected).mean() < 8
 
 
+@tried("Images", "a folder of images of several sizes", "refused before the first frame; the image is named")
 def test_another_size_is_refused_before_the_first_frame(model: Path, tmp_path: Path) -> None:
     for n in range(40):
         saved(tmp_path / "in" / f"{n:02d}.png", picture().resize((20, 32)) if n in (7, 30) else None)
@@ -188,6 +206,7 @@ def test_another_size_is_refused_before_the_first_frame(model: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
+@tried("Damage", "an image that is cut short", "refused before the first frame")
 def test_an_image_that_is_cut_short_is_refused_at_once(model: Path, tmp_path: Path, name: str) -> None:
     saved(tmp_path / "in" / "0.png")
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 48, 3)).astype(np.uint8))
@@ -197,6 +216,7 @@ def test_an_image_that_is_cut_short_is_refused_at_once(model: Path, tmp_path: Pa
     assert_refused(done, 1, f"image {path} cannot be read: the file is cut short", tmp_path)
 
 
+@tried("Damage", "a JPEG that is cut short", "read as far as it goes, with a line")
 def test_a_jpeg_that_is_cut_short_is_read_with_a_line(model: Path, tmp_path: Path) -> None:
     path = saved(tmp_path / "in" / "a.jpg")
     path.write_bytes(path.read_bytes()[:-60])
@@ -239,6 +259,11 @@ def test_any_head_is_read_or_refused(tmp_path: Path) -> None:
     ],
     ids=str,
 )
+@tried(
+    "Damage",
+    "a header that claims frames of any size",
+    "refused in one line, before memory is taken",
+)
 def test_a_header_that_says_anything_takes_no_memory(
     model: Path, tmp_path: Path, size: tuple[int, int], text: str
 ) -> None:
@@ -251,6 +276,11 @@ def test_a_header_that_says_anything_takes_no_memory(
     assert_refused(done, 1, f"{path} {text}", tmp_path)
 
 
+@tried(
+    "Damage",
+    "an image with a whole head and damaged data",
+    "one line that names it; a batch goes on with its other files, and does not try again",
+)
 def test_a_picture_that_is_damaged_behind_its_head_is_the_inputs_fault(model: Path, tmp_path: Path) -> None:
     """A batch does not try it again; no traceback's class is in the line."""
     (tmp_path / "in").mkdir()

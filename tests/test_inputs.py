@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from tests.cli import assert_refused, run, vsj4r
 from tests.media import QUICK, ffmpeg, picture, seconds_of_frames
+from tests.tried import tried
 from vsj4r.errors import InputError
 from vsj4r.media import index
+from vsj4r.media.probe import probe
 from vsj4r.media.sources import open_source, to_rgb
 
 SINE = ("-f", "lavfi", "-i", "sine=d=1")
@@ -67,18 +69,33 @@ def interlaced(path: Path, *, since: int = 0, codec: str = "mpeg2video") -> Path
 
 class TestInterlaced:
     @pytest.mark.parametrize("codec", ["mpeg2video", "libx264", "ffv1"])
+    @tried(
+        "Picture and colour",
+        "interlaced video",
+        "refused before the first frame; the line names `--assume-progressive` and a deinterlacer",
+    )
     def test_it_is_refused_with_what_to_do(self, model: Path, tmp_path: Path, codec: str) -> None:
         source = interlaced(tmp_path / "a.mkv", codec=codec)
         done = vsj4r("run", source, tmp_path / "out.mkv", "--model", model)
         said = f"{source} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script); "
         assert_refused(done, 1, f"{said}where only its flags say so (PsF), --assume-progressive", tmp_path)
 
+    @tried(
+        "Picture and colour",
+        "video that becomes interlaced on the way",
+        "refused before the first frame, once",
+    )
     def test_on_the_way_it_is_told_before_the_first_frame(self, tmp_path: Path) -> None:
         source = interlaced(tmp_path / "a.ts", since=12)
         with pytest.raises(InputError, match=r"a\.ts is interlaced from frame 1[12] on: deinterlace"):
             open_source(source)
 
     @pytest.mark.parametrize("since", [0, 12])
+    @tried(
+        "Picture and colour",
+        "progressive frames that are flagged as interlaced (PsF, some DV)",
+        "derained with `--assume-progressive`",
+    )
     def test_flags_that_are_wrong_can_be_overruled(self, model: Path, tmp_path: Path, since: int) -> None:
         source = interlaced(tmp_path / "a.ts", since=since)
         run(source, tmp_path / "out.mkv", "--model", model, "--assume-progressive")
@@ -112,6 +129,12 @@ class TestTags:
             ("b.mkv", ["-c:v", "libx264rgb", "-qp", "0"]),
         ],
     )
+    @tried(
+        "Picture and colour",
+        "RGB that says it has a YUV matrix (DNxHR, FFV1, Animation)",
+        "derained as RGB",
+        after="[FFMS/ffms2#283](https://github.com/FFMS/ffms2/issues/283)",
+    )
     def test_rgb_tagged_as_yuv(self, model: Path, tmp_path: Path, name: str, encoder: list[str]) -> None:
         plain, source = tmp_path / f"plain-{name}", tmp_path / name
         ffmpeg(*picture(seconds=0.2), *encoder, f"file:{plain}")
@@ -137,6 +160,7 @@ class TestTags:
             old, new = (file.streams.video[0].codec_context.colorspace for file in (before, after))
         assert new == old
 
+    @tried("Picture and colour", "YUV that says its matrix is that of RGB", "the matrix is taken as unknown")
     def test_yuv_tagged_as_rgb(self, model: Path, tmp_path: Path) -> None:
         plain, source = tmp_path / "plain.mkv", tmp_path / "a.mkv"
         ffmpeg(*picture(seconds=0.2), "-c:v", "ffv1", "-pix_fmt", "yuv420p", f"file:{plain}")
@@ -160,6 +184,11 @@ class TestTags:
         ("a.mov", "smc", "pal8"),
         ("a.avi", "cinepak", "rgb24"),
     ],
+)
+@tried(
+    "AVI, raw streams and others",
+    "Microsoft Video 1, RLE, SMC, Cinepak and other formats of few bits",
+    "decoded as RGB, though the source filter lacks them",
 )
 def test_formats_of_few_bits_are_read_as_rgb(tmp_path: Path, name: str, codec: str, layout: str) -> None:
     source = tmp_path / name
@@ -199,6 +228,12 @@ class TestDamage:
     @pytest.mark.parametrize(
         "options", [QUICK, ("-c:v", "libx265", "-x265-params", "log-level=none"), ("-c:v", "mpeg4")]
     )
+    @tried(
+        "Damage",
+        "H.264, HEVC and MPEG-4 with flipped bytes",
+        "read through, always the same; a line counts the damaged frames",
+        after="[vapoursynth/bestsource#86](https://github.com/vapoursynth/bestsource/issues/86)",
+    )
     def test_a_damaged_file_is_read_through_and_always_the_same(
         self, model: Path, tmp_path: Path, options: tuple[str, ...]
     ) -> None:
@@ -212,6 +247,7 @@ class TestDamage:
         assert len(outputs[0]) >= 30
         assert all(np.array_equal(*pair) for pair in zip(*outputs, strict=True))
 
+    @tried("Damage", "the same in a batch", "done, not tried again")
     def test_a_batch_reads_it_once(self, model: Path, tmp_path: Path) -> None:
         damaged(tmp_path / "a.mkv")
         jobs = tmp_path / "jobs.toml"
@@ -226,6 +262,11 @@ class TestDamage:
         ffmpeg(*picture(), *QUICK, "-g", "12", "-bf", "2", f"file:{source}")
         assert open_source(source).notes() == []
 
+    @tried(
+        "Transport streams",
+        "a recording that begins between two key frames",
+        "from the first frame that decodes",
+    )
     def test_a_transport_stream_that_begins_in_the_middle(self, model: Path, tmp_path: Path) -> None:
         whole, source = tmp_path / "whole.ts", tmp_path / "a.ts"
         ffmpeg(*picture(seconds=4), *SINE, *QUICK, "-g", "12", "-bf", "2", f"file:{whole}")
@@ -252,6 +293,11 @@ class TestIndex:
         assert sorted(kept.suffix for kept in cache.iterdir()) == ["", ".bsindex"]
         assert not list(home.iterdir())
 
+    @tried(
+        "AVI, raw streams and others",
+        "a file replaced by another of its name and size",
+        "read anew: the index fits a content",
+    )
     def test_another_file_of_that_name_and_size_is_read_anew(self, tmp_path: Path) -> None:
         source, other = self.long(tmp_path / "a.avi"), self.long(tmp_path / "b.avi", 90)
         size = max(source.stat().st_size, other.stat().st_size)
@@ -298,6 +344,7 @@ class TestIndex:
 
     @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders of POSIX")
     @pytest.mark.parametrize("home", ["file/in/the/way", "", None])
+    @tried("AVI, raw streams and others", "no home folder, or one that cannot be written", "works")
     def test_no_home_and_no_cache_is_no_reason_to_fail(
         self, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
     ) -> None:
@@ -350,6 +397,11 @@ class TestTimes:
             ("a.obu", ["libsvtav1", "-loglevel", "quiet"]),
         ],
     )
+    @tried(
+        "AVI, raw streams and others",
+        "raw H.264, HEVC and AV1 without a rate",
+        "25 frames a second with a line, or `--fps`",
+    )
     def test_a_raw_stream_without_a_rate(
         self, model: Path, tmp_path: Path, name: str, encoder: list[str]
     ) -> None:
@@ -364,6 +416,9 @@ class TestTimes:
         assert seconds_of_frames(tmp_path / "fast.mp4") == [Fraction(n, 50) for n in range(12)]
 
     @pytest.mark.parametrize("name", ["a.264", "a.265", "a.m2v", "a.m1v", "a.ivf", "a.obu"])
+    @tried(
+        "AVI, raw streams and others", "raw H.264, HEVC, MPEG-1, MPEG-2, IVF, OBU with a rate", "at that rate"
+    )
     def test_raw_streams_at_their_own_rate(self, tmp_path: Path, name: str) -> None:
         codec = {".264": "libx264", ".265": "libx265", ".ivf": "libvpx-vp9", ".obu": "libsvtav1"}
         encoder = codec.get(Path(name).suffix, "mpeg2video" if name == "a.m2v" else "mpeg1video")
@@ -391,6 +446,12 @@ class TestTimes:
         assert_refused(done, 2, "fps must be a number such as 25 or 30000/1001", tmp_path)
 
     @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)])
+    @tried(
+        "Times",
+        "24000/1001 and the like in Matroska, whose ticks are milliseconds",
+        "constant in MP4",
+        after="[FFMS/ffms2#8](https://github.com/FFMS/ffms2/issues/8), [staxrip#932](https://github.com/staxrip/staxrip/issues/932)",
+    )
     def test_film_in_milliseconds_is_constant_in_mp4(
         self, model: Path, tmp_path: Path, rate: Fraction
     ) -> None:
@@ -403,6 +464,7 @@ class TestTimes:
         run(source, tmp_path / "out.mkv", "--model", model)
         assert seconds_of_frames(tmp_path / "out.mkv") == seconds_of_frames(source)
 
+    @tried("Times", "a variable rate", "kept frame by frame")
     def test_a_rate_that_varies_a_little_still_varies(self, model: Path, tmp_path: Path) -> None:
         times: list[int | None] = [n * 42 + (0, 2, -1, 1)[n % 4] for n in range(40)]
         times[0] = 0
@@ -410,6 +472,9 @@ class TestTimes:
         run(source, tmp_path / "out.mp4", "--model", model)
         assert seconds_of_frames(tmp_path / "out.mp4") == [Fraction(time or 0, 1000) for time in times]
 
+    @tried(
+        "Times", "a frame that is to be shown no later than the one before", "times made to rise, with a line"
+    )
     def test_times_that_do_not_rise_are_made_to(self, model: Path, tmp_path: Path) -> None:
         times: list[int | None] = [n * 40 for n in range(25)]
         times[12] = 440
@@ -418,6 +483,7 @@ class TestTimes:
         assert said in done.stderr.splitlines()
         assert seconds_of_frames(tmp_path / "out.mkv") == [Fraction(n, 25) for n in range(25)]
 
+    @tried("Transport streams", "the clock of 33 bits begins anew", "times go on")
     def test_a_clock_that_wraps(self, model: Path, tmp_path: Path) -> None:
         """The clock of a transport stream has 33 bits: it begins anew after 26.5 hours."""
         source = tmp_path / "a.ts"
@@ -428,6 +494,12 @@ class TestTimes:
         assert times[-1] - times[0] == pytest.approx(47 / 24, abs=0.001)
 
 
+@tried(
+    "Matroska and WebM",
+    "PixelCrop",
+    "cut off, as players do, with a line",
+    after="[mpv#15800](https://github.com/mpv-player/mpv/issues/15800)",
+)
 def test_what_the_container_hides_is_cut_off(model: Path, tmp_path: Path) -> None:
     """As players do; Matroska's PixelCropLeft and PixelCropRight in the place of its aspect."""
     source = tmp_path / "a.mkv"
@@ -448,6 +520,12 @@ def test_what_the_container_hides_is_cut_off(model: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("aspect", ["2:1", "16:9"])
+@tried(
+    "Matroska and WebM",
+    "an aspect of the container that the bitstream contradicts",
+    "the container counts, as in players",
+    after="[mpv#2259](https://github.com/mpv-player/mpv/issues/2259)",
+)
 def test_the_shape_of_the_container_overrules_the_bitstream(model: Path, tmp_path: Path, aspect: str) -> None:
     plain, source, output = (tmp_path / f"{name}.mkv" for name in ("plain", "a", "out"))
     ffmpeg(*picture(seconds=0.2), "-vf", "setsar=1", *QUICK, f"file:{plain}")
@@ -458,3 +536,47 @@ def test_the_shape_of_the_container_overrules_the_bitstream(model: Path, tmp_pat
         with av.open(str(path)) as container:
             shapes.append(Fraction(str(container.streams.video[0].display_aspect_ratio)))
     assert shapes == [Fraction(aspect.replace(":", "/"))] * 2
+
+
+def shown_and_heard(path: Path) -> tuple[list[float], int]:
+    """When frames are shown, and how many samples of sound are heard: what a player gives."""
+    with av.open(str(path)) as container:
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+    with av.open(str(path)) as container:
+        return [float(frame.time or 0) for frame in container.decode(video=0)], samples
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+@pytest.mark.parametrize("cut", ["both", "sound", "late sound"])
+@tried(
+    "MP4 and MOV",
+    "an edit list that hides a beginning of the picture or the sound, or delays the sound",
+    "what a player shows, nothing else, into .mkv too",
+    after="[HandBrake#752](https://github.com/HandBrake/HandBrake/issues/752)",
+)
+def test_what_an_edit_list_hides_does_not_come_back(
+    model: Path, tmp_path: Path, cut: str, suffix: str
+) -> None:
+    whole, source, output = tmp_path / "whole.mp4", tmp_path / "cut.mp4", tmp_path / f"out{suffix}"
+    sound = ["-f", "lavfi", "-i", "sine=d=2"]
+    ffmpeg(*picture(seconds=2, rate=25), *sound, *QUICK, "-g", "100", "-c:a", "aac", f"file:{whole}")
+    maps = ["-map", "0:v", "-map", "1:a"]
+    inputs = {
+        "both": ["-ss", "0.72", "-i", f"file:{whole}"],
+        "sound": ["-i", f"file:{whole}", "-ss", "1.01", "-i", f"file:{whole}", *maps],
+        "late sound": ["-i", f"file:{whole}", "-itsoffset", "0.5", "-i", f"file:{whole}", *maps],
+    }
+    ffmpeg(*inputs[cut], "-c", "copy", f"file:{source}")
+    run(source, output, "--model", model)
+    (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
+    assert samples == heard
+    assert times == pytest.approx(before, abs=0.001)
+
+
+@tried("Matroska and WebM", "anamorphic AV1 of our own, derained again", "the aspect stays")
+def test_the_shape_of_av1_stays_twice(model: Path, tmp_path: Path) -> None:
+    source, once, twice = tmp_path / "a.mkv", tmp_path / "once.webm", tmp_path / "twice.mkv"
+    ffmpeg(*picture(seconds=0.2), "-vf", "setsar=4/3", *QUICK, f"file:{source}")
+    run(source, once, "--model", model)
+    run(once, twice, "--model", model)
+    assert [probe(path).video.sample_aspect for path in (source, once, twice)] == [Fraction(4, 3)] * 3

@@ -10,6 +10,7 @@ import pytest
 
 from tests import media
 from tests.running import derain_quickly
+from tests.tried import tried
 from vsj4r.media.images import write_rgb
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, Stream, probe
@@ -105,6 +106,11 @@ def make(path: Path, how: Made) -> Path:
 
 @pytest.mark.parametrize("suffix", OUTPUTS)
 @pytest.mark.parametrize("name", SOURCES)
+@tried(
+    "Streams and tags",
+    "MKV, WebM, MP4, MOV, AVI, TS, M2TS, NUT, MXF into six containers: each stream, tag and flag",
+    "it is there, or a line says that it is not",
+)
 def test_it_is_there_or_a_line_says_that_it_is_not(
     made: dict[str, Path], model: Path, tmp_path: Path, name: str, suffix: str
 ) -> None:

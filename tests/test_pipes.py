@@ -14,6 +14,7 @@ import pytest
 
 from tests import media
 from tests.cli import Done, assert_refused, command, leftovers, run, vsj4r
+from tests.tried import tried
 from vsj4r.media.encoders import ffmpeg_executable
 from vsj4r.media.y4m import parse_head
 
@@ -51,6 +52,7 @@ PIXELS = [
 
 
 @pytest.mark.parametrize("pixels", PIXELS)
+@tried("AVI, raw streams and others", "y4m of every format, from and to a pipe", "exact")
 def test_all_that_y4m_names_goes_through_to_the_bit(model: Path, pixels: str) -> None:
     sent = y4m("-pix_fmt", pixels, seconds=0.1)
     done = piped(sent, "--model", model, "--strength", 0)

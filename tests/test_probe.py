@@ -10,6 +10,7 @@ import av
 import pytest
 
 from tests.media import ffmpeg, picture
+from tests.tried import tried
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.probe import Stream, choose_video, probe
 from vsj4r.run.derain import Job, Started, derain
@@ -38,6 +39,7 @@ def video(index: int, *flags: str, codec: str = "h264", width: int = 64, frames:
         ([Stream(0, "audio", "aac")], None),
     ],
 )
+@tried("Streams and tags", "several video streams, covers, thumbnails", "the stream that a player plays")
 def test_the_stream_that_a_player_would_play_counts(streams: list[Stream], chosen: int | None) -> None:
     found = choose_video(streams, one_frame=lambda stream: stream.frames == 1)
     assert (found and found.index) == chosen
@@ -45,6 +47,7 @@ def test_the_stream_that_a_player_would_play_counts(streams: list[Stream], chose
 
 @pytest.mark.parametrize("name", ["a.mov", "a.mkv", "a.nut"])
 @pytest.mark.parametrize("codec", ["mjpeg", "png"])
+@tried("MP4 and MOV", "a thumbnail as first stream, flagged as default", "the picture that moves")
 def test_a_thumbnail_does_not_count(tmp_path: Path, name: str, codec: str) -> None:
     path = tmp_path / name
     inputs = [*picture(seconds=0.04, size="320x240"), *picture(seconds=0.5)]
@@ -54,6 +57,7 @@ def test_a_thumbnail_does_not_count(tmp_path: Path, name: str, codec: str) -> No
     assert (found.video.index, found.video.codec) == (1, "h264")
 
 
+@tried("Transport streams", "several programs", "the program of the largest picture; the others are named")
 def test_programs_of_a_transport_stream(tmp_path: Path) -> None:
     path = tmp_path / "two.ts"
     inputs = [*picture(seconds=0.5), *picture(seconds=0.5, size="192x128")]
@@ -88,6 +92,7 @@ def test_a_raw_stream_that_says_its_rate(tmp_path: Path) -> None:
     assert (found.rate, found.rate_is_guess) == (Fraction(30), False)
 
 
+@tried("Damage", "a Matroska head with nothing behind it", "one line")
 def test_damage_is_told_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     path.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(500))

@@ -13,6 +13,7 @@ from tests import media
 from tests.cli import run
 from tests.clips import bytes_of, noise_clip, planes_of
 from tests.tiny_model import write_tiny_model
+from tests.tried import tried
 from vsj4r.media.reading import read_image
 from vsj4r.media.rotation import turn_upright, upright
 from vsj4r.run.filtering import derained_clips
@@ -78,6 +79,7 @@ def display_matrix(path: Path) -> tuple[int, int]:
         (".mkv", "90 mirror"),
     ],
 )
+@tried("MP4 and MOV", "a phone's upright video", "derained as it is shown, stored as it was")
 def test_rain_falls_down_and_the_file_lies_as_it_lay(
     model: Path, tmp_path: Path, turn: str, suffix: str
 ) -> None:
@@ -95,6 +97,11 @@ def test_rain_falls_down_and_the_file_lies_as_it_lay(
         assert all(np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
 
 
+@tried(
+    "AVI, raw streams and others",
+    "the same into a container that cannot turn",
+    "written upright, with a line",
+)
 def test_a_container_that_cannot_turn_gets_upright_frames(model: Path, tmp_path: Path) -> None:
     source = turned_file(tmp_path, "90")
     expected = tmp_path / "expected.nut"

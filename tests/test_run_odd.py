@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
+from tests.tried import tried
 from vsj4r.media.probe import main_video
 
 CUT = "format=yuv444p,crop=95:63,format=yuv420p"
@@ -35,6 +36,7 @@ def batched(source: Path, output: Path, model: Path, encoder: str) -> None:
     batch(output.parent)
 
 
+@tried("Picture and colour", "full range", "stays full where the encoder has it")
 def test_full_range_stays_what_it_is(model: Path, tmp_path: Path) -> None:
     source = tmp_path / "full.mp4"
     full = "scale=out_range=pc,setparams=range=pc:colorspace=bt709"
@@ -61,6 +63,7 @@ def range_of(path: Path) -> int:
     ("name", "encoder", "first"),
     [("raw.h264", "libx264", 0), ("raw.m2v", "mpeg2video", None), ("old.avi", "mpeg4", None)],
 )
+@tried("Times", "frames without a time", "shown at the rate")
 def test_frames_without_a_time_are_shown_at_the_rate(
     model: Path, tmp_path: Path, name: str, encoder: str, first: int | None
 ) -> None:
@@ -72,6 +75,7 @@ def test_frames_without_a_time_are_shown_at_the_rate(
     assert first is None or stamps[0] == first
 
 
+@tried("Times", "frames before time 0", "in step with the sound")
 def test_times_before_zero_stay_in_step_with_the_sound(model: Path, tmp_path: Path) -> None:
     """A recording that begins in the last second before the clock of transport streams wraps."""
     source = tmp_path / "wrap.ts"
@@ -91,6 +95,7 @@ def test_times_before_zero_stay_in_step_with_the_sound(model: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
+@tried("Streams and tags", "time codes and dispositions", "kept")
 def test_a_time_code_and_what_a_stream_is_for_are_kept(model: Path, tmp_path: Path, suffix: str) -> None:
     source, output = tmp_path / "source.mov", tmp_path / f"out{suffix}"
     two = [*media.picture(seconds=0.2), *SOUND, *SOUND, "-map", "0", "-map", "1", "-map", "2"]
@@ -117,6 +122,7 @@ def test_a_time_code_and_what_a_stream_is_for_are_kept(model: Path, tmp_path: Pa
             assert old == new
 
 
+@tried("Picture and colour", "closed captions", "left out, with a line")
 def test_closed_captions_are_left_out_aloud(model: Path, tmp_path: Path) -> None:
     plain, source = tmp_path / "plain.h264", tmp_path / "captions.h264"
     media.ffmpeg(*media.picture(seconds=0.2), *media.QUICK, "-threads", "1", f"file:{plain}")
@@ -141,6 +147,7 @@ def test_closed_captions_are_left_out_aloud(model: Path, tmp_path: Path) -> None
     assert "left out" not in run(plain, tmp_path / "plain.mkv", "--model", model).stderr
 
 
+@tried("Picture and colour", "odd sizes in 4:2:0", "made even, with a line")
 def test_an_odd_size_is_cut_aloud(model: Path, tmp_path: Path) -> None:
     source = media.plain(tmp_path / "odd.mkv", "-vf", CUT, seconds=0.1)
     said = run(source, tmp_path / "out.mkv", "--model", model).stderr
@@ -166,6 +173,7 @@ def test_a_subtitle_that_nothing_decodes_is_left_out_aloud(
     assert "cannot hold subtitle stream 1" in run(source, tmp_path / "out.mkv", "--model", model).stderr
 
 
+@tried("AVI, raw streams and others", "into AVI", "its rate is the input's")
 def test_avi_has_the_rate_of_the_source(sounding: Path, model: Path, tmp_path: Path) -> None:
     by_run, by_batch = tmp_path / "run.avi", tmp_path / "batch.avi"
     run(sounding, by_run, "--model", model)
@@ -178,6 +186,7 @@ def test_avi_has_the_rate_of_the_source(sounding: Path, model: Path, tmp_path: P
         assert len(media.audio_packets(output)) == len(media.audio_packets(sounding))
 
 
+@tried("MP4 and MOV", "HEVC into MP4", "tagged hvc1")
 def test_hevc_in_mp4_is_what_apple_plays(sounding: Path, model: Path, tmp_path: Path) -> None:
     by_run, by_batch = tmp_path / "run.mp4", tmp_path / "batch.mov"
     run(sounding, by_run, "--model", model, "--encoder", "x265")
@@ -216,6 +225,7 @@ def test_a_filter_of_ones_own_keeps_the_tags(model: Path, tmp_path: Path) -> Non
         assert video.codec_context.colorspace == 1
 
 
+@tried("Images", "EXIF orientation", "derained as it is shown")
 def test_images_are_read_as_they_are_shown(model: Path, tmp_path: Path) -> None:
     folder, output = tmp_path / "shots", tmp_path / "clean"
     folder.mkdir()
@@ -235,6 +245,11 @@ def test_images_are_read_as_they_are_shown(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".avi", ".ts"])
+@tried(
+    "Matroska and WebM",
+    "frames before their cluster, before time 0",
+    "every frame is there, in every container",
+)
 def test_a_picture_that_begins_before_zero_is_whole_everywhere(
     model: Path, tmp_path: Path, suffix: str
 ) -> None:

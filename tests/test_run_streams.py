@@ -12,11 +12,13 @@ from PIL import Image
 
 from tests import media
 from tests.cli import run
+from tests.tried import tried
 from vsj4r.media.images import write_rgb
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import probe
 
 
+@tried("Streams and tags", "sound, subtitles, chapters, attachments, tags", "copied to the byte in Matroska")
 def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "clean.mkv"
     run(rich, output, "--model", model)
@@ -27,6 +29,7 @@ def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: P
     assert [entry.name for entry in tmp_path.iterdir()] == ["clean.mkv"]
 
 
+@tried("MP4 and MOV", "the same into MP4", "what it holds; a line for each thing that it does not")
 def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "clean.mp4"
     done = run(rich, output, "--model", model)
@@ -40,6 +43,7 @@ def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, 
         assert len(container.chapters()) == 2
 
 
+@tried("Streams and tags", "cover pictures", "stay covers")
 def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
     picture, source = tmp_path / "picture.png", tmp_path / "cover.mp4"
     write_rgb(np.full((16, 16, 3), 99, np.uint8), picture)
@@ -58,6 +62,7 @@ def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
             assert bytes(packet) == picture.read_bytes()
 
 
+@tried("Streams and tags", "two covers of one name", "two")
 def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path) -> None:
     source, pictures = tmp_path / "covers.mp4", [tmp_path / "front.png", tmp_path / "back.png"]
     for level, picture in zip((20, 200), pictures, strict=True):
@@ -97,6 +102,12 @@ def test_an_alpha_channel_is_left_out_aloud(model: Path, tmp_path: Path) -> None
         assert said not in run(source, tmp_path / f"{source.stem} opaque.mkv", "--model", model).stderr
 
 
+@tried(
+    "Times",
+    "a picture that begins after the sound",
+    "as late as it was",
+    after="[HandBrake#465](https://github.com/HandBrake/HandBrake/issues/465)",
+)
 def test_a_late_picture_stays_late(rich: Path, model: Path, tmp_path: Path) -> None:
     late = tmp_path / "late.mkv"
     inputs = ["-itsoffset", "0.5", "-i", f"file:{rich}", "-i", f"file:{rich}"]
@@ -107,6 +118,7 @@ def test_a_late_picture_stays_late(rich: Path, model: Path, tmp_path: Path) -> N
     assert media.audio_packets(output) == media.audio_packets(late)
 
 
+@tried("Transport streams", "streams that start anywhere", "from 0, in step")
 def test_a_transport_stream_starts_at_zero_in_step(rich: Path, model: Path, tmp_path: Path) -> None:
     stream = tmp_path / "stream.ts"
     media.ffmpeg(
@@ -159,6 +171,7 @@ def test_subtitles_become_what_a_container_has(tmp_path: Path, coded: str, suffi
     assert any("cannot hold subtitle stream 1 " in note for note in extras.notes) == (not codec)
 
 
+@tried("Transport streams", "MPEG program streams", "from 0, in step")
 def test_a_program_stream_starts_anywhere(tmp_path: Path) -> None:
     source, tone = tmp_path / "a.mpg", ["-f", "lavfi", "-i", "sine=d=0.5"]
     coded = ["-c:v", "mpeg2video", "-c:a", "mp2", "-f", "vob"]

@@ -11,6 +11,7 @@ import pytest
 
 from tests import media
 from tests.cli import batch, run
+from tests.tried import tried
 
 
 def steps_of(path: Path) -> tuple[Fraction, set[Fraction], set[Fraction], int]:
@@ -28,6 +29,7 @@ def steps_of(path: Path) -> tuple[Fraction, set[Fraction], set[Fraction], int]:
 
 @pytest.mark.parametrize("encoder", ["x264", "x265"])  # both show frames in another order than they decode
 @pytest.mark.parametrize(("rate", "suffix"), [("25", ".mp4"), ("24000/1001", ".mov"), ("30000/1001", ".mp4")])
+@tried("Times", "constant rates with B-frames, run and joined by a batch", "constant, from 0")
 def test_every_frame_lasts_as_long(model: Path, tmp_path: Path, encoder: str, rate: str, suffix: str) -> None:
     source = tmp_path / "source.mkv"  # whose ticks are milliseconds
     picture = ["-f", "lavfi", "-i", f"testsrc2=s=96x64:r={rate},trim=end_frame=60"]

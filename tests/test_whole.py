@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import leftovers
+from tests.tried import tried
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.media.whole import check_output, remove_leftovers, whole_file, whole_folder
 
@@ -19,6 +20,11 @@ def write(output: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("there", [True, False])
+@tried(
+    "AVI, raw streams and others",
+    "an output that is a symbolic link",
+    "its target is written, the link stays",
+)
 def test_a_link_stays_and_its_target_is_written(tmp_path: Path, there: bool) -> None:
     shelf, desk = tmp_path / "shelf", tmp_path / "desk"
     shelf.mkdir()
@@ -67,6 +73,7 @@ def test_a_target_without_a_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EPERM])
+@tried("AVI, raw streams and others", "file systems without fsync", "work")
 def test_a_file_system_without_fsync_will_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
