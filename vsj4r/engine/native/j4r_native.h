@@ -21,8 +21,7 @@ J4R_EXPORT void j4r_motion_find(Motion *motion, const uint8_t *now, const uint8_
 /* See planes.h; `bytes` of a sample: 1 or 2. */
 J4R_EXPORT void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, float zero,
                                      float span, float *to, ptrdiff_t to_pitch);
-J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width,
-                              const float *change, ptrdiff_t change_pitch, float scale, float top, void *to,
-                              ptrdiff_t to_pitch);
+J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, const float *change,
+                              ptrdiff_t change_pitch, float scale, float top, void *to, ptrdiff_t to_pitch);
 
 #endif

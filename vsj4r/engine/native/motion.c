@@ -175,8 +175,7 @@ void motion_luma(Motion *m, const float *y, uint8_t *luma)
 }
 
 /* From a picture with rows `stride` apart to one of half the sides, worn. */
-static void halve(Motion *m, const uint8_t *from, ptrdiff_t stride, const Level *to, uint8_t *out,
-                  ptrdiff_t out_stride)
+static void halve(Motion *m, const uint8_t *from, ptrdiff_t stride, const Level *to, uint8_t *out, ptrdiff_t out_stride)
 {
     for (int y = 0; y < to->height; y++) {
         rows_halve(from + 2 * y * stride, from + (2 * y + 1) * stride, to->width, m->line[0]);
@@ -205,8 +204,8 @@ static void build_levels(Motion *m, const uint8_t *now, const uint8_t *ref)
 static void move_whole(const Level *level, Offset by)
 {
     for (int y = 0; y < level->height; y++)
-        memcpy(level->moved.first + y * level->moved.stride,
-               level->ref.first + (y + by.y) * level->ref.stride + by.x, (size_t)level->width);
+        memcpy(level->moved.first + y * level->moved.stride, level->ref.first + (y + by.y) * level->ref.stride + by.x,
+               (size_t)level->width);
     repeat_edges(level->moved, level->height, level->width, 1);
 }
 
@@ -243,8 +242,8 @@ static int64_t overall(const Level *level, Padded picture, Offset by)
 
 /* Into `cost` and `which`: for each block the smallest sum of differences over its window, and `extra`, among
  * `count` displacements of `picture`; the first of equals. */
-static void find_cheapest(Motion *m, const Level *level, Padded picture, const Offset *candidates,
-                          const int16_t *extra, int count, int16_t *cost, int16_t *which)
+static void find_cheapest(Motion *m, const Level *level, Padded picture, const Offset *candidates, const int16_t *extra,
+                          int count, int16_t *cost, int16_t *which)
 {
     int down = level->height / BLOCK, across = level->width / BLOCK;
     int16_t *row = m->row + HALF_WINDOW;
@@ -279,8 +278,7 @@ static void find_cheapest(Motion *m, const Level *level, Padded picture, const O
 }
 
 /* The displacement of the whole frame that differs least; `sums`, where wanted: what each one differs by. */
-static Offset find_camera(const Level *level, Padded picture, const Offset *candidates, int count,
-                          int64_t *sums)
+static Offset find_camera(const Level *level, Padded picture, const Offset *candidates, int count, int64_t *sums)
 {
     int best = 0;
     int64_t least = 0;

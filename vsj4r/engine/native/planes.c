@@ -19,33 +19,33 @@ static inline float clipped(float number, float top)
 }
 
 /* The same for 8 and 16 bits. The compiler must not join a multiplication and an addition (-ffp-contract=off). */
-#define DEFINE_PLANES(BITS, SAMPLE)                                                                                \
-    void planes_to_floats_##BITS(const SAMPLE *plane, ptrdiff_t pitch, int height, int width, float zero,          \
-                                 float span, float *to, ptrdiff_t to_pitch)                                        \
-    {                                                                                                              \
-        for (int y = 0; y < height; y++) {                                                                         \
-            const SAMPLE *restrict from = (const SAMPLE *)((const char *)plane + y * pitch);                       \
-            float *restrict row = (float *)((char *)to + y * to_pitch);                                            \
-            for (int x = 0; x < width; x++)                                                                        \
-                row[x] = ((float)from[x] - zero) / span;                                                           \
-        }                                                                                                          \
-    }                                                                                                              \
-                                                                                                                   \
-    int planes_add_##BITS(const SAMPLE *plane, ptrdiff_t pitch, int height, int width, const float *change,        \
-                          ptrdiff_t change_pitch, float scale, float top, SAMPLE *to, ptrdiff_t to_pitch)          \
-    {                                                                                                              \
-        int32_t wrong = 0;                                                                                         \
-        for (int y = 0; y < height; y++) {                                                                         \
-            const SAMPLE *restrict from = (const SAMPLE *)((const char *)plane + y * pitch);                       \
-            const float *restrict by = (const float *)((const char *)change + y * change_pitch);                   \
-            SAMPLE *restrict row = (SAMPLE *)((char *)to + y * to_pitch);                                          \
-            for (int x = 0; x < width; x++) {                                                                      \
-                float scaled = by[x] * scale;                                                                      \
-                wrong |= is_not_finite(scaled);                                                                    \
-                row[x] = (SAMPLE)(int32_t)((clipped(scaled + (float)from[x], top) + WHOLE) - WHOLE);               \
-            }                                                                                                      \
-        }                                                                                                          \
-        return !wrong;                                                                                             \
+#define DEFINE_PLANES(BITS, SAMPLE) \
+    void planes_to_floats_##BITS(const SAMPLE *plane, ptrdiff_t pitch, int height, int width, float zero, float span, \
+                                 float *to, ptrdiff_t to_pitch) \
+    { \
+        for (int y = 0; y < height; y++) { \
+            const SAMPLE *restrict from = (const SAMPLE *)((const char *)plane + y * pitch); \
+            float *restrict row = (float *)((char *)to + y * to_pitch); \
+            for (int x = 0; x < width; x++) \
+                row[x] = ((float)from[x] - zero) / span; \
+        } \
+    } \
+\
+    int planes_add_##BITS(const SAMPLE *plane, ptrdiff_t pitch, int height, int width, const float *change, \
+                          ptrdiff_t change_pitch, float scale, float top, SAMPLE *to, ptrdiff_t to_pitch) \
+    { \
+        int32_t wrong = 0; \
+        for (int y = 0; y < height; y++) { \
+            const SAMPLE *restrict from = (const SAMPLE *)((const char *)plane + y * pitch); \
+            const float *restrict by = (const float *)((const char *)change + y * change_pitch); \
+            SAMPLE *restrict row = (SAMPLE *)((char *)to + y * to_pitch); \
+            for (int x = 0; x < width; x++) { \
+                float scaled = by[x] * scale; \
+                wrong |= is_not_finite(scaled); \
+                row[x] = (SAMPLE)(int32_t)((clipped(scaled + (float)from[x], top) + WHOLE) - WHOLE); \
+            } \
+        } \
+        return !wrong; \
     }
 
 DEFINE_PLANES(8, uint8_t)

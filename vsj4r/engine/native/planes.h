@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* to = (plane - zero) / span */
-void planes_to_floats_8(const uint8_t *plane, ptrdiff_t pitch, int height, int width, float zero, float span,
-                        float *to, ptrdiff_t to_pitch);
+void planes_to_floats_8(const uint8_t *plane, ptrdiff_t pitch, int height, int width, float zero, float span, float *to,
+                        ptrdiff_t to_pitch);
 void planes_to_floats_16(const uint16_t *plane, ptrdiff_t pitch, int height, int width, float zero, float span,
                          float *to, ptrdiff_t to_pitch);
 

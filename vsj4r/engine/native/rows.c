@@ -74,13 +74,13 @@ void rows_window(const int16_t *restrict row, int blocks, int16_t *restrict out)
 }
 
 void rows_cheapest(const int16_t *const rows[ROWS_WINDOW], int blocks, int16_t extra, int16_t candidate,
-                     int16_t *restrict best, int16_t *restrict which)
+                   int16_t *restrict best, int16_t *restrict which)
 {
     const int16_t *restrict r_0 = rows[0], *restrict r_1 = rows[1], *restrict r_2 = rows[2], *restrict r_3 = rows[3],
                             *restrict r_4 = rows[4];
     for (int x = 0; x < blocks; x++) {
         int16_t cost = (int16_t)(r_0[x] + r_1[x] + r_2[x] + r_3[x] + r_4[x] + extra);
-        int16_t better = (int16_t) - (cost < best[x]); /* all bits or none */
+        int16_t better = (int16_t)-(cost < best[x]); /* all bits or none */
         which[x] = (int16_t)((candidate & better) | (which[x] & ~better));
         best[x] = (int16_t)((cost & better) | (best[x] & ~better));
     }

@@ -29,7 +29,7 @@ void rows_blocks(const uint8_t *const a[2], const uint8_t *const b[2], int block
 void rows_window(const int16_t *row, int blocks, int16_t *out);
 
 /* The sum of five rows and `extra`: where it is below `best`, it becomes `best`, and `candidate` `which`. */
-void rows_cheapest(const int16_t *const rows[ROWS_WINDOW], int blocks, int16_t extra, int16_t candidate,
-                   int16_t *best, int16_t *which);
+void rows_cheapest(const int16_t *const rows[ROWS_WINDOW], int blocks, int16_t extra, int16_t candidate, int16_t *best,
+                   int16_t *which);
 
 #endif
