@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 from tests.cli import assert_refused, run, vsj4r
 from tests.media import QUICK, ffmpeg, picture, seconds_of_frames
 from tests.tried import tried
+from vsj4r.batch.bench import Bench
+from vsj4r.batch.jobfile import read_jobs
+from vsj4r.batch.tasks import Task, Worker, perform
+from vsj4r.batch.work import work_for
 from vsj4r.errors import InputError
 from vsj4r.media import index
 from vsj4r.media.probe import probe
@@ -341,6 +346,26 @@ class TestIndex:
             done = run(source, tmp_path / f"{said}.mkv", "--model", model, "--encoder", "ffv1")
             assert done.stderr.count("does not always decode alike: begun again, with one thread") == said
             assert len(seconds_of_frames(tmp_path / f"{said}.mkv")) == 120
+
+    def test_an_index_of_other_frames_is_made_again_in_a_batch(self, model: Path, tmp_path: Path) -> None:
+        """Within the task that meets it: it does not count as a failure."""
+        source, jobs = self.long(tmp_path / "a.avi"), tmp_path / "jobs.toml"
+        jobs.write_text(f'[[job]]\ninput = "a.avi"\noutput = "b.mkv"\nmodel = "{model}"\n')
+        state = jobs.with_name("jobs.toml.vsj4r")
+        work = work_for(read_jobs(jobs).files[0], state)
+        told: list[dict[str, object]] = []
+
+        def done(task: Task) -> Any:
+            with closing(Bench()) as bench:
+                return perform(task, Worker(1, bench, told.append, stopped=lambda: False))
+
+        plan = done(Task("plan", work))
+        (kept,) = (work.folder / "index").glob("*.bsindex")
+        kept.write_bytes(kept.read_bytes()[:-200] + bytes(200))
+        size, _ = done(Task("encode", work, plan))
+        assert work.part(plan, 0).stat().st_size == size
+        again = f"{source} does not always decode alike: chunk 0 again, with one thread"
+        assert [event["text"] for event in told if event["kind"] == "note"] == [again]
 
     @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders of POSIX")
     @pytest.mark.parametrize("home", ["file/in/the/way", "", None])

@@ -27,7 +27,7 @@ from vsj4r.media.encoders import ENCODERS, encoder_for, lost_depth
 from vsj4r.media.identity import identify
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source, frame_errors
+from vsj4r.media.sources import Source, frame_errors, undecodable
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import Output, video_sink, write_outputs
@@ -98,20 +98,29 @@ def perform(task: Task, worker: Worker) -> Result:
         if find_model(work.settings.model).sha256 != work.model:
             raise Vsj4rError(f"model {work.settings.model} has changed since the batch began: start it again")
         _count_try(task)
-        with frame_errors():
-            match task.kind, task.plan:
-                case "encode", Plan() as plan:
-                    return _encode(work, plan, task.number, worker)
-                case "join", Plan() as plan:
-                    return _join(work, plan, worker)
-            return _plan(work, worker)
-    except UnsteadyError:
-        worker.bench.read_with_one_thread(work)
-        raise
+        try:
+            return _done(task, worker)
+        except UnsteadyError:
+            worker.bench.read_with_one_thread(work)
+            text = f"{work.input} does not always decode alike: {task} again, with one thread"
+            worker.tell({"kind": "note", "text": text})
+            return _done(task, worker)
+    except UnsteadyError as error:
+        raise undecodable(work.input, error) from error
     except OSError as error:
         if error.errno in NO_ROOM:
             raise unwritten(Path(error.filename or work.folder), error) from error
         raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
+
+
+@frame_errors()
+def _done(task: Task, worker: Worker) -> Result:
+    match task.kind, task.plan:
+        case "encode", Plan() as plan:
+            return _encode(task.work, plan, task.number, worker)
+        case "join", Plan() as plan:
+            return _join(task.work, plan, worker)
+    return _plan(task.work, worker)
 
 
 def _plan(work: Work, worker: Worker) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -147,6 +148,13 @@ def frame_error(error: vs.Error) -> Vsj4rError:
     if text.startswith(_SOURCE_FILTER):
         return UnsteadyError(text) if _UNSTEADY in text else InputError(text)
     return InputError(text) if f"{_ERRORS}{InputError.__name__}: {text}" in str(error) else Vsj4rError(text)
+
+
+def undecodable(path: Path, error: UnsteadyError) -> InputError:
+    """``error`` of ``path`` when one thread reads it no better."""
+    found = re.search(r"frame number (\d+)", str(error))
+    where = f"frame {found[1]} of {path}" if found else str(path)
+    return InputError(f"{where} cannot be decoded: the file is damaged; write it anew with ffmpeg first")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import AUTO, find_encoder
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, is_pipe, is_y4m, own_stdout, spoken
-from vsj4r.media.sources import Source, frame_errors
+from vsj4r.media.sources import Source, frame_errors, undecodable
 from vsj4r.media.video import write_outputs
 from vsj4r.media.whole import check_output
 from vsj4r.run.filtering import Filtering
@@ -120,7 +120,10 @@ def derain(job: Job, listener: Listener) -> float:
     except UnsteadyError:
         source.use_one_thread()
         listener.note(f"{job.input} does not always decode alike: begun again, with one thread")
-        _derain_source(job, open_input(job.input, replace(settings.reading(), one_thread=True)), listener)
+        try:
+            _derain_source(job, open_input(job.input, replace(settings.reading(), one_thread=True)), listener)
+        except UnsteadyError as error:
+            raise undecodable(job.input, error) from error
     except BrokenPipeError:
         if not is_pipe(job.output):
             raise
