@@ -251,7 +251,16 @@ def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None
     assert "done" in {event["event"] for event in batch(tmp_path)}
 
 
-PLAN = {"frames": 8, "starts": [0], "width": 96, "height": 64, "format": "x", "fps": 24.0, "notes": []}
+PLAN = {
+    "frames": 8,
+    "starts": [0],
+    "width": 96,
+    "height": 64,
+    "format": "x",
+    "fps": 24.0,
+    "encoder": "x264",
+    "notes": [],
+}
 
 
 @pytest.mark.parametrize(
@@ -260,6 +269,7 @@ PLAN = {"frames": 8, "starts": [0], "width": 96, "height": 64, "format": "x", "f
         {"plan": "[1]"},
         {"plan": json.dumps({**PLAN, "starts": [1]})},
         {"plan": json.dumps({**PLAN, "frames": -5})},
+        {"plan": json.dumps({**PLAN, "encoder": ""})},
         {"plan": json.dumps({**PLAN, "more": 1})},
         {"plan": "[" * 5000},
         {"output": "3"},

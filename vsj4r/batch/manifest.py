@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 from vsj4r.batch.work import Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import alone
+from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.whole import written
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.run.settings import beside
@@ -185,4 +186,6 @@ def _plan_from(text: str) -> Plan | None:
     if not text:
         return None
     fields = json.loads(text)
+    if fields["encoder"] not in ENCODERS:
+        raise ValueError(f"encoder {fields['encoder']!r}")
     return Plan(**{**fields, "starts": tuple(fields["starts"]), "notes": tuple(fields["notes"])})
