@@ -46,7 +46,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         settings, muxer = file.settings, container_for(file.output).muxer
         pictures = None
         try:
-            pictures = _look_at(file.input)
+            pictures = _look_at(file.input, settings.track)
         except InputError as error:
             damaged.append((file.line, f"{file.job}: {error}"))
         except (Vsj4rError, OSError) as error:
@@ -126,7 +126,7 @@ def _size(count: int) -> str:
     return f"{count / _GIB:.1f} GiB" if count >= _GIB else f"{count / _GIB * 1024:.0f} MiB"
 
 
-def _look_at(path: Path) -> Probe | ImageSet:
+def _look_at(path: Path, track: int | None) -> Probe | ImageSet:
     """What is known of an input without decoding it.
 
     Raises:
@@ -135,7 +135,7 @@ def _look_at(path: Path) -> Probe | ImageSet:
     """
     if not _is_text(path):
         raise Vsj4rError(f"{path} has a name that is no Unicode: rename it")
-    return look_at_images(path, image_names(path)) if path.is_dir() else probe(path)
+    return look_at_images(path, image_names(path)) if path.is_dir() else probe(path, track=track)
 
 
 def _expected(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:
@@ -160,11 +160,13 @@ def _try_encoder(encoder_name: str, settings: Settings, muxer: str) -> None:
     for name, _ in settings.options:  # those of ffmpeg itself could open files and connections
         if name not in known:
             raise Vsj4rError(f"encoder {encoder_name} has no option {name!r}")
-    pixels = pixel_format(settings.chroma or encoder.chroma[0], settings.depth or min(encoder.depths))
-    said = _trial(encoder_name, settings.crf, pixels, settings.options, muxer)
+    chroma = settings.chroma or encoder.chroma[0]
+    depth, form = encoder.form(chroma, settings.depth or min(encoder.depths))
+    options = (*settings.options, *form.items())
+    said = _trial(encoder_name, settings.crf, pixel_format(chroma, depth), options, muxer)
     if said:
-        options = " ".join(f"{name}={value}" for name, value in settings.options)
-        raise Vsj4rError(f"encoder {encoder_name} {options} does not write {muxer}: {said}")
+        given = " ".join(f"{name}={value}" for name, value in settings.options)
+        raise Vsj4rError(f"encoder {encoder_name} {given} does not write {muxer}: {said}")
 
 
 @cache

@@ -81,11 +81,13 @@ def run(
             "--preview", help="Only 5 s where it rains most; into a .png, one frame before and after."
         ),
     ] = False,
-    preset: Annotated[str | None, typer.Option(help="mezzanine, archive or web: see batches.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="prores, dnxhr, ffv1, mezzanine, archive or web.")
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="x264, x265, svtav1, vp9, ffv1, prores; auto: x264, x265 for 10 bit HDR, svtav1 for .webm.",
+            help="x264, x265, svtav1, vp9, ffv1, prores, dnxhr; auto: x264, x265 for HDR, svtav1 for .webm.",
             show_default="auto",
         ),
     ] = None,
@@ -95,6 +97,10 @@ def run(
     ] = None,
     chroma: Annotated[
         str | None, typer.Option(help="420, 422 or 444; as the input has where it is not said.")
+    ] = None,
+    track: Annotated[
+        int | None,
+        typer.Option(help="Which video track, from 0; what a player would play where it is not said."),
     ] = None,
     image: Annotated[
         str | None,
@@ -146,6 +152,7 @@ def run(
         "depth": depth,
         "chroma": chroma,
         "image": image,
+        "track": track,
         "fps": fps,
         "assume_progressive": assume_progressive,
         "overwrite": overwrite,

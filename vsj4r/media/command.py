@@ -67,9 +67,11 @@ def encode_command(
     """
     encoder = encode.encoder
     given = _Given.of(encode.arguments)
+    depth, form = encoder.form(chroma, encode.depth or encoder.depth_for(bits))
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
-        "pix_fmt:v:0": pixel_format(chroma, encode.depth or encoder.depth_for(bits)),
+        "pix_fmt:v:0": pixel_format(chroma, depth),
+        **form,
         "filter:v:0": ",".join(filter(None, (tags.filters(), *given.filters))),
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -21,6 +21,8 @@ class Encoder:
     ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
     ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
     ``mp4_tag``: what MP4 and MOV call it, where players do not all know ffmpeg's word.
+    ``is_master``: made to be worked on, so that RGB becomes 4:4:4 of 10 bits at least. ``profiles``: what the
+    encoder is told for each layout and depth, where it must be.
     """
 
     codec: str
@@ -32,10 +34,20 @@ class Encoder:
     chroma: tuple[str, ...] = ("420", "422", "444")
     full_range: bool = True
     mp4_tag: str = ""
+    is_master: bool = False
+    profiles: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
         return min((d for d in self.depths if d >= depth), default=max(self.depths))
+
+    def form(self, chroma: str, depth: int) -> tuple[int, dict[str, str]]:
+        """The depth of a picture of ``chroma`` and ``depth`` bits, and the options that this takes."""
+        if not self.profiles:
+            return depth, {}
+        depths = [bits for layout, bits in self.profiles if layout == chroma]
+        depth = min((bits for bits in depths if bits >= depth), default=max(depths))
+        return depth, {"profile:v:0": self.profiles[chroma, depth]}
 
     def with_options(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Its options with those ``given`` over them; lists of parameters are added to."""
@@ -58,7 +70,7 @@ ENCODERS = {
     ),
     "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",)),
     "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
-    "ffv1": Encoder("ffv1", None, (8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}),
+    "ffv1": Encoder("ffv1", None, (8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}, is_master=True),
     "prores": Encoder(
         "prores_ks",
         None,
@@ -68,6 +80,18 @@ ENCODERS = {
         packet_muxer="mov",
         chroma=("422", "444"),
         full_range=False,
+        is_master=True,
+    ),
+    "dnxhr": Encoder(
+        "dnxhd",
+        None,
+        (8, 10),
+        5,
+        packet_muxer="mov",
+        chroma=("422", "444"),
+        full_range=False,
+        is_master=True,
+        profiles={("422", 8): "dnxhr_hq", ("422", 10): "dnxhr_hqx", ("444", 10): "dnxhr_444"},
     ),
 }
 

@@ -14,7 +14,7 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
-from vsj4r.media.pipes import Pipe, is_pipe
+from vsj4r.media.pipes import Pipe, is_pipe, spoken
 from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.reading import absent
 from vsj4r.media.sources import Reading, Source, open_source
@@ -29,6 +29,8 @@ def open_input(path: Path, reading: Reading) -> Source:
         InputError: it is damaged, interlaced, or none of what can be read.
         Vsj4rError: it is not there, or cannot be opened.
     """
+    if reading.track is not None and (is_pipe(path) or path.suffix.lower() == _SCRIPT or path.is_dir()):
+        raise InputError(f"{spoken(path)} has one picture: --track is for video files")
     if is_pipe(path):
         return _open_pipe(path, reading)
     if not path.exists():

@@ -24,21 +24,22 @@ def pixel_format(chroma: str, depth: int) -> str:
     return f"yuv{chroma}p" if depth == 8 else f"yuv{chroma}p{depth}le"
 
 
-def chroma_for(clip: vs.VideoNode, known: tuple[str, ...]) -> str:
+def chroma_for(clip: vs.VideoNode, known: tuple[str, ...], *, is_master: bool = False) -> str:
     """Of ``known`` the one with the least chroma that loses nothing of ``clip``, or the one with the most.
 
-    RGB is taken for 4:2:0, which is what players expect of it.
+    RGB is taken for 4:2:0, which is what players expect of it, but for 4:4:4 in a master.
     """
     kind = clip.format
     width, height = kind.subsampling_w, kind.subsampling_h
-    if kind.color_family != vs.YUV:
+    if kind.color_family != vs.YUV and not (is_master and kind.color_family == vs.RGB):
         width = height = 1
     enough = [each for each in known if SUBSAMPLING[each][0] <= width and SUBSAMPLING[each][1] <= height]
     return max(enough, key=_shrunk) if enough else min(known, key=_shrunk)
 
 
-def to_yuv(clip: vs.VideoNode, chroma: str) -> tuple[vs.VideoNode, str | None]:
-    """``clip`` as integer YUV of the same depth (at most 16 bit), and one line that says what changed.
+def to_yuv(clip: vs.VideoNode, chroma: str, *, rgb_bits: int = 0) -> tuple[vs.VideoNode, str | None]:
+    """``clip`` as integer YUV of the same depth (at most 16 bit; of RGB, at least ``rgb_bits``), and one line
+    that says what changed.
 
     Where chroma has half the size, an odd width or height gets its last column or row repeated.
     RGB becomes BT.709 of limited range, which players expect.
@@ -47,6 +48,8 @@ def to_yuv(clip: vs.VideoNode, chroma: str) -> tuple[vs.VideoNode, str | None]:
         return clip, None
     source = clip.format
     depth = min(source.bits_per_sample, 16) if source.sample_type == vs.INTEGER else 16
+    if source.color_family == vs.RGB:
+        depth = max(depth, rgb_bits)
     across, down = SUBSAMPLING[chroma]
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, across, down)
     width, height = clip.width + clip.width % (1 + across), clip.height + clip.height % (1 + down)

@@ -199,15 +199,16 @@ class Probe:
         return not ours or not stream.programs or bool(set(ours) & set(stream.programs))
 
 
-def probe(path: Path) -> Probe:
-    """Open the video file ``path`` and describe it. Reads its head and decodes one frame.
+def probe(path: Path, *, track: int | None = None) -> Probe:
+    """Open the video file ``path`` and describe it. Reads its head and decodes one frame. ``track``: the
+    video stream that counts, counted from 0 and without covers; None: `choose_video` decides.
 
     Raises:
-        InputError: it cannot be read, or has no video stream.
+        InputError: it cannot be read, or has no such video stream.
     """
     with open_container(path) as container:
         try:
-            return _describe(path, container)
+            return _describe(path, container, track)
         except READ_ERRORS as error:
             raise unreadable(path, error) from error
 
@@ -265,12 +266,17 @@ def video_at(container: InputContainer, index: int) -> av.VideoStream:
     return next(stream for stream in container.streams.video if stream.index == index)
 
 
-def _describe(path: Path, container: InputContainer) -> Probe:
+def _describe(path: Path, container: InputContainer, track: int | None) -> Probe:
     is_ts = container.format.name == "mpegts"
     programs = programs_of(path) if is_ts else {}
     streams = tuple(_describe_stream(container, stream, programs) for stream in container.streams)
     head = _Head(container)
     video = choose_video(streams, one_frame=head.has_one_frame)
+    if track is not None:
+        tracks = [stream for stream in streams if stream.kind == "video" and not stream.is_cover]
+        if track >= len(tracks) or not tracks[track].codec:
+            raise InputError(f"{path} has no video track {track}: its last one is {len(tracks) - 1}")
+        video = tracks[track]
     if video is None:
         unknown = any(stream.kind == "video" and not stream.is_cover for stream in streams)
         raise InputError(f"{path} has no video {'that ffmpeg can decode' if unknown else 'stream'}")

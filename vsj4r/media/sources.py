@@ -44,11 +44,13 @@ _BESIDE = {
 class Reading:
     """How to read an input. ``fps``: frames a second of one that does not say it (images, raw streams), None
     is 25. ``assume_progressive``: frames that are flagged as interlaced are whole all the same.
-    ``one_thread``: decode it slowly, and always alike."""
+    ``one_thread``: decode it slowly, and always alike. ``track``: which of its video streams, counted from
+    0; None is the one that a player would play."""
 
     fps: Fraction | None = None
     assume_progressive: bool = False
     one_thread: bool = False
+    track: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None 
             images,
             said=tuple(gaps_in(names)),
         )
-    found = probe(path)
+    found = probe(path, track=reading.track)
     return _open_video(found, reading, _index_of(path, index))
 
 

@@ -33,13 +33,14 @@ def look_through(source: Probe, index: Index, *, to_the_end: bool) -> Survey:
     Raises:
         Vsj4rError: it cannot be opened.
     """
-    kept = _kept(index)
+    name = f"{_NAME}-{source.video.index}"
+    kept = _kept(index, name)
     if kept is not None and (kept.interlaced_from is None or not to_the_end):
         return kept
     with open_container(source.path) as container:
         found = _look(container, source.video.index, to_the_end=to_the_end)
     if found.interlaced_from is None:
-        index.write(_NAME, json.dumps(asdict(found)).encode())
+        index.write(name, json.dumps(asdict(found)).encode())
     return found
 
 
@@ -74,8 +75,8 @@ def _look(container: InputContainer, index: int, *, to_the_end: bool) -> Survey:
     return Survey(frames, damaged, interlaced_from)
 
 
-def _kept(index: Index) -> Survey | None:
+def _kept(index: Index, name: str) -> Survey | None:
     try:
-        return Survey(**json.loads(index.read(_NAME) or b""))
+        return Survey(**json.loads(index.read(name) or b""))
     except (ValueError, TypeError):
         return None

@@ -12,6 +12,9 @@ from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
 
+MASTER_RGB_BITS = 10
+"""Of YUV that RGB of 8 bits comes back from."""
+
 
 def encodable(
     clip: vs.VideoNode, source: Source, suffix: str, encoder: Encoder, chroma: str | None = None
@@ -24,7 +27,9 @@ def encodable(
         clip = upright(clip, source=source.clip)
     if not encoder.full_range and _is_full_range(source.clip):
         notes.append(f"{encoder.codec} has no full range: the output has limited range")
-    encoded, conversion = to_yuv(clip, chroma or chroma_for(clip, encoder.chroma))
+    chroma = chroma or chroma_for(clip, encoder.chroma, is_master=encoder.is_master)
+    bits = encoder.depth_for(MASTER_RGB_BITS) if encoder.is_master else 0
+    encoded, conversion = to_yuv(clip, chroma, rgb_bits=bits)
     return encoded, notes if conversion is None else [*notes, conversion]
 
 

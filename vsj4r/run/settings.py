@@ -38,6 +38,9 @@ from vsj4r.tables import (
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mezzanine": {"": {"encoder": "ffv1"}, ".mov": {"encoder": "prores"}},
+    "prores": {"": {"encoder": "prores"}},
+    "dnxhr": {"": {"encoder": "dnxhr"}},
+    "ffv1": {"": {"encoder": "ffv1"}},
     "archive": {"": {"encoder": "x265", "crf": 18, "depth": 10, "options": {"preset": "slow"}}},
     "web": {
         "": {"encoder": "x264", "crf": 20, "depth": 8, "chroma": "420"},
@@ -155,7 +158,8 @@ class RunSettings:
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
     ``options``: of the encoder, by ffmpeg's names. ``image``: what a folder gets, None is as the input.
-    ``fps`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as "30000/1001".
+    ``fps``, ``track`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as
+    "30000/1001".
     """
 
     __pydantic_config__ = EXACT
@@ -171,6 +175,7 @@ class RunSettings:
     options: Annotated[tuple[tuple[str, str], ...], converted(_options)] = ()
     image: Annotated[str, choice(KINDS)] | None = None
     fps: Annotated[str | None, converted(_rate)] = None
+    track: Annotated[Whole, _whole_number(0, 999)] | None = None
     assume_progressive: Annotated[Flag, Field(description="true or false")] = False
     outputs: Annotated[tuple[str, ...], converted(_outputs)] = (OUTPUT_NAMES[0],)
     mask: Annotated[Text, Field(min_length=1, description="a name")] | None = None
@@ -186,7 +191,7 @@ class RunSettings:
 
     def reading(self) -> Reading:
         """How the input is to be read."""
-        return Reading((self.fps and Fraction(self.fps)) or None, self.assume_progressive)
+        return Reading((self.fps and Fraction(self.fps)) or None, self.assume_progressive, track=self.track)
 
     def named(self) -> dict[str, object]:
         """By name, for people and for JSON."""
