@@ -78,7 +78,7 @@ def frames_in(path: Path, place: Path) -> int:
     -1: not all of them can be decoded.
     """
     if path.is_dir():
-        return len(list(path.glob("*.png")))
+        return len(list(path.iterdir()))
 
     def work() -> None:
         import av

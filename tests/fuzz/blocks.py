@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,24 @@ def jpeg_segments(content: bytes) -> Iterator[Block]:
         if content[at + 1] == 0xDA:
             return
         at = end
+
+
+def exr_attributes(content: bytes) -> Iterator[Block]:
+    """Name, type, length and value of each attribute of the header."""
+    at = 8
+    while (named := content.find(b"\0", at)) > at and (typed := content.find(b"\0", named + 1)) > 0:
+        body = typed + 5
+        end = body + int.from_bytes(content[typed + 1 : body], "little")
+        if end > len(content):
+            return
+        yield Block(at, end, body, typed + 1, 4, big_endian=False, counted_from=body)
+        at = end
+
+
+def dpx_parts(content: bytes) -> Iterator[Block]:
+    """The five headers of fixed lengths, and the picture."""
+    bounds = [*(min(at, len(content)) for at in (0, 768, 1408, 1664, 1920, 2048)), len(content)]
+    yield from (Block(start, end, start) for start, end in pairwise(bounds) if start < end)
 
 
 def tiff_entries(content: bytes) -> Iterator[Block]:

@@ -84,6 +84,8 @@ KINDS = {
         _picture("JPEG", pictures.JPEG, blocks.jpeg_segments, "jpg"),
         _picture("TIFF", pictures.TIFF, blocks.tiff_entries, "tif"),
         _picture("WEBP", pictures.WEBP, blocks.riff_chunks, "webp"),
+        _picture("EXR", pictures.EXR, blocks.exr_attributes, "exr"),
+        _picture("DPX", pictures.DPX, blocks.dpx_parts, "dpx"),
         _video("MP4", videos.MP4, blocks.atoms, "mp4"),
         _video("MOV", videos.MOV, blocks.atoms, "mov"),
         _video("MKV", videos.MKV, blocks.elements, "mkv"),
@@ -101,4 +103,4 @@ KINDS = {
         _other("MANIFEST", ways.manifest_seeds, BYTES, ways.manifest),
     )
 }
-"""The fifteen kinds of the issue, and two more that the program reads."""
+"""All that the program reads."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -127,6 +130,32 @@ _COLOURS = (
     (b"tIME", struct.pack(">H5B", 2026, 1, 2, 3, 4, 5)),
 )
 
+
+def _by_oiio(
+    suffix: str, kind: str, *, channels: int = 3, bits: int = 0, tile: int = 0, compression: str = "zip"
+) -> bytes:
+    """As OpenImageIO writes it."""
+    import OpenImageIO
+
+    oiio: Any = OpenImageIO
+    oiio.attribute("threads", 1)  # a process with threads is never forked
+    oiio.attribute("exr_threads", -1)
+    spec = oiio.ImageSpec(WIDTH, HEIGHT, channels, kind)
+    if suffix == "exr":
+        spec["compression"] = compression
+    if bits:
+        spec["oiio:BitsPerSample"] = bits
+    spec.tile_width = spec.tile_height = tile
+    ramp = np.linspace(0, 1, HEIGHT * WIDTH * channels, dtype=np.float32).reshape(HEIGHT, WIDTH, channels)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"a.{suffix}"
+        output = oiio.ImageOutput.create(str(path))
+        if not output.open(str(path), spec) or not output.write_image(ramp):
+            raise RuntimeError(output.geterror())
+        output.close()
+        return path.read_bytes()
+
+
 PNG: dict[str, Make] = {
     "rgb": lambda: png(_rgb(), 2, 8),
     "rgb48": lambda: png(_deep(3), 2, 16),
@@ -196,6 +225,29 @@ TIFF: dict[str, Make] = {
     "pages": lambda: _saved(_image(), "TIFF", save_all=True, append_images=[_image()]),
     "turned": lambda: _saved(_image(), "TIFF", tiffinfo={0x0112: 8}),
     "big_endian": lambda: _big_endian_tiff(),  # noqa: PLW0108 (defined below)
+}
+
+EXR: dict[str, Make] = {
+    **{
+        how: partial(_by_oiio, "exr", "half", compression=how) for how in ("none", "rle", "zip", "piz", "b44")
+    },
+    "dwaa": partial(_by_oiio, "exr", "half", compression="dwaa"),
+    "pxr24": partial(_by_oiio, "exr", "float", compression="pxr24"),
+    "float": partial(_by_oiio, "exr", "float", compression="zips"),
+    "uint": partial(_by_oiio, "exr", "uint", compression="zip"),
+    "alpha": partial(_by_oiio, "exr", "half", channels=4),
+    "grey": partial(_by_oiio, "exr", "half", channels=1),
+    "many": partial(_by_oiio, "exr", "half", channels=7),
+    "tiles": partial(_by_oiio, "exr", "half", tile=16),
+}
+
+DPX: dict[str, Make] = {
+    "10": partial(_by_oiio, "dpx", "uint16", bits=10),
+    "12": partial(_by_oiio, "dpx", "uint16", bits=12),
+    "16": partial(_by_oiio, "dpx", "uint16"),
+    "8": partial(_by_oiio, "dpx", "uint8"),
+    "alpha": partial(_by_oiio, "dpx", "uint16", channels=4, bits=10),
+    "grey": partial(_by_oiio, "dpx", "uint16", channels=1, bits=10),
 }
 
 WEBP: dict[str, Make] = {
