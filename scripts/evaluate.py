@@ -47,10 +47,11 @@ def evaluate(
     sheet: Annotated[
         Path | None, typer.Option(help="contact sheet (PNG), of real rain or the others")
     ] = None,
+    precision: Annotated[str, typer.Option(help="auto, or f32 on machines that choose less")] = "auto",
 ) -> None:
     """Run ``vsj4r eval`` and write the card's table."""
     chosen, names = benchmark or list(BENCHMARKS), model or models()
-    command = [sys.executable, "-m", "vsj4r.cli", "eval"]
+    command = [sys.executable, "-m", "vsj4r.cli", "eval", "--precision", precision]
     for name in names:
         command += ["--model", name]
     if synthetic := [name for name in chosen if name != REAL]:
@@ -67,7 +68,7 @@ def evaluate(
         file = Path(folder) / "found.json"
         subprocess.run([*command, "--json", str(file)], check=True)
         found: Figures = json.loads(file.read_text("utf-8"))
-    found["weights"] = {name: _of_weights(name) for name in names}
+    found["weights"] = {name: _of_weights(name, precision) for name in names}
     figures = merged(json.loads(METRICS.read_text("utf-8")), found)
     METRICS.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     card = CARD.read_text("utf-8")
@@ -76,9 +77,9 @@ def evaluate(
     CARD.write_text(f"{before}{BEGIN}\n{tables(figures)}\n{END}{after}", "utf-8")
 
 
-def _of_weights(name: str) -> dict[str, str]:
+def _of_weights(name: str, precision: str) -> dict[str, str]:
     """What figures of a model belong to: its safetensors, and how and when they were run."""
-    engine = open_engine(find_model(name), height=64, width=64, precision="auto", threads=1)
+    engine = open_engine(find_model(name), height=64, width=64, precision=precision, threads=1)
     return {
         "safetensors": json.loads((WEIGHTS / f"{name}.json").read_text("utf-8"))["sha256"]["safetensors"],
         "precision": PRECISIONS[engine.precision],

@@ -15,6 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from vsj4r.engine import PRECISIONS
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def evaluate(
         typer.Option(help="a clip of real rain, or a folder of clips; may be repeated"),
     ] = None,
     frames: Annotated[int, typer.Option(help="most frames read of a clip, for --gt and --real", min=3)] = 400,
+    precision: Annotated[str, typer.Option(help="auto, or f32 where auto is less: figures differ.")] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
     sheet: Annotated[
         Path | None,
@@ -63,6 +65,8 @@ def evaluate(
     is kept, and one score of both (docs/real-rain.md). A clip is a folder of images or a video.
     """
     _check(folder, benchmark, gt, rain, real or [], frames, json_file, sheet)
+    if precision not in PRECISIONS:
+        raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     console = Console()
     chosen = _benchmarks(console, folder, benchmark)
     from vsj4r.engine.weights import models
@@ -76,7 +80,7 @@ def evaluate(
         "median 3": measurement.temporal_median(3),
         "median 5": measurement.temporal_median(5),
     }
-    methods |= {name: measurement.derained(name) for name in model or models()}
+    methods |= {name: measurement.derained(name, precision=precision) for name in model or models()}
     results: dict[str, object] = {}
     rows: list[Pixels] = []
     crops: dict[str, list[Crop]] = {}
