@@ -260,6 +260,7 @@ def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
 def test_a_batch_runs_no_script(model: Path, tmp_path: Path) -> None:
     (tmp_path / "a.vpy").write_text("open('ran', 'w')")
     (tmp_path / "jobs.toml").write_text(f"[[job]]\ninput = 'a.vpy'\noutput = 'a.mkv'\nmodel = '{model}'\n")
-    assert vsj4r("batch", "jobs.toml", cwd=tmp_path).returncode == 2
+    done = vsj4r("batch", "jobs.toml", cwd=tmp_path)
+    assert (done.returncode, "a.vpy is a script, and a batch runs none" in done.stderr) == (2, True)
     assert not (tmp_path / "ran").exists()
     assert not leftovers(tmp_path)

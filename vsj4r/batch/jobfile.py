@@ -15,6 +15,7 @@ from vsj4r.batch.settings import DefaultsTable, JobTable, Settings
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import container_for
+from vsj4r.media.opening import SCRIPT
 from vsj4r.media.reading import absent, images_in
 from vsj4r.run.settings import layered, settings_of
 from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, read_toml, understood
@@ -131,6 +132,9 @@ class _Jobs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
                 complain("input", str(absent(pattern)))
+            for path in found:
+                if path.suffix.lower() == SCRIPT:
+                    complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
             for path in found if template else ():
                 try:
                     output = _output(self._batch, template, name, path)

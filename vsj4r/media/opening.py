@@ -19,7 +19,7 @@ from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.reading import absent
 from vsj4r.media.sources import Reading, Source, open_source
 
-_SCRIPT = ".vpy"
+SCRIPT = ".vpy"
 
 
 def open_input(path: Path, reading: Reading) -> Source:
@@ -29,13 +29,13 @@ def open_input(path: Path, reading: Reading) -> Source:
         InputError: it is damaged, interlaced, or none of what can be read.
         Vsj4rError: it is not there, or cannot be opened.
     """
-    if reading.track is not None and (is_pipe(path) or path.suffix.lower() == _SCRIPT or path.is_dir()):
+    if reading.track is not None and (is_pipe(path) or path.suffix.lower() == SCRIPT or path.is_dir()):
         raise InputError(f"{spoken(path)} has one picture: --track is for video files")
     if is_pipe(path):
         return _open_pipe(path, reading)
     if not path.exists():
         raise absent(path)
-    return _open_script(path, reading) if path.suffix.lower() == _SCRIPT else open_source(path, reading)
+    return _open_script(path, reading) if path.suffix.lower() == SCRIPT else open_source(path, reading)
 
 
 def _open_pipe(path: Path, reading: Reading) -> Source:
