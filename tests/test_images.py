@@ -235,6 +235,15 @@ def test_an_image_of_nothing_is_refused(model: Path, tmp_path: Path, content: by
     assert_refused(done, 1, f"image {path} cannot be read: ", tmp_path)
 
 
+def test_a_depth_that_nothing_has_is_refused(model: Path, tmp_path: Path) -> None:
+    path = saved(tmp_path / "in" / "a.jpg")
+    content = path.read_bytes()
+    place = content.index(b"\xff\xc0") + 4  # of the frame header: bits a sample
+    path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+    done = vsj4r("run", tmp_path / "in", tmp_path / "out", "--model", model)
+    assert_refused(done, 1, f"image {path} says that it has 255 bits a sample", tmp_path)
+
+
 def test_any_head_is_read_or_refused(tmp_path: Path) -> None:
     """Bytes changed at random, in each format: a head, or a line."""
     rng, path = np.random.default_rng(0), tmp_path / "a"

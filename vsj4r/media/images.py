@@ -53,6 +53,9 @@ class ImageSet:
     cut_short: int
 
 
+_DEPTHS = (8, 16, 32)  # of clips
+
+
 def look_at_images(folder: Path, names: list[str]) -> ImageSet:
     """Read the head of every image: what is wrong with one is known before the first is worked on.
 
@@ -78,7 +81,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         names,
         first.width,
         first.height,
-        depth=next(depth for depth in (8, 16, 32) if first.depth <= depth),
+        depth=next(depth for depth in _DEPTHS if first.depth <= depth),
         deeper=sum(head.depth > 8 for head in heads) if first.depth <= 8 else 0,
         translucent=sum(head.has_alpha for head in heads),
         profiled=sum(any(kind == b"iCCP" for kind, _ in head.colours) for head in heads),
@@ -93,6 +96,10 @@ def _head_of(path: Path) -> ImageHead:
         return ImageHead(*plate_shape(path))
     head = read_head(path)
     if head is not None:
+        if head.depth > _DEPTHS[-1]:
+            raise InputError(
+                f"image {path} says that it has {head.depth} bits a sample: nothing decodes that"
+            )
         return head
     image = read_image(path)
     return ImageHead(image.shape[1], image.shape[0], 8 * image.itemsize)
