@@ -298,8 +298,9 @@ def test_what_is_no_graph_is_one_line_and_nothing_is_printed(
             "multiple must be an integer of 1 to 256, got 257",
         ),
         ('{"multiple": ' + "9" * 5000 + "}", "does not describe a model: ValueError"),
+        ('{"name": "tiny", "\\ud800": 1}', r"a key must be text, got '\\ud800'"),
     ],
-    ids=["deep", "incomplete", "large", "digits"],
+    ids=["deep", "incomplete", "large", "digits", "half"],
 )
 def test_a_description_that_holds_anything_is_refused(onnx: Path, text: str, said: str) -> None:
     onnx.with_suffix(".json").write_text(text)

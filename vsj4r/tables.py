@@ -211,6 +211,8 @@ def _mistake(kind: type[Any], title: str, error: Any) -> Mistake:
             return Mistake(key, f"unknown key {key[-1]!r}{inside}; known keys: {known}")
         case "dataclass_type" | "dict_type" | "dataclass_exact_type":
             return Mistake(key, f"{_titled(key)}must be a table, got {got!r}")
+        case "string_unicode" if not name:  # JSON may hold half a character in a key
+            return Mistake(key, f"a key must be text, got {got!r}")
         case "missing":
             got = None
     return Mistake(key, f"{name} must be {_rule_of(table, name, error['type'], context)}, got {got!r}")
