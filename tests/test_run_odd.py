@@ -265,3 +265,18 @@ def test_a_picture_that_begins_before_zero_is_whole_everywhere(
         heard = next(float(frame.time) for frame in container.decode(audio=0) if frame.time is not None)
     assert len(shown) == 30
     assert abs(heard - shown[0]) < 0.06
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
+@tried(
+    "Faults of libraries, worked round",
+    "x265 of imageio-ffmpeg 0.8.1 ends on frames of 48 columns",
+    "no assembly (`asm=0`) below 64 columns",
+)
+def test_narrow_frames_do_not_end_x265(model: Path, tmp_path: Path, pixels: str) -> None:
+    source, output = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    media.ffmpeg(
+        *media.picture(seconds=0.3, size="48x32"), "-c:v", "ffv1", "-pix_fmt", pixels, f"file:{source}"
+    )
+    run(source, output, "--model", model, "--encoder", "x265")
+    assert len(media.seconds_of_frames(output)) == len(media.seconds_of_frames(source))

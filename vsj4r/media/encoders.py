@@ -20,7 +20,8 @@ class Encoder:
 
     ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
     ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
-    ``mp4_tag``: what MP4 and MOV call it, where players do not all know ffmpeg's word.
+    ``narrow``: options for frames of less than 64 columns. ``mp4_tag``: what MP4 and MOV call it, where
+    players do not all know ffmpeg's word.
     ``is_master``: made to be worked on, so that RGB becomes 4:4:4 of 10 bits at least. ``profiles``: what the
     encoder is told for each layout and depth, where it must be.
     """
@@ -33,6 +34,7 @@ class Encoder:
     packet_muxer: str = "nut"
     chroma: tuple[str, ...] = ("420", "422", "444")
     full_range: bool = True
+    narrow: tuple[tuple[str, str], ...] = ()
     mp4_tag: str = ""
     is_master: bool = False
     profiles: Mapping[tuple[str, int], str] = field(default_factory=dict)
@@ -66,6 +68,7 @@ ENCODERS = {
         (8, 10, 12),
         0.2,
         {"preset": "medium", "x265-params": "log-level=error"},
+        narrow=(("x265-params", "asm=0"),),  # AVX2 of imageio-ffmpeg 0.8.1 ends on frames of 48 columns
         mp4_tag="hvc1",  # Apple's know no other
     ),
     "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",)),

@@ -154,6 +154,7 @@ class _VideoSink:
             self._encode,
             bits=self._bits,
             chroma=self._chroma,
+            width=first.width,
             covers=self._covers,
         )
         self._on_command(command)
