@@ -73,8 +73,7 @@ def of_process(place: Place, command: list[str], *, until: str = "") -> Seconds:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=place.environment
     ) as process:
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
+        for line in process.stdout or ():
             if until and until in line:
                 ended = time.perf_counter()
                 process.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -32,10 +32,10 @@ def message(clip: Any, model: str, **arguments: Any) -> str:
 def format_of(video: Any) -> Format:
     """VapourSynth's format as ours."""
     families: dict[int, Family] = {vs.GRAY: "gray", vs.RGB: "rgb", vs.YUV: "yuv"}
-    sample = "float" if video.sample_type == vs.FLOAT else "integer"
+    sample: Literal["integer", "float"] = "float" if video.sample_type == vs.FLOAT else "integer"
     return Format(
         families[video.color_family],
-        sample,  # type: ignore[arg-type]
+        sample,
         video.bits_per_sample,
         video.subsampling_w,
         video.subsampling_h,

@@ -121,6 +121,11 @@ def planes(path: Path) -> list[list[NDArray[np.uint16]]]:
     ]
 
 
+def assert_same_frames(one: Path, other: Path) -> None:
+    for before, after in zip(planes(one), planes(other), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
 MASTERING = "G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,50)"
 LIGHT = "1000,400"
 

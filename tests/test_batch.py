@@ -39,18 +39,13 @@ def body(source: Path, output: str, more: str = "") -> str:
     return f"input = {json.dumps(str(source))}\noutput = {json.dumps(output)}\n{more}"
 
 
-def assert_same_frames(one: Path, other: Path) -> None:
-    for before, after in zip(media.planes(one), media.planes(other), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-
-
 def test_chunks_joined_are_the_sequential_run(rich: Path, model: Path, tmp_path: Path) -> None:
     output, sequential = tmp_path / "out.mkv", tmp_path / "sequential.mkv"
     jobs(tmp_path, model, body(rich, "out.mkv", 'encoder = "ffv1"'))
     events = batch(tmp_path)
     assert next(e["chunks"] for e in events if e["event"] == "plan") >= 3
     run(rich, sequential, "--model", model, "--encoder", "ffv1")
-    assert_same_frames(output, sequential)
+    media.assert_same_frames(output, sequential)
     media.assert_all_kept(rich, output)
     assert not parts(tmp_path)
 

@@ -75,10 +75,7 @@ def test_dnxhr_has_the_profile_of_the_picture(
     )
     batch(tmp_path)
     assert picture_of(tmp_path / "batch.mov") == found
-    for one, other in zip(
-        media.planes(tmp_path / "out.mov"), media.planes(tmp_path / "batch.mov"), strict=True
-    ):
-        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    media.assert_same_frames(tmp_path / "out.mov", tmp_path / "batch.mov")
 
 
 def test_a_track_is_chosen(model: Path, tmp_path: Path) -> None:

@@ -34,11 +34,6 @@ def clean(shot: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-def assert_same(one: Path, other: Path) -> None:
-    for before, after in zip(media.planes(one), media.planes(other), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-
-
 def assert_sums_up(shot: Path, derained: Path, rain: Path) -> None:
     """Derained + rain - black is the shot, where the difference fits."""
     triples = zip(*(media.planes(path) for path in (shot, derained, rain)), strict=True)
@@ -57,10 +52,10 @@ def test_mattes_lie_beside_the_picture(shot: Path, clean: Path, model: Path, tmp
     run(shot, output, "--model", model, "--encoder", "ffv1", *named)
     names = ["out.mkv", "out.occlusion.mkv", "out.rain.mkv"]
     assert sorted(entry.name for entry in tmp_path.iterdir()) == names
-    assert_same(output, clean)
+    media.assert_same_frames(output, clean)
     assert_sums_up(shot, output, tmp_path / "out.rain.mkv")
     run(shot, tmp_path / "alone.mkv", "--model", model, "--encoder", "ffv1", "--output", "occlusion")
-    assert_same(tmp_path / "alone.mkv", tmp_path / "out.occlusion.mkv")
+    media.assert_same_frames(tmp_path / "alone.mkv", tmp_path / "out.occlusion.mkv")
     for name, streams, colour in zip(names, (2, 1, 1), ("tv", "pc", "tv"), strict=True):
         with av.open(str(tmp_path / name)) as container:
             assert len(container.streams) == streams
@@ -157,7 +152,7 @@ def test_scenes_that_are_named(shot: Path, clean: Path, model: Path, tmp_path: P
     common = ("--model", model, "--encoder", "ffv1")
     run(shot, tmp_path / "scenes.mkv", *common, "--scenes", "0,40")
     run(shot, tmp_path / "qpfile.mkv", *common, "--qpfile", tmp_path / "cuts.qp")
-    assert_same(tmp_path / "scenes.mkv", tmp_path / "qpfile.mkv")
+    media.assert_same_frames(tmp_path / "scenes.mkv", tmp_path / "qpfile.mkv")
     named, found = media.planes(tmp_path / "scenes.mkv"), media.planes(clean)
     assert np.array_equal(named[38][0], found[38][0])
     assert not np.array_equal(named[40][0], found[40][0])
@@ -221,7 +216,7 @@ def test_a_batch_writes_mattes_too(shot: Path, model: Path, tmp_path: Path) -> N
     events = batch(tmp_path)
     assert next(event["chunks"] for event in events if event["event"] == "plan") == 2
     for name in ("", ".rain", ".occlusion"):
-        assert_same(tmp_path / f"out{name}.mkv", tmp_path / f"run{name}.mkv")
+        media.assert_same_frames(tmp_path / f"out{name}.mkv", tmp_path / f"run{name}.mkv")
         with (
             av.open(str(tmp_path / f"out{name}.mkv")) as one,
             av.open(str(tmp_path / f"run{name}.mkv")) as two,

@@ -93,8 +93,7 @@ def test_rain_falls_down_and_the_file_lies_as_it_lay(
     assert shape(output) == (96, 64, 4, 3)
     shown = tmp_path / "shown.mkv"
     media.ffmpeg("-i", f"file:{output}", "-c:v", "ffv1", f"file:{shown}")
-    for got, wanted in zip(media.planes(shown), media.planes(expected), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(got, wanted, strict=True))
+    media.assert_same_frames(shown, expected)
 
 
 @tried(

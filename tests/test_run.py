@@ -28,8 +28,7 @@ def test_nothing_but_the_network_touches_the_samples(model: Path, tmp_path: Path
     source = media.plain(tmp_path / "source.mkv")
     output = tmp_path / "same.mkv"
     run(source, output, "--model", model, "--strength", 0, "--encoder", "ffv1")
-    for before, after in zip(media.planes(source), media.planes(output), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    media.assert_same_frames(source, output)
     changed = tmp_path / "changed.mkv"
     run(source, changed, "--model", model, "--encoder", "ffv1")
     assert not np.array_equal(media.planes(source)[5][0], media.planes(changed)[5][0])
@@ -42,8 +41,7 @@ def test_depth_is_kept(model: Path, tmp_path: Path, pixels: str) -> None:
     run(source, output, "--model", model, "--strength", 0, "--encoder", "ffv1")
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.pix_fmt == pixels
-    for before, after in zip(media.planes(source), media.planes(output), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    media.assert_same_frames(source, output)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +69,7 @@ def test_chroma_is_kept_where_the_encoder_has_it(
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.pix_fmt == written
     if encoder == "ffv1" and not said:
-        for before, after in zip(media.planes(source), media.planes(output), strict=True):
-            assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+        media.assert_same_frames(source, output)
 
 
 def test_odd_sizes_are_even_where_chroma_has_half_of_them(model: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,19 @@ def dpx_parts(content: bytes) -> Iterator[Block]:
 def tiff_entries(content: bytes) -> Iterator[Block]:
     """The entries of the first directories."""
     order: bool = content[:2] == b"MM"
-    word = "big" if order else "little"
-    at = int.from_bytes(content[4:8], word)  # type: ignore[arg-type]
+    word: Literal["big", "little"] = "big" if order else "little"
+    at = int.from_bytes(content[4:8], word)
     for _ in range(4):
         if not 8 <= at <= len(content) - 2:
             return
-        count = int.from_bytes(content[at : at + 2], word)  # type: ignore[arg-type]
+        count = int.from_bytes(content[at : at + 2], word)
         for number in range(min(count, 64)):
             start = at + 2 + 12 * number
             if start + 12 > len(content):
                 return
             yield Block(start, start + 12, start, start + 4, 4, order)
         after = at + 2 + 12 * count
-        at = int.from_bytes(content[after : after + 4], word)  # type: ignore[arg-type]
+        at = int.from_bytes(content[after : after + 4], word)
 
 
 _RIFF_LISTS = (b"RIFF", b"LIST")

@@ -143,14 +143,20 @@ def config_for(name: str) -> J4RConfig:
     return _CONFIGS.get(name, SMALL)
 
 
-_SMALLER = {"scale": 2, "channels": 2, "extractor_blocks": 1, "head_blocks": 1, "detector_channels": 2}
+_SMALLER: dict[str, Any] = {
+    "scale": 2,
+    "channels": 2,
+    "extractor_blocks": 1,
+    "head_blocks": 1,
+    "detector_channels": 2,
+}
 _CONFIGS = {
-    "smaller": J4RConfig(**_SMALLER),  # type: ignore[arg-type]
-    "two_layers": J4RConfig(**{**_SMALLER, "gru_layers": 2}),  # type: ignore[arg-type]
-    "scale_4": J4RConfig(**{**_SMALLER, "scale": 4}),  # type: ignore[arg-type]
-    "luma": J4RConfig(**{**_SMALLER, "planes": "y"}),  # type: ignore[arg-type]
-    "no_bias": J4RConfig(**{**_SMALLER, "gru_bias": False}),  # type: ignore[arg-type]
-    "background": J4RConfig(**{**_SMALLER, "output": "background"}),  # type: ignore[arg-type]
+    "smaller": J4RConfig(**_SMALLER),
+    "two_layers": J4RConfig(**{**_SMALLER, "gru_layers": 2}),
+    "scale_4": J4RConfig(**{**_SMALLER, "scale": 4}),
+    "luma": J4RConfig(**{**_SMALLER, "planes": "y"}),
+    "no_bias": J4RConfig(**{**_SMALLER, "gru_bias": False}),
+    "background": J4RConfig(**{**_SMALLER, "output": "background"}),
 }
 
 

@@ -28,6 +28,7 @@ from vsj4r.media.trim import frames_between
 
 _GIB = 1 << 30
 _TRIAL_SECONDS = 120
+_TRIAL_WIDTH = 256
 
 
 def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True) -> dict[Path, int]:
@@ -148,7 +149,7 @@ def _expected(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[
         count = video.frames or int((pictures.duration_seconds or 0) * rate)
         size, others = video.width * video.height, file.input.stat().st_size
     else:
-        rate = settings.reading().fps or GUESSED_RATE
+        rate = settings.reading().rate
         count, size, others = len(pictures.names), pictures.width * pictures.height, 0
     frames = len(frames_between(settings.trim, range(count), 1 / rate))
     return frames, int(frames * size * per_pixel) + others
@@ -173,12 +174,12 @@ def _try_encoder(encoder_name: str, settings: Settings, muxer: str) -> None:
 def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, str], ...], muxer: str) -> str:
     """What ffmpeg says against these settings, found out on a few black frames; "" when it takes them."""
     encoder = ENCODERS[name]
-    given = encoder.with_options(options)
+    given = encoder.with_options(options, width=_TRIAL_WIDTH)
     crf = encoder.crf if crf is None else crf
     if crf is not None:
         given["crf"] = str(crf)
     with TemporaryDirectory(prefix="vsj4r-") as folder:
-        source = ["-f", "lavfi", "-i", "color=size=256x144:duration=0.2"]
+        source = ["-f", "lavfi", "-i", f"color=size={_TRIAL_WIDTH}x144:duration=0.2"]
         command = [ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", *source]
         command += [
             "-c:v",

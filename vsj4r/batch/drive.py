@@ -157,11 +157,8 @@ class Batch:
         plan = file.plan = record.plan
         for number, size in record.chunks.items():
             parts = file.work.parts(plan, number) if plan else []
-            if (
-                parts
-                and all(part.exists() for part in parts)
-                and sum(part.stat().st_size for part in parts) == size
-            ):
+            there = [part.stat().st_size for part in parts if part.exists()]
+            if there and len(there) == len(parts) and sum(there) == size:
                 file.done.add(number)
             else:
                 self._manifest.chunk_lost(file.work.key, number)

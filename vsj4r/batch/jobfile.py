@@ -132,10 +132,10 @@ class _Jobs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
                 complain("input", str(absent(pattern)))
-            for path in found:
-                if path.suffix.lower() == SCRIPT:
-                    complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
-            for path in found if template else ():
+            scripts = [path for path in found if path.suffix.lower() == SCRIPT]
+            for path in scripts:
+                complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
+            for path in (each for each in found if template and each not in scripts):
                 try:
                     output = _output(self._batch, template, name, path)
                 except Vsj4rError as error:

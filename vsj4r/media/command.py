@@ -18,7 +18,6 @@ from vsj4r.media.probe import Probe
 from vsj4r.media.tags import Tags
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
-_NARROW = 64
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
 _MORE_TAGS = "use_metadata_tags"  # MP4's and QuickTime's way of writing tags of any name
 
@@ -78,7 +77,7 @@ def encode_command(
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
-        **encoder.with_options((*(encoder.narrow if width < _NARROW else ()), *encode.options)),
+        **encoder.with_options(encode.options, width=width),
     }
     crf = encoder.crf if encode.crf is None else encode.crf
     if crf is not None:

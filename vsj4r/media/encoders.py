@@ -13,6 +13,8 @@ import imageio_ffmpeg
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.probe import Probe
 
+_NARROW = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
@@ -20,8 +22,8 @@ class Encoder:
 
     ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
     ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
-    ``narrow``: options for frames of less than 64 columns. ``mp4_tag``: what MP4 and MOV call it, where
-    players do not all know ffmpeg's word.
+    ``narrow``: more options for frames of less than ``_NARROW`` columns. ``mp4_tag``: what MP4
+    and MOV call it, where players do not all know ffmpeg's word.
     ``is_master``: made to be worked on, so that RGB becomes 4:4:4 of 10 bits at least. ``profiles``: what the
     encoder is told for each layout and depth, where it must be.
     """
@@ -51,10 +53,11 @@ class Encoder:
         depth = min((bits for bits in depths if bits >= depth), default=max(depths))
         return depth, {"profile:v:0": self.profiles[chroma, depth]}
 
-    def with_options(self, given: Iterable[tuple[str, str]]) -> dict[str, str]:
-        """Its options with those ``given`` over them; lists of parameters are added to."""
+    def with_options(self, given: Iterable[tuple[str, str]], *, width: int) -> dict[str, str]:
+        """Its options for frames of ``width`` columns, with those ``given`` over them; lists of parameters
+        are added to."""
         options = dict(self.options)
-        for name, value in given:
+        for name, value in (*(self.narrow if width < _NARROW else ()), *given):
             both = name.endswith("-params") and name in options
             options[name] = f"{options[name]}:{value}" if both else value
         return options

@@ -15,9 +15,8 @@ import vapoursynth as vs
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.pipes import Pipe, is_pipe, spoken
-from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.reading import absent
-from vsj4r.media.sources import Reading, Source, open_source
+from vsj4r.media.sources import Reading, Source, check_constant, open_source
 
 SCRIPT = ".vpy"
 
@@ -64,8 +63,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
     clip = getattr(output, "clip", None)
     if not isinstance(clip, vs.VideoNode):
         raise InputError(f"{path} sets no video as output 0: clip.set_output() does")
-    if clip.format is None or not clip.width or not clip.height:
-        raise InputError(f"{path} changes its format or size on the way: that is not supported")
+    check_constant(path, clip)
     rate, guess = _rate_of(str(path), Fraction(clip.fps) or None, reading)
     with clip.get_frame(0) as first:
         clip = with_consistent_colours(clip, first)
@@ -78,9 +76,5 @@ def _open_script(path: Path, reading: Reading) -> Source:
 
 def _rate_of(name: str, rate: Fraction | None, reading: Reading) -> tuple[Fraction, tuple[str, ...]]:
     """Frames a second, and a line where that is a guess."""
-    if rate is not None and reading.fps is not None:
-        raise InputError(f"{name} says itself when its frames are shown: --fps is for inputs that do not")
-    if rate is None and reading.fps is None:
-        line = f"{name} does not say its rate: taken as {GUESSED_RATE} frames a second (--fps sets it)"
-        return GUESSED_RATE, (line,)
-    return rate or reading.fps or GUESSED_RATE, ()
+    reading.check_rate(name, is_said=rate is not None)
+    return (reading.rate, tuple(reading.guess_of_rate(name))) if rate is None else (rate, ())

@@ -52,6 +52,26 @@ class Reading:
     one_thread: bool = False
     track: int | None = None
 
+    @property
+    def rate(self) -> Fraction:
+        """Of an input that does not say it."""
+        return self.fps or GUESSED_RATE
+
+    def check_rate(self, name: object, *, is_said: bool) -> None:
+        """Refuse ``fps`` for the input ``name`` if that says its rate.
+
+        Raises:
+            InputError: it does.
+        """
+        if is_said and self.fps is not None:
+            raise InputError(f"{name} says itself when its frames are shown: --fps is for inputs that do not")
+
+    def guess_of_rate(self, name: object) -> list[str]:
+        """The line for an input that does not say its rate, where nobody else does."""
+        if self.fps is not None:
+            return []
+        return [f"{name} does not say its rate: taken as {GUESSED_RATE} frames a second (--fps sets it)"]
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -117,7 +137,7 @@ def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None 
     if path.is_dir() or is_still(path):
         folder, names = (path, image_names(path)) if path.is_dir() else (path.parent, [path.name])
         images = look_at_images(folder, names)
-        times = counted_at(reading.fps or GUESSED_RATE, len(images.names))
+        times = counted_at(reading.rate, len(images.names))
         return Source(
             path,
             image_clip(images, fps=1 / times.time_base),
@@ -135,6 +155,16 @@ def _index_of(path: Path, folder: Path | None) -> Index:
         return index_of(path, folder)
     except OSError as error:
         raise Vsj4rError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def check_constant(path: Path, clip: vs.VideoNode) -> None:
+    """Refuse the input ``path`` whose frames differ.
+
+    Raises:
+        InputError: in their format or size.
+    """
+    if clip.format is None or not clip.width or not clip.height:
+        raise InputError(f"{path} changes its format or size on the way: that is not supported")
 
 
 def to_rgb(clip: vs.VideoNode, *, floats: bool = False) -> vs.VideoNode:
@@ -220,8 +250,7 @@ def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
 
 def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
     path = found.path
-    if reading.fps is not None and not found.rate_is_guess:
-        raise InputError(f"{path} says itself when its frames are shown: --fps is for inputs that do not")
+    reading.check_rate(path, is_said=not found.rate_is_guess)
     survey = look_through(found, index, to_the_end=reading.assume_progressive)
     if survey.interlaced_from is not None and not reading.assume_progressive:
         since = f" from frame {survey.interlaced_from} on" if survey.interlaced_from else ""
@@ -238,9 +267,8 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
         said.append(f"{len(clip)} of its {survey.frames} frames can be had")
     rate = found.rate or Fraction(clip.fps) or None
     if found.rate_is_guess:
-        times = counted_at(reading.fps or GUESSED_RATE, len(clip))
-        if reading.fps is None:
-            said.append(f"it does not say its rate: taken as {GUESSED_RATE} frames a second (--fps sets it)")
+        times = counted_at(reading.rate, len(clip))
+        said += reading.guess_of_rate("it")
     else:
         times = settle(path, time_base, stamps, rate)
     said += times.notes
@@ -324,8 +352,7 @@ def _open_with_bestsource(
     stamps = opened["timestamps"]
     stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
     clip: vs.VideoNode = opened["clip"]
-    if clip.format is None or not clip.width or not clip.height:
-        raise InputError(f"{path} changes its format or size on the way: that is not supported")
+    check_constant(path, clip)
     if len(stamps) != len(clip):
         raise InputError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
     return clip, stamps, Fraction(opened["timebasenum"], opened["timebaseden"])

@@ -21,7 +21,7 @@ from vsj4r.media.muxing import Extras, video_times
 from vsj4r.media.nut import NutWriter
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.process import FFmpeg
-from vsj4r.media.sources import frame_error
+from vsj4r.media.sources import frame_errors
 from vsj4r.media.tags import Tags
 from vsj4r.media.whole import whole_file
 
@@ -209,13 +209,13 @@ def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
             while asked < len(clip) and len(waiting) < _FRAMES_ASKED_FOR:
                 waiting.append(clip.get_frame_async(asked))
                 asked += 1
-            with waiting[0].result() as frame:
+            with frame_errors():
+                frame = waiting[0].result()
+            with frame:
                 waiting.popleft()
                 if PAST_END in frame.props:
                     return
                 yield frame
-    except vs.Error as error:
-        raise frame_error(error) from error
     finally:
         for future in waiting:
             if future.exception() is None:
