@@ -24,10 +24,10 @@ from scipy.stats import spearmanr
 
 from scripts.revision import commit
 from vsj4r.errors import Vsj4rError
-from vsj4r.evaluation.measurement import derained, temporal_median
+from vsj4r.evaluation.measurement import derain_by, temporal_median
 from vsj4r.evaluation.metrics import luma_psnr
 from vsj4r.evaluation.real_rain import REACH, RainMeter
-from vsj4r.rain import Preset, draw_style, render
+from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.training.footage import CODED_SIDE, read_frames, read_video
 
 Pixels = NDArray[np.uint8]
@@ -69,7 +69,7 @@ def rained(name: str, number: int, clean: Pixels) -> Iterator[tuple[str, Preset,
             rng = np.random.default_rng([SEED, number, which, draw])
             style = draw_style(rng, preset, min(clean.shape[1:3]))
             if style.kind != "none":
-                rain = render(clean, style, rng)
+                rain = render_rain(clean, style, rng)
                 yield name, preset, rain.background, rain.rainy
                 break
 
@@ -77,7 +77,7 @@ def rained(name: str, number: int, clean: Pixels) -> Iterator[tuple[str, Preset,
 def outputs(rainy: Pixels) -> dict[str, Pixels]:
     """What derainers and cheats make of a clip, the input first."""
     exact = rainy.astype(np.float32)
-    by_j4r = np.stack(list(derained("j4r")(rainy)))
+    by_j4r = np.stack(list(derain_by("j4r")(rainy)))
     blurred = np.stack([gaussian_filter(frame, (1.5, 1.5, 0)) for frame in exact])
     twice = np.stack([gaussian_filter(frame, (1.5, 1.5, 0)) for frame in blurred])
     around = np.stack([np.roll(rainy, k, 0) for k in (-1, 0, 1)])
@@ -87,7 +87,7 @@ def outputs(rainy: Pixels) -> dict[str, Pixels]:
         "input": rainy,
         **{f"j4r x {s}": _codes(exact + np.float32(s) * (by_j4r - exact)) for s in STRENGTHS},
         "j4r": by_j4r,
-        "j4r-lite": np.stack(list(derained("j4r-lite")(rainy))),
+        "j4r-lite": np.stack(list(derain_by("j4r-lite")(rainy))),
         "median 3": np.stack(list(temporal_median(3)(rainy))),
         "median 5": np.stack(list(temporal_median(5)(rainy))),
         "blur": _codes(blurred),

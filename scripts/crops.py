@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from PIL import Image
 
-from vsj4r.evaluation.measurement import derained
+from vsj4r.evaluation.measurement import derain_by
 from vsj4r.training.footage import read_clip
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "yard.png"
@@ -29,7 +29,7 @@ def crops(
     rainy = read_clip(clip, FRAMES[-1] + 2)
     rows = [np.concatenate([rainy[t][PART] for t in FRAMES], 1)]
     for model in MODELS:
-        frames = list(derained(model)(rainy))
+        frames = list(derain_by(model)(rainy))
         rows.append(np.concatenate([frames[t][PART] for t in FRAMES], 1))
     Image.fromarray(np.concatenate(rows, 0)).save(picture)
 

@@ -22,11 +22,11 @@ from scripts.revision import commit
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, Floats, Tensors
 from vsj4r.engine.weights import find_model
-from vsj4r.evaluation.measurement import load
+from vsj4r.evaluation.measurement import load_tensors
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.psnr import psnr
-from vsj4r.rain import Preset, draw_style, render
+from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.training.footage import Pixels, read_clip
 
 WARMUPS = (0, 1, 2, 4, 8, 16, 32)
@@ -50,7 +50,7 @@ def tensors_of(frames: Pixels, model: str) -> list[Tensors]:
     convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), find_model(model).spec)
     clip = [convert.new_tensors() for _ in frames]
     for frame, into in zip(frames, clip, strict=True):
-        load(frame, convert, into)
+        load_tensors(frame, convert, into)
     return clip
 
 
@@ -90,7 +90,7 @@ def warmup(
         clean = bounced(read_clip(path, LENGTH)[:, :height, :width])
         for preset in PRESETS:
             rng = np.random.default_rng(number)
-            rain = render(clean, draw_style(rng, preset, min(height, width)), rng)
+            rain = render_rain(clean, draw_style(rng, preset, min(height, width)), rng)
             rainy, truth = (tensors_of(frames, model) for frames in (rain.rainy, rain.background))
             endless = derain(engine, rainy, 0, 0, len(rainy))
             for t, out in enumerate(endless):

@@ -78,7 +78,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, compiled: CpuKernels, one_torch_thre
     from tests.cuda.opening import Opening
     from tests.cuda.timed_device import TimedDevice
     from vsj4r.engine import devices
-    from vsj4r.engine.cuda import opening
+    from vsj4r.engine.cuda import setup
     from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options
 
     openings: list[Opening] = []
@@ -98,7 +98,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, compiled: CpuKernels, one_torch_thre
         return engine
 
     monkeypatch.setattr(devices, "find_trouble", lambda index: None)
-    monkeypatch.setattr(opening, "open_cuda", open_fake)
+    monkeypatch.setattr(setup, "open_cuda", open_fake)
     return openings
 
 

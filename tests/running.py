@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vsj4r.run.derain import Job, Started, derain
+from vsj4r.run.job import Job, Started, run_job
 from vsj4r.run.settings import RunSettings
 
 
@@ -28,5 +28,5 @@ def derain_quickly(source: Path, output: Path, model: Path, *, encoder: str = "x
     """Derain ``source`` into ``output``; gives the lines that it said."""
     listener = Notes()
     settings = RunSettings(model=str(model), strength=0.0, encoder=encoder, overwrite=True)
-    derain(Job(source, output, to_folder=False, settings=settings), listener)
+    run_job(Job(source, output, to_folder=False, settings=settings), listener)
     return listener.notes

@@ -12,13 +12,13 @@ torch = pytest.importorskip("torch")
 
 from tests.cli import vsj4r  # noqa: E402
 from vsj4r.adaptation import fitting  # noqa: E402
-from vsj4r.adaptation.footage import read_stretches  # noqa: E402
-from vsj4r.adaptation.target import Planes, estimate_target  # noqa: E402
+from vsj4r.adaptation.stretches import read_stretches  # noqa: E402
+from vsj4r.adaptation.target import YuvClip, estimate_target  # noqa: E402
 from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.evaluation.real_rain import measure_real  # noqa: E402
 from vsj4r.publishing.publish import load_network  # noqa: E402
-from vsj4r.rain import draw_style, render  # noqa: E402
+from vsj4r.rain import draw_style, render_rain  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
 
 WEIGHTS = find_model("j4r-lite").onnx.parent
@@ -44,7 +44,7 @@ def write(path: Path, clip: np.ndarray) -> Path:
 @pytest.fixture(scope="module")
 def rainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
-    clip = render(scene(32), draw_style(rng, "light", 288), rng).rainy
+    clip = render_rain(scene(32), draw_style(rng, "light", 288), rng).rainy
     return write(tmp_path_factory.mktemp("rain") / "rain.mkv", clip)
 
 
@@ -54,7 +54,7 @@ def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
     rain[3, 0, 20:60, 40:42] += 0.3
     uv = torch.zeros(7, 2, 72, 80)
     uv[3, :, 10:30, 20] = 0.05
-    target = estimate_target(Planes(rain, uv))
+    target = estimate_target(YuvClip(rain, uv))
     streak = (slice(3, 4), slice(None), slice(24, 56), slice(40, 42))
     assert (target.y - y)[streak].abs().max() < 0.02
     assert target.uv[3, :, 12:28, 20].abs().max() < 0.01, "chroma goes with luma"
@@ -84,7 +84,7 @@ def adapt(rainy: Path, state: Path, *, stop_at: int | None = None) -> fitting.Ad
             raise KeyboardInterrupt
 
     net = load_network(WEIGHTS, "j4r-lite")
-    return fitting.adapt(rainy, net, state, minutes=5, device=torch.device("cpu"), on_step=watch)
+    return fitting.fit_to_clip(rainy, net, state, minutes=5, device=torch.device("cpu"), on_step=watch)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.showers import LAYER, off_direction_deg, rng, scene
-from vsj4r.rain import RainStyle, StreakBank, draw_style, render
+from vsj4r.rain import RainStyle, StreakBank, draw_style, render_rain
 from vsj4r.rain.streaks import StreakSource
 from vsj4r.rain.synthesis import Pixels, Renderer
 
@@ -42,7 +42,7 @@ def test_a_clip_does_not_depend_on_those_before(bank: StreakBank) -> None:
 
 
 def test_frames_are_independent(bank: StreakBank) -> None:
-    s = render(np.zeros((8, 64, 64, 3), np.uint8), RainStyle(layers=(LAYER,)), rng(), source=bank).s
+    s = render_rain(np.zeros((8, 64, 64, 3), np.uint8), RainStyle(layers=(LAYER,)), rng(), source=bank).s
     correlation = np.asarray(np.corrcoef(s.reshape(8, -1)))[np.triu_indices(8, 1)]
     assert np.median(np.abs(correlation)) < 0.15
     assert correlation.max() < 0.9, "no frame repeats"
@@ -54,7 +54,7 @@ def test_rains_as_much_as_asked_for() -> None:
 
     def light(source: StreakSource) -> float:
         styles = (draw_style(rng(seed), "complex", 288) for seed in range(12))
-        return sum(float(render(clean, style, rng(1), source=source).s.mean()) for style in styles)
+        return sum(float(render_rain(clean, style, rng(1), source=source).s.mean()) for style in styles)
 
     assert light(StreakBank(3, size=448)) == pytest.approx(light(Renderer()), rel=0.2)
 

@@ -19,9 +19,9 @@ from tests.cli import batch, command, parts, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r import __version__
 from vsj4r.batch.drive import Batch
+from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.pool import Ended, Messages, OnDask, Told, Wanted, on_cluster, problems_here
-from vsj4r.batch.settings import Settings
 from vsj4r.batch.tasks import Task
 from vsj4r.batch.work import Work
 from vsj4r.cli.report import Item, JsonReport

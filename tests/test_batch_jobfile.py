@@ -17,8 +17,8 @@ from vsj4r.batch import checks
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.checks import check_batch
 from vsj4r.batch.chunks import chunk_starts, cut_finder
+from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob, JobFile, read_jobs
-from vsj4r.batch.settings import Settings
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import Plan, work_for
 from vsj4r.engine.cuda.driver import Trouble
@@ -174,7 +174,7 @@ def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_done_of_a_file_needs_no_more_room(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parts are counted once, so that a batch that had room goes on."""
-    monkeypatch.setattr("vsj4r.batch.checks._expected", lambda *given: (6, 1000))
+    monkeypatch.setattr("vsj4r.batch.checks._expected_bytes", lambda *given: (6, 1000))
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1500))
     assert refused(shelf, job('input = "a.mkv"\noutput = "out/o.mkv"'))
     part = shelf / "jobs.toml.vsj4r" / "parts" / "key" / "00000.nut"

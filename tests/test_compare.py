@@ -16,12 +16,12 @@ from tests import media
 from tests.cli import Done, assert_refused, leftovers, vsj4r
 from vsj4r.compare.choice import SHOWN, choose_frames
 from vsj4r.compare.comparison import Comparison
-from vsj4r.compare.comparison import compare as write_comparison
-from vsj4r.compare.graphs import HEIGHT, Line, draw, frame_x
-from vsj4r.compare.measures import Measures, measure
+from vsj4r.compare.comparison import write_comparison as write_comparison
+from vsj4r.compare.measures import Measures, measure_sides
 from vsj4r.compare.pictures import picture_clip
+from vsj4r.compare.plots import HEIGHT, Line, draw_graph, frame_x
 from vsj4r.compare.quality import measure_quality
-from vsj4r.compare.sides import open_sides, timed
+from vsj4r.compare.sides import choose_timed_side, open_sides
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.images import write_rgb
 
@@ -66,7 +66,7 @@ def test_figures_are_right(folder: Path) -> None:
     assert 0.9 < max(before.ssim) < 1
     assert len(after.vmaf) == len(before.vmaf) == 24
     assert min(after.vmaf) > 95
-    measures = measure(sides[0], sides[1], nothing)
+    measures = measure_sides(sides[0], sides[1], nothing)
     assert measures.removed == pytest.approx([100 * 5 / 219] * 24, abs=0.01)
     luma = media.planes(folder / "before.mkv")[7][0]
     assert measures.brightness[7] == pytest.approx(100 * (luma.mean() - 16) / 219, abs=0.01)
@@ -114,7 +114,7 @@ def test_rotated_footage_is_compared_upright(tmp_path: Path) -> None:
     media.ffmpeg("-i", f"file:{turned}", "-c:v", "ffv1", f"file:{shown}")
     sides = open_sides(turned, shown, None)
     assert (sides[0].clip.width, sides[0].clip.height) == (64, 96)
-    assert measure(sides[0], sides[1], nothing).removed == [0.0] * 12
+    assert measure_sides(sides[0], sides[1], nothing).removed == [0.0] * 12
 
 
 @pytest.mark.parametrize("other", ["bt709:range=tv", "bt709:range=pc", "smpte170m:range=pc", "png"])
@@ -132,7 +132,7 @@ def test_the_same_picture_coded_in_another_way_is_the_same(tmp_path: Path, other
     else:
         after = coded("after.mkv", other)
     sides = open_sides(before, after, after)
-    assert max(measure(sides[0], sides[1], nothing).removed) < 0.3
+    assert max(measure_sides(sides[0], sides[1], nothing).removed) < 0.3
     assert min(measure_quality(sides[:1], sides[2], nothing)[0].psnr) > 45
 
 
@@ -173,7 +173,7 @@ def test_a_cut_is_no_motion(tmp_path: Path) -> None:
         picture = np.repeat(np.array(halves, np.uint8), 16)[None, :, None] * np.ones((16, 1, 3), np.uint8)
         write_rgb(picture, tmp_path / f"{n:02}.png")
     sides = open_sides(tmp_path, tmp_path, None)
-    motion = measure(sides[0], sides[1], nothing).motion
+    motion = measure_sides(sides[0], sides[1], nothing).motion
     assert motion.index(max(motion)) == 8
     assert motion[6] == 0, "the cut"
 
@@ -181,20 +181,20 @@ def test_a_cut_is_no_motion(tmp_path: Path) -> None:
 def test_graphs_keep_their_spikes_and_leave_gaps() -> None:
     spiky = [1.0] * 100_000
     spiky[54_321] = 9.0
-    graph = draw("spikes", [Line("after", spiky)], from_zero=True)
+    graph = draw_graph("spikes", [Line("after", spiky)], from_zero=True)
     heights = [float(y) for y in re.findall(r"[ML]\S+ ([\d.]+)", graph.paths[0][1])]
     assert len(heights) < 2100
     assert [text for _, text in graph.ticks] == ["0", "5", "10"]
     assert min(heights) == pytest.approx(HEIGHT / 10)
     dip = [9.0] * 100_000
     dip[54_321] = 1.0
-    graph = draw("dips", [Line("after", dip)], from_zero=True)
+    graph = draw_graph("dips", [Line("after", dip)], from_zero=True)
     heights = [float(y) for y in re.findall(r"[ML]\S+ ([\d.]+)", graph.paths[0][1])]
     assert max(heights) == pytest.approx(HEIGHT * 0.9)
     assert [frame_x(n, 11) for n in (0, 5, 10)] == [0, 500, 1000]
-    assert draw("gap", [Line("after", [1.0, math.inf, 2.0])]).paths[0][1].count("M") == 2
+    assert draw_graph("gap", [Line("after", [1.0, math.inf, 2.0])]).paths[0][1].count("M") == 2
     for numbers in ([math.inf] * 3, [0.0, 0.0], [100.0], [1e-9, 2e-9]):
-        graph = draw("hardly anything", [Line("after", numbers)])
+        graph = draw_graph("hardly anything", [Line("after", numbers)])
         assert all(0 <= y <= HEIGHT for y, _ in graph.ticks)
 
 
@@ -213,7 +213,7 @@ def test_times_are_those_of_the_first_video(tmp_path: Path) -> None:
     images.mkdir()
     media.ffmpeg("-i", f"file:{video}", f"{images}/%03d.png")
     sides = open_sides(images, video, None)
-    assert timed(sides) is sides[1]
+    assert choose_timed_side(sides) is sides[1]
 
 
 def test_pictures_of_large_frames_are_smaller() -> None:

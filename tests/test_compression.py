@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from tests.tiny_footage import picture
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420
-from vsj4r.training.compression import CRF, PRESETS, compress, draw_compression
+from vsj4r.training.compression import CRF, X264_PRESETS, compress, draw_compression
 
 FRAMES = rgb_to_yuv420(np.stack([picture(3, 64, 80)[:48, 2 * t : 2 * t + 56] for t in range(5)]))
 
@@ -18,7 +18,7 @@ def error(coded: Yuv) -> list[float]:
     return [float(np.sqrt(np.mean((a - b) ** 2))) for a, b in zip(coded, FRAMES, strict=True)]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", X264_PRESETS)
 def test_errors_grow_with_crf(preset: str) -> None:
     fine, coarse = (compress(FRAMES, {"crf": str(crf), "preset": preset}) for crf in (1, 45))
     for planes in (fine, coarse):
@@ -32,13 +32,13 @@ def test_draws_stay_in_range_and_repeat() -> None:
     drawn = [draw_compression(np.random.default_rng(n)) for n in range(200)]
     assert drawn == [draw_compression(np.random.default_rng(n)) for n in range(200)]
     assert {int(d["crf"]) for d in drawn} == set(range(CRF[0], CRF[1] + 1))
-    assert {d["preset"] for d in drawn} == set(PRESETS)
+    assert {d["preset"] for d in drawn} == set(X264_PRESETS)
     options = drawn[0]
     for a, b in zip(compress(FRAMES, options), compress(FRAMES, options), strict=True):
         assert np.array_equal(a, b)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", X264_PRESETS)
 def test_the_same_frames_give_the_same_bits_whatever_memory_held_before(preset: str) -> None:
     """x264's mbtree does not: the bits of one thread depend on what lay in its memory."""
     options = next(

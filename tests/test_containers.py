@@ -14,7 +14,7 @@ from tests.running import derain_quickly
 from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.languages import spell_language
-from vsj4r.media.muxing import sound_becomes
+from vsj4r.media.muxing import sound_codec_for
 from vsj4r.media.probe import Stream, probe
 
 IN_MATROSKA = (
@@ -80,7 +80,7 @@ def test_every_sound_is_decoded_again(
     notes = derain_quickly(path, output, model, encoder="vp9" if suffix == ".webm" else "x264")
     place = 1
     for stream in probe(path).others:
-        becomes = sound_becomes(CONTAINERS[suffix], stream)
+        becomes = sound_codec_for(CONTAINERS[suffix], stream)
         if not becomes:
             assert f"{suffix} cannot hold audio stream {stream.index} ({stream.codec}): left out" in notes
             continue
@@ -128,7 +128,7 @@ def test_every_sound_is_decoded_again(
 )
 def test_what_is_not_held_becomes_what_is(suffix: str, codec: str, samples: str, becomes: str) -> None:
     stream = Stream(index=1, kind="audio", codec=codec, sample_format=samples)
-    assert sound_becomes(container_for(Path(f"out{suffix}")), stream) == becomes
+    assert sound_codec_for(container_for(Path(f"out{suffix}")), stream) == becomes
 
 
 @pytest.mark.parametrize(

@@ -136,13 +136,13 @@ def test_auto_takes_the_cpu_whatever_is_wrong_with_the_card(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     """What no look at the driver foresees."""
-    opening = pytest.importorskip("vsj4r.engine.cuda.opening")
+    setup = pytest.importorskip("vsj4r.engine.cuda.setup")
 
     def fails(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(devices, "find_trouble", lambda index: None)
-    monkeypatch.setattr(opening, "open_cuda", fails)
+    monkeypatch.setattr(setup, "open_cuda", fails)
     engine = open_engine(find_model("j4r-lite"), height=32, width=32, threads=1)
     assert type(engine).__name__ == "CpuEngine"
     line = f"device cuda:0 cannot be opened: {str(error).splitlines()[0]}"
@@ -153,7 +153,7 @@ def test_auto_takes_the_cpu_whatever_is_wrong_with_the_card(
 
 def test_a_card_that_does_not_work_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing torch and CuPy, and failing, takes seconds."""
-    opening = pytest.importorskip("vsj4r.engine.cuda.opening")
+    setup = pytest.importorskip("vsj4r.engine.cuda.setup")
     tries = []
 
     def fails(*_: object, **options: object) -> None:
@@ -161,7 +161,7 @@ def test_a_card_that_does_not_work_is_tried_once(monkeypatch: pytest.MonkeyPatch
         raise RuntimeError("the driver is odd")
 
     monkeypatch.setattr(devices, "find_trouble", lambda index: None)
-    monkeypatch.setattr(opening, "open_cuda", fails)
+    monkeypatch.setattr(setup, "open_cuda", fails)
     clip = noise_clip(width=32, height=32, length=2)
     auto, cpu = (vs.core.j4r.Derain(clip, model="j4r-lite", device=device) for device in ("auto", "cpu"))
     assert planes_of(auto.get_frame(1))[0].tobytes() == planes_of(cpu.get_frame(1))[0].tobytes()

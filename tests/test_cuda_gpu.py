@@ -22,9 +22,9 @@ def device() -> Any:
 
 
 def test_kernels_are_numpys_to_the_bit(device: Any) -> None:
-    from vsj4r.engine.cuda.selftest import pack_and_unpack
+    from vsj4r.engine.cuda.selftest import check_packing
 
-    check = pack_and_unpack(device)
+    check = check_packing(device)
     assert check.passed, check.detail
 
 
@@ -32,23 +32,23 @@ def test_kernels_are_numpys_to_the_bit(device: Any) -> None:
 def test_graphs_give_what_eager_gives(device: Any, model: str) -> None:
     import torch
 
-    from vsj4r.engine.cuda.cupy_device import cudnn_relu_after, fused_or_not
-    from vsj4r.engine.cuda.selftest import graph_is_eager
+    from vsj4r.engine.cuda.cupy_device import choose_fused, cudnn_relu_after
+    from vsj4r.engine.cuda.selftest import check_graphs
     from vsj4r.engine.weights import find_model
 
-    fused = fused_or_not(device, torch.float16)
+    fused = choose_fused(device, torch.float16)
     assert fused is cudnn_relu_after, "the fused convolutions work here"
-    check = graph_is_eager(device, find_model(model), fused)
+    check = check_graphs(device, find_model(model), fused)
     assert check.passed, check.detail
 
 
 @pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
 @pytest.mark.parametrize("precision", ["f32", "f16"])
 def test_a_hundred_frames_are_the_cpus(device: Any, model: str, precision: str) -> None:
-    from vsj4r.engine.cuda.selftest import as_on_the_cpu
+    from vsj4r.engine.cuda.selftest import check_against_cpu
     from vsj4r.engine.weights import find_model
 
-    check = as_on_the_cpu(device, find_model(model), precision, frames=100)
+    check = check_against_cpu(device, find_model(model), precision, frames=100)
     assert check.passed, check.detail
 
 

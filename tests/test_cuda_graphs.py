@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cuda.cpu_kernels import CpuKernels
-from vsj4r.engine.cuda.kernels import Argument, Size
+from vsj4r.engine.cuda.kernels import KernelArgument, Size
 from vsj4r.engine.weights import find_model
 
 torch = pytest.importorskip("torch")
@@ -20,8 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from tests.cuda.engines import rainy_clip, residuals, small_engine, worst  # noqa: E402
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
-from vsj4r.engine.cuda.device import Stream, Work  # noqa: E402
-from vsj4r.engine.cuda.selftest import as_on_the_cpu, pack_and_unpack, self_test  # noqa: E402
+from vsj4r.engine.cuda.device import DeviceStream, DeviceWork  # noqa: E402
+from vsj4r.engine.cuda.selftest import check_against_cpu, check_packing, self_test  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -46,7 +46,7 @@ class Broken(CpuKernels):
 
     broken = ""
 
-    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[Argument]) -> None:
+    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[KernelArgument]) -> None:
         if not name.startswith(self.broken):
             super().launch(name, grid, block, arguments)
 
@@ -55,7 +55,7 @@ class Broken(CpuKernels):
 def test_the_self_test_finds_a_frame_kernel_that_is_wrong(compiled: CpuKernels, broken: str) -> None:
     kernels = Broken(compiled.library)
     kernels.broken = broken
-    check = pack_and_unpack(FakeDevice(kernels))
+    check = check_packing(FakeDevice(kernels))
     assert not check.passed
     assert "not to the bit: " in check.detail
 
@@ -63,7 +63,7 @@ def test_the_self_test_finds_a_frame_kernel_that_is_wrong(compiled: CpuKernels, 
 def test_the_self_test_finds_a_gate_that_is_wrong(compiled: CpuKernels) -> None:
     kernels = Broken(compiled.library)
     kernels.broken = "gru_read<float"
-    check = as_on_the_cpu(FakeDevice(kernels), find_model("j4r-lite"), "f32", frames=2)
+    check = check_against_cpu(FakeDevice(kernels), find_model("j4r-lite"), "f32", frames=2)
     assert not check.passed, check.detail
 
 
@@ -75,7 +75,7 @@ class Forgetful(FakeDevice):
 
     fault = "stale"
 
-    def capture(self, stream: Stream, work: Work) -> Work:
+    def capture(self, stream: DeviceStream, work: DeviceWork) -> DeviceWork:
         if self.fault == "refused":
             raise RuntimeError("operation not permitted\nwhen stream is capturing")
         done: list[bool] = []

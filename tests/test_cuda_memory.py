@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch")
 from tests.cuda.engines import rainy_clip, residuals, small_engine, worst  # noqa: E402
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import write_small_model  # noqa: E402
+from vsj4r.engine.cuda.cell_tiles import SMALLEST_TILE, halve_tile, split_cells  # noqa: E402
 from vsj4r.engine.cuda.engine import CudaEngine, Options  # noqa: E402
-from vsj4r.engine.cuda.tiles import SMALLEST, smaller, spans  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -71,14 +71,16 @@ def test_spans_cover_each_cell_once() -> None:
     for length in (1, 63, 64, 200):
         for tile in (7, 64, 500):
             kept = [
-                cell for span in spans(length, tile, 21) for cell in range(span.keep, span.keep + span.kept)
+                cell
+                for span in split_cells(length, tile, 21)
+                for cell in range(span.keep, span.keep + span.kept)
             ]
             assert kept == list(range(length))
     assert CONFIGS["j4r"].radius == 21
     sides: tuple[int, int] | None = (540, 960)
     while sides is not None:
-        last, sides = sides, smaller(sides)
-    assert max(last) <= SMALLEST
+        last, sides = sides, halve_tile(sides)
+    assert max(last) <= SMALLEST_TILE
 
 
 def large(device: FakeDevice, model: Model) -> CudaEngine:
@@ -118,7 +120,7 @@ def test_out_of_memory_for_good_says_how_much_was_needed(compiled: CpuKernels, t
         engine.new_state()
     with pytest.raises(Vsj4rError, match="memory of fake must be about"):
         engine.step(clip[1], clip[2], state)
-    assert engine.tile[1] <= SMALLEST
+    assert engine.tile[1] <= SMALLEST_TILE
     assert device.releases
     device.fails = lambda taken: False
     engine.step(clip[0], clip[0], engine.new_state())

@@ -16,7 +16,7 @@ from tests.clips import bytes_of, noise_clip
 from tests.cuda.opening import Opening
 from tests.cuda.timed_device import Span, TimedDevice
 from vsj4r.frames import segments
-from vsj4r.run.filtering import derained_clips
+from vsj4r.run.filtering import derain_clips
 
 LENGTH = 14
 ARGUMENTS = {"model": "j4r-lite", "device": "cuda", "precision": "f32", "scene_detect": 0}
@@ -100,7 +100,7 @@ def test_in_any_order_they_are_the_bits_of_one_by_one(
 
 
 def test_who_encodes_has_two_frames_in_flight(opened: list[Opening]) -> None:
-    derained_clips(small_clip(), ["derained"], model="j4r-lite", strength=1, device="cuda")
+    derain_clips(small_clip(), ["derained"], model="j4r-lite", strength=1, device="cuda")
     assert opened[0].arguments["num_streams"] == 2
 
 
@@ -190,14 +190,14 @@ def test_what_is_no_number_costs_what_was_begun_after_it(
     opened: list[Opening], monkeypatch: pytest.MonkeyPatch, figure: int
 ) -> None:
     """Frame 4 fails once; those in flight with it are computed anew."""
-    from vsj4r.engine.cuda.lane import Lane, Output
+    from vsj4r.engine.cuda.lane import Lane, LaneOutput
 
     clip = small_clip()
     expected = outcomes(derain(clip, segment=0), range(LENGTH))
     derained = derain(clip, segment=0, num_streams=3)
     collect, collected = Lane.collect, 0
 
-    def collect_one_that_is_none(lane: Lane) -> Output:
+    def collect_one_that_is_none(lane: Lane) -> LaneOutput:
         nonlocal collected
         output = collect(lane)
         collected += 1

@@ -16,9 +16,9 @@ from vsj4r.engine.cuda.grid import Grid
 torch = pytest.importorskip("torch")
 
 from tests.cuda.fake_device import FakeDevice, Hazard  # noqa: E402
-from vsj4r.engine.cuda.lane import Lane, Plan, Streams  # noqa: E402
+from vsj4r.engine.cuda.lane import Lane, LaneSpec, Streams  # noqa: E402
 from vsj4r.engine.cuda.network import Found  # noqa: E402
-from vsj4r.model.j4rnet import Observation, State  # noqa: E402
+from vsj4r.model.j4rnet import J4RState, Observation  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -39,7 +39,7 @@ class Recurrence:
         return torch.nn.functional.avg_pool2d(luma[None, None], 2)
 
     def run(
-        self, now: Observation, following: Observation | None, before: State, after: State, found: Found
+        self, now: Observation, following: Observation | None, before: J4RState, after: J4RState, found: Found
     ) -> None:
         assert following is not None
         h = 0.7 * before.h.roll(1, 3) + now.o + 0.5 * before.b_prev - 0.25 * following.o
@@ -64,7 +64,7 @@ def clip() -> list[Feed]:
 def new_lane(device: FakeDevice, depth: int) -> Lane:
     with device.active():
         streams = Streams(*(device.stream(name) for name in Streams._fields))
-        plan = Plan(LAYOUT, GRID, depth, GRID.channels, residual=False)
+        plan = LaneSpec(LAYOUT, GRID, depth, GRID.channels, residual=False)
         return Lane(device, streams, plan, Recurrence(), device.block(4 * 16 * 16))  # type: ignore[arg-type]
 
 

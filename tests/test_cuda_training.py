@@ -37,7 +37,7 @@ def train(folder: Path, run: str, device: str, steps: int = STEPS) -> list[float
 
 
 def averaged(run: Path) -> dict[str, Any]:
-    saved = checkpoint.load(run / "checkpoint.pt")
+    saved = checkpoint.load_checkpoint(run / "checkpoint.pt")
     assert saved is not None
     ema: dict[str, Any] = saved["ema"]
     return ema
@@ -98,7 +98,7 @@ def test_a_run_goes_on_on_another_device(tmp_path: Path, first: str, then: str) 
     train(tmp_path, "run", first)
     went_on = train(tmp_path, "run", then, STEPS + EAGER_CALLS + 2)
     assert len(went_on) == EAGER_CALLS + 2
-    saved = checkpoint.load(tmp_path / "run" / "checkpoint.pt")
+    saved = checkpoint.load_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert saved is not None
     assert saved["step"] == STEPS + EAGER_CALLS + 2
     assert all(bool(value.isfinite().all()) for value in saved["net"].values())

@@ -16,8 +16,8 @@ from tests.media import ffmpeg, plain  # noqa: E402
 from tests.tiny_footage import Pixels, picture, write_frames, write_picture  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.rain import Preset, RainStyle, StreakBank, draw_style  # noqa: E402
-from vsj4r.rain.colour import WEIGHTS, Yuv, rgb_to_yuv420  # noqa: E402
-from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched  # noqa: E402
+from vsj4r.rain.colour import MATRICES, Yuv, rgb_to_yuv420  # noqa: E402
+from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batch_clips  # noqa: E402
 from vsj4r.training.footage import load_stills, load_videos, read_clip, read_still  # noqa: E402
 from vsj4r.training.grain import draw_grain  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
@@ -83,7 +83,7 @@ def test_occlusions_reach_the_mask(dataset: RainyClips) -> None:
 
 def test_a_batch_is_time_major(dataset: RainyClips) -> None:
     clips = [dataset[n] for n in (0, 1)]
-    batch = batched(clips)
+    batch = batch_clips(clips)
     assert batch.o_y.shape == (6, 1, 32, 32)
     for t in range(3):
         for n, clip in enumerate(clips):
@@ -112,7 +112,7 @@ def test_rain_fell_in_rgb_before_yuv(dataset: RainyClips, monkeypatch: pytest.Mo
         for rgb, yuv in zip((o_t, b_t), planes, strict=True):
             assert any(
                 all(np.array_equal(a, b) for a, b in zip(rgb_to_yuv420(rgb, matrix), yuv, strict=True))
-                for matrix in WEIGHTS
+                for matrix in MATRICES
             )
         rainy_chroma += bool((clip.o_uv - clip.b_uv).abs().max() > 0.02)
     assert rainy_chroma > len(INDICES) / 2, "rain shows in chroma too"

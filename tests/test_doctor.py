@@ -18,8 +18,8 @@ import pytest
 from tests.cli import Done
 from tests.tiny_model import write_tiny_model
 from vsj4r.doctor import cuda, engines, installed
-from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
-from vsj4r.doctor.report import hide_paths
+from vsj4r.doctor.bug_report import hide_paths
+from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, run_check
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
 from vsj4r.engine.weights import Model
@@ -288,7 +288,7 @@ def test_an_engine_that_computes_something_else(
 
     monkeypatch.setattr(weights, "_PACKAGE", package)
     monkeypatch.setattr(engines, "open_engine", opened)
-    finding = only(list(engines.check_device(device, 3)))
+    finding = only(list(engines.examine_device(device, 3)))
     assert finding.status == "bad"
     assert finding.what.startswith("only nan dB" if np.isnan(fault) else "only 34 dB")
     assert finding.needed == (device == "cpu")
@@ -318,7 +318,7 @@ def test_every_card_takes_the_self_test(package: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(engines, "open_engine", on_the_cpu)
     monkeypatch.setattr(cuda, "find_trouble", lambda: None)
     monkeypatch.setattr(cuda, "find_driver", lambda: Driver((13, 1), 2))
-    monkeypatch.setitem(sys.modules, "vsj4r.engine.cuda.opening", SimpleNamespace(check_card=check_card))
+    monkeypatch.setitem(sys.modules, "vsj4r.engine.cuda.setup", SimpleNamespace(check_card=check_card))
     findings = list(cuda.check_cuda())
     assert [(finding.name, finding.status) for finding in findings] == [
         ("CUDA", "good"),
@@ -345,7 +345,7 @@ def test_nothing_that_nobody_foresaw_ends_the_examination() -> None:
         yield Finding("first", "good", "")
         raise ZeroDivisionError("two\nlines")
 
-    first, second = surely("it", broken, "")
+    first, second = run_check("it", broken, "")
     assert first.name == "first"
     assert (second.status, second.what) == ("bad", "ZeroDivisionError: two lines")
 

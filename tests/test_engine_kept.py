@@ -31,13 +31,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def requests(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """The requests for which a graph was read and compiled."""
     made: list[Request] = []
-    compile_now = compiled._compiled_now
+    compile_now = compiled._compile_timed
 
     def counted(core: ov.Core, model: Model, request: Request) -> tuple[Compiled, int]:
         made.append(request)
         return compile_now(core, model, request)
 
-    monkeypatch.setattr(compiled, "_compiled_now", counted)
+    monkeypatch.setattr(compiled, "_compile_timed", counted)
     return made
 
 

@@ -72,7 +72,7 @@ def test_a_folder_pair_to_table_json_and_sheet(pairs: Path, model: Path, tmp_pat
         (clip, method) for clip in ("clip0", "clip1") for method in methods
     ]
     clean, rainy = (read_frames(pairs / kind / "clip0") for kind in ("gt", "rain"))
-    expected = metrics.score(rainy, clean)._asdict()
+    expected = metrics.score_clip(rainy, clean)._asdict()
     assert {k: v for k, v in found["clips"][0].items() if k in expected} == pytest.approx(expected)
     for figure in expected:
         both = [row[figure] for row in found["clips"] if row["method"] == "median 3"]
@@ -89,7 +89,7 @@ def test_one_clip_is_a_pair_too(pairs: Path, model: Path, tmp_path: Path) -> Non
     done = eval_("--gt", gt, "--rain", rain, "--model", model, "--frames", 3, "--json", tmp_path / "o.json")
     assert done.returncode == 0, done.stderr
     (row, *_) = json.loads((tmp_path / "o.json").read_text())["clip1 / clip1"]["clips"]
-    assert row["psnr"] == pytest.approx(metrics.score(read_frames(rain, 3), read_frames(gt, 3)).psnr)
+    assert row["psnr"] == pytest.approx(metrics.score_clip(read_frames(rain, 3), read_frames(gt, 3)).psnr)
 
 
 def test_benchmarks_and_damage_without_rain(model: Path, tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_model_gets_one_state_and_one_frame_of_look_ahead(model: Path) -> None
     for t, y in enumerate(levels):
         average = y if t == 0 else 0.5 * average + 0.25 * y
         expected.append(y + 0.5 * 0.25 * (average + levels[min(t + 1, 3)] - 2 * y))
-    restored = np.stack(list(measurement.derained(str(model), precision="f32", threads=1)(clip)))
+    restored = np.stack(list(measurement.derain_by(str(model), precision="f32", threads=1)(clip)))
     assert restored.shape == clip.shape
     assert np.array_equal(restored, np.broadcast_to(np.rint(expected)[:, None, None, None], clip.shape))
 
@@ -324,7 +324,7 @@ def test_a_model_gets_one_state_and_one_frame_of_look_ahead(model: Path) -> None
 def test_a_long_clip_is_derained_in_the_segments_of_the_filter(model: Path) -> None:
     """From the second anchor on nothing depends on what lies before its run-in."""
     clip = np.random.default_rng(3).integers(0, 255, (126, 16, 16, 3), dtype=np.uint8)
-    run = measurement.derained(str(model), precision="f32", threads=1)
+    run = measurement.derain_by(str(model), precision="f32", threads=1)
     whole = list(run(clip))
     assert np.array_equal(whole[120:], list(run(clip[112:]))[8:])
     assert not np.array_equal(whole[119], list(run(clip[112:]))[7])
@@ -335,13 +335,13 @@ def test_a_long_clip_is_never_copied(model: Path) -> None:
     clip = np.zeros((400, 32, 48, 3), np.uint8)
     clip[:, ::2] = np.arange(400)[:, None, None, None] % 256
     methods = {
-        "input": measurement.untouched,
+        "input": measurement.identity,
         "median 5": measurement.temporal_median(5),
-        "tiny": measurement.derained(str(model), threads=1),
+        "tiny": measurement.derain_by(str(model), threads=1),
     }
-    list(measurement.measure([("short", clip[:9], clip[:9])], methods))  # what is imported late
+    list(measurement.measure_methods([("short", clip[:9], clip[:9])], methods))  # what is imported late
     tracemalloc.start()
-    rows = list(measurement.measure([("long", clip, clip)], methods))
+    rows = list(measurement.measure_methods([("long", clip, clip)], methods))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [row.method for row in rows] == list(methods)
@@ -350,8 +350,8 @@ def test_a_long_clip_is_never_copied(model: Path) -> None:
 
 def test_as_json_is_json() -> None:
     clip = np.zeros((2, 16, 16, 3), np.uint8)
-    rows = [Measured("a", "input", metrics.score(clip, clip))]
-    assert "Infinity" not in json.dumps(measurement.as_json({"clean": rows}))
+    rows = [Measured("a", "input", metrics.score_clip(clip, clip))]
+    assert "Infinity" not in json.dumps(measurement.benchmarks_as_json({"clean": rows}))
 
 
 def test_dry_clips_are_their_own_truth(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ torch = pytest.importorskip("torch")
 
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
-from vsj4r.publishing.export import read_run  # noqa: E402
 from vsj4r.publishing.publish import publish  # noqa: E402
+from vsj4r.publishing.trained_run import read_run  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
 from vsj4r.training.ranks import Ranks  # noqa: E402
 from vsj4r.training.recipe import load_recipe  # noqa: E402
@@ -33,7 +33,7 @@ ALONE = Ranks(0, 1, torch.device("cpu"))
 def test_a_run_becomes_a_model(tmp_path: Path) -> None:
     run = tmp_path / "best.pt"
     weights = J4RNet(CONFIGS["j4r-lite"]).state_dict()
-    checkpoint.save(run, {"model": "j4r-lite", "net": weights, "step": 7, "psnr": 30.0})
+    checkpoint.save_checkpoint(run, {"model": "j4r-lite", "net": weights, "step": 7, "psnr": 30.0})
     arguments = ("export", "mine", "--from", run, "--folder", tmp_path)
     done = vsj4r(*arguments)
     assert done.returncode == 0, done.stderr
@@ -79,7 +79,7 @@ def test_shipped_models_say_how_they_were_trained(name: str) -> None:
 def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
     (tmp_path / "text.pt").write_text("no checkpoint")
     (tmp_path / "figures.json").write_text("{}")
-    checkpoint.save(tmp_path / "nameless.pt", {"net": {}, "step": 7})
+    checkpoint.save_checkpoint(tmp_path / "nameless.pt", {"net": {}, "step": 7})
     assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text.format(cwd=tmp_path), tmp_path)
     assert not list(tmp_path.glob("*.onnx*"))
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str
 def test_a_checkpoint_that_holds_anything_is_refused(
     tmp_path: Path, content: dict[str, object], text: str
 ) -> None:
-    checkpoint.save(tmp_path / "best.pt", {"net": {}, "step": 7, **content})
+    checkpoint.save_checkpoint(tmp_path / "best.pt", {"net": {}, "step": 7, **content})
     with pytest.raises(Vsj4rError, match=text.replace("best.pt", r".*best\.pt")):
         read_run(tmp_path / "best.pt", "mine")
 
@@ -127,7 +127,9 @@ def test_a_full_disk_is_one_line_and_replaces_nothing(
 def test_weights_that_give_no_numbers_replace_nothing(tmp_path: Path) -> None:
     weights = J4RNet(CONFIGS["j4r-lite"]).state_dict()
     weights["jrc_net.3.weight"][0] = torch.nan
-    checkpoint.save(tmp_path / "best.pt", {"model": "j4r-lite", "net": weights, "step": 7, "psnr": 30.0})
+    checkpoint.save_checkpoint(
+        tmp_path / "best.pt", {"model": "j4r-lite", "net": weights, "step": 7, "psnr": 30.0}
+    )
     (tmp_path / "mine.onnx").write_text("before")
     done = vsj4r("export", "mine", "--from", "best.pt", "--overwrite", cwd=tmp_path)
     assert_refused(done, 1, "mine: the weights give values that are not finite", tmp_path)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vsj4r.engine.base import Floats, Plane, StepSpec, Tensors
-from vsj4r.frames.chroma import doubled, from_half, shrunk, to_half
+from vsj4r.frames.chroma import double, from_half, shrink, to_half
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.matrix import to_rgb, to_yuv
 from vsj4r.frames.planes import Converter
@@ -191,9 +191,9 @@ def test_odd_sides_keep_their_last_sample() -> None:
 def test_weights_are_means_over_the_pixels_of_a_chroma_sample() -> None:
     weights = np.zeros((4, 8), np.float32)
     weights[0, 0] = weights[2:, 4:] = 1
-    assert shrunk(weights, 0, 0) is weights
-    assert shrunk(weights, 1, 1).tolist() == [[0.25, 0, 0, 0], [0, 0, 1, 1]]
-    assert shrunk(weights, 2, 0).shape == (4, 2)
+    assert shrink(weights, 0, 0) is weights
+    assert shrink(weights, 1, 1).tolist() == [[0.25, 0, 0, 0], [0, 0, 1, 1]]
+    assert shrink(weights, 2, 0).shape == (4, 2)
 
 
 def test_broken_floats_do_not_reach_the_network() -> None:
@@ -281,7 +281,7 @@ def test_each_matrix_has_the_weights_of_h273(matrix: int, kr: float, kb: float) 
 
 @pytest.mark.parametrize("size", [9, 10])
 def test_a_constant_stays_one_to_the_edge(size: int) -> None:
-    assert (doubled(np.full((3, 5), 0.5, np.float32), size, 1) == 0.5).all()
+    assert (double(np.full((3, 5), 0.5, np.float32), size, 1) == 0.5).all()
 
 
 def test_frames_wider_than_what_is_computed_at_a_time() -> None:

@@ -26,7 +26,7 @@ from vsj4r.batch.work import work_for
 from vsj4r.errors import InputError
 from vsj4r.media import index
 from vsj4r.media.probe import probe
-from vsj4r.media.sources import open_source, to_rgb
+from vsj4r.media.sources import clip_to_rgb, open_source
 
 SINE = ("-f", "lavfi", "-i", "sine=d=1")
 
@@ -44,7 +44,7 @@ def decoded(path: Path, layout: str = "rgb24") -> list[NDArray[Any]]:
 
 
 def rgb(clip: vs.VideoNode) -> list[NDArray[Any]]:
-    frames = to_rgb(clip).frames(close=True)
+    frames = clip_to_rgb(clip).frames(close=True)
     return [np.stack([np.asarray(frame[plane]) for plane in range(3)], -1) for frame in frames]
 
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from vsj4r.evaluation import metrics
-from vsj4r.evaluation.benchmark import LEVELS, Benchmark, benchmark_clips, clean_clips
+from vsj4r.evaluation.benchmark import INPUT_LEVELS, Benchmark, benchmark_clips, clean_clips
 from vsj4r.psnr import MOST_DB
-from vsj4r.rain import draw_style, render
+from vsj4r.rain import draw_style, render_rain
 from vsj4r.rain.colour import matlab_luma
 from vsj4r.training.motion import draw_path, simulate_motion
 
@@ -40,7 +40,7 @@ def test_agrees_with_scikit_image() -> None:
 
 def test_equal_clips() -> None:
     _, clean = pair()
-    scores = metrics.score(clean, clean)
+    scores = metrics.score_clip(clean, clean)
     assert metrics.luma_psnr(clean[0], clean[0]) == float("inf")
     assert scores.psnr == MOST_DB
     assert scores.ssim == pytest.approx(1)
@@ -60,18 +60,18 @@ def test_chroma_psnr_sees_colour_alone() -> None:
 
 def test_flicker_sees_change_not_offset() -> None:
     clean = np.full((4, 16, 16, 3), 100, np.uint8)
-    assert metrics.score(clean + np.uint8(20), clean).flicker == 0
+    assert metrics.score_clip(clean + np.uint8(20), clean).flicker == 0
     blinking = clean.copy()
     blinking[::2] += 20
     luma = matlab_luma(blinking)[0, 0, 0] - matlab_luma(clean)[0, 0, 0]
-    assert metrics.score(blinking, clean).flicker == pytest.approx(luma)
-    assert metrics.score(blinking[:1], clean[:1]).flicker == 0
+    assert metrics.score_clip(blinking, clean).flicker == pytest.approx(luma)
+    assert metrics.score_clip(blinking[:1], clean[:1]).flicker == 0
 
 
 def test_a_score_has_each_figure_in_its_place() -> None:
     noisy, clean = pair()
     noisy = noisy + np.random.default_rng(5).integers(0, 9, noisy.shape).astype(np.uint8)
-    found, frames = metrics.score(noisy, clean), list(zip(noisy, clean, strict=True))
+    found, frames = metrics.score_clip(noisy, clean), list(zip(noisy, clean, strict=True))
     assert found.psnr == pytest.approx(np.mean([metrics.luma_psnr(*each) for each in frames]))
     assert found.ssim == pytest.approx(np.mean([metrics.luma_ssim(*each) for each in frames]))
     assert found.chroma_psnr == pytest.approx(np.mean([metrics.chroma_psnr(*each) for each in frames]))
@@ -82,11 +82,11 @@ def test_a_score_has_each_figure_in_its_place() -> None:
 def test_shapes_must_agree() -> None:
     noisy, clean = pair()
     with pytest.raises(ValueError, match="clips must have one shape"):
-        metrics.score(noisy[:2], clean)
+        metrics.score_clip(noisy[:2], clean)
 
 
 @pytest.mark.skipif(not VALIDATION.is_dir(), reason="no validation footage beside the checkout")
-@pytest.mark.parametrize("preset", LEVELS)
+@pytest.mark.parametrize("preset", INPUT_LEVELS)
 def test_benchmark_level(preset: Benchmark) -> None:
     psnr, ssim, names = [], [], []
     for name, clean, rainy in benchmark_clips(VALIDATION, preset):
@@ -94,7 +94,7 @@ def test_benchmark_level(preset: Benchmark) -> None:
         psnr.append(np.mean([metrics.luma_psnr(o, b) for o, b in zip(rainy[::8], clean[::8], strict=True)]))
         ssim.append(np.mean([metrics.luma_ssim(o, b) for o, b in zip(rainy[::8], clean[::8], strict=True)]))
     assert len(names) == len(set(names)) == 12
-    level = LEVELS[preset]
+    level = INPUT_LEVELS[preset]
     assert np.mean(psnr) == pytest.approx(level.psnr, abs=level.psnr_tolerance)
     assert np.mean(ssim) == pytest.approx(level.ssim, abs=level.ssim_tolerance)
 
@@ -110,7 +110,7 @@ def test_benchmark_is_deterministic_and_even() -> None:
         assert clip.shape[1] % 2 == clip.shape[2] % 2 == 0
 
 
-@pytest.mark.parametrize("preset", LEVELS)
+@pytest.mark.parametrize("preset", INPUT_LEVELS)
 def test_level_on_pictures_of_scikit_image(preset: Benchmark) -> None:
     """Wherever the tests run; wider, for these four scenes are not those that were calibrated on."""
     skimage_data = pytest.importorskip("skimage.data")
@@ -118,10 +118,10 @@ def test_level_on_pictures_of_scikit_image(preset: Benchmark) -> None:
     for index, scene in enumerate(SCENES):
         rng = np.random.default_rng(index)
         clean = simulate_motion(getattr(skimage_data, scene)(), draw_path(rng, 3), (240, 352), 3)
-        rainy = render(clean, draw_style(rng, preset, 240), rng).rainy
-        scores = metrics.score(rainy, clean)
+        rainy = render_rain(clean, draw_style(rng, preset, 240), rng).rainy
+        scores = metrics.score_clip(rainy, clean)
         psnr.append(scores.psnr)
         ssim.append(scores.ssim)
-    level = LEVELS[preset]
+    level = INPUT_LEVELS[preset]
     assert np.mean(psnr) == pytest.approx(level.psnr, abs=2.0)
     assert np.mean(ssim) == pytest.approx(level.ssim, abs=0.15)

@@ -26,7 +26,7 @@ from vsj4r.model.initial import begin_with_frame  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
-from vsj4r.publishing.publish import TOLERANCE, compare, load_network, publish  # noqa: E402
+from vsj4r.publishing.publish import TOLERANCE, load_network, onnx_difference, publish  # noqa: E402
 
 NAMES = list(CONFIGS)
 
@@ -259,7 +259,7 @@ def test_high_pass_takes_the_mean_away() -> None:
 def test_onnx_equals_torch(name: str, tmp_path: Path) -> None:
     net = network(name)
     export_onnx(net, tmp_path / "net.onnx")
-    assert compare(net, tmp_path / "net.onnx") <= TOLERANCE
+    assert onnx_difference(net, tmp_path / "net.onnx") <= TOLERANCE
 
 
 def test_published_weights_come_back(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_shipped_weights_match_their_onnx() -> None:
     shipped = sorted(p.stem for p in weights.glob("*.onnx"))
     assert shipped, "no weights are shipped"
     for name in shipped:
-        assert compare(load_network(weights, name), weights / f"{name}.onnx") <= TOLERANCE
+        assert onnx_difference(load_network(weights, name), weights / f"{name}.onnx") <= TOLERANCE
 
 
 @pytest.mark.parametrize(

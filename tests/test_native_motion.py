@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from vsj4r.engine.base import Floats
-from vsj4r.engine.native import motion as native
-from vsj4r.engine.native.motion import MotionSearch
+from vsj4r.engine.native import motion_search as native
+from vsj4r.engine.native.motion_search import MotionSearch
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import find_model
 
@@ -157,10 +157,10 @@ def test_the_model_says_which_motion_it_has() -> None:
 
 
 LEFT_OPEN = """
-from vsj4r.engine.native import motion
-loaded = motion.library()
+from vsj4r.engine.native import motion_search
+loaded = motion_search.library()
 loaded.j4r_motion_close = lambda memory: print("closed")
-searches = [motion.MotionSearch(32, 48, 2) for _ in range(2)]
+searches = [motion_search.MotionSearch(32, 48, 2) for _ in range(2)]
 del searches[0]
 """
 

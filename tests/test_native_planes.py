@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_planes import DEPTHS, GEOMETRIES, converter, empty_like, noise
 from vsj4r.engine.base import Plane, Tensors
-from vsj4r.engine.native import planes as native
+from vsj4r.engine.native import conversion as native
 from vsj4r.engine.native.library import library
 from vsj4r.frames.planes import Converter
 
@@ -18,7 +18,7 @@ BOTH = (True, False)
 
 def is_compiled(monkeypatch: pytest.MonkeyPatch, *, compiled: bool) -> None:
     if not compiled:
-        monkeypatch.setattr(native, "takes", lambda *planes: False)
+        monkeypatch.setattr(native, "takes_planes", lambda *planes: False)
 
 
 def by_both(
@@ -74,7 +74,7 @@ def test_every_half_goes_to_the_even_code(bits: int) -> None:
     written = np.empty_like(codes)
     for sign in (-1, 1):
         halves = sign * np.resize(np.array([-0.5, 0.5], np.float32), codes.shape)
-        assert native.add(codes, halves, 1.0, top, written)
+        assert native.add_to_plane(codes, halves, 1.0, top, written)
         np.testing.assert_array_equal(written, np.clip(np.rint(exact + halves), 0, top))
 
 

@@ -19,7 +19,7 @@ from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.j4rnet import Estimate, J4RNet, Observation  # noqa: E402
 from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
-from vsj4r.publishing.publish import TOLERANCE, compare, parameters, parameters_by_box  # noqa: E402
+from vsj4r.publishing.publish import TOLERANCE, onnx_difference, parameters, parameters_by_box  # noqa: E402
 
 PAPER = CONFIGS["j4r-paper"]
 NARROW = replace(PAPER, channels=6, detector_channels=6, extractor_blocks=1, head_blocks=1)
@@ -143,7 +143,7 @@ def test_stacked_layers_of_equation_14(tmp_path: Path) -> None:
     assert state is not None
     assert state.h.shape == (1, 2 * NARROW.channels, 16, 16)
     export_onnx(net, tmp_path / "net.onnx")
-    assert compare(net, tmp_path / "net.onnx") <= TOLERANCE
+    assert onnx_difference(net, tmp_path / "net.onnx") <= TOLERANCE
 
 
 def test_the_table_of_the_equations_is_true() -> None:

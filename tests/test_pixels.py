@@ -11,7 +11,7 @@ import pytest
 import vapoursynth as vs
 
 from vsj4r.media.images import image_clip, look_at_images, rgb_array, write_rgb
-from vsj4r.media.pixels import chroma_for, to_yuv
+from vsj4r.media.pixels import chroma_for, clip_to_yuv
 from vsj4r.media.reading import image_names
 from vsj4r.media.tags import Tags
 
@@ -28,7 +28,7 @@ def test_an_odd_size_has_its_last_column_and_row_repeated() -> None:
         return frame
 
     blank = core.std.BlankClip(width=5, height=3, format=vs.YUV444P8, length=1)
-    even, note = to_yuv(blank.std.ModifyFrame(blank, fill), "420")
+    even, note = clip_to_yuv(blank.std.ModifyFrame(blank, fill), "420")
     assert note == "YUV444P8 5x3 is converted to YUV420P8 6x4"
     with even.get_frame(0) as frame:
         assert np.array_equal(np.asarray(frame[0]), np.pad(ramp, ((0, 1), (0, 1)), mode="edge"))
@@ -38,7 +38,7 @@ def test_an_odd_size_has_its_last_column_and_row_repeated() -> None:
 @pytest.mark.parametrize("range_", [0, 1])
 def test_luma_alone_keeps_its_numbers_and_its_range(width: int, range_: int) -> None:
     grey = core.std.BlankClip(width=width, height=3, format=vs.GRAY10, length=2, color=1000)
-    colour, _ = to_yuv(grey.std.SetFrameProps(_Range=range_), "420")
+    colour, _ = clip_to_yuv(grey.std.SetFrameProps(_Range=range_), "420")
     assert (colour.format.id, colour.height, len(colour)) == (vs.YUV420P10, 4, 2)
     with colour.get_frame(1) as frame:
         assert [set(np.asarray(plane).flat) for plane in frame] == [{1000}, {512}, {512}]

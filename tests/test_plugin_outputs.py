@@ -14,7 +14,7 @@ from tests.filtering import assert_same, derain, format_of, message, reference
 from vsj4r.engine.base import Step, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine
 from vsj4r.frames.formats import Format, Geometry
-from vsj4r.frames.layers import levels, weights, write_occlusion
+from vsj4r.frames.layers import mask_weights, measure_levels, write_occlusion
 from vsj4r.frames.segments import Segments
 
 core = vs.core
@@ -331,7 +331,7 @@ def test_levels_do_not_count_the_padding() -> None:
     y[:5, :7], alpha[:3, :4] = -0.5, 0.25
     y[0, 0] = 0.5
     geometry = Geometry(7, 5, Format("gray", "integer", 8))
-    assert levels(Step(Tensors(y, None), alpha), geometry) == (0.5, 0.25)
+    assert measure_levels(Step(Tensors(y, None), alpha), geometry) == (0.5, 0.25)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
@@ -346,8 +346,8 @@ def test_an_occlusion_map_comes_to_full_resolution(scale: int) -> None:
 
 
 def test_a_mask_is_a_share() -> None:
-    assert weights(np.array([[0, 51, 255]], np.uint8), Format("gray", "integer", 8)).tolist() == [
+    assert mask_weights(np.array([[0, 51, 255]], np.uint8), Format("gray", "integer", 8)).tolist() == [
         [0, pytest.approx(0.2), 1]
     ]
     broken = np.array([[np.nan, np.inf, -np.inf, -1, 2, 0.5]], np.float16)
-    assert weights(broken, Format("gray", "float", 16)).tolist() == [[0, 1, 0, 0, 1, 0.5]]
+    assert mask_weights(broken, Format("gray", "float", 16)).tolist() == [[0, 1, 0, 0, 1, 0.5]]

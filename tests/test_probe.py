@@ -13,7 +13,7 @@ from tests.media import ffmpeg, picture
 from tests.tried import tried
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.probe import Stream, choose_video, probe
-from vsj4r.run.derain import Job, Started, derain
+from vsj4r.run.job import Job, Started, run_job
 from vsj4r.run.settings import RunSettings
 
 QUICK = ("-c:v", "libx264", "-preset", "ultrafast")
@@ -117,7 +117,7 @@ def test_how_often_a_run_opens_its_input(tmp_path: Path, tiny: str, monkeypatch:
     for n, times in enumerate((2, 1)):
         opened.clear()
         settings = RunSettings(model=tiny, device="cpu")
-        derain(Job(source, tmp_path / f"{n}.mkv", to_folder=False, settings=settings), Silent())
+        run_job(Job(source, tmp_path / f"{n}.mkv", to_folder=False, settings=settings), Silent())
         assert opened.count(str(source)) == times
 
 

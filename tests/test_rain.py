@@ -11,7 +11,7 @@ import pytest
 from tests.showers import LAYER, direction_deg, off_direction_deg, rng, scene
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.reading import read_image
-from vsj4r.rain import RainStyle, draw_style, render
+from vsj4r.rain import RainStyle, draw_style, render_rain
 from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.presets import Preset
@@ -48,7 +48,7 @@ class TestEquation3:
 
     def test_no_rain_changes_nothing(self) -> None:
         clean = scene()
-        clip = render(clean, RainStyle(), rng())
+        clip = render_rain(clean, RainStyle(), rng())
         assert np.array_equal(clip.rainy, clean)
         assert np.array_equal(clip.background, clean)
         assert not clip.s.any()
@@ -56,13 +56,13 @@ class TestEquation3:
 
     def test_veil_lowers_contrast_of_the_background(self) -> None:
         clean = scene()
-        clip = render(clean, RainStyle(veil=0.25, veil_level=0.8), rng())
+        clip = render_rain(clean, RainStyle(veil=0.25, veil_level=0.8), rng())
         assert np.array_equal(clip.background, np.rint(0.75 * clean + 0.25 * 0.8 * 255))
         assert np.array_equal(clip.rainy, clip.background)
 
     def test_clip_obeys_the_equation_with_its_own_layers(self) -> None:
         style = RainStyle(layers=(LAYER,), occlusion=replace(LAYER, brightness=1.0, hardness=1.0))
-        clip = render(scene(), style, rng())
+        clip = render_rain(scene(), style, rng())
         assert 0 < clip.alpha.mean() < 0.2
         expected = np.rint(np.clip(clip.background + 255 * clip.s[..., None], 0, 255))
         outside = ~clip.alpha
@@ -72,7 +72,7 @@ class TestEquation3:
 
     def test_rejects_what_is_no_clip(self) -> None:
         with pytest.raises(ValueError, match=r"clean must be \(T, H, W, 3\) uint8, got \(4, 4, 3\)"):
-            render(np.zeros((4, 4, 3), np.uint8), RainStyle(), rng())
+            render_rain(np.zeros((4, 4, 3), np.uint8), RainStyle(), rng())
 
 
 class TestStreaks:
@@ -91,7 +91,7 @@ class TestStreaks:
 
     def test_frames_are_independent_and_alike(self) -> None:
         style = RainStyle(layers=(replace(LAYER, density=0.003),), gain_jitter=0.0)
-        s = render(np.zeros((6, 128, 128, 3), np.uint8), style, rng()).s
+        s = render_rain(np.zeros((6, 128, 128, 3), np.uint8), style, rng()).s
         apart = s.reshape(6, -1) - s.reshape(6, -1).mean(1, keepdims=True)
         correlation = np.asarray(np.corrcoef(apart))[np.triu_indices(6, 1)]
         assert np.abs(correlation).max() < 0.15
@@ -136,7 +136,7 @@ def test_the_papers_rain_is_that_of_its_two_sets() -> None:
 
 @pytest.mark.parametrize("preset", ["light", "complex", "soft"])
 def test_presets_are_deterministic(preset: Preset) -> None:
-    first, second = (render(scene(2), draw_style(r, preset, 96), r) for r in (rng(4), rng(4)))
+    first, second = (render_rain(scene(2), draw_style(r, preset, 96), r) for r in (rng(4), rng(4)))
     assert np.array_equal(first.rainy, second.rainy)
     assert np.array_equal(first.s, second.s)
 
@@ -208,7 +208,7 @@ class TestAsFilmed:
     @pytest.mark.parametrize(("angle_deg", "side"), [(0, 0), (31, 4), (-31, -4)])
     def test_streaks_that_stay_fall(self, angle_deg: float, side: int) -> None:
         layer = replace(LAYER, angle_deg=angle_deg, stay_frames=2, fall_px=7.0)
-        s = render(np.zeros((5, 96, 96, 3), np.uint8), RainStyle(layers=(layer,), seed=3), rng()).s
+        s = render_rain(np.zeros((5, 96, 96, 3), np.uint8), RainStyle(layers=(layer,), seed=3), rng()).s
         assert s[0].any()
         down = 7 if side == 0 else 6
 
@@ -218,13 +218,13 @@ class TestAsFilmed:
         assert fell(s[0], s[1])
         assert fell(s[2], s[3])
         assert not fell(s[1], s[2]), "other streaks now"
-        other = render(np.zeros((1, 96, 96, 3), np.uint8), RainStyle(layers=(layer,), seed=4), rng()).s
+        other = render_rain(np.zeros((1, 96, 96, 3), np.uint8), RainStyle(layers=(layer,), seed=4), rng()).s
         assert not np.array_equal(other[0], s[0])
 
     def test_gusts_swing_the_direction(self) -> None:
         noted = Noted()
         style = RainStyle(layers=(LAYER,), gust_deg=30.0, gust_frames=8.0)
-        render(np.zeros((8, 4, 4, 3), np.uint8), style, rng(), source=noted)
+        render_rain(np.zeros((8, 4, 4, 3), np.uint8), style, rng(), source=noted)
         swing = np.array([angle for angle, _ in noted.asked]) - LAYER.angle_deg
         assert swing == pytest.approx(30 * np.sin(np.pi / 4 * np.arange(8)), abs=1e-6)
 
@@ -297,7 +297,7 @@ class TestDatabase:
         assert [len(group) for group in database.groups] == [1]
         assert np.array_equal(database.groups[0][0], stroke)
         style = RainStyle(photographed=1, photo_gain=0.5)
-        s = render(np.zeros((1, 40, 60, 3), np.uint8), style, rng(), source=Renderer(database)).s
+        s = render_rain(np.zeros((1, 40, 60, 3), np.uint8), style, rng(), source=Renderer(database)).s
         assert (s > 0).mean() == pytest.approx(1 / 30, abs=0.02)
 
     def test_nothing_to_read(self, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.block_motion import find_motion, matching_pyramid
-from vsj4r.evaluation.measurement import measure_rain, temporal_median, untouched
+from vsj4r.evaluation.measurement import identity, measure_rain, temporal_median
 from vsj4r.evaluation.rain_crops import APART_FRAMES, CROPS, RainCrops
-from vsj4r.evaluation.real_rain import NOISE_CODES, RainMeter, RealScores, measure_real, score
+from vsj4r.evaluation.real_rain import NOISE_CODES, RainMeter, RealScores, measure_real, rain_score
 
 Pixels = NDArray[np.uint8]
 HEIGHT, WIDTH, FRAMES = 96, 128, 9
@@ -188,14 +188,14 @@ def test_what_cannot_be_measured() -> None:
 
 
 def test_the_score_is_the_harmonic_mean_of_removed_and_kept() -> None:
-    assert score(1, 0) == 0
-    assert score(0, 0) == 1
-    assert score(0.5, 0) == pytest.approx(2 * 0.5 / 1.5)
-    assert score(-0.5, 0) == score(0.5, 0), "dark traces are no better than bright ones"
-    assert score(0.4, 0.3) == pytest.approx(2 * 0.6 * 0.5 / 1.1)
-    assert score(0.4, 0.6) == 0
-    assert score(0.4, 1.6) == pytest.approx(-1)
-    assert math.isnan(score(math.nan, math.nan))
+    assert rain_score(1, 0) == 0
+    assert rain_score(0, 0) == 1
+    assert rain_score(0.5, 0) == pytest.approx(2 * 0.5 / 1.5)
+    assert rain_score(-0.5, 0) == rain_score(0.5, 0), "dark traces are no better than bright ones"
+    assert rain_score(0.4, 0.3) == pytest.approx(2 * 0.6 * 0.5 / 1.1)
+    assert rain_score(0.4, 0.6) == 0
+    assert rain_score(0.4, 1.6) == pytest.approx(-1)
+    assert math.isnan(rain_score(math.nan, math.nan))
 
 
 @pytest.mark.parametrize("step", [(0, 0), (3, -2), (-6, 5), (1, 12)])
@@ -285,7 +285,7 @@ def test_a_long_clip_takes_no_more_memory() -> None:
         for _ in range(count):
             yield rng.integers(0, 255, (192, 256, 3), dtype=np.uint8)
 
-    methods = {"input": untouched, "median 5": temporal_median(5)}
+    methods = {"input": identity, "median 5": temporal_median(5)}
     measure_rain("short", frames(9), methods)  # what is imported late
     peaks = []
     for count in (10, 30):

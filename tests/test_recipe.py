@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.loss import LossWeights
-from vsj4r.training.recipe import Clips, Footage, Schedule, load_recipe
+from vsj4r.training.recipe import Clips, Footage, LearningSchedule, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = sorted((ROOT / "scripts" / "recipes").glob("*.toml"))
@@ -50,14 +50,14 @@ def test_what_is_not_said_is_the_default(tmp_path: Path) -> None:
     )
     assert recipe.start == ""
     assert recipe.clips == Clips(frames=15)
-    assert recipe.schedule == Schedule(learning_rate=1.0)
+    assert recipe.schedule == LearningSchedule(learning_rate=1.0)
     assert isinstance(recipe.schedule.learning_rate, float)
     assert recipe.footage == Footage()
 
 
 def test_a_gradient_need_not_be_clipped_and_notepad_may_write_a_recipe(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, '\ufeffmodel = "j4r"\n[schedule]\nclip_norm = inf\n'))
-    assert recipe.schedule == Schedule(clip_norm=math.inf)
+    assert recipe.schedule == LearningSchedule(clip_norm=math.inf)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from tests.clips import bytes_of, noise_clip, planes_of
 from tests.tiny_model import write_tiny_model
 from tests.tried import tried
 from vsj4r.media.reading import read_image
-from vsj4r.media.rotation import turn_upright, upright
-from vsj4r.run.filtering import derained_clips
+from vsj4r.media.rotation import turn_output_upright, turn_upright
+from vsj4r.run.filtering import derain_clips
 
 # ffmpeg's options (counter-clockwise degrees, then the flip) and numpy's way from stored to shown
 TURNS: dict[str, tuple[list[str], Any]] = {
@@ -135,10 +135,10 @@ def test_every_format_lies_as_it_lay(model: Path, pixels: int, degrees: int, fli
     clip = clip.std.SetFrameProps(Rotation=degrees, FlipVertical=flipped, _Matrix=1, _SARNum=4, _SARDen=3)
     shown, lie_back = turn_upright(clip)
     same = lie_back(shown)
-    (derained,) = derained_clips(clip, ["derained"], model=str(model), strength=1, device="cpu")
-    apart = upright(derained, source=clip)
-    (alone,) = derained_clips(
-        upright(clip, source=clip), ["derained"], model=str(model), strength=1, device="cpu"
+    (derained,) = derain_clips(clip, ["derained"], model=str(model), strength=1, device="cpu")
+    apart = turn_output_upright(derained, source=clip)
+    (alone,) = derain_clips(
+        turn_output_upright(clip, source=clip), ["derained"], model=str(model), strength=1, device="cpu"
     )
     for n in range(3):
         assert bytes_of(same.get_frame(n)) == bytes_of(clip.get_frame(n))

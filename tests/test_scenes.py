@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage import data, transform
 
 from vsj4r.frames.scenes import LOOK_FRAMES, THUMB_SIDE, Cuts, FoundCuts, thumbnail
-from vsj4r.rain import Preset, draw_style, render
+from vsj4r.rain import Preset, draw_style, render_rain
 
 Pixels = NDArray[np.uint8]
 HEIGHT, WIDTH = 144, 256
@@ -61,7 +61,7 @@ def rained(luma: list[Pixels], preset: Preset, seed: int) -> list[Pixels]:
     """Grey rain on each frame, and its luma."""
     rng = np.random.default_rng(seed)
     clean = np.stack(luma)[..., None].repeat(3, axis=3)
-    rainy = render(clean, draw_style(rng, preset, HEIGHT), rng).rainy
+    rainy = render_rain(clean, draw_style(rng, preset, HEIGHT), rng).rainy
     return [np.ascontiguousarray(frame[..., 1]) for frame in rainy]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vsj4r.errors import InputError, Vsj4rError
-from vsj4r.media.times import counted, parse_rate, settle
+from vsj4r.media.times import frame_number_times, parse_rate, settle_times
 
 UNKNOWN = -(1 << 63)
 MS = Fraction(1, 1000)
@@ -28,15 +28,15 @@ PATH = Path("x.mkv")
     ],
 )
 def test_gaps_are_filled_without_a_drift(stamps: list[int], expected: tuple[Fraction, list[int]]) -> None:
-    found = settle(PATH, MS, stamps, Fraction(24))
+    found = settle_times(PATH, MS, stamps, Fraction(24))
     base, counts = expected
     assert [round(stamp * found.time_base / base) for stamp in found.stamps] == counts
 
 
 def test_times_that_cannot_be_made_up_are_refused() -> None:
     with pytest.raises(InputError, match="says neither when its frames are shown"):
-        settle(PATH, MS, [0, UNKNOWN], None)
-    assert settle(PATH, MS, [0, 40], None).stamps == [0, 40]
+        settle_times(PATH, MS, [0, UNKNOWN], None)
+    assert settle_times(PATH, MS, [0, 40], None).stamps == [0, 40]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_times_that_cannot_be_made_up_are_refused() -> None:
     ],
 )
 def test_times_that_do_not_rise_are_made_to(stamps: list[int], expected: list[int | Fraction]) -> None:
-    found = settle(PATH, MS, stamps, Fraction(25))
+    found = settle_times(PATH, MS, stamps, Fraction(25))
     assert [float(stamp * found.time_base * 1000) for stamp in found.stamps] == pytest.approx(
         [float(each) for each in expected], abs=0.01
     )
@@ -72,7 +72,7 @@ def in_ticks(rate: Fraction, frames: int, ticks: int = 1000, start: int = 0) -> 
 def test_the_constant_rate_behind_coarse_ticks(rate: Fraction, told: bool, frames: int) -> None:
     rate = Fraction(rate)
     for start in (0, 42):
-        found = settle(PATH, MS, in_ticks(rate, frames, start=start), rate if told else None)
+        found = settle_times(PATH, MS, in_ticks(rate, frames, start=start), rate if told else None)
         assert found.rate == rate
         (step,) = {after - before for before, after in pairwise(found.stamps)}
         assert step * found.time_base == 1 / rate
@@ -84,11 +84,11 @@ def test_times_that_were_rounded_twice_or_cut() -> None:
     rate = Fraction(24000, 1001)
     twice = [round(round(n * 90000 / rate) / 90) for n in range(5000)]
     cut = [int(n * 1000 / rate) for n in range(5000)]
-    assert settle(PATH, MS, twice, rate).rate == settle(PATH, MS, cut, rate).rate == rate
+    assert settle_times(PATH, MS, twice, rate).rate == settle_times(PATH, MS, cut, rate).rate == rate
 
 
 def test_a_wrong_rate_of_the_container_is_not_believed() -> None:
-    found = settle(PATH, MS, in_ticks(Fraction(24000, 1001), 200), Fraction(24))
+    found = settle_times(PATH, MS, in_ticks(Fraction(24000, 1001), 200), Fraction(24))
     assert found.rate == Fraction(24000, 1001)
 
 
@@ -104,7 +104,7 @@ def test_a_wrong_rate_of_the_container_is_not_believed() -> None:
 )
 def test_a_variable_rate_stays_variable(stamps: list[int]) -> None:
     said = Fraction(24) if len(stamps) != 5 else None
-    found = settle(PATH, MS, stamps, said)
+    found = settle_times(PATH, MS, stamps, said)
     assert (found.time_base, found.stamps, found.rate) == (MS, stamps, None)
 
 
@@ -136,4 +136,4 @@ def test_what_is_no_rate(text: str) -> None:
     ],
 )
 def test_a_steady_rate_is_counted(stamps: list[int], rate: int, expected: tuple[Fraction, list[int]]) -> None:
-    assert counted(MS, stamps, Fraction(rate)) == expected
+    assert frame_number_times(MS, stamps, Fraction(rate)) == expected

@@ -59,7 +59,7 @@ def wait_for_step(process: subprocess.Popen[str], run: Path, step: int) -> None:
     """Until the run's checkpoint is at ``step`` or beyond."""
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
-        saved = checkpoint.load(run / "checkpoint.pt")
+        saved = checkpoint.load_checkpoint(run / "checkpoint.pt")
         if saved is not None and saved["step"] >= step:
             return
         assert process.poll() is None, finish(process)
@@ -68,7 +68,7 @@ def wait_for_step(process: subprocess.Popen[str], run: Path, step: int) -> None:
 
 
 def saved(run: Path, name: str = "checkpoint.pt") -> dict[str, Any]:
-    content = checkpoint.load(run / name)
+    content = checkpoint.load_checkpoint(run / name)
     assert content is not None
     return content
 
@@ -229,7 +229,7 @@ def test_a_run_from_a_gpu_goes_on_here(data: Path, tmp_path: Path) -> None:
     content = saved(tmp_path / "run")
     for group in content["optimizer"]["param_groups"]:
         group["capturable"], group["lr"] = True, 1e-3
-    checkpoint.save(tmp_path / "run" / "checkpoint.pt", content)
+    checkpoint.save_checkpoint(tmp_path / "run" / "checkpoint.pt", content)
     onward = trainer(write_recipe(tmp_path / "recipe.toml", steps=3), data, tmp_path / "run")
     assert onward.optimizer.state, "its moments were kept"
     assert onward.run()
@@ -276,21 +276,21 @@ def test_what_is_no_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
     for content in (*garbage, *(bytes([n]) * 9 for n in range(256))):
         (tmp_path / "checkpoint.pt").write_bytes(content)
         with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint") as refused:
-            checkpoint.load(tmp_path / "checkpoint.pt")
+            checkpoint.load_checkpoint(tmp_path / "checkpoint.pt")
         assert "weights_only" not in str(refused.value)
     with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint"):
         trainer(write_recipe(tmp_path / "r.toml"), data, tmp_path)
     for other in ({"something": 1}, {"net": 3, "step": 4}, {"net": {}, "step": "4"}):
         torch.save(other, tmp_path / "checkpoint.pt")
         with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is not a checkpoint of a run"):
-            checkpoint.load(tmp_path / "checkpoint.pt")
+            checkpoint.load_checkpoint(tmp_path / "checkpoint.pt")
     with pytest.raises(Vsj4rError, match="can't be read: Is a directory"):
-        checkpoint.load(tmp_path)
+        checkpoint.load_checkpoint(tmp_path)
 
 
 def test_no_run_goes_on_from_the_best_weights(data: Path, tmp_path: Path) -> None:
     best = {"model": "j4r", "net": J4RNet(CONFIGS["j4r"]).state_dict(), "step": 2, "psnr": 30.0}
-    checkpoint.save(tmp_path / "checkpoint.pt", best)
+    checkpoint.save_checkpoint(tmp_path / "checkpoint.pt", best)
     with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is a best\.pt, .* name it as start"):
         trainer(write_recipe(tmp_path / "r.toml"), data, tmp_path)
 
@@ -306,12 +306,12 @@ def test_a_run_folder_that_is_none_is_found_before_the_footage_is_read(tmp_path:
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 3})
+    checkpoint.save_checkpoint(tmp_path / "checkpoint.pt", {"net": {}, "step": 3})
     part = tmp_path / ".vsj4r-part.pt"
     part.symlink_to("/dev/full")
     monkeypatch.setattr("vsj4r.media.whole._temporary_name", lambda *_: part)
     with pytest.raises(Vsj4rError, match=r"checkpoint\.pt cannot be written: No space left on device"):
-        checkpoint.save(tmp_path / "checkpoint.pt", {"net": {}, "step": 4})
+        checkpoint.save_checkpoint(tmp_path / "checkpoint.pt", {"net": {}, "step": 4})
     assert saved(tmp_path)["step"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
     log = RunLog(tmp_path, 0)

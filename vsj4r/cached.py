@@ -27,7 +27,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HOME") or "/nonexistent") / ".cache" / "vsj4r"
 
 
-def opened(folder: Path) -> Path | None:
+def writable_folder(folder: Path) -> Path | None:
     """``folder``, made if need be; None where nothing can be kept in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def opened(folder: Path) -> Path | None:
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
-def read(file: Path) -> bytes | None:
+def read_kept(file: Path) -> bytes | None:
     """What is kept in ``file``."""
     try:
         return file.read_bytes()

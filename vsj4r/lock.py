@@ -11,7 +11,7 @@ from vsj4r.errors import Vsj4rError
 
 
 @contextmanager
-def alone(lock: Path, busy: str) -> Iterator[None]:
+def hold_lock(lock: Path, busy: str) -> Iterator[None]:
     """Hold the file ``lock``, made where there is none. SQLite's, for it works on every system.
 
     Raises:

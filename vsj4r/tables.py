@@ -1,9 +1,9 @@
 """Tables that people write, in TOML and JSON: read with the line of each key, checked against a declaration.
 
 A declaration is a dataclass whose annotations carry the rules: pydantic's `Field`, whose description
-overrides the words for its limits, and `rule`, `choice` and `converted` below. `__pydantic_config__ = EXACT`
-refuses unknown keys. What is wrong is told as "NAME must be RULE, got VALUE", every mistake at once, each
-with the key that it belongs to.
+overrides the words for its limits, and `rule`, `choice` and `convert_with` below.
+`__pydantic_config__ = EXACT` refuses unknown keys. What is wrong is told as "NAME must be RULE, got VALUE",
+every mistake at once, each with the key that it belongs to.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
         raise Vsj4rError(f"{path} is not TOML: {error}") from error
 
 
-def declared[T](kind: type[T], table: Mapping[str, Any], *, title: str = "") -> T:
+def parse_table[T](kind: type[T], table: Mapping[str, Any], *, title: str = "") -> T:
     """``table`` as a ``kind``, a dataclass; ``title`` is its name in the file.
 
     An integer is taken for a float, nothing else for what it is not.
@@ -133,13 +133,15 @@ def declared[T](kind: type[T], table: Mapping[str, Any], *, title: str = "") -> 
     return checked
 
 
-def understood[T](kind: type[T], table: Mapping[str, Any], *, title: str = "") -> tuple[T, list[Mistake]]:
+def parse_leniently[T](
+    kind: type[T], table: Mapping[str, Any], *, title: str = ""
+) -> tuple[T, list[Mistake]]:
     """What of ``table`` is right, as a ``kind`` whose fields all have defaults, and all that is wrong."""
     try:
-        return declared(kind, table, title=title), []
+        return parse_table(kind, table, title=title), []
     except MistakesError as error:
         wrong = {mistake.key[0] for mistake in error.mistakes}
-        return declared(kind, {name: table[name] for name in table if name not in wrong}), error.mistakes
+        return parse_table(kind, {name: table[name] for name in table if name not in wrong}), error.mistakes
 
 
 def rule(text: str, holds: Callable[[Any], object]) -> AfterValidator:
@@ -171,7 +173,7 @@ def choice(names: Iterable[str]) -> BeforeValidator:
     return _Choice(check, description=text)
 
 
-def converted(convert: Callable[[Any], Any]) -> BeforeValidator:
+def convert_with(convert: Callable[[Any], Any]) -> BeforeValidator:
     """What ``convert`` makes of a value; the text of its Vsj4rError is the whole mistake."""
 
     def check(value: Any) -> Any:
@@ -204,13 +206,13 @@ def _mistake(kind: type[Any], title: str, error: Any) -> Mistake:
         case "said":
             return Mistake(key, context["text"])
         case "value_error":  # of a dataclass, by its __post_init__
-            return Mistake(key, f"{_titled(key)}{context['error']}")
+            return Mistake(key, f"{_title_of(key)}{context['error']}")
         case "unexpected_keyword_argument" | "extra_forbidden":
             inside = f" in [{key[-2] if len(key) > 1 else title}]" if len(key) > 1 or title else ""
             known = ", ".join(each.name for each in fields(table))
             return Mistake(key, f"unknown key {key[-1]!r}{inside}; known keys: {known}")
         case "dataclass_type" | "dict_type" | "dataclass_exact_type":
-            return Mistake(key, f"{_titled(key)}must be a table, got {got!r}")
+            return Mistake(key, f"{_title_of(key)}must be a table, got {got!r}")
         case "string_unicode" if not name:  # JSON may hold half a character in a key
             return Mistake(key, f"a key must be text, got {got!r}")
         case "missing":
@@ -218,7 +220,7 @@ def _mistake(kind: type[Any], title: str, error: Any) -> Mistake:
     return Mistake(key, f"{name} must be {_rule_of(table, name, error['type'], context)}, got {got!r}")
 
 
-def _titled(key: Key) -> str:
+def _title_of(key: Key) -> str:
     names = [name for name in key if isinstance(name, str)]
     return f"[{names[-1]}] " if names else ""
 
@@ -282,11 +284,11 @@ def _statements(text: str) -> Iterator[tuple[int, str, list[str]]]:
             start = False
             yield line, "=", names
         elif start and token != ".":
-            names.append(_unquoted(token))
+            names.append(_unquote(token))
         elif not start and token in ("[", "{"):
             depth = 1
         line += token.count("\n")
 
 
-def _unquoted(token: str) -> str:
+def _unquote(token: str) -> str:
     return str(next(iter(tomli.loads(f"{token} = 0")))) if token[0] in "\"'" else token

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsj4r.engine.cuda.kernels import SOURCE, Argument, Size
+from vsj4r.engine.cuda.kernels import SOURCE, KernelArgument, Size
 
 HERE = Path(__file__).parent
 FLAGS = ["-std=c++17", "-ffp-contract=off", "-fPIC", "-shared", "-pthread", "-Wno-unknown-pragmas"]
@@ -70,7 +70,7 @@ class CpuKernels:
         self._threads = int(os.environ.get("KERNEL_THREADS", "1"))
         self._random = random.Random(0)
 
-    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[Argument]) -> None:
+    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[KernelArgument]) -> None:
         numbers = list(range(grid[0] * grid[1]))
         self._random.shuffle(numbers)
         order = np.array(numbers, np.uint32)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from vsj4r.engine.base import Bytes
-from vsj4r.engine.cuda.device import Block, Event, HostBlock, OutOfMemory, Stream, Work
+from vsj4r.engine.cuda.device import Block, DeviceEvent, DeviceStream, DeviceWork, HostBlock, OutOfMemory
 from vsj4r.engine.cuda.kernels import Kernels
 
 Clock = dict[str, int]
@@ -82,10 +82,10 @@ class FakeEvent:
 class FakeStream:
     def __init__(self, device: FakeDevice, name: str) -> None:
         self.device, self.name = device, name
-        self.queue: list[tuple[list[bool] | None, Work | None, list[bool] | None]] = []
+        self.queue: list[tuple[list[bool] | None, DeviceWork | None, list[bool] | None]] = []
         self.clock: Clock = {}
 
-    def wait(self, event: Event) -> None:
+    def wait(self, event: DeviceEvent) -> None:
         assert isinstance(event, FakeEvent)
         self.device.waits += 1
         if event.done is None or self.device.waits_removed(self.name):
@@ -93,7 +93,7 @@ class FakeStream:
         self.queue.append((event.done, None, None))
         join(self.clock, event.clock)
 
-    def record(self, event: Event) -> None:
+    def record(self, event: DeviceEvent) -> None:
         assert isinstance(event, FakeEvent)
         event.done, event.clock = [False], dict(self.clock)
         self.queue.append((None, None, event.done))
@@ -104,7 +104,7 @@ class FakeStream:
     def download(self, source: Block, target: HostBlock) -> None:
         self._copy(source, target)
 
-    def run(self, work: Work, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
+    def run(self, work: DeviceWork, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
         self.device.take(0)
         join(self.clock, self.device.host_clock)  # what the host did before comes before
         written = {id(block) for block in writes}
@@ -176,16 +176,16 @@ class FakeDevice:
 
     host = block
 
-    def stream(self, name: str) -> Stream:
+    def stream(self, name: str) -> DeviceStream:
         stream = self.stream_kind(self, name)
         self.streams.append(stream)
         return stream
 
-    def event(self) -> Event:
+    def event(self) -> DeviceEvent:
         self.events += 1
         return self.event_kind(self, f"event{self.events}")
 
-    def capture(self, stream: Stream, work: Work) -> Work:
+    def capture(self, stream: DeviceStream, work: DeviceWork) -> DeviceWork:
         self.take(0)
         return work
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tests.cuda.fake_device import FakeDevice, FakeEvent, FakeStream
-from vsj4r.engine.cuda.device import Block, Event, Work
+from vsj4r.engine.cuda.device import Block, DeviceEvent, DeviceWork
 from vsj4r.engine.cuda.kernels import Kernels
 
 COSTS = {"upload": 1.0, "compute": 2.0, "download": 1.0}
@@ -32,17 +32,17 @@ class TimedEvent(FakeEvent):
 class TimedStream(FakeStream):
     time = 0.0
 
-    def wait(self, event: Event) -> None:
+    def wait(self, event: DeviceEvent) -> None:
         super().wait(event)
         assert isinstance(event, TimedEvent)
         self.time = max(self.time, event.time)
 
-    def record(self, event: Event) -> None:
+    def record(self, event: DeviceEvent) -> None:
         super().record(event)
         assert isinstance(event, TimedEvent)
         event.time = self.time
 
-    def run(self, work: Work, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
+    def run(self, work: DeviceWork, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
         super().run(work, reads=reads, writes=writes)
         assert isinstance(self.device, TimedDevice)
         begin = max(self.time, self.device.host_time)

@@ -26,9 +26,9 @@ from tests.fuzz.ways import TAKEN, fault
 _LOADED = (
     "vsj4r.batch.checks", "vsj4r.batch.drive", "vsj4r.batch.logs", "vsj4r.batch.manifest", "vsj4r.batch.pool",
     "vsj4r.batch.tasks", "vsj4r.cli.app", "vsj4r.cli.batch_plan", "vsj4r.cli.batch",
-    "vsj4r.cli.run", "vsj4r.engine.cpu", "vsj4r.plugin.host", "vsj4r.run.derain",
+    "vsj4r.cli.run", "vsj4r.engine.cpu", "vsj4r.plugin.host", "vsj4r.run.job",
 )  # fmt: skip
-_LOADED_WITH_TORCH = ("vsj4r.publishing.export", "vsj4r.training.session", "torch.onnx", "onnx")
+_LOADED_WITH_TORCH = ("vsj4r.publishing.trained_run", "vsj4r.training.session", "torch.onnx", "onnx")
 
 
 @dataclass(frozen=True, slots=True)

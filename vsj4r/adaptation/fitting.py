@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsj4r.adaptation.footage import SMALLEST_PX, Pixels, Stretches, read_stretches
-from vsj4r.adaptation.target import Planes, estimate_target
+from vsj4r.adaptation.stretches import SMALLEST_PX, Pixels, Stretches, read_stretches
+from vsj4r.adaptation.target import YuvClip, estimate_target
 from vsj4r.evaluation.real_rain import RealScores, measure_real
 from vsj4r.model.j4rnet import J4RNet, Observation
 from vsj4r.model.loss import LossWeights
 from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training import checkpoint
-from vsj4r.training.datasets import RainyClips, TrainingClip, batched, to_tensors
+from vsj4r.training.datasets import RainyClips, TrainingClip, batch_clips, to_tensors
 from vsj4r.training.recipe import Clips
 from vsj4r.training.step import average_share, average_weights, evaluate_batch
 
@@ -61,7 +61,7 @@ class Standing:
     best_score: float
 
 
-def adapt(
+def fit_to_clip(
     source: Path,
     net: J4RNet,
     state: Path,
@@ -101,11 +101,11 @@ class _Fitting:
         self.net = J4RNet(net.config)
         self.net.load_state_dict(net.state_dict())
         self.net.to(device)
-        self.device, self._judged = device, _even(stretches.judged)
+        self.device, self._judged = device, _crop_to_even(stretches.judged)
         self.optimizer = torch.optim.Adam(self.net.parameters(), LEARNING_RATE)
         self.ema = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self.step, self.stale, self.seconds = 0, 0, 0.0
-        self._real = [_Pair.of(_even(clip)) for clip in stretches.learned]
+        self._real = [_Pair.of(_crop_to_even(clip)) for clip in stretches.learned]
         dry = [pair.dry for pair in self._real]
         self._rendered = RainyClips([], dry, StreakBank(SEED), CLIPS)
         self.before = self._score(self.start)
@@ -121,7 +121,7 @@ class _Fitting:
             clips = [self._rendered[n] for n in range(first, first + CLIPS.batch)]
         else:
             clips = [self._real[int(rng.integers(len(self._real)))].draw(rng) for _ in range(CLIPS.batch)]
-        batch = TrainingClip(*(planes.to(self.device) for planes in batched(clips)))
+        batch = TrainingClip(*(planes.to(self.device) for planes in batch_clips(clips)))
         found = evaluate_batch(self.net, batch, CLIPS.frames, LOSS, self.net)
         self.optimizer.zero_grad(set_to_none=True)
         found.loss.backward()  # type: ignore[no-untyped-call]
@@ -156,11 +156,11 @@ class _Fitting:
             "step": self.step, "stale": self.stale, "seconds": self.seconds,
             "best": tuple(self.best), "best_net": self._best, "start_net": self.start.state_dict(),
         }  # fmt: skip
-        checkpoint.save(state, content)
+        checkpoint.save_checkpoint(state, content)
 
     def resume(self, state: Path) -> None:
         """Go on from ``state``, where it is there and began from the same weights."""
-        saved: dict[str, Any] | None = checkpoint.load(state)
+        saved: dict[str, Any] | None = checkpoint.load_checkpoint(state)
         if saved is None or "start_net" not in saved:
             return
         if not all(
@@ -181,8 +181,8 @@ class _Fitting:
 class _Pair(NamedTuple):
     """A stretch and what it is without its own rain: planes, and ``dry`` (T, H, W, 3) uint8 RGB."""
 
-    o: Planes
-    b: Planes
+    o: YuvClip
+    b: YuvClip
     dry: Pixels
 
     @classmethod
@@ -199,7 +199,7 @@ class _Pair(NamedTuple):
         first = int(rng.integers(max(length - frames, 0) + 1))
         top, left = (int(rng.integers(max(room - side, 0) + 1)) for room in (height, width))
 
-        def cut(planes: Planes) -> tuple[Tensor, Tensor]:
+        def cut(planes: YuvClip) -> tuple[Tensor, Tensor]:
             t = slice(first, first + frames)
             y = planes.y[t, :, 2 * top : 2 * (top + side), 2 * left : 2 * (left + side)]
             return y, planes.uv[t, :, top : top + side, left : left + side]
@@ -208,14 +208,14 @@ class _Pair(NamedTuple):
         return TrainingClip(*o, *b, torch.zeros_like(o[0]))
 
 
-def _even(clip: Pixels) -> Pixels:
+def _crop_to_even(clip: Pixels) -> Pixels:
     """``clip`` cut to sides that motion is found in."""
     height, width = (side // 16 * 16 for side in clip.shape[1:3])
     return np.ascontiguousarray(clip[:, :height, :width])
 
 
-def _planes(clip: Pixels) -> Planes:
-    return Planes(*to_tensors(rgb_to_yuv420(clip)))
+def _planes(clip: Pixels) -> YuvClip:
+    return YuvClip(*to_tensors(rgb_to_yuv420(clip)))
 
 
 @torch.no_grad()

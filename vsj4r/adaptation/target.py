@@ -24,7 +24,7 @@ NEAR_PX = 15  # side of the window in which brighter and darker are weighed
 ONE_SIDED = 3.0  # how much more is brighter than darker where it rains
 
 
-class Planes(NamedTuple):
+class YuvClip(NamedTuple):
     """A clip: ``y`` (T, 1, H, W) in [0, 1], ``uv`` (T, 2, H/2, W/2) in [-0.5, 0.5], full range."""
 
     y: Tensor
@@ -32,13 +32,13 @@ class Planes(NamedTuple):
 
 
 @torch.no_grad()
-def estimate_target(clip: Planes) -> Planes:
+def estimate_target(clip: YuvClip) -> YuvClip:
     """The clip without what is rain by its own account; sides are multiples of 16."""
     medians = [_median(clip, t) for t in range(len(clip.y))]
-    median = Planes(torch.cat([m.y for m in medians]), torch.cat([m.uv for m in medians]))
+    median = YuvClip(torch.cat([m.y for m in medians]), torch.cat([m.uv for m in medians]))
     rain = rain_mask(clip.y, median.y)
     rain_uv = F.max_pool2d(rain, 2)
-    return Planes(
+    return YuvClip(
         torch.where(rain > 0, median.y, clip.y),
         torch.where(rain_uv > 0, median.uv, clip.uv),
     )
@@ -55,7 +55,7 @@ def rain_mask(y: Tensor, median: Tensor) -> Tensor:
     return ((brighter > 0) & (near[0] > ONE_SIDED * near[1])).to(y)
 
 
-def _median(clip: Planes, t: int) -> Planes:
+def _median(clip: YuvClip, t: int) -> YuvClip:
     """Of frame t and its neighbours moved to it; at the ends of the clip of the nearest five."""
     last = len(clip.y) - 1
     first = min(max(t - REACH, 0), max(last - 2 * REACH, 0))
@@ -66,4 +66,4 @@ def _median(clip: Planes, t: int) -> Planes:
         uv.append(warp(clip.uv[n : n + 1], flow))
         whole = (2 * flow).repeat_interleave(2, 2).repeat_interleave(2, 3)
         y.append(warp(clip.y[n : n + 1], whole))
-    return Planes(*(torch.stack(parts).median(0).values for parts in (y, uv)))
+    return YuvClip(*(torch.stack(parts).median(0).values for parts in (y, uv)))

@@ -12,8 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob, JobFile
-from vsj4r.batch.settings import Settings
 from vsj4r.engine.cuda.driver import find_trouble
 from vsj4r.engine.devices import device_index
 from vsj4r.errors import InputError, Vsj4rError
@@ -23,7 +23,7 @@ from vsj4r.media.images import ImageSet, look_at_images
 from vsj4r.media.pixels import pixel_format
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.process import environment
-from vsj4r.media.reading import absent, image_names
+from vsj4r.media.reading import image_names, missing_error
 from vsj4r.media.trim import frames_between
 
 _GIB = 1 << 30
@@ -57,7 +57,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         for check in (
             partial(find_encoder, encoder),
             partial(_try_encoder, encoder, settings, muxer),
-            partial(check_device, settings.device if devices else "cpu"),
+            partial(require_device, settings.device if devices else "cpu"),
         ):
             try:
                 check()
@@ -66,7 +66,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
                 break  # an encoder that is not there cannot be tried
         if pictures is None:
             continue
-        frames[file.output], expected = _expected(file, encoder, pictures)
+        frames[file.output], expected = _expected_bytes(file, encoder, pictures)
         if file.output not in owned:
             bytes_needed[_existing(file.output)] += expected
             largest = max(largest, expected)
@@ -79,7 +79,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
     return frames
 
 
-def check_device(device: str) -> None:
+def require_device(device: str) -> None:
     """Refuse a CUDA device that does not work here.
 
     Raises:
@@ -108,7 +108,7 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
                 batch.complain(file.line, f"folder {_existing(output)} cannot be written")
         for name in (file.settings.mask, file.settings.qpfile):
             if name is not None and not Path(name).exists():
-                batch.complain(file.line, f"{file.job}: {absent(name)}")
+                batch.complain(file.line, f"{file.job}: {missing_error(name)}")
 
 
 def _check_room(batch: JobFile, bytes_needed: dict[Path, int]) -> None:
@@ -139,7 +139,7 @@ def _look_at(path: Path, track: int | None) -> Probe | ImageSet:
     return look_at_images(path, image_names(path)) if path.is_dir() else probe(path, track=track)
 
 
-def _expected(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:
+def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:
     """How many frames and bytes the output will have, roughly; the input's size stands for its
     other streams."""
     settings = file.settings

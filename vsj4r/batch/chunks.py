@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.frames.formats import Format
-from vsj4r.frames.scenes import Cuts, FoundCuts, thumbnail, told_cut
+from vsj4r.frames.scenes import Cuts, FoundCuts, read_cut_mark, thumbnail
 
 LOOK_BACK_FRAMES = 48
 """How far before the end of a chunk a scene cut is looked for."""
@@ -45,7 +45,7 @@ def cut_finder(clip: vs.VideoNode, given: Cuts | None = None) -> Callable[[int, 
         while (missing := found.missing(first, last)) is not None:
             for n in range(missing[0], missing[1] + 1):
                 with clip.get_frame(n) as frame:
-                    told = told_cut(int(frame.props.get("_SceneChangePrev", -1)))
+                    told = read_cut_mark(int(frame.props.get("_SceneChangePrev", -1)))
                     found.look(n, thumbnail(np.asarray(frame[plane]), peak=peak), told=told)
 
     def last_cut(first: int, last: int) -> int | None:

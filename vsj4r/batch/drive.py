@@ -19,7 +19,7 @@ from vsj4r.batch.tasks import (
     StoppedError,
     Task,
     forget_tries,
-    joined,
+    join_stamp,
     remove_parts,
 )
 from vsj4r.batch.work import Plan, Work
@@ -28,10 +28,10 @@ from vsj4r.media.whole import remove_leftovers, remove_leftovers_in
 
 _LISTEN_SECONDS = 0.2
 
-Ending = Literal["done", "failed", "stopped"]
+FileState = Literal["done", "failed", "stopped"]
 
 
-class Listener(Protocol):
+class BatchListener(Protocol):
     """Told how a batch goes, in the thread that drives it. ``index`` is the file's place in the batch."""
 
     def planned(self, index: int, plan: Plan, frames_done: int) -> None: ...
@@ -56,7 +56,7 @@ class _File:
     under_way: dict[int, int] = field(default_factory=dict)  # chunk: frames that are done of it
     failures: dict[str, int] = field(default_factory=dict)  # task: how often
     busy: set[str] = field(default_factory=set)
-    ended: Ending | None = None
+    ended: FileState | None = None
 
     @property
     def frames(self) -> int:
@@ -78,7 +78,7 @@ class Batch:
         works: list[Work],
         parts: Path,
         manifest: Manifest,
-        listener: Listener,
+        listener: BatchListener,
         *,
         drained: Callable[[], bool] = lambda: False,
         stopped: Callable[[], bool] = lambda: False,
@@ -98,7 +98,7 @@ class Batch:
         To be called first, and once. Gives how many files are done.
         """
         for record in self._manifest.records():
-            if record.state != "done" and (written := joined(self._parts / record.key, record.output)):
+            if record.state != "done" and (written := join_stamp(self._parts / record.key, record.output)):
                 self._manifest.done(record.key, *written, seconds=0)
         records = {record.key: record for record in self._manifest.records()}
         wanted = {file.work.key for file in self._files}
@@ -123,7 +123,7 @@ class Batch:
                 self._continue(file, found)
         return sum(file.ended is not None for file in self._files)
 
-    def run(self, pool: Pool, messages: Messages) -> dict[int, Ending]:
+    def run(self, pool: Pool, messages: Messages) -> dict[int, FileState]:
         """Each file's end, by its place; a file that is left as it is has none.
 
         Raises:

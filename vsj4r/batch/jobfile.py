@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from vsj4r.batch.settings import DefaultsTable, JobTable, Settings
+from vsj4r.batch.job_settings import DefaultsTable, JobTable, Settings
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.opening import SCRIPT
-from vsj4r.media.reading import absent, images_in
-from vsj4r.run.settings import layered, settings_of
-from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, read_toml, understood
+from vsj4r.media.reading import images_in, missing_error
+from vsj4r.run.settings import merge_settings, settings_of
+from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, parse_leniently, read_toml
 
 _FIELD = re.compile(r"\{(\w*)\}")
 
@@ -84,7 +84,7 @@ def read_jobs(path: Path, *, written: Collection[Path] = ()) -> JobFile:
     """
     table, lines = read_toml(path)
     batch = JobFile(path.absolute())
-    top, mistakes = understood(_Top, table)
+    top, mistakes = parse_leniently(_Top, table)
     for mistake in mistakes:
         batch.complain(lines.of(mistake.key), mistake.text)
     batch.folders = [(batch.path.parent / each).resolve() for each in top.folders]
@@ -108,7 +108,7 @@ class _Jobs:
 
     def _right_of(self, kind: type[Any], table: dict[str, Any], place: Key) -> dict[str, Any]:
         """``table`` without what is wrong in it."""
-        _, mistakes = understood(kind, table, title=str(place[0]))
+        _, mistakes = parse_leniently(kind, table, title=str(place[0]))
         for mistake in mistakes:
             self._batch.complain(self._lines.of((*place, *mistake.key)), mistake.text)
         wrong = {mistake.key[0] for mistake in mistakes}
@@ -126,12 +126,12 @@ class _Jobs:
         inputs = table.get("input", [])
         if not inputs:
             complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
-        given = layered(self._defaults, table, Path(template or "any.mkv").suffix)
+        given = merge_settings(self._defaults, table, Path(template or "any.mkv").suffix)
         settings, model = self._settings(given, complain), self._model_of(given, complain)
         for pattern in [inputs] if isinstance(inputs, str) else inputs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
-                complain("input", str(absent(pattern)))
+                complain("input", str(missing_error(pattern)))
             scripts = [path for path in found if path.suffix.lower() == SCRIPT]
             for path in scripts:
                 complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")

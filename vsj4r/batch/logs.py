@@ -7,7 +7,7 @@ import shlex
 import time
 from pathlib import Path
 
-from vsj4r.batch.drive import Listener
+from vsj4r.batch.drive import BatchListener
 from vsj4r.batch.tasks import Event
 from vsj4r.batch.work import Plan, Work
 
@@ -15,9 +15,9 @@ _NAME_CHARACTERS = 60
 
 
 class Logs:
-    """A ``Listener`` that writes down what it hears before it passes it on to ``after``."""
+    """A ``BatchListener`` that writes down what it hears before it passes it on to ``after``."""
 
-    def __init__(self, works: list[Work], folder: Path, after: Listener) -> None:
+    def __init__(self, works: list[Work], folder: Path, after: BatchListener) -> None:
         self._works = works
         self._folder = folder
         self._after = after

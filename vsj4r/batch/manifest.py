@@ -12,13 +12,13 @@ from typing import Any, Literal, Self, get_args
 
 from vsj4r.batch.work import Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
-from vsj4r.lock import alone
+from vsj4r.lock import hold_lock
 from vsj4r.media.encoders import ENCODERS
-from vsj4r.media.whole import written
+from vsj4r.media.whole import writing_to
 from vsj4r.plugin.signature import OUTPUT_NAMES
-from vsj4r.run.settings import beside
+from vsj4r.run.settings import path_beside
 
-State = Literal["waiting", "done", "failed"]
+RecordState = Literal["waiting", "done", "failed"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
@@ -36,7 +36,7 @@ class Record:
 
     key: str
     output: Path
-    state: State
+    state: RecordState
     plan: Plan | None
     error: str
     seconds: float
@@ -53,10 +53,10 @@ class Record:
         return self.state == "done" and (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
-def written_by(records: Iterable[Record]) -> set[Path]:
+def outputs_of_records(records: Iterable[Record]) -> set[Path]:
     """All outputs that ``records`` stand for, and those that lie beside them."""
     outputs = {record.output for record in records}
-    return outputs | {beside(output, name) for output in outputs for name in OUTPUT_NAMES}
+    return outputs | {path_beside(output, name) for output in outputs for name in OUTPUT_NAMES}
 
 
 class Manifest:
@@ -74,11 +74,11 @@ class Manifest:
             Vsj4rError: another process is at work on this batch, or the folder cannot be written.
             DiskFullError: it could be no longer.
         """
-        with written(state):
+        with writing_to(state):
             state.mkdir(parents=True, exist_ok=True)
         try:
             with (
-                alone(state / "lock", f"another vsj4r batch is at work in {state}"),
+                hold_lock(state / "lock", f"another vsj4r batch is at work in {state}"),
                 closing(sqlite3.connect(state / "manifest.sqlite")) as database,
             ):
                 database.execute("PRAGMA synchronous = FULL")
@@ -173,7 +173,11 @@ def _record(row: tuple[Any, ...], chunks: dict[int, int]) -> Record:
     try:
         path, planned = json.loads(output), _plan_from(plan)
         numbers = range(len(planned.starts)) if planned else range(0)
-        if not isinstance(path, str) or state not in get_args(State) or not all(n in numbers for n in chunks):
+        if (
+            not isinstance(path, str)
+            or state not in get_args(RecordState)
+            or not all(n in numbers for n in chunks)
+        ):
             raise ValueError(f"{path!r}, {state!r}, {plan}, chunks {sorted(chunks)}")
     except (ValueError, TypeError, KeyError, RecursionError) as failure:
         raise sqlite3.DatabaseError(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vsj4r import __version__
 from vsj4r.batch.bench import Bench
-from vsj4r.batch.checks import check_device
+from vsj4r.batch.checks import require_device
 from vsj4r.batch.tasks import Event, GivenUpError, Result, StoppedError, Task, Worker, perform
 from vsj4r.engine.devices import usable_cores
 from vsj4r.engine.weights import find_model
@@ -292,7 +292,7 @@ def problems_here(wanted: Wanted) -> list[str]:
     problems += [f"cannot write into {each}" for each in wanted.folders if not os.access(each, os.W_OK)]
     for device in wanted.devices:
         try:
-            check_device(device)
+            require_device(device)
         except Vsj4rError as error:
             problems.append(str(error))
     return problems

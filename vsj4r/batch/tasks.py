@@ -26,13 +26,13 @@ from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, encoder_for, lost_depth
 from vsj4r.media.identity import identify
 from vsj4r.media.part import extras_of
-from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source, frame_errors, undecodable
+from vsj4r.media.rotation import turn_output_upright
+from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import Output, video_sink, write_outputs
-from vsj4r.media.whole import NO_ROOM, unwritten
-from vsj4r.run.encodable import encodable
+from vsj4r.media.video import ClipSink, video_sink, write_outputs
+from vsj4r.media.whole import NO_ROOM, write_error
+from vsj4r.run.encodable import make_encodable
 from vsj4r.run.memory import give_frames_back
 
 TRIES = 3
@@ -106,10 +106,10 @@ def perform(task: Task, worker: Worker) -> Result:
             worker.tell({"kind": "note", "text": text})
             return _done(task, worker)
     except UnsteadyError as error:
-        raise undecodable(work.input, error) from error
+        raise decode_error(work.input, error) from error
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise unwritten(Path(error.filename or work.folder), error) from error
+            raise write_error(Path(error.filename or work.folder), error) from error
         raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
 
 
@@ -136,7 +136,9 @@ def _plan(work: Work, worker: Worker) -> Plan:
     encode = _encode_of(work, encoder, source, muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     notes += [*source.notes(), *extras.notes]
-    last_cut = cut_finder(upright(filtering.whole, source=filtering.whole), filtering.given_cuts())
+    last_cut = cut_finder(
+        turn_output_upright(filtering.whole, source=filtering.whole), filtering.given_cuts()
+    )
     starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
     kind = source.clip.format.name
     size = clip.width, clip.height
@@ -151,7 +153,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     encode = _encode_of(work, plan.encoder, source, ENCODERS[plan.encoder].packet_muxer)
     encode = replace(encode, timestamps=source.timestamps[first:stop])
     parts = work.parts(plan, number)
-    outputs: list[Output] = []
+    outputs: list[ClipSink] = []
     for clip, part in zip(clips, parts, strict=True):
         encoded, _ = _encodable(work, plan.encoder, clip[first:stop], source)
         outputs.append(
@@ -206,7 +208,7 @@ def _note_joined(work: Work, output: Path, whole: Path) -> None:
         file.write(f"{json.dumps(output.name)} {found.st_size} {found.st_mtime_ns}\n")
 
 
-def joined(folder: Path, output: Path) -> tuple[int, int] | None:
+def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
     """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
     try:
         found = output.stat()
@@ -220,7 +222,7 @@ def joined(folder: Path, output: Path) -> tuple[int, int] | None:
 def _encodable(
     work: Work, encoder: str, clip: vs.VideoNode, source: Source
 ) -> tuple[vs.VideoNode, list[str]]:
-    return encodable(clip, source, work.output.suffix, ENCODERS[encoder], work.settings.chroma)
+    return make_encodable(clip, source, work.output.suffix, ENCODERS[encoder], work.settings.chroma)
 
 
 def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:

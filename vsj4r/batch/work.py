@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob
-from vsj4r.batch.settings import Settings
 from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.identity import identify
 

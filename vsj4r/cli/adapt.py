@@ -58,7 +58,7 @@ def adapt(
         def show(now: Standing) -> None:
             bar.update(task, completed=now.share, step=now.step, before=now.start_score, best=now.best_score)
 
-        found = fitting.adapt(source, net, state, minutes=minutes, device=device, on_step=show)
+        found = fitting.fit_to_clip(source, net, state, minutes=minutes, device=device, on_step=show)
     training = {"adapted_from": begun_from.stem, "steps": found.steps, "version": __version__}
     publish(found.net.cpu(), out.stem, out.parent, training)
     state.unlink(missing_ok=True)

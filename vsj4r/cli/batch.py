@@ -14,7 +14,7 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UsageError
-from vsj4r.cli.stops import Stops, counted_stops
+from vsj4r.cli.stops import Stops, listening_for_stops
 from vsj4r.errors import DiskFullError, Vsj4rError
 
 if TYPE_CHECKING:
@@ -75,22 +75,24 @@ def _read(
     wrong with it has been said."""
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
-    from vsj4r.batch.manifest import Manifest, written_by
-    from vsj4r.batch.tasks import joined
+    from vsj4r.batch.manifest import Manifest, outputs_of_records
+    from vsj4r.batch.tasks import join_stamp
     from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
     try:
-        jobs = read_jobs(job_file, written=written_by(records))
+        jobs = read_jobs(job_file, written=outputs_of_records(records))
     except Vsj4rError as error:
         raise UsageError(str(error)) from error
     parts = jobs.state / "parts"
-    owned = {each.output for each in records if each.owns_output() or joined(parts / each.key, each.output)}
+    owned = {
+        each.output for each in records if each.owns_output() or join_stamp(parts / each.key, each.output)
+    }
     owned |= {
         output
         for file in jobs.files
         for output in file.settings.paths(file.output)
-        if any(joined(parts / each.key, output) for each in records)
+        if any(join_stamp(parts / each.key, output) for each in records)
     }
     frames = check_batch(jobs, owned=owned, devices=not on_cluster)
     for problem in sorted(jobs.problems, key=lambda each: each.line):
@@ -112,7 +114,11 @@ def _run(
     from vsj4r.batch.pool import Messages
 
     began = time.monotonic()
-    with _going_on_later(), Manifest.writing(jobs.state) as manifest, counted_stops(report.note) as stops:
+    with (
+        _going_on_later(),
+        Manifest.writing(jobs.state) as manifest,
+        listening_for_stops(report.note) as stops,
+    ):
         driven = Batch(
             works,
             jobs.state / "parts",

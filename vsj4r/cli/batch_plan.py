@@ -13,7 +13,7 @@ from vsj4r.batch.bench import Bench
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import Plan, Work
-from vsj4r.cli.outcome import DONE, FAILED, counted, one_line
+from vsj4r.cli.outcome import DONE, FAILED, count_of, one_line
 from vsj4r.cli.report import Report
 from vsj4r.errors import Vsj4rError
 
@@ -52,16 +52,19 @@ def _print_plan(work: Work, plan: Plan, *, done: bool) -> None:
     settings = work.settings.named().items()
     size = f"{plan.width}x{plan.height} {plan.format}, {plan.fps:.3f} fps"
     typer.echo(f"{one_line(work.input)} -> {one_line(work.output)}{' (done)' if done else ''}")
-    typer.echo(f"  {counted(plan.frames, 'frame')}, {size}")
+    typer.echo(f"  {count_of(plan.frames, 'frame')}, {size}")
     typer.echo(f"  chunks from {' '.join(map(str, plan.starts))}")
     typer.echo(
-        "  " + ", ".join(f"{name} {_told(name, value)}" for name, value in settings if value not in _NOTHING)
+        "  "
+        + ", ".join(
+            f"{name} {_format_setting(name, value)}" for name, value in settings if value not in _NOTHING
+        )
     )
     for note in plan.notes:
         typer.echo(f"  {one_line(note)}")
 
 
-def _told(name: str, value: object) -> str:
+def _format_setting(name: str, value: object) -> str:
     """A setting as a job file has it: encoder options as preset=slow, a trim as 10 to 20."""
     if not isinstance(value, tuple):
         return str(value)

@@ -31,8 +31,7 @@ def compare(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from vsj4r import __version__
-    from vsj4r.compare.comparison import Comparison
-    from vsj4r.compare.comparison import compare as write_comparison
+    from vsj4r.compare.comparison import Comparison, write_comparison
 
     console = Console(stderr=True)
     bar = Progress(

@@ -32,7 +32,7 @@ def demo(
     photograph = _photograph()  # before anything slow or written
     from vsj4r.cli.report import BarReport
     from vsj4r.cli.run_report import derain_with_report
-    from vsj4r.run.derain import Job
+    from vsj4r.run.job import Job
     from vsj4r.run.settings import RunSettings
 
     try:
@@ -65,7 +65,7 @@ def _rainy(photograph: Pixels) -> Pixels:
     import numpy as np
 
     from vsj4r.rain.presets import draw_style
-    from vsj4r.rain.synthesis import render
+    from vsj4r.rain.synthesis import render_rain
     from vsj4r.training.motion import CameraPath, simulate_motion
 
     rng = np.random.default_rng(SEED)
@@ -77,7 +77,7 @@ def _rainy(photograph: Pixels) -> Pixels:
         angle_deg=np.zeros(FRAMES),
     )
     clean = simulate_motion(photograph, path, (HEIGHT, WIDTH), FRAMES)
-    return render(clean, draw_style(rng, "light", min(HEIGHT, WIDTH)), rng).rainy
+    return render_rain(clean, draw_style(rng, "light", min(HEIGHT, WIDTH)), rng).rainy
 
 
 def _write_rain(rainy: Pixels, output: Path) -> None:
@@ -86,10 +86,10 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
     from vsj4r.media.command import Encode
     from vsj4r.media.encoders import find_encoder
     from vsj4r.media.images import array_clip
-    from vsj4r.media.pixels import to_yuv
+    from vsj4r.media.pixels import clip_to_yuv
     from vsj4r.media.video import write_video
 
-    clip, _ = to_yuv(array_clip(rainy, fps=FPS), "420")
+    clip, _ = clip_to_yuv(array_clip(rainy, fps=FPS), "420")
     encode = Encode(
         muxer="matroska",
         encoder=find_encoder("ffv1"),
@@ -103,11 +103,11 @@ def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
     import numpy as np
 
     from vsj4r.media.images import rgb_array, write_rgb
-    from vsj4r.media.sources import open_source, to_rgb
+    from vsj4r.media.sources import clip_to_rgb, open_source
 
     halves = []
     for video in (rain, clean):
-        clip = to_rgb(open_source(video).clip)
+        clip = clip_to_rgb(open_source(video).clip)
         with clip.get_frame(len(clip) // 2) as frame:
             halves.append(rgb_array(frame))
     write_rgb(np.hstack(halves), output)

@@ -31,9 +31,8 @@ def doctor(
     The exit code is 0 where a plain run on the CPU works, otherwise 1.
     """
     from vsj4r import __version__
+    from vsj4r.doctor.bug_report import findings_as_json, report_files
     from vsj4r.doctor.examination import examine, works
-    from vsj4r.doctor.report import as_json as json_of
-    from vsj4r.doctor.report import report_files
     from vsj4r.media.whole import whole_folder
 
     if report is not None and report.exists():
@@ -50,7 +49,7 @@ def doctor(
                 (folder / name).write_text(text, "utf-8")
     working = works(findings)
     if as_json:
-        typer.echo(json_of(findings))
+        typer.echo(findings_as_json(findings))
     else:
         typer.echo(f"vsj4r {__version__} {'works' if working else 'does not work'} on the CPU")
         if report is not None:

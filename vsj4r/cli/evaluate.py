@@ -76,11 +76,11 @@ def evaluate(
     from vsj4r.evaluation import measurement
 
     methods: dict[str, Method] = {
-        "input": measurement.untouched,
+        "input": measurement.identity,
         "median 3": measurement.temporal_median(3),
         "median 5": measurement.temporal_median(5),
     }
-    methods |= {name: measurement.derained(name, precision=precision) for name in model or models()}
+    methods |= {name: measurement.derain_by(name, precision=precision) for name in model or models()}
     results: dict[str, object] = {}
     rows: list[Pixels] = []
     crops: dict[str, list[Crop]] = {}
@@ -95,17 +95,17 @@ def evaluate(
         for name, clips in _sets(folder, chosen, gt, rain, frames):
             measured: list[Measured] = []
             with console.status(f"{name}: measuring") as status:
-                for row in measurement.measure(clips, methods, show):
+                for row in measurement.measure_methods(clips, methods, show):
                     measured.append(row)
                     status.update(f"{name}: {row.clip}, {row.method}")
             console.print(_table(name, measured))
-            results |= measurement.as_json({name: measured})
+            results |= measurement.benchmarks_as_json({name: measured})
         if folder is not None and "long" in chosen:
             results["long"] = _measure_drift(console, folder, methods)
         rained: list[RealMeasured] = []
         for name, path in clips_of_rain.items():
             rained += _measure_rain(console, name, path, frames, methods, crops)
-            results["real"] = measurement.real_as_json(rained)
+            results["real"] = measurement.real_rain_as_json(rained)
         if len(clips_of_rain) > 1:
             console.print(_real_table(f"median of {len(clips_of_rain)} clips", measurement.medians(rained)))
     finally:  # what has been measured is kept
@@ -186,11 +186,11 @@ def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) 
 
 
 def _sets(folder: Path | None, chosen: list[str], gt: Path | None, rain: Path | None, frames: int) -> Sets:
-    from vsj4r.evaluation.benchmark import LEVELS, benchmark_clips, dry_clips
+    from vsj4r.evaluation.benchmark import INPUT_LEVELS, benchmark_clips, dry_clips
     from vsj4r.evaluation.clips import pairs
 
     if folder is not None:
-        for name in LEVELS:
+        for name in INPUT_LEVELS:
             if name in chosen:
                 yield name, benchmark_clips(folder, name)
         if "clean" in chosen:

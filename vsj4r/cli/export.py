@@ -31,8 +31,8 @@ def export(
             raise Vsj4rError(f"NAME must be without .{kind}, which is added: got {name}")
         check_output(folder / f"{name}.{kind}", source=trained or folder, folder=False, overwrite=overwrite)
     with train_extra("export"):
-        from vsj4r.publishing import export as exporting
-    exported = exporting.export(name, folder, trained, version=__version__)
+        from vsj4r.publishing.trained_run import export_run
+    exported = export_run(name, folder, trained, version=__version__)
     typer.echo(f"{folder / name}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
     boxes = exported.parameters
     typer.echo(", ".join(f"{box} {count:,}" for box, count in boxes.items()))

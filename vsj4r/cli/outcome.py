@@ -26,6 +26,6 @@ def one_line(text: object) -> str:
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
 
 
-def counted(number: int, thing: str) -> str:
+def count_of(number: int, thing: str) -> str:
     """ "1 frame", "2 frames"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

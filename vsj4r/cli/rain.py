@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.whole import whole_folder, written
+from vsj4r.media.whole import whole_folder, writing_to
 
 if TYPE_CHECKING:
     from vsj4r.media.image_head import Chunk
@@ -42,13 +42,13 @@ def rain(
     from vsj4r.media.images import write_rgb
     from vsj4r.rain.database import StreakDatabase
     from vsj4r.rain.presets import draw_style
-    from vsj4r.rain.synthesis import Renderer, rain_on, veiled
+    from vsj4r.rain.synthesis import Renderer, add_veil, rain_on
 
     if (preset == "photo") != (layers is not None):
         raise Vsj4rError("--preset photo and --layers go together: rain from an image database")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Vsj4rError(f"{out} must be a new or an empty folder")
-    with written(out):
+    with writing_to(out):
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
     source = Renderer(None if layers is None else StreakDatabase(layers))
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def rain(
                 style = draw_style(rng, preset, min(frame.shape[:2]))
             if (part / LAYERS[0] / f"{name}.png").exists():
                 raise Vsj4rError(f"{clean} must not hold two images called {name}")
-            b_t = veiled(frame, style)
+            b_t = add_veil(frame, style)
             o_t, s_t, alpha_t = rain_on(b_t, style, t, rng, source)
             footage = zip(LAYERS[:2], (o_t, b_t), strict=True)
             layers_of_rain = zip(LAYERS[2:], (np.rint(s_t * 255), alpha_t * 255), strict=True)

@@ -18,10 +18,10 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from vsj4r.batch.drive import Listener
+from vsj4r.batch.drive import BatchListener
 from vsj4r.batch.tasks import Event
 from vsj4r.batch.work import Plan
-from vsj4r.cli.outcome import counted, one_line
+from vsj4r.cli.outcome import count_of, one_line
 
 _JSON_EVERY_SECONDS = 0.5
 _PACE_SECONDS = 60.0  # that the pace is measured over
@@ -39,8 +39,8 @@ class Item:
     frames: int | None = None
 
 
-class Report(Listener, Protocol):
-    """A ``Listener`` that is also told of the beginning and the end, and of what belongs to no file.
+class Report(BatchListener, Protocol):
+    """A ``BatchListener`` that is also told of the beginning and the end, and of what belongs to no file.
 
     Leaving the block with an exception ends the report with it.
     """
@@ -201,7 +201,9 @@ class BarReport:
     def file_done(self, index: int, seconds: float) -> None:
         frames = self._pace.frames[index] or self._pace.done(index)
         fps = frames / seconds if seconds else 0.0
-        self._end(index, f"{self._name(index)}: {counted(frames, 'frame')} in {seconds:.1f} s, {fps:.1f} fps")
+        self._end(
+            index, f"{self._name(index)}: {count_of(frames, 'frame')} in {seconds:.1f} s, {fps:.1f} fps"
+        )
 
     def file_failed(self, index: int, error: str) -> None:
         self._end(index, f"vsj4r: {self._name(index)} failed: {one_line(error)}")

@@ -130,7 +130,7 @@ def run(
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
     from vsj4r.media.pipes import STDIN, STDOUT
-    from vsj4r.run.derain import Job, check_job
+    from vsj4r.run.job import Job, check_job
 
     try:
         arguments = tuple(shlex.split(ffmpeg))

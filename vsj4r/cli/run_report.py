@@ -6,23 +6,23 @@ from pathlib import Path
 
 from vsj4r.batch.work import Plan
 from vsj4r.cli.report import Item, Report
-from vsj4r.media.pipes import spoken
-from vsj4r.run.derain import Job, Started, derain
+from vsj4r.media.pipes import display_path
+from vsj4r.run.job import Job, Started, run_job
 
 
 def derain_with_report(job: Job, report: Report) -> None:
     """Run ``job`` and tell ``report`` how it goes, to its end.
 
     Raises:
-        Vsj4rError: as ``derain``.
+        Vsj4rError: as ``run_job``.
     """
-    input_, output = (Path(spoken(path)) for path in (job.input, job.output))
+    input_, output = (Path(display_path(path)) for path in (job.input, job.output))
     report.work([Item(input_, output, job.settings.model, job.settings.device)])
-    report.file_done(0, derain(job, _OneFile(report)))
+    report.file_done(0, run_job(job, _OneFile(report)))
 
 
 class _OneFile:
-    """The ``Listener`` of a run."""
+    """The ``RunListener`` of a run."""
 
     def __init__(self, report: Report) -> None:
         self._report = report

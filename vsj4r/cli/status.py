@@ -24,12 +24,12 @@ def status(
     A file whose input, model or settings have changed since is waiting again. 0 when all is done, else 1.
     """
     from vsj4r.batch.jobfile import JobFile, read_jobs
-    from vsj4r.batch.manifest import Manifest, written_by
+    from vsj4r.batch.manifest import Manifest, outputs_of_records
     from vsj4r.batch.work import work_for
 
     records = {record.key: record for record in Manifest.records_in(JobFile(job_file.absolute()).state)}
     try:
-        jobs = read_jobs(job_file, written=written_by(records.values()))
+        jobs = read_jobs(job_file, written=outputs_of_records(records.values()))
     except Vsj4rError as error:
         raise UsageError(str(error)) from error
     if jobs.problems:

@@ -29,8 +29,8 @@ class Ending:
         return code_of(self._heard[0]) if self._heard else None
 
     def listen(self) -> None:
-        """From now on SIGINT raises KeyboardInterrupt, and what ``terminating`` gives raises SystemExit."""
-        for number in (signal.SIGINT, *terminating()):
+        """From now on SIGINT raises KeyboardInterrupt, and each of ``termination_signals`` SystemExit."""
+        for number in (signal.SIGINT, *termination_signals()):
             signal.signal(number, self._raise)
         sys.unraisablehook = self._raise_again
 
@@ -108,7 +108,7 @@ class Stops:
         os._exit(self.code)  # all that is kept is whole at any moment
 
 
-def terminating() -> list[signal.Signals]:
+def termination_signals() -> list[signal.Signals]:
     """Signals that ask for an end: SIGTERM, and SIGHUP where nohup does not ignore it."""
     if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return [signal.SIGTERM]
@@ -116,10 +116,10 @@ def terminating() -> list[signal.Signals]:
 
 
 @contextmanager
-def counted_stops(say: Callable[[str], None]) -> Iterator[Stops]:
+def listening_for_stops(say: Callable[[str], None]) -> Iterator[Stops]:
     """SIGINT, SIGTERM and SIGHUP go to the ``Stops`` that this gives."""
     stops = Stops(say)
-    before = {number: signal.signal(number, stops.hear) for number in (signal.SIGINT, *terminating())}
+    before = {number: signal.signal(number, stops.hear) for number in (signal.SIGINT, *termination_signals())}
     try:
         yield stops
     finally:

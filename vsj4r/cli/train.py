@@ -35,7 +35,7 @@ def train(
     Ctrl-C saves a checkpoint and ends; the same command goes on from there.
     """
     with train_extra("training"):
-        from vsj4r.training.session import train as train_session
+        from vsj4r.training.session import train_network
     console = Console(stderr=True)
     _log_to(console)
     with _bar(console) as bar:
@@ -47,7 +47,7 @@ def train(
                 step_s=now.step_s, loader_s=now.loader_s, left=timedelta(seconds=round(now.left_s)),
             )  # fmt: skip
 
-        stopped_by = train_session(recipe, data, run, threads=threads, workers=workers, on_step=show)
+        stopped_by = train_network(recipe, data, run, threads=threads, workers=workers, on_step=show)
     if stopped_by is not None:
         logging.getLogger("vsj4r").info("stopped, checkpoint saved: the same command goes on from there")
         raise typer.Exit(128 + stopped_by)

@@ -35,7 +35,7 @@ def choose_frames(measures: Measures, psnr: list[float] | None = None) -> list[C
     chosen: dict[int, list[str]] = {}
     near = frames // _NEAR
     for reason, frame in wanted:
-        chosen.setdefault(_nearest(frame, chosen, near), []).append(reason)
+        chosen.setdefault(_find_nearest(frame, chosen, near), []).append(reason)
     even = [(2 * k + 1) * frames // (2 * SHOWN) for k in range(SHOWN)]
     while len(chosen) < SHOWN:
         frame = max(even, key=lambda frame: min((abs(frame - other) for other in chosen), default=0))
@@ -45,7 +45,7 @@ def choose_frames(measures: Measures, psnr: list[float] | None = None) -> list[C
     return [Choice(frame, chosen[frame]) for frame in sorted(chosen)]
 
 
-def _nearest(frame: int, chosen: dict[int, list[str]], near: int) -> int:
+def _find_nearest(frame: int, chosen: dict[int, list[str]], near: int) -> int:
     """The one of ``chosen`` that is at most ``near`` away, otherwise ``frame``."""
     found = min(chosen, key=lambda other: abs(other - frame), default=frame)
     return found if abs(found - frame) <= near else frame

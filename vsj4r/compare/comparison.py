@@ -8,16 +8,16 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vsj4r.compare.measures import measure
-from vsj4r.compare.page import render, summary
+from vsj4r.compare.measures import measure_sides
+from vsj4r.compare.page import render_page, summary
 from vsj4r.compare.quality import measure_quality
-from vsj4r.compare.sides import Side, in_yuv420, open_sides, timed
+from vsj4r.compare.sides import Side, choose_timed_side, in_yuv420, open_sides
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import find_encoder, has_filter
 from vsj4r.media.muxing import Extras, find_extras
-from vsj4r.media.reading import absent
+from vsj4r.media.reading import missing_error
 from vsj4r.media.video import write_video
 from vsj4r.media.whole import check_output, whole_file
 from vsj4r.run.memory import give_frames_back
@@ -46,7 +46,7 @@ class Compared:
     notes: list[str]
 
 
-def compare(comparison: Comparison, on_step: OnStep, *, version: str) -> Compared:
+def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -> Compared:
     """Write the page and, where it is asked for, the video. On any exception neither is left half done.
 
     Raises:
@@ -58,14 +58,14 @@ def compare(comparison: Comparison, on_step: OnStep, *, version: str) -> Compare
     sides = open_sides(comparison.before, comparison.after, comparison.truth)
     frames = len(sides[0].clip)
     notes = []
-    measures = measure(sides[0], sides[1], lambda done: on_step("comparing", done, frames))
+    measures = measure_sides(sides[0], sides[1], lambda done: on_step("comparing", done, frames))
     quality = []
     if comparison.truth is not None:
         quality = measure_quality(sides[:2], sides[2], lambda done: on_step("measuring", done, frames))
         if not has_filter("libvmaf"):
             notes.append("this ffmpeg has no libvmaf: VMAF is left out")
     with whole_file(comparison.page) as temporary:
-        temporary.write_text(render(sides, measures, quality, version), "utf-8")
+        temporary.write_text(render_page(sides, measures, quality, version), "utf-8")
         if comparison.video is not None:
             notes += _write_video(sides, comparison.video, lambda done: on_step("encoding", done, frames))
     return Compared(summary(measures, quality), notes)
@@ -81,7 +81,7 @@ def _check(comparison: Comparison, outputs: list[Path]) -> None:
         if source is None:
             continue
         if not source.exists():
-            raise absent(source)
+            raise missing_error(source)
         for output in outputs:
             check_output(output, source=source, folder=False, overwrite=comparison.overwrite)
 
@@ -95,7 +95,7 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
         clip.text.Text(side.label, alignment=7, scale=max(clip.height // 360, 1))
         for side, clip in zip(sides, in_yuv420(sides, 8), strict=True)
     ]
-    source = timed(sides).source
+    source = choose_timed_side(sides).source
     muxer = container_for(output).muxer
     time_base, timestamps = source.times(muxer)
     extras = Extras() if source.probe is None else find_extras(source.probe, output.suffix)

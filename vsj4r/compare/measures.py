@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import vapoursynth as vs
 
-from vsj4r.compare.sides import Side, alike
+from vsj4r.compare.sides import Side, match_formats
 from vsj4r.media.video import frames_in_order
 
 _MOTION_SCALE = 8  # what is left of rain and noise hardly shows there
@@ -25,13 +25,15 @@ class Measures:
     motion: list[float]
 
 
-def measure(before: Side, after: Side, on_frame: Callable[[int], None]) -> Measures:
+def measure_sides(before: Side, after: Side, on_frame: Callable[[int], None]) -> Measures:
     """Read both clips once; ``on_frame`` is told how many frames are done.
 
     Raises:
         Vsj4rError: a frame cannot be read.
     """
-    luma_before, luma_after = (clip.resize.Bicubic(format=vs.GRAYS) for clip in alike([before, after]))
+    luma_before, luma_after = (
+        clip.resize.Bicubic(format=vs.GRAYS) for clip in match_formats([before, after])
+    )
     stats = luma_before.std.PlaneStats(luma_after, prop="Both")
     small = luma_after.resize.Bilinear(
         width=max(luma_after.width // _MOTION_SCALE, 1), height=max(luma_after.height // _MOTION_SCALE, 1)

@@ -10,16 +10,16 @@ from statistics import fmean
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from vsj4r.compare.choice import choose_frames
-from vsj4r.compare.graphs import Graph, Line, draw, frame_x
 from vsj4r.compare.measures import Measures
 from vsj4r.compare.pictures import data_uri, picture_clip
+from vsj4r.compare.plots import Graph, Line, draw_graph, frame_x
 from vsj4r.compare.quality import Quality
-from vsj4r.compare.sides import Side, timed
+from vsj4r.compare.sides import Side, choose_timed_side
 from vsj4r.psnr import clip_psnr
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownFrame:
     """A frame on the page. ``pictures`` are data: URIs in the order of the sides, ``x`` is its place on the
     graphs, ``facts`` what was measured, as text."""
 
@@ -39,7 +39,7 @@ class Row:
     means: list[str]
 
 
-def render(sides: list[Side], measures: Measures, quality: list[Quality], version: str) -> str:
+def render_page(sides: list[Side], measures: Measures, quality: list[Quality], version: str) -> str:
     """The whole page. ``quality`` is that of the first two sides, or empty without a ground truth.
 
     Raises:
@@ -52,7 +52,7 @@ def render(sides: list[Side], measures: Measures, quality: list[Quality], versio
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = _shown(sides, measures, quality)
+    shown = _show_frames(sides, measures, quality)
     first = sides[0].clip
     with first.get_frame(0) as frame:
         aspect = Fraction(int(frame.props.get("_SARNum", 0)) or 1, int(frame.props.get("_SARDen", 0)) or 1)
@@ -78,10 +78,10 @@ def summary(measures: Measures, quality: list[Quality]) -> str:
     return ", ".join(parts)
 
 
-def _shown(sides: list[Side], measures: Measures, quality: list[Quality]) -> list[Shown]:
+def _show_frames(sides: list[Side], measures: Measures, quality: list[Quality]) -> list[ShownFrame]:
     clips = [picture_clip(side.clip) for side in sides]
     frames = len(clips[0])
-    source = timed(sides).source
+    source = choose_timed_side(sides).source
     result = []
     for choice in choose_frames(measures, quality[1].psnr if quality else None):
         n = choice.frame
@@ -90,7 +90,7 @@ def _shown(sides: list[Side], measures: Measures, quality: list[Quality]) -> lis
             facts.append(f"{name} {_figure(name, before[n])} → {_figure(name, after[n])}")
         since_start = source.timestamps[n] - source.timestamps[0]
         result.append(
-            Shown(
+            ShownFrame(
                 number=n,
                 time=_clock(float(since_start * source.time_base)),
                 reasons=choice.reasons or ["in between"],
@@ -103,10 +103,10 @@ def _shown(sides: list[Side], measures: Measures, quality: list[Quality]) -> lis
 
 
 def _graphs(measures: Measures, quality: list[Quality]) -> list[Graph]:
-    graphs = [draw("Rain removed", [Line("after", measures.removed)], unit=" %", from_zero=True)]
+    graphs = [draw_graph("Rain removed", [Line("after", measures.removed)], unit=" %", from_zero=True)]
     for name, before, after in _pairs(quality):
         unit = " dB" if name == "PSNR" else ""
-        graphs.append(draw(name, [Line("before", before), Line("after", after)], unit=unit))
+        graphs.append(draw_graph(name, [Line("before", before), Line("after", after)], unit=unit))
     return graphs
 
 

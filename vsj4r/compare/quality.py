@@ -63,7 +63,7 @@ def measure_quality(tested: list[Side], truth: Side, on_frame: Callable[[int], N
                 on_frame(n + 1)
             process.put(writer.end)
             process.finish()
-        found = [Quality(_logged(p, "psnr_y"), _logged(s, "Y"), _logged_vmaf(v)) for p, s, v in logs]
+        found = [Quality(_read_log(p, "psnr_y"), _read_log(s, "Y"), _read_vmaf_log(v)) for p, s, v in logs]
     for quality in found:
         if any(
             len(numbers) not in (0, len(stacked)) for numbers in (quality.psnr, quality.ssim, quality.vmaf)
@@ -101,12 +101,12 @@ def _copies(stream: object) -> Iterator[object]:
         n += 1
 
 
-def _logged(log: Path, key: str) -> list[float]:
+def _read_log(log: Path, key: str) -> list[float]:
     """The numbers after ``key:`` in the log of psnr or ssim, one a line."""
     return [float(number) for number in re.findall(rf"\b{key}:(\S+)", log.read_text())]
 
 
-def _logged_vmaf(log: Path) -> list[float]:
+def _read_vmaf_log(log: Path) -> list[float]:
     if not log.exists():
         return []
     return [float(frame["metrics"]["vmaf"]) for frame in json.loads(log.read_text())["frames"]]

@@ -11,8 +11,8 @@ import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.colours import with_known_matrix
-from vsj4r.media.pixels import to_yuv
-from vsj4r.media.rotation import upright
+from vsj4r.media.pixels import clip_to_yuv
+from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Reading, Source, open_source
 
 LABELS = ("before", "after", "ground truth")
@@ -62,12 +62,12 @@ def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:
     return sides
 
 
-def timed(sides: list[Side]) -> Side:
+def choose_timed_side(sides: list[Side]) -> Side:
     """The one whose timestamps count: the first video, for images have none of their own."""
     return next((side for side in sides if side.source.image_names is None), sides[0])
 
 
-def alike(sides: list[Side]) -> list[vs.VideoNode]:
+def match_formats(sides: list[Side]) -> list[vs.VideoNode]:
     """All as YUV (or GRAY) with the matrix and the range of the first that is no RGB, so that equal pictures
     have equal numbers. RGB becomes YUV444PS; where all are RGB, of BT.709 and limited range."""
     looks = (_look(side.clip) for side in sides if side.clip.format.color_family != vs.RGB)
@@ -76,9 +76,9 @@ def alike(sides: list[Side]) -> list[vs.VideoNode]:
 
 
 def in_yuv420(sides: list[Side], depth: int) -> list[vs.VideoNode]:
-    """``alike``, in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
+    """``match_formats``, in 4:2:0 of ``depth`` bits; odd sizes become even by a repeated row or column."""
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, 1, 1)
-    clips = [to_yuv(clip, "420")[0] for clip in alike(sides)]
+    clips = [clip_to_yuv(clip, "420")[0] for clip in match_formats(sides)]
     return [clip if clip.format.id == target.id else clip.resize.Bicubic(format=target.id) for clip in clips]
 
 
@@ -100,7 +100,7 @@ def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
 
 def _open(label: str, path: Path) -> Side:
     source = open_source(path, Reading(assume_progressive=True))  # what is compared is not changed
-    return Side(label, source, upright(with_known_matrix(source.clip), source=source.clip))
+    return Side(label, source, turn_output_upright(with_known_matrix(source.clip), source=source.clip))
 
 
 def _shape(side: Side) -> str:

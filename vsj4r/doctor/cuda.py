@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vsj4r.doctor.engines import check_device
+from vsj4r.doctor.engines import examine_device
 from vsj4r.doctor.findings import Finding
 from vsj4r.engine.cuda.driver import find_driver, find_trouble
 
@@ -23,12 +23,12 @@ def check_cuda() -> Iterator[Finding]:
     what = f"the driver serves CUDA {major}.{minor} and shows {driver.devices} device(s)"
     yield Finding("CUDA", "good", what, needed=False, figures={"devices": driver.devices})
     for index in range(driver.devices):
-        yield from check_device(f"cuda:{index}", _FRAMES)
+        yield from examine_device(f"cuda:{index}", _FRAMES)
         yield from _self_test(index)
 
 
 def _self_test(index: int) -> Iterator[Finding]:
-    from vsj4r.engine.cuda.opening import check_card  # torch and CuPy
+    from vsj4r.engine.cuda.setup import check_card  # torch and CuPy
 
     for check in check_card(index):
         name = f"cuda:{index} {check.name}"

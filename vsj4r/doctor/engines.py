@@ -33,7 +33,7 @@ def check_openvino() -> Iterator[Finding]:
     yield Finding("OpenVINO", "good", what, figures={"devices": core.available_devices})
 
 
-def check_device(device: str, frames: int = _CPU_FRAMES) -> Iterator[Finding]:
+def examine_device(device: str, frames: int = _CPU_FRAMES) -> Iterator[Finding]:
     """What ``device`` makes of ``frames`` frames in a row: every model whose weights are whole."""
     for name in models():
         try:

@@ -5,33 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vsj4r.doctor import installed
-from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, surely
+from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, run_check
 
 
 def examine() -> Iterator[Finding]:
     """Every finding, as it is made. Nothing is raised: what fails is a finding."""
     again = reinstall()
-    yield from surely("Python", installed.check_python, "")
-    vapoursynth = list(surely("VapourSynth", installed.check_vapoursynth, pip_install("vapoursynth>=80")))
+    yield from run_check("Python", installed.check_python, "")
+    vapoursynth = list(run_check("VapourSynth", installed.check_vapoursynth, pip_install("vapoursynth>=80")))
     yield from vapoursynth
     filters: list[Finding] = []
     if works(vapoursynth):
-        filters += surely("BestSource", installed.check_source_filter, pip_install("vapoursynth-bestsource"))
-        filters += surely("core.j4r", installed.check_filter, again)
+        filters += run_check(
+            "BestSource", installed.check_source_filter, pip_install("vapoursynth-bestsource")
+        )
+        filters += run_check("core.j4r", installed.check_filter, again)
     yield from filters
-    yield from surely("packages", installed.check_packages, again)
-    yield from surely("ffmpeg", installed.check_ffmpeg, installed.ffmpeg_remedy())
-    weights = list(surely("weights", installed.check_weights, again))
+    yield from run_check("packages", installed.check_packages, again)
+    yield from run_check("ffmpeg", installed.check_ffmpeg, installed.ffmpeg_remedy())
+    weights = list(run_check("weights", installed.check_weights, again))
     yield from weights
-    openvino = list(surely("OpenVINO", _openvino, pip_install("openvino")))
+    openvino = list(run_check("OpenVINO", _openvino, pip_install("openvino")))
     yield from openvino
     if works(openvino):
-        engines = list(surely("the CPU engine", _cpu, pip_install("openvino")))
+        engines = list(run_check("the CPU engine", _cpu, pip_install("openvino")))
         yield from engines
         if works([*vapoursynth, *filters, *weights, *engines]):
-            yield from surely("deraining", installed.check_deraining, again)
-    yield from surely("CUDA", _cuda, install_extra("cuda"), needed=False)
-    yield from surely("extras", installed.check_extras, again, needed=False)
+            yield from run_check("deraining", installed.check_deraining, again)
+    yield from run_check("CUDA", _cuda, install_extra("cuda"), needed=False)
+    yield from run_check("extras", installed.check_extras, again, needed=False)
 
 
 def works(findings: list[Finding]) -> bool:
@@ -46,9 +48,9 @@ def _openvino() -> Iterator[Finding]:
 
 
 def _cpu() -> Iterator[Finding]:
-    from vsj4r.doctor.engines import check_device
+    from vsj4r.doctor.engines import examine_device
 
-    yield from check_device("cpu")
+    yield from examine_device("cpu")
 
 
 def _cuda() -> Iterator[Finding]:

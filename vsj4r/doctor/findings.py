@@ -61,7 +61,7 @@ def _ourselves(extra: str = "") -> list[str]:
     return [*(["--editable"] if editable else []), where + extra]
 
 
-def surely(name: str, check: Check, remedy: str, *, needed: bool = True) -> Iterator[Finding]:
+def run_check(name: str, check: Check, remedy: str, *, needed: bool = True) -> Iterator[Finding]:
     """The findings of ``check``, and one more for whatever it stumbles over."""
     try:
         yield from check()

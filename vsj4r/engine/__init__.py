@@ -104,7 +104,7 @@ def _open_cuda(
     frames: FrameLayout | None,
 ) -> Engine | FrameEngine:
     try:
-        from vsj4r.engine.cuda.opening import open_cuda  # torch and CuPy
+        from vsj4r.engine.cuda.setup import open_cuda  # torch and CuPy
 
         return open_cuda(
             model,

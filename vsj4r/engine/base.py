@@ -114,11 +114,11 @@ class FrameLayout:
 
     @property
     def y_pitch(self) -> int:
-        return rounded_up(self.width * self.dtype.itemsize, _ALIGNMENT)
+        return round_up(self.width * self.dtype.itemsize, _ALIGNMENT)
 
     @property
     def uv_pitch(self) -> int:
-        return rounded_up(self.half[1] * self.dtype.itemsize, _ALIGNMENT)
+        return round_up(self.half[1] * self.dtype.itemsize, _ALIGNMENT)
 
     @property
     def u_offset(self) -> int:
@@ -206,5 +206,5 @@ class FrameEngine(Protocol):
         """
 
 
-def rounded_up(number: int, multiple: int) -> int:
+def round_up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple

@@ -63,23 +63,23 @@ class Compiled:
     tail: ov.CompiledModel
 
 
-def compiled(core: ov.Core, model: Model, request: Request) -> Compiled:
+def compile_or_load(core: ov.Core, model: Model, request: Request) -> Compiled:
     """``model`` for ``request``, as it was kept or compiled now.
 
     Raises:
         RuntimeError: OpenVINO cannot compile it.
         Vsj4rError: the graph breaks the contract, or is none.
     """
-    folder = cached.opened(cached.cache_folder() / "engines")
+    folder = cached.writable_folder(cached.cache_folder() / "engines")
     kept = None if folder is None else folder / _key(core, model, request)
     if kept is not None:
-        found = _loaded(core, model, request, cached.read(kept))
+        found = _unpack(core, model, request, cached.read_kept(kept))
         if found is not None:
             cached.mark_used(kept)
             return found
-    made, px_bytes = _compiled_now(core, model, request)
+    made, px_bytes = _compile_timed(core, model, request)
     if kept is not None:
-        cached.keep(kept, _packed(made, px_bytes))
+        cached.keep(kept, _pack(made, px_bytes))
         cached.remove_old(kept.parent, most_bytes=_LARGEST_BYTES)
     return made
 
@@ -103,9 +103,9 @@ def tile_shapes(shapes: Shapes, tile_height: int, tile_width: int, multiple: int
     return resized
 
 
-def _compiled_now(core: ov.Core, model: Model, request: Request) -> tuple[Compiled, int]:
+def _compile_timed(core: ov.Core, model: Model, request: Request) -> tuple[Compiled, int]:
     """Also what evaluating a tile takes, in bytes for each luma pixel."""
-    graph = graphs.read(model)
+    graph = graphs.read_graph(model)
     shapes = graphs.frame_shapes(model, graph.clone(), request.height, request.width)
     head, tail = graphs.stages(model, graph)
     multiple = model.spec.multiple
@@ -184,7 +184,7 @@ def _code() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in _CODE)).hexdigest()
 
 
-def _packed(made: Compiled, px_bytes: int) -> bytes:
+def _pack(made: Compiled, px_bytes: int) -> bytes:
     """A digest of the rest, a line of JSON, then the compiled parts."""
     parts = [b"" if part is None else part.export_model().getvalue() for part in (made.head, made.tail)]
     head = {"shapes": made.shapes, "px_bytes": px_bytes, "parts": [len(part) for part in parts]}
@@ -192,8 +192,8 @@ def _packed(made: Compiled, px_bytes: int) -> bytes:
     return hashlib.sha256(rest).digest() + rest
 
 
-def _loaded(core: ov.Core, model: Model, request: Request, content: bytes | None) -> Compiled | None:
-    """What ``_packed`` gave; None where it is not whole."""
+def _unpack(core: ov.Core, model: Model, request: Request, content: bytes | None) -> Compiled | None:
+    """What ``_pack`` gave; None where it is not whole."""
     if content is None or hashlib.sha256(content[32:]).digest() != content[:32]:
         return None
     text, _, parts = content[32:].partition(b"\n")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.engine.base import Floats, State, Step, StepSpec, Tensors
-from vsj4r.engine.compiled import Request, compiled, factor_of, tile_shapes
+from vsj4r.engine.compiled import Request, compile_or_load, factor_of, tile_shapes
 from vsj4r.engine.graph import (
     NEXT_SUFFIX,
     STATE_PREFIX,
@@ -17,10 +17,10 @@ from vsj4r.engine.graph import (
     channels_last,
     inputs_of,
     last_line,
+    model_error,
     outputs_of,
-    rejected,
 )
-from vsj4r.engine.native.motion import BLOCK, Luma, MotionSearch, is_native
+from vsj4r.engine.native.motion_search import BLOCK, Luma, MotionSearch, is_native
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Span
 from vsj4r.engine.weights import Model
@@ -84,7 +84,7 @@ class CpuEngine:
         native = is_native(self.spec.motion)
         request = Request(height, width, self.precision, threads, tile, with_head=not native)
         try:
-            step = compiled(core, model, request)
+            step = compile_or_load(core, model, request)
             self._tail = _Stage(step.tail)
             self._head: _Stage | _NativeMotion | None = None
             if native:
@@ -92,7 +92,7 @@ class CpuEngine:
             elif step.head is not None:
                 self._head = _Stage(step.head)
         except RuntimeError as error:
-            raise rejected(model, error) from error
+            raise model_error(model, error) from error
         self._shapes, self.tiles = step.shapes, step.tiles
         self._state_shapes = {
             name: shape
@@ -170,11 +170,11 @@ class CpuEngine:
     def _inputs(self, frame: Tensors, suffix: str) -> dict[str, NDArray[Any]]:
         """The planes of ``frame`` as tensors of the graph, over the same memory."""
         height, width = self._height, self._width
-        inputs: dict[str, NDArray[Any]] = {"y" + suffix: _checked(frame.y, (height, width))[None, None]}
+        inputs: dict[str, NDArray[Any]] = {"y" + suffix: _check_plane(frame.y, (height, width))[None, None]}
         if self.spec.planes == "yuv420":
             if frame.uv is None:
                 raise ValueError(f"model {self.spec.name} needs chroma: uv must not be None")
-            inputs["uv" + suffix] = _checked(frame.uv, (2, height // 2, width // 2))[None]
+            inputs["uv" + suffix] = _check_plane(frame.uv, (2, height // 2, width // 2))[None]
         return inputs
 
 
@@ -234,7 +234,7 @@ class _Stage:
         self._request.infer(share_inputs=True, share_outputs=True)
 
 
-def _checked(plane: Floats, shape: tuple[int, ...]) -> Floats:
+def _check_plane(plane: Floats, shape: tuple[int, ...]) -> Floats:
     flags = plane.flags
     if plane.shape != shape or plane.dtype != np.float32 or not (flags.c_contiguous and flags.writeable):
         raise ValueError(

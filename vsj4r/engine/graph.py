@@ -64,7 +64,7 @@ def stages(model: Model, graph: ov.Model) -> tuple[ov.Model | None, ov.Model]:
     return _head(graph.clone(), model), _tail(graph, model)
 
 
-def rejected(model: Model, error: Exception) -> Vsj4rError:
+def model_error(model: Model, error: Exception) -> Vsj4rError:
     """``error`` of OpenVINO as that of ``model``."""
     return Vsj4rError(f"model {model.name}: OpenVINO rejects {model.onnx}: {last_line(error)}")
 
@@ -75,7 +75,7 @@ def last_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def read(model: Model) -> ov.Model:
+def read_graph(model: Model) -> ov.Model:
     """The graph of ``model``, read as ONNX: ``Core.read_model`` tries other formats too, and those print on
     stderr what they think of a damaged file.
 
@@ -86,7 +86,7 @@ def read(model: Model) -> ov.Model:
         frontend = ov.frontend.FrontEndManager().load_by_framework("onnx")
         return frontend.convert(frontend.load(str(model.onnx)))
     except Exception as error:  # of one class for each way to fail
-        raise rejected(model, error) from error
+        raise model_error(model, error) from error
 
 
 def channels_last(name: str, shape: tuple[int, ...]) -> bool:

@@ -72,7 +72,7 @@ def tiles_within(height: int, width: int, spec: StepSpec, most_px: int) -> Tiles
     """The tiles of at most ``most_px`` each that evaluate the fewest pixels: one where the frame is no
     larger. Where the overlap alone exceeds that, the smallest tiles."""
     found: list[Tiles] = []
-    while not found or found[-1].height > _least(height, spec):
+    while not found or found[-1].height > _least_cells(height, spec):
         down = _spans(height, len(found) + 1, spec)
         across = _spans(width, _parts(width, most_px // down[0].stop, spec), spec)
         found.append(Tiles(down, across))
@@ -84,14 +84,14 @@ def _halo(spec: StepSpec) -> int:
     return _up(spec.halo_px, spec.multiple)
 
 
-def _least(length: int, spec: StepSpec) -> int:
+def _least_cells(length: int, spec: StepSpec) -> int:
     """The shortest tile keeps ``multiple`` pixels between two halos."""
     return min(length, 2 * _halo(spec) + spec.multiple)
 
 
 def _parts(length: int, longest: int, spec: StepSpec) -> int:
     """How many spans of at most ``longest`` cover ``length``, or as many of the shortest as it takes."""
-    size = max(longest // spec.multiple * spec.multiple, _least(length, spec))
+    size = max(longest // spec.multiple * spec.multiple, _least_cells(length, spec))
     return 1 if size >= length else 1 + -(-(length - size) // (size - 2 * _halo(spec)))
 
 
@@ -99,7 +99,7 @@ def _spans(length: int, parts: int, spec: StepSpec) -> tuple[Span, ...]:
     """``length`` in about ``parts`` spans of one size, the smallest that do."""
     halo = _halo(spec)
     size = _up(-(-(length + 2 * halo * (parts - 1)) // parts), spec.multiple)
-    size = min(length, max(size, _least(length, spec)))
+    size = min(length, max(size, _least_cells(length, spec)))
     spans: list[Span] = []
     while not spans or spans[-1].last < length:
         first = spans[-1].last if spans else 0

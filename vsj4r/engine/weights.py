@@ -13,7 +13,7 @@ from pydantic import Field
 
 from vsj4r.engine.base import MotionSpec, StepSpec
 from vsj4r.errors import Vsj4rError
-from vsj4r.tables import MistakesError, Text, Whole, declared
+from vsj4r.tables import MistakesError, Text, Whole, parse_table
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
@@ -83,7 +83,7 @@ def find_model(name: str) -> Model:
         fields = json.loads(sidecar.read_text(encoding="utf-8"))
         if not isinstance(fields, dict):
             raise ValueError(f"it must be an object, got {type(fields).__name__}")
-        described = declared(_Sidecar, fields)
+        described = parse_table(_Sidecar, fields)
     except FileNotFoundError:
         raise Vsj4rError(f"model {onnx} has no {sidecar.name} beside it") from None
     except MistakesError as error:

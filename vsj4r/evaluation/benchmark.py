@@ -1,6 +1,6 @@
 """The two calibrated benchmarks, "light" and "complex": rain of a stated level on clips with ground truth.
 
-The presets themselves lie in ``rain.presets``; ``LEVELS`` says what they are calibrated to.
+The presets themselves lie in ``rain.presets``; ``INPUT_LEVELS`` says what they are calibrated to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import SMALLEST_PX
 from vsj4r.media.reading import is_image
 from vsj4r.rain.presets import draw_style
-from vsj4r.rain.synthesis import Renderer, rain_on, render
+from vsj4r.rain.synthesis import Renderer, rain_on, render_rain
 from vsj4r.training.footage import read_clip, read_still
 from vsj4r.training.motion import CameraPath, simulate_motion
 
@@ -38,7 +38,7 @@ class Level(NamedTuple):
     ssim_tolerance: float
 
 
-LEVELS: dict[Benchmark, Level] = {  # Table 1 of Liu et al., CVPR 2018: RainSynLight25, RainSynComplex25
+INPUT_LEVELS: dict[Benchmark, Level] = {  # Table 1 of Liu et al., CVPR 2018: RainSynLight25, RainSynComplex25
     "light": Level(23.69, 0.8058, 0.7, 0.03),
     "complex": Level(14.67, 0.4563, 0.8, 0.03),
 }
@@ -51,9 +51,9 @@ def benchmark_clips(folder: Path, preset: Benchmark) -> Iterator[tuple[str, Pixe
     A clip's rain is a pure function of its place in the list.
     """
     for index, (name, clean) in enumerate(clean_clips(folder)):
-        rng = np.random.default_rng([SEED, list(LEVELS).index(preset), index])
+        rng = np.random.default_rng([SEED, list(INPUT_LEVELS).index(preset), index])
         style = draw_style(rng, preset, min(clean.shape[1:3]))
-        yield name, clean, render(clean, style, rng, source=Renderer()).rainy
+        yield name, clean, render_rain(clean, style, rng, source=Renderer()).rainy
 
 
 def dry_clips(folder: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
@@ -101,7 +101,7 @@ def check_clips(folder: Path) -> None:
         Vsj4rError: there is neither a clip in video/ nor a picture wider than high in stills/, or one of
             them cannot be read or is too small to measure.
     """
-    videos, stills = _listed(folder / "video"), list(_wide_stills(folder))
+    videos, stills = _list_files(folder / "video"), list(_wide_stills(folder))
     for path in videos:
         height, width = read_clip(path, 1).shape[1:3]
         if min(height, width) <= SMALLEST_PX:
@@ -118,7 +118,7 @@ def clean_clips(folder: Path) -> Iterator[tuple[str, Pixels]]:
     Raises:
         Vsj4rError: a clip or a picture cannot be read.
     """
-    for path in _listed(folder / "video"):
+    for path in _list_files(folder / "video"):
         clip = read_clip(path, FRAMES)
         yield path.name, clip[:, : clip.shape[1] // 2 * 2, : clip.shape[2] // 2 * 2]
     for name, camera, image in _wide_stills(folder):
@@ -138,10 +138,10 @@ def _wide_stills(folder: Path) -> Iterator[tuple[str, CameraPath, Pixels]]:
 
 
 def _stills(folder: Path) -> list[Path]:
-    return [path for path in _listed(folder / "stills") if is_image(path)]
+    return [path for path in _list_files(folder / "stills") if is_image(path)]
 
 
-def _listed(folder: Path) -> list[Path]:
+def _list_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))

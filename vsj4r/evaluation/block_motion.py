@@ -44,9 +44,9 @@ def matching_pyramid(luma: Floats) -> Pyramid:
     levels = max(FEWEST_LEVELS, round(np.log2(shorter / COARSEST_PX)))
     while levels and shorter >> levels < SMALLEST_PX:
         levels -= 1
-    pyramid = [_worn(luma)]
+    pyramid = [_erode_streaks(luma)]
     for _ in range(levels):
-        pyramid.append(_worn(_halved(pyramid[-1])))
+        pyramid.append(_erode_streaks(_halve(pyramid[-1])))
     return pyramid
 
 
@@ -68,20 +68,18 @@ class BlockMotion:
 def find_motion(frame: Pyramid, other: Pyramid) -> BlockMotion:
     """Where each block of ``frame`` lies in ``other``: both ``matching_pyramid`` of frames of one size."""
     target, reference = frame[-1], other[-1]
-    found = _costs(target, reference, _still(target), COARSEST_RADIUS)
+    found = _costs(target, reference, _no_motion(target), COARSEST_RADIUS)
     overall = found.overall[:, None, None]
     camera = _offset(found.overall.argmin(), COARSEST_RADIUS)
     flow = _offset((found.windowed + overall + _penalties(COARSEST_RADIUS)).argmin(0), COARSEST_RADIUS)
     for target, reference in zip(frame[-2::-1], other[-2::-1], strict=True):
-        flow, camera = _refined(target, reference, _enlarged(flow, target), 2 * camera)
+        flow, camera = _refine(target, reference, _enlarge_flow(flow, target), 2 * camera)
     return BlockMotion(flow, *frame[0].shape)
 
 
-def _refined(
-    target: Floats, reference: Floats, flow: Integers, camera: Integers
-) -> tuple[Integers, Integers]:
+def _refine(target: Floats, reference: Floats, flow: Integers, camera: Integers) -> tuple[Integers, Integers]:
     """One level down: each block's displacement and the camera's, both in this level's pixels already."""
-    by_camera = _costs(target, reference, _still(target) + camera[:, None, None], 1)
+    by_camera = _costs(target, reference, _no_motion(target) + camera[:, None, None], 1)
     best = by_camera.overall.argmin()
     camera = camera + _offset(best, 1)
     favour = FAVOUR + HEAVY_FAVOUR * max(float(by_camera.overall[best]) - HEAVY, 0)
@@ -112,7 +110,7 @@ def _costs(target: Floats, reference: Floats, flow: Integers, radius: int) -> _C
     for n, (dy, dx) in enumerate((dy, dx) for dy in side for dx in side):
         difference = np.abs(around[dy : dy + BLOCK, dx : dx + BLOCK] - mine)
         each[n] = np.minimum(difference, TRUNCATION, out=difference).mean((0, 1))
-    return _Costs(_windowed(each), each.mean((1, 2)))
+    return _Costs(_sum_windows(each), each.mean((1, 2)))
 
 
 def _by_blocks(plane: Floats, rows: int, columns: int) -> Floats:
@@ -122,7 +120,7 @@ def _by_blocks(plane: Floats, rows: int, columns: int) -> Floats:
     return np.ascontiguousarray(filled.reshape(rows, BLOCK, columns, BLOCK).transpose(1, 3, 0, 2))
 
 
-def _windowed(costs: Floats) -> Floats:
+def _sum_windows(costs: Floats) -> Floats:
     half, (rows, columns) = WINDOW // 2, costs.shape[1:]
     framed = np.pad(costs, ((0, 0), (half, half), (half, half)), mode="edge")
     down = np.add.reduce([framed[:, k : k + rows] for k in range(WINDOW)])
@@ -141,27 +139,27 @@ def _offset(candidate: NDArray[np.intp] | np.intp, radius: int) -> Integers:
     return np.stack((candidate // side - radius, candidate % side - radius)).astype(np.int32)
 
 
-def _still(plane: Floats) -> Integers:
+def _no_motion(plane: Floats) -> Integers:
     height, width = plane.shape
     return np.zeros((2, -(-height // BLOCK), -(-width // BLOCK)), np.int32)
 
 
-def _enlarged(flow: Integers, plane: Floats) -> Integers:
+def _enlarge_flow(flow: Integers, plane: Floats) -> Integers:
     """A level's flow for the blocks of the next, ``plane``, of twice its size."""
-    _, rows, columns = _still(plane).shape
+    _, rows, columns = _no_motion(plane).shape
     doubled = 2 * flow.repeat(2, 1).repeat(2, 2)
     missing = ((0, 0), (0, max(rows - doubled.shape[1], 0)), (0, max(columns - doubled.shape[2], 0)))
     return np.pad(doubled, missing, mode="edge")[:, :rows, :columns]
 
 
-def _halved(plane: Floats) -> Floats:
+def _halve(plane: Floats) -> Floats:
     """Means of 2 x 2 pixels; an odd last row or column is left out."""
     height, width = (side // 2 * 2 for side in plane.shape)
     rows = plane[0:height:2, :width] + plane[1:height:2, :width]
     return (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
 
 
-def _worn(plane: Floats) -> Floats:
+def _erode_streaks(plane: Floats) -> Floats:
     """The minimum of each pixel and its two neighbours in the row: thin bright streaks are gone."""
     framed = np.pad(plane, ((0, 0), (1, 1)), mode="edge")
     return np.minimum(np.minimum(framed[:, :-2], framed[:, 1:-1]), framed[:, 2:])

@@ -20,7 +20,7 @@ from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.block_motion import Floats
-from vsj4r.evaluation.metrics import Scores, luma_psnr, score
+from vsj4r.evaluation.metrics import Scores, luma_psnr, score_clip
 from vsj4r.evaluation.real_rain import RainMeter, RealScores
 from vsj4r.frames import SEGMENT_FRAMES, WARMUP_FRAMES
 from vsj4r.frames.formats import Format, Geometry
@@ -41,7 +41,7 @@ class Measured(NamedTuple):
     scores: Scores
 
 
-def untouched(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
+def identity(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
     yield from rainy
 
 
@@ -68,7 +68,7 @@ def _with_ends_repeated(frames: Iterable[Pixels], times: int) -> Iterator[Pixels
         yield from repeat(last, times)
 
 
-def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
+def derain_by(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
     """A model run over a clip as the filter runs it by default, cuts apart: its conversion of RGB, its
     segments. So a figure is that of the tool."""
     found = find_model(model)
@@ -86,7 +86,7 @@ def derained(model: str, *, precision: str = "auto", threads: int = 0) -> Method
         ring = TensorCache([convert.new_tensors() for _ in range(2)])
 
         def tensors(t: int) -> Tensors:
-            return ring.get(t, lambda into: load(clip[t], convert, into))
+            return ring.get(t, lambda into: load_tensors(clip[t], convert, into))
 
         def residual(t: int, segments: Segments) -> Tensors:
             now = tensors(t)
@@ -130,7 +130,7 @@ class _Clip:
         return self._held[n]
 
 
-def load(frame: Pixels, convert: Converter, into: Tensors) -> None:
+def load_tensors(frame: Pixels, convert: Converter, into: Tensors) -> None:
     """An RGB frame as the engine takes it."""
     convert.load(_planes(frame), full=True, into=into)
 
@@ -139,7 +139,7 @@ def _planes(frame: Pixels) -> list[Pixels]:
     return [frame[..., channel] for channel in range(3)]
 
 
-def measure(
+def measure_methods(
     clips: Iterable[tuple[str, Pixels, Pixels]],
     methods: dict[str, Method],
     on_clip: Callable[[dict[str, Pixels]], None] = lambda _: None,
@@ -149,11 +149,11 @@ def measure(
         shown = min(SHOWN_FRAME, len(clean) - 1)
         pictures: dict[str, Pixels] = {}
         for method, run in methods.items():
-            yield Measured(name, method, score(_noted(run(rainy), shown, method, pictures), clean))
+            yield Measured(name, method, score_clip(_note_frame(run(rainy), shown, method, pictures), clean))
         on_clip(pictures | {"clean": clean[shown]})
 
 
-def _noted(
+def _note_frame(
     frames: Iterator[Pixels], shown: int, method: str, pictures: dict[str, Pixels]
 ) -> Iterator[Pixels]:
     for t, frame in enumerate(frames):
@@ -170,7 +170,7 @@ def means(rows: Iterable[Measured]) -> dict[str, Scores]:
     return {m: Scores(*(float(x) for x in np.mean(s, 0))) for m, s in by_method.items()}
 
 
-def as_json(benchmarks: dict[str, list[Measured]]) -> dict[str, Any]:
+def benchmarks_as_json(benchmarks: dict[str, list[Measured]]) -> dict[str, Any]:
     """Means and single clips of each benchmark, as plain values."""
     return {
         name: {
@@ -226,7 +226,7 @@ def _median(values: Iterable[float]) -> float:
     return statistics.median(known) if known else math.nan
 
 
-def real_as_json(rows: list[RealMeasured]) -> dict[str, Any]:
+def real_rain_as_json(rows: list[RealMeasured]) -> dict[str, Any]:
     """Medians and single clips, as plain values; null for NaN."""
 
     def plain(scores: RealScores) -> dict[str, float | None]:

@@ -37,7 +37,7 @@ class Scores(NamedTuple):
     flicker: float
 
 
-def score(restored: Iterable[Pixels], clean: Iterable[Pixels]) -> Scores:
+def score_clip(restored: Iterable[Pixels], clean: Iterable[Pixels]) -> Scores:
     """Every figure for one clip, frame after frame; PSNR and SSIM are means of the frames' figures.
 
     Raises:

@@ -49,7 +49,7 @@ class RainCrops:
         return sorted(self._best, key=lambda crop: crop.frame)
 
     def _offer(self, frames: Mapping[str, Pixels], rain: Floats, number: int) -> None:
-        where, energy = _rainiest(rain)
+        where, energy = _find_rainiest(rain)
         near = [crop for crop in self._best if abs(crop.frame - number) < APART_FRAMES]
         rivals = near or self._best[CROPS - 1 :]
         if any(crop.rain_energy >= energy for crop in rivals):
@@ -60,7 +60,7 @@ class RainCrops:
         self._best = sorted(others, key=lambda crop: -crop.rain_energy)
 
 
-def _rainiest(rain: Floats) -> tuple[tuple[slice, slice], float]:
+def _find_rainiest(rain: Floats) -> tuple[tuple[slice, slice], float]:
     """Where the crop with the most one-sided energy lies, and that energy."""
     energy = rain * np.abs(rain)
     side = max(min(rain.shape) // PART, 1)

@@ -52,7 +52,7 @@ class RealScores(NamedTuple):
     median of five aligned frames. ``damage``: mean absolute difference of that median to the input's, in
     codes. ``flicker``: mean absolute difference to the aligned frame before, in codes. ``harm``: energy of
     what the method has changed in the scene itself, or made brighter, as a share of the input's rain
-    energy. ``score``: the function of that name.
+    energy. ``score``: what ``rain_score`` gives.
     """
 
     rain_energy: float
@@ -68,7 +68,7 @@ class RealScores(NamedTuple):
     score: float
 
 
-def score(rain_left: float, harm: float) -> float:
+def rain_score(rain_left: float, harm: float) -> float:
     """The one number: the harmonic mean of rain removed and picture kept, 1 at best, 0 for the input itself.
 
     Rain removed is 1 - |``rain_left``|, for dark traces are no better than bright ones. Picture kept is
@@ -246,7 +246,7 @@ def _scores(of_input: NDArray[np.float64], figures: NDArray[np.float64]) -> Real
         damage=after.damage,
         flicker=after.flicker,
         harm=harm,
-        score=score(left, harm),
+        score=rain_score(left, harm),
     )
 
 

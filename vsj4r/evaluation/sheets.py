@@ -64,12 +64,12 @@ def write_rain_sheet(path: Path, clips: Mapping[str, Sequence[Crop]]) -> None:
         for column, name in enumerate(names):
             left = MARGIN_PX + column * width
             sheet.paste(_tile(crop.pictures[name]), (left, top))
-            sheet.paste(_tile(_taken(crop, name)), (left, top + TILE_PX[1] + GAP_PX))
+            sheet.paste(_tile(_take(crop, name)), (left, top + TILE_PX[1] + GAP_PX))
     with whole_file(path) as part:
         sheet.save(part, format="PNG")
 
 
-def _taken(crop: Crop, name: str) -> Pixels:
+def _take(crop: Crop, name: str) -> Pixels:
     """What the method took from the crop, enlarged around grey; of the input, its rain."""
     before, after = (crop.pictures[each].astype(np.float32) for each in (INPUT, name))
     light = np.repeat(crop.rain[..., None], 3, 2) if name == INPUT else before - after

@@ -21,7 +21,7 @@ def from_half(half: Floats, shape: tuple[int, int], ssw: int, ssh: int) -> Float
     return _from_half(_from_half(half, shape[0], ssh, 0), shape[1], ssw, 1)
 
 
-def shrunk(plane: Floats, ssw: int, ssh: int) -> Floats:
+def shrink(plane: Floats, ssw: int, ssh: int) -> Floats:
     """Luma's resolution to a layout's: means of 2^ssh x 2^ssw samples, which divide the sides."""
     height, width = plane.shape
     if (ssw, ssh) == (0, 0):
@@ -39,7 +39,7 @@ def _to_half(plane: Floats, ss: int, axis: int) -> Floats:
 def _from_half(half: Floats, size: int, ss: int, axis: int) -> Floats:
     if ss == 2:
         return _pair_means(half, axis)
-    return half if ss == 1 else doubled(half, size, axis)
+    return half if ss == 1 else double(half, size, axis)
 
 
 def _pair_means(plane: Floats, axis: int) -> Floats:
@@ -52,7 +52,7 @@ def _pair_means(plane: Floats, axis: int) -> Floats:
     return np.moveaxis(mean, 0, axis)
 
 
-def doubled(half: Floats, size: int, axis: int) -> Floats:
+def double(half: Floats, size: int, axis: int) -> Floats:
     """Two samples for each, at a quarter left and right of its centre; the edge goes on beyond itself."""
     rows = np.moveaxis(half, axis, 0)
     near = rows * np.float32(0.75)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsj4r.engine.base import Floats, Plane, Step
-from vsj4r.frames.chroma import doubled
+from vsj4r.frames.chroma import double
 from vsj4r.frames.formats import Format, Geometry
 
 
@@ -19,7 +19,7 @@ class Levels(NamedTuple):
     occlusion: float
 
 
-def levels(step: Step, geometry: Geometry) -> Levels:
+def measure_levels(step: Step, geometry: Geometry) -> Levels:
     """Without the padding."""
     visible = step.residual.y[: geometry.height, : geometry.width]
     scale = step.residual.y.shape[0] // step.alpha.shape[0]
@@ -53,14 +53,14 @@ def write_occlusion(step: Step, kind: Format, into: Plane) -> None:
     alpha = step.alpha
     scale = step.residual.y.shape[0] // alpha.shape[0]
     while scale % 2 == 0:
-        alpha = doubled(doubled(alpha, 2 * alpha.shape[0], 0), 2 * alpha.shape[1], 1)
+        alpha = double(double(alpha, 2 * alpha.shape[0], 0), 2 * alpha.shape[1], 1)
         scale //= 2
     alpha = alpha.repeat(scale, 0).repeat(scale, 1)[:height, :width] if scale > 1 else alpha[:height, :width]
     codes = np.clip(alpha, 0, 1) * np.float32(kind.peak)
     np.copyto(into, codes if kind.sample == "float" else np.rint(codes), casting="unsafe")
 
 
-def weights(mask: Plane, kind: Format, *, full: bool = True) -> Floats:
+def mask_weights(mask: Plane, kind: Format, *, full: bool = True) -> Floats:
     """A mask as shares: 0 for black, 1 for white, clipped; what is no number counts as 0. Black is code 0 and
     white ``peak``, or those of limited range where it is not ``full``."""
     codes = kind.codes(0, full=full)

@@ -8,7 +8,7 @@ import numpy as np
 from vsj4r.engine.base import Floats
 
 BT709, UNSPECIFIED, SMPTE_170M = 1, 2, 6
-WEIGHTS = {
+KR_KB = {
     BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),  # FCC
     5: (0.299, 0.114),  # BT.470 BG
@@ -27,14 +27,14 @@ def usual_matrix(height: int) -> int:
 
 def to_yuv(r: Floats, g: Floats, b: Floats, matrix: int) -> tuple[Floats, Floats, Floats]:
     """R, G, B in [0, 1] to Y in [0, 1], U and V in [-0.5, 0.5]; a ``matrix`` without Kr and Kb is BT.709."""
-    kr, kb = WEIGHTS.get(matrix, WEIGHTS[BT709])
+    kr, kb = KR_KB.get(matrix, KR_KB[BT709])
     y = r * np.float32(kr) + g * np.float32(1 - kr - kb) + b * np.float32(kb)
     return y, (b - y) * np.float32(0.5 / (1 - kb)), (r - y) * np.float32(0.5 / (1 - kr))
 
 
 def to_rgb(y: Floats, u: Floats, v: Floats, matrix: int) -> tuple[Floats, Floats, Floats]:
     """The inverse of ``to_yuv``."""
-    kr, kb = WEIGHTS.get(matrix, WEIGHTS[BT709])
+    kr, kb = KR_KB.get(matrix, KR_KB[BT709])
     red, blue = v * np.float32(2 * (1 - kr)), u * np.float32(2 * (1 - kb))
     green = red * np.float32(kr / (1 - kr - kb)) + blue * np.float32(kb / (1 - kr - kb))
     return y + red, y - green, y + blue

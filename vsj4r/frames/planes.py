@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from vsj4r.engine.base import Floats, Plane, StepSpec, Tensors
-from vsj4r.engine.native import planes as native
-from vsj4r.frames.chroma import from_half, shrunk, to_half
+from vsj4r.engine.native import conversion as native
+from vsj4r.frames.chroma import from_half, shrink, to_half
 from vsj4r.frames.formats import Codes, Geometry
 from vsj4r.frames.matrix import BT709, to_rgb, to_yuv
 
@@ -39,8 +39,8 @@ class Converter:
     def new_tensors(self) -> Tensors:
         """Unset tensors of the padded size, each aligned to 64 bytes."""
         height, width = self.padded_height, self.padded_width
-        uv = _aligned((2, height // 2, width // 2)) if self._with_chroma else None
-        return Tensors(_aligned((height, width)), uv)
+        uv = _aligned_zeros((2, height // 2, width // 2)) if self._with_chroma else None
+        return Tensors(_aligned_zeros((height, width)), uv)
 
     def load(self, planes: Sequence[Plane], *, full: bool, matrix: int = BT709, into: Tensors) -> None:
         """Write ``planes`` as padded floats. ``full``: full range, else limited; ``matrix`` is for RGB."""
@@ -98,15 +98,15 @@ class Converter:
             if change is None:
                 np.copyto(target, plane)
                 continue
-            share = None if weights is None else shrunk(weights, *self._format.subsampling(index))
+            share = None if weights is None else shrink(weights, *self._format.subsampling(index))
             scale = np.float32(strength * self._format.codes(index, full=full).span)
             self._add_plane(plane, change if share is None else change * share, scale, target)
 
     def _add_plane(self, plane: Plane, change: Floats, scale: np.float32, target: Plane) -> None:
         height, width = plane.shape
         top = np.float32(self._format.peak)
-        if self._format.sample != "float" and native.takes(plane, change, target):
-            if not native.add(plane, change, float(scale), float(top), target):
+        if self._format.sample != "float" and native.takes_planes(plane, change, target):
+            if not native.add_to_plane(plane, change, float(scale), float(top), target):
                 raise FloatingPointError("the residual is not finite")
             return
         with np.errstate(invalid="raise"):
@@ -132,8 +132,8 @@ class Converter:
     def _normalise(self, plane: Plane, codes: Codes, target: Floats) -> None:
         """Into the top left of ``target``, the edge repeated beyond."""
         height, width = plane.shape
-        if self._format.sample != "float" and native.takes(plane, target):
-            native.to_floats(plane, codes.zero, codes.span, target[:, :width])
+        if self._format.sample != "float" and native.takes_planes(plane, target):
+            native.plane_to_floats(plane, codes.zero, codes.span, target[:, :width])
             _repeat_edge(target, height, width)
             return
         for rows in _strips(height, width):
@@ -192,7 +192,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
-def _aligned(shape: tuple[int, ...]) -> Floats:
+def _aligned_zeros(shape: tuple[int, ...]) -> Floats:
     """An unset float32 array whose first element lies on a cache line's first byte."""
     size = int(np.prod(shape)) * 4
     memory = np.empty(size + _CACHE_LINE, np.uint8)

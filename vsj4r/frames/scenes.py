@@ -50,7 +50,7 @@ def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
     return np.multiply(sums.min(axis=(1, 3)), np.float32(255 / (peak * spot * spot)), dtype=np.float32)
 
 
-def told_cut(mark: int) -> bool | None:
+def read_cut_mark(mark: int) -> bool | None:
     """What a frame's ``_SceneChangePrev`` says: a cut or not; None where it says nothing, which is -1."""
     return None if mark < 0 else mark > 0
 

@@ -131,7 +131,7 @@ def _command(
 ) -> list[str]:
     extras = encode.extras
     ahead = float(encode.ahead * encode.time_base)
-    pipe = {"format": pipe_format, **_placed(-encode.origin_seconds - ahead), **tags.input_options()}
+    pipe = {"format": pipe_format, **_placement(-encode.origin_seconds - ahead), **tags.input_options()}
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
     if encode.encoder.mp4_tag and encode.muxer in ("mp4", "mov"):
@@ -141,7 +141,7 @@ def _command(
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
-        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **_placed(-encode.origin_seconds))
+        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **_placement(-encode.origin_seconds))
         # the second one matches nothing, but makes the source an input, for its chapters
         streams += [source[str(along.index)] for along in extras.streams] or [source["a:99?"]]
         for position, along in enumerate(extras.streams, start=1):
@@ -152,15 +152,15 @@ def _command(
         ffmpeg.output(*streams, f"file:{output.absolute()}", **options),
         cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-copyts"],
     )
-    return [*built, *_repeated(encode, given, covers), name]
+    return [*built, *_repeat_options(encode, given, covers), name]
 
 
-def _placed(offset: float) -> dict[str, Any]:
+def _placement(offset: float) -> dict[str, Any]:
     """Options of an input whose times are ``offset`` seconds later here."""
     return {**_LOCAL_ONLY, "itsoffset": f"{offset:.6f}"} if offset else dict(_LOCAL_ONLY)
 
 
-def _repeated(encode: Encode, given: _Given, covers: Path) -> list[str]:
+def _repeat_options(encode: Encode, given: _Given, covers: Path) -> list[str]:
     """What ffmpeg-python cannot say, for it has each option once: tags, attached files, the user's own."""
     extras = encode.extras
     arguments = ["-map_metadata:g", "-1", "-map_metadata:s", "-1"]  # each tag is named below

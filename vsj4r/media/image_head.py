@@ -126,7 +126,7 @@ def _read(file: BinaryIO, start: bytes) -> ImageHead | None:
     return None
 
 
-def _shown(
+def _make_head(
     width: int,
     height: int,
     depth: int,
@@ -203,7 +203,9 @@ def _read_png(file: BinaryIO) -> ImageHead:
     indexed = colour_type == 3
     translucent = any(alpha < 255 for alpha in alphas) if indexed else bool(alphas)
     translucent |= bool(colour_type & 4)
-    head_of = _shown(width, height, max(8, depth), has_alpha=translucent, exif=exif, is_animated=is_animated)
+    head_of = _make_head(
+        width, height, max(8, depth), has_alpha=translucent, exif=exif, is_animated=is_animated
+    )
     return replace(head_of, colours=tuple(colours), lost_profile=lost)
 
 
@@ -238,7 +240,7 @@ def _read_jpeg(file: BinaryIO) -> ImageHead:
             parts[content[12]] = content[14:]
     profile = b"".join(parts[number] for number in sorted(parts))
     is_whole = _has_after(file, file.tell() - 2, b"\xff\xd9")
-    return _shown(width, height, depth, exif=exif, profile=profile, is_cut_short=not is_whole)
+    return _make_head(width, height, depth, exif=exif, profile=profile, is_cut_short=not is_whole)
 
 
 def _has_after(file: BinaryIO, place: int, wanted: bytes) -> bool:
@@ -281,7 +283,7 @@ def _read_tiff(file: BinaryIO) -> ImageHead:
             raise _CutShortError
     bits = tags.numbers(258) or [1]
     samples = (tags.numbers(277) or [1])[0]
-    return _shown(
+    return _make_head(
         (tags.numbers(256) or [0])[0],
         (tags.numbers(257) or [0])[0],
         max(8, *bits),
@@ -371,7 +373,9 @@ def _read_webp(file: BinaryIO) -> ImageHead:
         place += 8 + length + length % 2
     if place > size + 1:
         raise _CutShortError
-    return _shown(width, height, 8, has_alpha=has_alpha, exif=exif, profile=profile, is_animated=is_animated)
+    return _make_head(
+        width, height, 8, has_alpha=has_alpha, exif=exif, profile=profile, is_animated=is_animated
+    )
 
 
 def _read_bmp(file: BinaryIO) -> ImageHead:
@@ -380,7 +384,7 @@ def _read_bmp(file: BinaryIO) -> ImageHead:
         width, height = struct.unpack("<HH", start[18:22])
     else:
         width, height = struct.unpack("<ii", start[18:26])
-    return _shown(abs(width), abs(height), 8)
+    return _make_head(abs(width), abs(height), 8)
 
 
 def _at(file: BinaryIO, place: int, size: int) -> bytes:

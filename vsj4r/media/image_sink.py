@@ -14,7 +14,7 @@ import vapoursynth as vs
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.images import check_replaced, rgb_array, write_rgb
 from vsj4r.media.plates import EXR, PLATES, write_plate
-from vsj4r.media.reading import Image, read_alpha, to_16_bit, to_floats
+from vsj4r.media.reading import Image, image_to_floats, read_alpha, to_16_bit
 from vsj4r.media.sources import Source
 from vsj4r.media.video import Sink
 from vsj4r.media.whole import whole_folder
@@ -77,7 +77,7 @@ class _ImageSink:
 def _like(image: Image, alpha: Image) -> Image:
     """``alpha`` with samples as those of ``image``; of 8 bits it has the upper ones."""
     if image.dtype == np.float32:
-        return to_floats(alpha)
+        return image_to_floats(alpha)
     deep = to_16_bit(alpha)
     return deep if image.dtype == np.uint16 else (deep >> 8).astype(np.uint8)
 

@@ -14,7 +14,7 @@ import vapoursynth as vs
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
 from vsj4r.media.plates import is_plate, plate_shape
-from vsj4r.media.reading import Image, images_in, read_image, to_8_bit, to_16_bit, to_floats
+from vsj4r.media.reading import Image, image_to_floats, images_in, read_image, to_8_bit, to_16_bit
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -114,7 +114,7 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         if image.shape[:2] != (images.height, images.width):
             got = f"{image.shape[1]}x{image.shape[0]}"
             raise InputError(f"image {path} must be {images.width}x{images.height}, got {got}")
-        return {8: to_8_bit, 16: to_16_bit, 32: to_floats}[images.depth](image)
+        return {8: to_8_bit, 16: to_16_bit, 32: image_to_floats}[images.depth](image)
 
     return rgb_clip(
         read,

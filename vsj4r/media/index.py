@@ -31,7 +31,7 @@ class Index:
 
     def read(self, name: str) -> bytes | None:
         """What was kept under ``name``."""
-        return None if self.prefix is None else cached.read(Path(f"{self.prefix}-{name}"))
+        return None if self.prefix is None else cached.read_kept(Path(f"{self.prefix}-{name}"))
 
     def write(self, name: str, content: bytes) -> None:
         """Keep ``content``, as far as that can be done."""
@@ -52,7 +52,7 @@ def index_of(path: Path, folder: Path | None = None) -> Index:
         OSError: the file cannot be read.
     """
     key = hashlib.sha256(identify(path).encode()).hexdigest()[:32]
-    place = cached.opened(cached.cache_folder() / "index" if folder is None else folder)
+    place = cached.writable_folder(cached.cache_folder() / "index" if folder is None else folder)
     if place is None:
         return Index()
     prefix = place / key

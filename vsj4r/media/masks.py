@@ -6,7 +6,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vsj4r.media.rotation import upright
+from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Reading, open_source
 
 
@@ -17,7 +17,7 @@ def open_mask(path: Path) -> vs.VideoNode:
         Vsj4rError: it cannot be read.
     """
     source = open_source(path, Reading(assume_progressive=True))
-    clip = upright(source.clip, source=source.clip)
+    clip = turn_output_upright(source.clip, source=source.clip)
     kind = clip.format
     if kind.color_family == vs.RGB:
         grey = vs.core.query_video_format(vs.GRAY, kind.sample_type, kind.bits_per_sample, 0, 0)

@@ -150,7 +150,7 @@ def video_times(path: Path) -> list[Fraction]:
         return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
 
 
-def sound_becomes(container: Container, stream: Stream) -> str:
+def sound_codec_for(container: Container, stream: Stream) -> str:
     """What ``stream`` of sound is written with into ``container``: "copy", an encoder, or "" (left out)."""
     if stream.codec in container.sound:
         return "copy"
@@ -243,7 +243,7 @@ class _Planner:
         container, name = self.container, _name_of(stream)
         match stream.kind:
             case "audio":
-                codec = sound_becomes(container, stream)
+                codec = sound_codec_for(container, stream)
                 if codec not in ("", "copy"):
                     how = "with loss" if codec == "libopus" else "without loss"
                     told = codec.removeprefix("lib")

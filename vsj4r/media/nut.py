@@ -16,7 +16,7 @@ BUFFER_BYTES = 1 << 20
 
 
 class NutWriter:
-    """Gives jobs that write frames of ``clip`` (such as ``pixels.to_yuv`` gives) to a stream."""
+    """Gives jobs that write frames of ``clip`` (such as ``pixels.clip_to_yuv`` gives) to a stream."""
 
     def __init__(self, clip: vs.VideoNode, *, time_base: Fraction) -> None:
         self._pixel_format = pixel_format(str(chroma_of(clip)), clip.format.bits_per_sample)

@@ -14,8 +14,8 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
-from vsj4r.media.pipes import Pipe, is_pipe, spoken
-from vsj4r.media.reading import absent
+from vsj4r.media.pipes import Pipe, display_path, is_pipe
+from vsj4r.media.reading import missing_error
 from vsj4r.media.sources import Reading, Source, check_constant, open_source
 
 SCRIPT = ".vpy"
@@ -29,11 +29,11 @@ def open_input(path: Path, reading: Reading) -> Source:
         Vsj4rError: it is not there, or cannot be opened.
     """
     if reading.track is not None and (is_pipe(path) or path.suffix.lower() == SCRIPT or path.is_dir()):
-        raise InputError(f"{spoken(path)} has one picture: --track is for video files")
+        raise InputError(f"{display_path(path)} has one picture: --track is for video files")
     if is_pipe(path):
         return _open_pipe(path, reading)
     if not path.exists():
-        raise absent(path)
+        raise missing_error(path)
     return _open_script(path, reading) if path.suffix.lower() == SCRIPT else open_source(path, reading)
 
 

@@ -56,7 +56,7 @@ def is_pipe(path: Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
 
-def spoken(path: Path) -> str:
+def display_path(path: Path) -> str:
     """``path`` as people call it."""
     return {STDIN: "stdin", STDOUT: "stdout"}.get(path, str(path))
 
@@ -76,7 +76,7 @@ class Pipe:
             InputError: it is no y4m, or holds no frame.
             Vsj4rError: it cannot be opened.
         """
-        self.name = spoken(path)
+        self.name = display_path(path)
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, vs.VideoFrame] = OrderedDict()
         self._read = 0  # frames

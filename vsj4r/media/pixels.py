@@ -34,10 +34,10 @@ def chroma_for(clip: vs.VideoNode, known: tuple[str, ...], *, is_master: bool = 
     if kind.color_family != vs.YUV and not (is_master and kind.color_family == vs.RGB):
         width = height = 1
     enough = [each for each in known if SUBSAMPLING[each][0] <= width and SUBSAMPLING[each][1] <= height]
-    return max(enough, key=_shrunk) if enough else min(known, key=_shrunk)
+    return max(enough, key=_shrink_log2) if enough else min(known, key=_shrink_log2)
 
 
-def to_yuv(clip: vs.VideoNode, chroma: str, *, rgb_bits: int = 0) -> tuple[vs.VideoNode, str | None]:
+def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, rgb_bits: int = 0) -> tuple[vs.VideoNode, str | None]:
     """``clip`` as integer YUV of the same depth (at most 16 bit; of RGB, at least ``rgb_bits``), and one line
     that says what changed.
 
@@ -75,5 +75,5 @@ def _with_neutral_chroma(grey: vs.VideoNode, target: vs.VideoFormat, width: int,
     return vs.core.std.ShufflePlanes([grey, blank, blank], [0, 1, 2], vs.YUV)
 
 
-def _shrunk(chroma: str) -> int:
+def _shrink_log2(chroma: str) -> int:
     return sum(SUBSAMPLING[chroma])

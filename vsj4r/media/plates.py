@@ -30,7 +30,7 @@ _RGB = ("R", "G", "B")
 _DPX_BITS = 10  # where no input says it
 _BITS = "oiio:BitsPerSample"
 
-Pixels = NDArray[Any]
+Samples = NDArray[Any]
 
 
 def is_plate(path: Path) -> bool:
@@ -44,12 +44,12 @@ def plate_shape(path: Path) -> tuple[int, int, int]:
     Raises:
         InputError: it cannot be read, or has no R, G and B.
     """
-    with _opened(path) as (_, spec):
+    with _open(path) as (_, spec):
         _rgb_of(path, spec)
         return spec.width, spec.height, 8 * _dtype_of(spec).itemsize
 
 
-def read_plate(path: Path) -> Pixels:
+def read_plate(path: Path) -> Samples:
     """(H, W, 3): uint8 or uint16 over its full range, or float32 as a display would be given it.
 
     Raises:
@@ -60,7 +60,7 @@ def read_plate(path: Path) -> Pixels:
     return to_display(colour) if colour.dtype == np.float32 else colour
 
 
-def to_display(linear: Pixels) -> Pixels:
+def to_display(linear: Samples) -> Samples:
     """Scene-linear float32 through sRGB's curve (IEC 61966-2-1), above 1 too, and mirrored below 0."""
     size = np.abs(linear, dtype=np.float32)
     curve = np.where(
@@ -71,7 +71,7 @@ def to_display(linear: Pixels) -> Pixels:
     return np.copysign(curve, linear).astype(np.float32, copy=False)
 
 
-def to_light(display: Pixels) -> Pixels:
+def to_light(display: Samples) -> Samples:
     """The inverse of ``to_display``, to rounding."""
     size = np.abs(display, dtype=np.float32)
     linear = np.where(
@@ -83,11 +83,11 @@ def to_light(display: Pixels) -> Pixels:
 
 
 def write_plate(
-    colour: Pixels,
+    colour: Samples,
     path: Path,
     *,
     like: Path | None = None,
-    alpha: Pixels | None = None,
+    alpha: Samples | None = None,
     profile: bytes = b"",
     is_light: bool = True,
 ) -> None:
@@ -134,9 +134,9 @@ def write_plate(
         raise Vsj4rError(f"{path.name} cannot be written: {_reason(output.geterror)}")
 
 
-def _read(path: Path) -> tuple[Pixels, Any]:
+def _read(path: Path) -> tuple[Samples, Any]:
     """All channels (H, W, C), half floats as float32, and the specification."""
-    with _opened(path) as (image, spec):
+    with _open(path) as (image, spec):
         channels = image.read_image(str(_dtype_of(spec)).replace("float32", "float"))
         if channels is None:
             raise InputError(f"image {path} cannot be read: {_reason(image.geterror)}")
@@ -144,7 +144,7 @@ def _read(path: Path) -> tuple[Pixels, Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     import OpenImageIO
 
     image = OpenImageIO.ImageInput.open(str(path.absolute()))

@@ -210,7 +210,7 @@ def probe(path: Path, *, track: int | None = None) -> Probe:
         try:
             return _describe(path, container, track)
         except READ_ERRORS as error:
-            raise unreadable(path, error) from error
+            raise read_error(path, error) from error
 
 
 @contextmanager
@@ -223,12 +223,12 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     try:
         container = av.open(str(path.absolute()))
     except READ_ERRORS as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
     with container:
         yield container
 
 
-def unreadable(path: Path, error: BaseException) -> InputError:
+def read_error(path: Path, error: BaseException) -> InputError:
     """``error`` as that of the video ``path``."""
     return InputError(f"{path} cannot be read as a video: {reason_of(error)}")
 

@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # a drive has one 
 Image = NDArray[Any]  # (H, W, 3) RGB, uint8, uint16 or float32
 
 
-def absent(name: Path | str) -> Vsj4rError:
+def missing_error(name: Path | str) -> Vsj4rError:
     """What is to be said of an input that is not there."""
     if _ADDRESS.match(str(name)):
         return Vsj4rError(f"{name} is an address: fetch it first (ffmpeg -i ADDRESS -c copy file.mkv)")
@@ -105,7 +105,7 @@ def read_image(path: Path) -> Image:
     if is_plate(path):
         return read_plate(path)
     head = read_head(path)
-    return upright(decode_image(path, _rgb), 1 if head is None else head.orientation)
+    return turn_image(decode_image(path, _rgb), 1 if head is None else head.orientation)
 
 
 def read_alpha(path: Path) -> NDArray[Any] | None:
@@ -113,7 +113,7 @@ def read_alpha(path: Path) -> NDArray[Any] | None:
     head = None if is_plate(path) else read_head(path)
     if head is None or not head.has_alpha:
         return None
-    return upright(decode_image(path, _rgba), head.orientation)[..., 3]
+    return turn_image(decode_image(path, _rgba), head.orientation)[..., 3]
 
 
 def to_8_bit(image: Image) -> NDArray[np.uint8]:
@@ -129,7 +129,7 @@ def to_16_bit(image: Image) -> Image:
     return image if image.dtype == np.uint16 else image.astype(np.uint16) * np.uint16(257)
 
 
-def to_floats(image: Image) -> Image:
+def image_to_floats(image: Image) -> Image:
     """``image`` as float32, white being 1."""
     return image if image.dtype == np.float32 else image.astype(np.float32) / np.iinfo(image.dtype).max
 
@@ -160,7 +160,7 @@ def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
         raise InputError(f"image {path} cannot be read: {reason_of(error)}") from error
 
 
-def upright[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:
+def turn_image[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:
     """``pixels`` (H, W, C) turned and mirrored by an orientation of EXIF, 1 to 8."""
     if orientation > 4:
         pixels = pixels.swapaxes(0, 1)

@@ -53,31 +53,31 @@ def turn_upright(clip: vs.VideoNode) -> tuple[vs.VideoNode, Callable[[vs.VideoNo
     """
     with clip.get_frame(0) as first:
         rotation = rotation_of(first)
-    return _turned(clip, rotation), lambda shown: _turned_back(shown, rotation)
+    return _turn(clip, rotation), lambda shown: _turn_back(shown, rotation)
 
 
-def upright(clip: vs.VideoNode, *, source: vs.VideoNode) -> vs.VideoNode:
+def turn_output_upright(clip: vs.VideoNode, *, source: vs.VideoNode) -> vs.VideoNode:
     """``clip``, which lies as ``source`` does, as it is shown: for outputs that cannot say how to turn it."""
     with source.get_frame(0) as first:
         rotation, props = rotation_of(first), dict(first.props)
     if rotation == Rotation():
         return clip
-    shown = _turned(clip, rotation).std.SetFrameProps(Rotation=0, FlipVertical=0)
+    shown = _turn(clip, rotation).std.SetFrameProps(Rotation=0, FlipVertical=0)
     if rotation.quarter_turns % 2 and "_SARNum" in props and "_SARDen" in props:
         shown = shown.std.SetFrameProps(_SARNum=props["_SARDen"], _SARDen=props["_SARNum"])
     return shown.std.RemoveFrameProps("_ChromaLocation")  # what was left is above or below
 
 
-def _turned(clip: vs.VideoNode, rotation: Rotation) -> vs.VideoNode:
-    return _turned_clockwise(clip.std.FlipVertical() if rotation.flipped else clip, rotation.quarter_turns)
+def _turn(clip: vs.VideoNode, rotation: Rotation) -> vs.VideoNode:
+    return _turn_clockwise(clip.std.FlipVertical() if rotation.flipped else clip, rotation.quarter_turns)
 
 
-def _turned_back(clip: vs.VideoNode, rotation: Rotation) -> vs.VideoNode:
-    stored = _turned_clockwise(clip, -rotation.quarter_turns % 4)
+def _turn_back(clip: vs.VideoNode, rotation: Rotation) -> vs.VideoNode:
+    stored = _turn_clockwise(clip, -rotation.quarter_turns % 4)
     return stored.std.FlipVertical() if rotation.flipped else stored
 
 
-def _turned_clockwise(clip: vs.VideoNode, quarters: int) -> vs.VideoNode:
+def _turn_clockwise(clip: vs.VideoNode, quarters: int) -> vs.VideoNode:
     match quarters:
         case 1:
             return clip.std.Transpose().std.FlipHorizontal()

@@ -21,9 +21,9 @@ from vsj4r.media.image_head import Chunk
 from vsj4r.media.images import ImageSet, colours_of, image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
-from vsj4r.media.reading import absent, gaps_in, image_names, is_still
+from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
 from vsj4r.media.survey import Survey, look_through
-from vsj4r.media.times import counted, counted_at, settle
+from vsj4r.media.times import frame_number_times, settle_times, times_at_rate
 
 if TYPE_CHECKING:  # it writes into sinks, which know of sources' errors
     from vsj4r.media.pipes import Pipe
@@ -75,7 +75,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``clip`` as the input has it stored (``rotation.upright`` turns it), and when each frame is shown.
+    """``clip`` as the input has it stored (see ``media.rotation``), and when each frame is shown.
 
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. At most one of ``images``,
     ``probe`` and ``pipe`` is not None: a source is a folder of images, a video, a pipe, or a script.
@@ -105,7 +105,7 @@ class Source:
         """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
         if muxer != "avi" or self.pipe is not None:
             return self.time_base, self.timestamps
-        return counted(self.time_base, self.timestamps, Fraction(self.clip.fps))
+        return frame_number_times(self.time_base, self.timestamps, Fraction(self.clip.fps))
 
     def colours(self, n: int) -> tuple[Chunk, ...]:
         """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""
@@ -119,8 +119,8 @@ class Source:
     def notes(self, *, into_images: bool = False) -> list[str]:
         """A line for what ``clip`` lacks of the input; ``into_images``: the output is a folder of PNG."""
         if self.images is not None:
-            return [*self.said, *_lost_of_images(self.images, into_images=into_images)]
-        return [*self.said, *([] if self.probe is None else _lost(self.probe, self.clip))]
+            return [*self.said, *_losses_of_images(self.images, into_images=into_images)]
+        return [*self.said, *([] if self.probe is None else _losses(self.probe, self.clip))]
 
 
 def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None = None) -> Source:
@@ -133,11 +133,11 @@ def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None 
         Vsj4rError: nothing there.
     """
     if not path.exists():
-        raise absent(path)
+        raise missing_error(path)
     if path.is_dir() or is_still(path):
         folder, names = (path, image_names(path)) if path.is_dir() else (path.parent, [path.name])
         images = look_at_images(folder, names)
-        times = counted_at(reading.rate, len(images.names))
+        times = times_at_rate(reading.rate, len(images.names))
         return Source(
             path,
             image_clip(images, fps=1 / times.time_base),
@@ -167,7 +167,7 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
         raise InputError(f"{path} changes its format or size on the way: that is not supported")
 
 
-def to_rgb(clip: vs.VideoNode, *, floats: bool = False) -> vs.VideoNode:
+def clip_to_rgb(clip: vs.VideoNode, *, floats: bool = False) -> vs.VideoNode:
     """``clip`` as RGB24, or RGB48 above 8 bit; with ``floats`` as RGBS."""
     target = vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48
     target = vs.RGBS if floats else target
@@ -182,7 +182,7 @@ def frame_error(error: vs.Error) -> Vsj4rError:
     return InputError(text) if f"{_ERRORS}{InputError.__name__}: {text}" in str(error) else Vsj4rError(text)
 
 
-def undecodable(path: Path, error: UnsteadyError) -> InputError:
+def decode_error(path: Path, error: UnsteadyError) -> InputError:
     """``error`` of ``path`` when one thread reads it no better."""
     found = re.search(r"frame number (\d+)", str(error))
     where = f"frame {found[1]} of {path}" if found else str(path)
@@ -213,7 +213,7 @@ def first_line(error: BaseException) -> str:
     return text if ours.startswith(_ERRORS) else lines[-1]
 
 
-def _lost_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
+def _losses_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
     """A line for each thing that images have, and the output has not."""
     total = len(images.names)
 
@@ -234,7 +234,7 @@ def _lost_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
     return lost
 
 
-def _lost(source: Probe, clip: vs.VideoNode) -> list[str]:
+def _losses(source: Probe, clip: vs.VideoNode) -> list[str]:
     """A line for each thing that the file has with its first frame, and ``clip`` has not."""
     lost = [_OPAQUE] if _has_alpha(source, clip) else []
     frame = source.first_frame
@@ -267,15 +267,15 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
         said.append(f"{len(clip)} of its {survey.frames} frames can be had")
     rate = found.rate or Fraction(clip.fps) or None
     if found.rate_is_guess:
-        times = counted_at(reading.rate, len(clip))
+        times = times_at_rate(reading.rate, len(clip))
         said += reading.guess_of_rate("it")
     else:
-        times = settle(path, time_base, stamps, rate)
+        times = settle_times(path, time_base, stamps, rate)
     said += times.notes
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
     clip = _with_what_the_container_says(clip, found, reading)
-    shown = _shown_part(clip, found)
+    shown = _crop_to_shown(clip, found)
     if (shown.width, shown.height) != (clip.width, clip.height):
         of = f"{shown.width}x{shown.height} of {clip.width}x{clip.height}"
         said.append(f"the container shows {of}: the rest is cut off")
@@ -313,7 +313,7 @@ def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Rea
     return clip.std.SetFieldBased(0) if reading.assume_progressive else clip
 
 
-def _shown_part(clip: vs.VideoNode, found: Probe) -> vs.VideoNode:
+def _crop_to_shown(clip: vs.VideoNode, found: Probe) -> vs.VideoNode:
     """``clip`` without what the container hides at its sides, as far as subsampling can tell; all of it where
     nothing would be left."""
     kind = clip.format
@@ -335,7 +335,7 @@ def _open_with_bestsource(
 ) -> tuple[vs.VideoNode, list[int], Fraction]:
     """The clip, its timestamps and their unit; ``threads`` 0 is one for each core."""
     path = found.path
-    with _undeclared_returns_ignored():
+    with _ignoring_undeclared_returns():
         try:
             opened: Any = vs.core.bs.VideoSource(
                 str(path.absolute()),
@@ -371,7 +371,7 @@ def _has_alpha(source: Probe, clip: vs.VideoNode) -> bool:
 
 
 @contextmanager
-def _undeclared_returns_ignored() -> Iterator[None]:
+def _ignoring_undeclared_returns() -> Iterator[None]:
     """BestSource 22 returns the timestamps without declaring them; VapourSynth warns of it on stderr."""
     logger = logging.getLogger("vapoursynth")
 

@@ -34,7 +34,7 @@ def look_through(source: Probe, index: Index, *, to_the_end: bool) -> Survey:
         Vsj4rError: it cannot be opened.
     """
     name = f"{_NAME}-{source.video.index}"
-    kept = _kept(index, name)
+    kept = _read_kept(index, name)
     if kept is not None and (kept.interlaced_from is None or not to_the_end):
         return kept
     with open_container(source.path) as container:
@@ -75,7 +75,7 @@ def _look(container: InputContainer, index: int, *, to_the_end: bool) -> Survey:
     return Survey(frames, damaged, interlaced_from)
 
 
-def _kept(index: Index, name: str) -> Survey | None:
+def _read_kept(index: Index, name: str) -> Survey | None:
     try:
         return Survey(**json.loads(index.read(name) or b""))
     except (ValueError, TypeError):

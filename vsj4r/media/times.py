@@ -62,12 +62,12 @@ def parse_rate(text: str) -> Fraction:
     return near if abs(near - rate) * 1000 <= 1 else rate
 
 
-def counted_at(rate: Fraction, frames: int) -> Times:
+def times_at_rate(rate: Fraction, frames: int) -> Times:
     """Frames that have no times of their own."""
     return Times(1 / rate, list(range(frames)), rate)
 
 
-def settle(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | None) -> Times:
+def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | None) -> Times:
     """What is to be taken for ``stamps`` (some may be AV_NOPTS_VALUE) of a video whose rate is said to be
     ``rate``.
 
@@ -77,9 +77,9 @@ def settle(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | 
     if not rate and NO_TIME in stamps:
         raise InputError(f"{path} says neither when its frames are shown nor how many a second: use --fps")
     if rate and all(stamp == NO_TIME for stamp in stamps):
-        return counted_at(rate, len(stamps))
+        return times_at_rate(rate, len(stamps))
     frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
-    known = _filled(stamps, frame)
+    known = _fill(stamps, frame)
     notes, step = [], 0
     if (wrong := _count_wrong(known)) > 0:
         time_base, known = _made_rising(time_base, known, frame)
@@ -108,7 +108,9 @@ def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None)
     return None
 
 
-def counted(time_base: Fraction, timestamps: Sequence[int], fps: Fraction) -> tuple[Fraction, Sequence[int]]:
+def frame_number_times(
+    time_base: Fraction, timestamps: Sequence[int], fps: Fraction
+) -> tuple[Fraction, Sequence[int]]:
     """Time base and timestamps as numbers of frames, where each is shown for as long; else as they are."""
     if not fps:
         return time_base, timestamps
@@ -147,7 +149,7 @@ def _start(stamps: list[int], frame: Fraction) -> Fraction:
     return max(start, Fraction(0)) if stamps[0] >= 0 else start
 
 
-def _filled(stamps: list[int], frame: Fraction) -> list[int]:
+def _fill(stamps: list[int], frame: Fraction) -> list[int]:
     """``stamps`` with what is missing made up from the nearest known time before, or the first one."""
     known = list(stamps)
     first = next(n for n, stamp in enumerate(stamps) if stamp != NO_TIME)

@@ -15,7 +15,7 @@ Moment = int | float | None
 Trim = tuple[Moment, Moment]
 """Where a part begins, and where it has ended."""
 
-WHOLE: Trim = (None, None)
+WHOLE_CLIP: Trim = (None, None)
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 _TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d+)")

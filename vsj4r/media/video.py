@@ -46,12 +46,12 @@ class Sink(Protocol):
         """
 
 
-Output = tuple[vs.VideoNode, AbstractContextManager[Sink]]
+ClipSink = tuple[vs.VideoNode, AbstractContextManager[Sink]]
 """What is written, and where."""
 
 
 def write_outputs(
-    outputs: Sequence[Output],
+    outputs: Sequence[ClipSink],
     *,
     run_in: int = 0,
     on_frame: Callable[[int], None] = lambda done: None,
@@ -88,7 +88,7 @@ def write_video(
     on_frame: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> None:
-    """Write ``clip`` (such as ``pixels.to_yuv`` gives), whole or not at all; tagged as its first frame is.
+    """Write ``clip`` (see ``pixels.clip_to_yuv``), whole or not at all; tagged as its first frame is.
 
     ``on_frame`` is told how many frames are done, ``on_command`` what is run.
 

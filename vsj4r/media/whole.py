@@ -26,14 +26,14 @@ _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM})
 """What a file system without fsync says; what was written is as good as it keeps anything."""
 
 
-def unwritten(path: Path, error: OSError) -> Vsj4rError:
+def write_error(path: Path, error: OSError) -> Vsj4rError:
     """``error`` as the one of ``path``, which could not be written."""
     kind = DiskFullError if error.errno in NO_ROOM else Vsj4rError
     return kind(f"{path} cannot be written: {_REMEDIES.get(error.errno or 0) or error.strerror or error}")
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
+def writing_to(path: Path) -> Iterator[None]:
     """Around what writes to ``path``.
 
     Raises:
@@ -42,7 +42,7 @@ def written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unwritten(path, error) from error
+        raise write_error(path, error) from error
 
 
 def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -> None:
@@ -81,7 +81,7 @@ def whole_file(output: Path) -> Iterator[Path]:
             _sync(file.fileno())  # a name never stands for less than the whole, power cuts included
         temporary.replace(_target(output))
     except OSError as error:
-        raise unwritten(output, error) from error
+        raise write_error(output, error) from error
     except DiskFullError as error:
         raise DiskFullError(f"{output} cannot be written: {error}") from error
     finally:
@@ -101,7 +101,7 @@ def whole_folder(output: Path) -> Iterator[Path]:
         else:
             temporary.replace(_target(output))
     except OSError as error:
-        raise unwritten(output, error) from error
+        raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -58,15 +58,15 @@ def matching_luma(y: Tensor) -> Tensor:
     NaN is black."""
     positive = torch.where(y > 0, y, torch.zeros_like(y))
     levels = torch.floor(positive.clamp(max=1) * LEVELS).clamp(max=LEVELS - 1)
-    return _worn(halved(levels))
+    return _erode_streaks(halve_luma(levels))
 
 
-def halved(l_t: Tensor) -> Tensor:
+def halve_luma(l_t: Tensor) -> Tensor:
     """Each pixel the mean of four, halves rounded up: (N, 1, h, w) -> (N, 1, h/2, w/2)."""
     return torch.floor(F.avg_pool2d(l_t, 2) + 0.5)
 
 
-def reach(scale: int) -> int:
+def reach_px(scale: int) -> int:
     """The largest displacement that ``displacement`` gives, in pixels of its grid."""
     radius = COARSEST_RADIUS
     while scale < COARSEST:
@@ -74,7 +74,7 @@ def reach(scale: int) -> int:
     return radius
 
 
-def _worn(l_t: Tensor) -> Tensor:
+def _erode_streaks(l_t: Tensor) -> Tensor:
     """The minimum of each pixel and its two neighbours in the row."""
     return -F.max_pool2d(-F.pad(l_t, (1, 1, 0, 0), mode="replicate"), (1, 3), 1)
 
@@ -101,7 +101,7 @@ def _differences(l_t: Tensor, l_ref: Tensor, radius: int) -> Tensor:
     return (shifted - l_t).abs().clamp(max=TRUNCATION)
 
 
-def _windowed(difference: Tensor) -> Tensor:
+def _sum_windows(difference: Tensor) -> Tensor:
     """The sum of the differences in the window around each block, blocks at the edges repeated beyond.
 
     Engines are fast at means; a mean's rounding is far below the half that ``round`` takes away.
@@ -112,7 +112,7 @@ def _windowed(difference: Tensor) -> Tensor:
     return torch.round(means * WINDOW_PX)
 
 
-def _overall(difference: Tensor) -> Tensor:
+def _sum_all(difference: Tensor) -> Tensor:
     """The sum over the rows of each candidate's mean in a row, rounded down: (N, side^2, 1, 1), in
     ``FINE``-ths of a level."""
     return _quotient(difference.sum(3, keepdim=True) * FINE, difference.shape[3]).sum(2, keepdim=True)
@@ -125,7 +125,7 @@ def _quotient(x: Tensor, n: int) -> Tensor:
     return about + (rest >= n).to(x.dtype) - (rest < 0).to(x.dtype)
 
 
-def _smallest(overall: Tensor, radius: int) -> Tensor:
+def _find_smallest(overall: Tensor, radius: int) -> Tensor:
     """The (dy, dx) of the first candidate that has the smallest of (N, side^2, 1, 1): (N, 2, 1, 1)."""
     count = len(_candidates(radius))
     numbers = torch.arange(count, dtype=overall.dtype, device=overall.device).view(1, -1, 1, 1)
@@ -133,7 +133,7 @@ def _smallest(overall: Tensor, radius: int) -> Tensor:
     return _offset(torch.where(equal, numbers, numbers + count).amin(1).long(), radius)
 
 
-def _cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+def _find_cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     """Of the candidates' costs (N, side^2, h, w), the smallest (N, 1, h, w) and the (dy, dx) of the first
     candidate that has it (N, 2, h, w).
 
@@ -155,7 +155,7 @@ def _candidates(radius: int) -> list[tuple[int, int]]:
     return sorted(product(side, side), key=lambda offset: abs(offset[0]) + abs(offset[1]))
 
 
-def _away(radius: int, like: Tensor) -> Tensor:
+def _penalty_away(radius: int, like: Tensor) -> Tensor:
     """The penalty of each candidate: (1, side^2, 1, 1)."""
     return PENALTY * _offsets(radius, like.device).abs().sum(1).view(1, -1, 1, 1).to(like.dtype)
 
@@ -175,7 +175,7 @@ def _offsets(radius: int, device: torch.device) -> Tensor:
     return torch.tensor(_candidates(radius), device=device)
 
 
-def _enlarged(flow: Tensor) -> Tensor:
+def _enlarge_flow(flow: Tensor) -> Tensor:
     """Of blocks to that of their pixels."""
     n, _, h, w = flow.shape
     each = flow.view(n, 2, h, 1, w, 1).expand(n, 2, h, BLOCK, w, BLOCK)
@@ -185,14 +185,14 @@ def _enlarged(flow: Tensor) -> Tensor:
 def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor, camera: Tensor) -> tuple[Tensor, Tensor]:
     """One level down: the displacement of each block (a pixel of the level above) and the camera's, both in
     this level's pixels already."""
-    overall = _overall(_differences(l_t, warp(l_ref, camera), 1))
-    camera = camera + _smallest(overall, 1)
+    overall = _sum_all(_differences(l_t, warp(l_ref, camera), 1))
+    camera = camera + _find_smallest(overall, 1)
     difference = _differences(l_t, warp(l_ref, camera), 0)
-    mean = _quotient(_overall(difference), l_t.shape[2])
+    mean = _quotient(_sum_all(difference), l_t.shape[2])
     favour = FAVOUR + torch.floor((mean - HEAVY).clamp(min=0) * HEAVY_FAVOUR)
-    with_camera = _windowed(difference)
-    costs = _windowed(_differences(l_t, warp(l_ref, _enlarged(flow)), 1))
-    own, offset = _cheapest(costs + _away(1, costs), 1)
+    with_camera = _sum_windows(difference)
+    costs = _sum_windows(_differences(l_t, warp(l_ref, _enlarge_flow(flow)), 1))
+    own, offset = _find_cheapest(costs + _penalty_away(1, costs), 1)
     return torch.where(with_camera <= own + favour, camera, flow + offset), camera
 
 
@@ -206,15 +206,19 @@ def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     pyramid = [(l_t, l_ref)]
     while scale < COARSEST:
         finer = pyramid[-1]
-        pyramid.append((_worn(halved(finer[0])), _worn(halved(finer[1]))))
+        pyramid.append((_erode_streaks(halve_luma(finer[0])), _erode_streaks(halve_luma(finer[1]))))
         scale *= 2
     difference = _differences(*pyramid.pop(), COARSEST_RADIUS)
-    overall = _overall(difference)
-    camera = _smallest(overall, COARSEST_RADIUS)
+    overall = _sum_all(difference)
+    camera = _find_smallest(overall, COARSEST_RADIUS)
     mean = _quotient(overall, difference.shape[2])
-    costs = _windowed(difference) + torch.floor(mean * (WINDOW_PX / FINE)) + _away(COARSEST_RADIUS, overall)
-    flow = _enlarged(_cheapest(costs, COARSEST_RADIUS)[1])
+    costs = (
+        _sum_windows(difference)
+        + torch.floor(mean * (WINDOW_PX / FINE))
+        + _penalty_away(COARSEST_RADIUS, overall)
+    )
+    flow = _enlarge_flow(_find_cheapest(costs, COARSEST_RADIUS)[1])
     while pyramid:
         flow, camera = _refine(*pyramid.pop(), 2 * flow, 2 * camera)
-        flow = _enlarged(flow)
+        flow = _enlarge_flow(flow)
     return flow

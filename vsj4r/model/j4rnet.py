@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsj4r.model.alignment import displacement, halved, matching_luma, warp
+from vsj4r.model.alignment import displacement, halve_luma, matching_luma, warp
 from vsj4r.model.blocks import SingleFrameCNN
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.d_net import DNet
@@ -27,7 +27,7 @@ class Observation(NamedTuple):
     l: Tensor  # noqa: E741
 
 
-class State(NamedTuple):
+class J4RState(NamedTuple):
     """The memory after frame t: ``h`` (N, gru_layers * C, h, w), the frame without its rain, the luma that
     motion is found in, and ``seen`` (1, 1, 1, 1), 1 once there was a frame. All zeros stand before the first
     frame."""
@@ -90,7 +90,7 @@ class J4RNet(nn.Module):
         if self.config.align == "none":
             return Observation(o, y)
         l_t = matching_luma(y)
-        return Observation(o, halved(l_t) if scale == 4 else l_t)
+        return Observation(o, halve_luma(l_t) if scale == 4 else l_t)
 
     def planes(self, image: Tensor) -> tuple[Tensor, Tensor | None]:
         """The inverse for images: (N, frame_channels, h, w) -> y (N, 1, H, W), uv (N, 2, H/2, W/2)."""
@@ -130,20 +130,22 @@ class J4RNet(nn.Module):
 
     # One frame
 
-    def new_state(self, like: Observation) -> State:
+    def new_state(self, like: Observation) -> J4RState:
         n, _, h, w = like.o.shape
         memory = like.o.new_zeros(n, self.config.gru_layers * self.config.channels, h, w)
-        return State(memory, torch.zeros_like(like.o), torch.zeros_like(like.l), like.o.new_zeros(1, 1, 1, 1))
+        return J4RState(
+            memory, torch.zeros_like(like.o), torch.zeros_like(like.l), like.o.new_zeros(1, 1, 1, 1)
+        )
 
     def step(
         self,
         now: Observation,
         following: Observation | None,
-        state: State | None = None,
+        state: J4RState | None = None,
         motion: Motion | None = None,
         *,
         shaping: bool = False,
-    ) -> tuple[Estimate, State]:
+    ) -> tuple[Estimate, J4RState]:
         """Frame t, frame t + 1 (t again at the end; None without look-ahead), state -> estimate, state.
 
         ``motion``: where it has been found already. ``shaping`` also evaluates R-Net and C-Net, which only
@@ -153,9 +155,9 @@ class J4RNet(nn.Module):
         motion = self.motion(now, following, state) if motion is None else motion
         aligned = self.align(now, following, state, motion)
         estimate, h_t = self.reconstruct(now.o, aligned, shaping=shaping)
-        return estimate, State(h_t, now.o + estimate.residual, now.l, torch.ones_like(state.seen))
+        return estimate, J4RState(h_t, now.o + estimate.residual, now.l, torch.ones_like(state.seen))
 
-    def motion(self, now: Observation, following: Observation | None, state: State) -> Motion:
+    def motion(self, now: Observation, following: Observation | None, state: J4RState) -> Motion:
         """How frames t - 1 and t + 1 are displaced; it takes the whole frame, for the camera's sake."""
         if self.config.align == "none":
             return Motion(None, None)
@@ -165,7 +167,9 @@ class J4RNet(nn.Module):
             back, None if following is None else displacement(now.l, following.l, self.config.scale)
         )
 
-    def align(self, now: Observation, following: Observation | None, state: State, motion: Motion) -> Aligned:
+    def align(
+        self, now: Observation, following: Observation | None, state: J4RState, motion: Motion
+    ) -> Aligned:
         """What the step looks at beside frame t, moved to where it is in frame t.
 
         From here on a pixel depends on its surroundings alone, so a frame may be taken in overlapping tiles.
@@ -195,17 +199,17 @@ class J4RNet(nn.Module):
     def forward(self, clip: Observation, length: int, *, shaping: bool = False) -> Estimate:
         """A clip of ``length`` frames from its start, time-major: ``o`` (T * N, frame_channels, h, w)."""
         frames = [Observation(*parts) for parts in zip(*(x.chunk(length) for x in clip), strict=True)]
-        state: State | None = None
+        state: J4RState | None = None
         estimates: list[Estimate] = []
         for now, following in zip(frames, frames[1:] + frames[-1:], strict=True):
             estimate, state = self.step(
                 now, following if self.config.lookahead else None, state, shaping=shaping
             )
             estimates.append(estimate)
-        return Estimate(*map(_joined, zip(*estimates, strict=True)))
+        return Estimate(*map(_join, zip(*estimates, strict=True)))
 
 
-def _joined(parts: tuple[Tensor | None, ...]) -> Any:
+def _join(parts: tuple[Tensor | None, ...]) -> Any:
     """One field of the estimates of single frames for all frames; None stays None."""
     present = [part for part in parts if part is not None]
     return torch.cat(present) if present else None

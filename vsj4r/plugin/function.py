@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.plugin.signature import ARGUMENTS, FLAG, OUTPUTS, PATH
+from vsj4r.plugin.signature import ARGUMENTS, FLAG, OUTPUTS, PATH_ARGUMENT
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -123,14 +123,14 @@ def derain(
 
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
-    derained = vs.core.j4r.Derain(**_checked(locals()))
+    derained = vs.core.j4r.Derain(**_check(locals()))
     if isinstance(output, str):
         return derained
     property_of = {each.name: each.property for each in OUTPUTS}
     return derained, *(derained.std.PropToClip(prop=property_of[name]) for name in output[1:])
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
+def _check(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments among ``given`` that are not None, as VapourSynth takes them.
 
     Raises:
@@ -145,8 +145,8 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
             continue
         if not argument.kind.holds(value):
             raise vs.Error(f"Derain: {argument.name} must be {argument.kind.rule}, got {value!r}")
-        if argument.kind in (PATH, FLAG):
-            value = fspath(value) if argument.kind is PATH else int(value)
+        if argument.kind in (PATH_ARGUMENT, FLAG):
+            value = fspath(value) if argument.kind is PATH_ARGUMENT else int(value)
         elif argument.kind.native.endswith("[]"):
             value = list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
         arguments[argument.name] = value

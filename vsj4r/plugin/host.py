@@ -21,7 +21,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
 from vsj4r.frames.layers import Levels
 from vsj4r.frames.planes import Converter, TensorCache
-from vsj4r.frames.scenes import FoundCuts, thumbnail, told_cut
+from vsj4r.frames.scenes import FoundCuts, read_cut_mark, thumbnail
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info
 from vsj4r.plugin.direct import Direct, layout_of
@@ -32,7 +32,7 @@ Frames = dict[int, Frame]
 
 
 @cache
-def before_the_end(quit_address: int) -> None:
+def before_exit(quit_address: int) -> None:
     """Have Python, before it ends, shut the door of the filter and wait until nobody is inside.
 
     ``quit_address``: a C function that does the first and gives how many are inside.
@@ -113,7 +113,7 @@ class Host:
                 planes = frame.views(self._geometry)
                 luma = planes[1 if self._geometry.format.family == "rgb" else 0]  # green is most of it
                 thumb = thumbnail(luma, peak=self._geometry.format.peak)
-                self._cuts.look(i, thumb, told=told_cut(frame.scene_change))
+                self._cuts.look(i, thumb, told=read_cut_mark(frame.scene_change))
 
     def step(
         self, i: int, target: int, sources: list[RawFrame], mask: RawFrame | None, outs: list[RawFrame]

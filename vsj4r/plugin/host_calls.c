@@ -145,7 +145,7 @@ PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMa
     PyObject *host = NULL;
     PyObject *module = python.PyImport_ImportModule("vsj4r.plugin.host");
     if (module &&
-        !took_effect(python.PyObject_CallMethod(module, "before_the_end", "(n)", (Py_ssize_t)host_quit), error)) {
+        !took_effect(python.PyObject_CallMethod(module, "before_exit", "(n)", (Py_ssize_t)host_quit), error)) {
         python.Py_DecRef(module);
         return NULL;
     }

@@ -74,7 +74,7 @@ def _is_clip(value: object) -> bool:
 
 CLIP = Kind("vnode", "vs.VideoNode", "a clip", _is_clip)
 NUMBER = Kind("float", "float", "a number", _is_number)
-WHOLE = Kind("int", "int", "a whole number", _is_whole)
+WHOLE_NUMBER = Kind("int", "int", "a whole number", _is_whole)
 WHOLES = Kind("int[]", "Sequence[int]", "whole numbers", _are(_is_whole))
 SIDES = Kind(
     "int[]",
@@ -89,7 +89,7 @@ FLAG = Kind(
     lambda value: isinstance(value, bool) or (_is_whole(value) and 0 <= value <= 1),
 )
 TEXT = Kind("data", "str", "a text", _is_text)
-PATH = Kind("data", "str | PathLike[str]", "a path", lambda value: isinstance(value, str | PathLike))
+PATH_ARGUMENT = Kind("data", "str | PathLike[str]", "a path", lambda value: isinstance(value, str | PathLike))
 NAMES = Kind(
     "data[]",
     "OutputName | Sequence[OutputName]",
@@ -147,25 +147,25 @@ ARGUMENTS = (
     ),
     Argument(
         "threads",
-        WHOLE,
+        WHOLE_NUMBER,
         0,
         "Threads of inference. 0: all cores, but one is left to the encoder where there are more than two.",
     ),
     Argument(
         "num_streams",
-        WHOLE,
+        WHOLE_NUMBER,
         1,
         "Frames in flight on a CUDA device, 1 to 8. With 2 it need not wait for copies and for the host.",
     ),
     Argument(
         "segment",
-        WHOLE,
+        WHOLE_NUMBER,
         SEGMENT_FRAMES,
         "The memory begins anew every so many frames, so that a seek costs a bounded replay. 0: never.",
     ),
     Argument(
         "warmup",
-        WHOLE,
+        WHOLE_NUMBER,
         WARMUP_FRAMES,
         "Frames that run in before each such beginning; their output is thrown away.",
     ),
@@ -184,7 +184,7 @@ ARGUMENTS = (
     ),
     Argument(
         "qpfile",
-        PATH,
+        PATH_ARGUMENT,
         None,
         "The same from a file: an x264 qpfile (`120 K` or `120 I`), or the scenes of Av1an (JSON).",
     ),

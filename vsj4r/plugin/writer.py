@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vsj4r.engine.base import Plane, Step
 from vsj4r.frames.formats import Format, Geometry
-from vsj4r.frames.layers import Levels, levels, weights, write_occlusion, write_rain
+from vsj4r.frames.layers import Levels, mask_weights, measure_levels, write_occlusion, write_rain
 from vsj4r.frames.planes import Converter
 from vsj4r.plugin.arguments import Arguments
 from vsj4r.plugin.frame import RANGE_LIMITED, Frame
@@ -40,7 +40,7 @@ class OutputWriter:
         if "rain" in written:
             full = source.is_full(self._geometry.format)
             write_rain(planes, derained, self._geometry.format, full=full, into=written["rain"])
-        return levels(step, self._geometry)
+        return measure_levels(step, self._geometry)
 
     def _derain(
         self, step: Step, source: Frame, planes: list[Plane], mask: Frame | None, into: list[Plane]
@@ -51,7 +51,7 @@ class OutputWriter:
         shares = None
         if mask is not None and self._mask is not None:
             full = mask.range != RANGE_LIMITED  # one that does not say it was made as a mask
-            shares = weights(mask.views(self._mask)[0], self._mask.format, full=full)
+            shares = mask_weights(mask.views(self._mask)[0], self._mask.format, full=full)
         self._converter.add(
             planes,
             changes,

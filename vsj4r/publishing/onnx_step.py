@@ -13,9 +13,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from vsj4r.model.alignment import METHOD, VERSION, reach
+from vsj4r.model.alignment import METHOD, VERSION, reach_px
 from vsj4r.model.config import J4RConfig
-from vsj4r.model.j4rnet import J4RNet, State
+from vsj4r.model.j4rnet import J4RNet, J4RState
 
 OPSET = 18
 
@@ -23,7 +23,7 @@ OPSET = 18
 def halo_px(config: J4RConfig) -> int:
     """Luma pixels around a tile that what comes out of it depends on: those of the convolutions, and the
     largest displacement where frames are aligned."""
-    moved = reach(config.scale) if config.align == "motion" else 0
+    moved = reach_px(config.scale) if config.align == "motion" else 0
     return config.scale * (config.radius + moved)
 
 
@@ -45,7 +45,7 @@ class ExportedStep(nn.Module):
         self.net = net
         config = net.config
         frame = ["y"] if config.planes == "y" else ["y", "uv"]
-        self.states = ["h"] if config.align == "none" else list(State._fields)
+        self.states = ["h"] if config.align == "none" else list(J4RState._fields)
         following = [f"{plane}_next" for plane in frame] if config.lookahead else []
         self.input_names = frame + following + [f"state.{name}" for name in self.states]
         self.output_names = [f"{plane}_residual" for plane in frame] + ["alpha"]

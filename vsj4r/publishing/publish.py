@@ -66,7 +66,7 @@ def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, A
     """The three files under the names of ``parts``, and the largest difference."""
     parts["safetensors"].write_bytes(save({k: v.contiguous() for k, v in net.state_dict().items()}))
     export_onnx(net, parts["onnx"])
-    difference = compare(net, parts["onnx"])
+    difference = onnx_difference(net, parts["onnx"])
     if not math.isfinite(difference):
         raise Vsj4rError(f"{name}: the weights give values that are not finite")
     if difference > TOLERANCE:
@@ -95,7 +95,7 @@ def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, A
     return difference
 
 
-def compare(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
+def onnx_difference(net: J4RNet, onnx: Path, size: tuple[int, int] = (48, 80)) -> float:
     """Largest absolute difference of any output over a random clip, each side carrying its own state; NaN
     where an output is."""
     step = ExportedStep(net).eval()

@@ -13,7 +13,7 @@ import numpy as np
 from vsj4r.rain.database import StreakDatabase, window
 from vsj4r.rain.presets import Preset, draw_style
 from vsj4r.rain.streaks import Floats, StreakLayer, render_layer
-from vsj4r.rain.synthesis import Pixels, RainClip, render
+from vsj4r.rain.synthesis import Pixels, RainClip, render_rain
 
 ANGLES = 10  # between 0 and 45 degrees; mirroring and transposing give the rest
 VARIANTS = 3
@@ -83,4 +83,4 @@ class StreakBank:
         """
         rng = np.random.default_rng([seed, index])
         style = draw_style(rng, preset, shorter_px, database=self.database is not None)
-        return render(clean, style, rng, source=self)
+        return render_rain(clean, style, rng, source=self)

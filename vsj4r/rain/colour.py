@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.frames.matrix import BT709, SMPTE_170M
-from vsj4r.frames.matrix import WEIGHTS as KR_KB
+from vsj4r.frames.matrix import KR_KB as KR_KB
 from vsj4r.rain.streaks import Floats
 
 Matrix = Literal["bt601", "bt709"]
-WEIGHTS: dict[Matrix, tuple[float, float]] = {  # Kr, Kb
+MATRICES: dict[Matrix, tuple[float, float]] = {  # Kr, Kb
     "bt601": KR_KB[SMPTE_170M],
     "bt709": KR_KB[BT709],
 }
@@ -32,7 +32,7 @@ class Yuv(NamedTuple):
 
 def rgb_to_yuv444(rgb: NDArray[np.uint8], matrix: Matrix = "bt709") -> Yuv:
     """(..., H, W, 3) uint8 to planes of full size."""
-    kr, kb = WEIGHTS[matrix]
+    kr, kb = MATRICES[matrix]
     pixels = rgb.astype(np.float32)
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
     luma = red * np.float32(kr / 255) + green * np.float32((1 - kr - kb) / 255) + blue * np.float32(kb / 255)
@@ -64,7 +64,7 @@ def halve(plane: Floats) -> Floats:
 
 def yuv_to_rgb(yuv: Yuv, matrix: Matrix = "bt709") -> NDArray[np.uint8]:
     """Planes to (..., H, W, 3) uint8, clipped and rounded; 4:2:0 chroma is repeated."""
-    kr, kb = WEIGHTS[matrix]
+    kr, kb = MATRICES[matrix]
     y, u, v = yuv
     if u.shape != y.shape:
         u, v = (np.repeat(np.repeat(c, 2, -2), 2, -1) for c in (u, v))

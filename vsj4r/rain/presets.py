@@ -188,7 +188,7 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
         style = _any_complex(rng, scale, angle)
     else:
         style = _as_filmed(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
-    return _varied(rng, style)
+    return _vary(rng, style)
 
 
 def _as_filmed(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
@@ -198,10 +198,10 @@ def _as_filmed(rng: np.random.Generator, scale: float, angle: float) -> RainStyl
     for ranges, share in ((WIDE, 0.4), (MIST, 0.3), (SPLASHES, 0.3)):
         if rng.random() < share:
             layers.append(ranges.draw(rng, scale, angle))
-    return replace(style, layers=tuple(_staying(rng, layer) for layer in layers))
+    return replace(style, layers=tuple(_draw_staying(rng, layer) for layer in layers))
 
 
-def _staying(rng: np.random.Generator, layer: StreakLayer) -> StreakLayer:
+def _draw_staying(rng: np.random.Generator, layer: StreakLayer) -> StreakLayer:
     """Some layers are seen in two frames or three: standing splashes, or drops under a long shutter."""
     if rng.random() > STAYING_SHARE:
         return layer
@@ -231,7 +231,7 @@ def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainSt
     )
 
 
-def _varied(rng: np.random.Generator, style: RainStyle) -> RainStyle:
+def _vary(rng: np.random.Generator, style: RainStyle) -> RainStyle:
     """What a training set wants on top: gusts, tinted rain, rain in the colours around it, veil, haze,
     blending of every degree."""
     soft, rain = style.kind == "soft", style.kind != "none"

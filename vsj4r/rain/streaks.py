@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 DIMMEST = 0.3  # streaks of one layer differ in brightness: uniform from here to 1
-SHAPES = 3  # kernels in one layer of one frame: its streaks are alike, not equal
+KERNELS_PER_LAYER = 3  # kernels in one layer of one frame: its streaks are alike, not equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ def line_kernel(
 def render_layer(layer: StreakLayer, height: int, width: int, rng: np.random.Generator) -> Floats:
     """One frame of a layer, (H, W) float32 in [0, 1] with ``brightness`` 1 as its peak, edges periodic.
 
-    Seeds are a Poisson process (probabilistic streaks, Garg and Nayar 2006); each of ``SHAPES`` kernels
-    varies length, width and direction a little; one FFT convolution sums them.
+    Seeds are a Poisson process (probabilistic streaks, Garg and Nayar 2006); each of
+    ``KERNELS_PER_LAYER`` kernels varies length, width and direction a little; one FFT convolution sums them.
     """
     spectrum = np.zeros((height, width // 2 + 1), np.complex64)
-    for _ in range(SHAPES):
+    for _ in range(KERNELS_PER_LAYER):
         kernel = line_kernel(
             layer.length_px * float(np.exp(rng.normal(0, 0.25))),
             layer.width_px * float(np.exp(rng.normal(0, 0.15))),
@@ -91,7 +91,7 @@ def render_layer(layer: StreakLayer, height: int, width: int, rng: np.random.Gen
             hardness=layer.hardness,
             offset=(float(rng.uniform(-0.5, 0.5)), float(rng.uniform(-0.5, 0.5))),
         )
-        seeds = scatter(layer.density / SHAPES, height, width, rng)
+        seeds = scatter(layer.density / KERNELS_PER_LAYER, height, width, rng)
         spectrum += np.fft.rfft2(seeds) * np.fft.rfft2(_embed(kernel, height, width))
     s_t = np.fft.irfft2(spectrum, s=(height, width)).astype(np.float32, copy=False)
     return np.clip(s_t, 0, 1, out=s_t)

@@ -57,7 +57,7 @@ class Renderer:
             self.database.add(s_t, folder, mirror, gain, rng)
 
 
-def render(
+def render_rain(
     clean: Pixels, style: RainStyle, rng: np.random.Generator, *, source: StreakSource | None = None
 ) -> RainClip:
     """Let rain fall on a clean clip, (T, H, W, 3) uint8 RGB. Pure: the same arguments give the same clip."""
@@ -68,7 +68,7 @@ def render(
         np.empty_like(clean),
         np.empty(clean.shape[:3], np.float32),
         np.empty(clean.shape[:3], bool),
-        veiled(clean, style),
+        add_veil(clean, style),
     )
     for t, b_t in enumerate(clip.background):
         clip.rainy[t], clip.s[t], clip.alpha[t] = rain_on(b_t, style, t, rng, source)
@@ -85,7 +85,7 @@ def rain_on(
         nothing = np.zeros((height, width), bool)
         return compose(b_t, s_t, nothing, None, style), s_t, nothing
     reliance = style.reliance * float(rng.uniform(0.95, 1.05))
-    alpha_t, a_t = occlude(_turned(style.occlusion, style, t), reliance, height, width, source, rng)
+    alpha_t, a_t = occlude(_turn_layer(style.occlusion, style, t), reliance, height, width, source, rng)
     return compose(b_t, s_t, alpha_t, a_t, style), s_t, alpha_t
 
 
@@ -98,7 +98,7 @@ def streaks(
     gain = float(np.clip(rng.normal(1, style.gain_jitter), 0.5, 1.5))
     for number, layer in enumerate(style.layers):
         if layer.stay_frames == 1:
-            source.add(s_t, _turned(layer, style, t), gain, rng)
+            source.add(s_t, _turn_layer(layer, style, t), gain, rng)
         else:
             _add_staying(s_t, layer, style, number, t, source)
     for _ in range(style.photographed):
@@ -152,7 +152,7 @@ def _surroundings(b_t: Pixels) -> Floats:
     rows, columns = height // down, width // across
     blocks = b_t[: rows * down, : columns * across].reshape(rows, down, columns, across, 3)
     means = blocks.mean((1, 3), dtype=np.float32) * np.float32(SKY / 255)
-    return np.minimum(_enlarged(means, height, width), 1)
+    return np.minimum(_enlarge(means, height, width), 1)
 
 
 def _add_staying(
@@ -170,14 +170,14 @@ def _add_staying(
     s_t += seen[top : top + height, left : left + width]
 
 
-def _turned(layer: StreakLayer, style: RainStyle, t: int) -> StreakLayer:
+def _turn_layer(layer: StreakLayer, style: RainStyle, t: int) -> StreakLayer:
     if style.turn_deg == 0 and style.gust_deg == 0:
         return layer
     gust = style.gust_deg * float(np.sin(2 * np.pi * t / style.gust_frames))
     return replace(layer, angle_deg=layer.angle_deg + style.turn_deg * t + gust)
 
 
-def veiled(clean: Pixels, style: RainStyle) -> Pixels:
+def add_veil(clean: Pixels, style: RainStyle) -> Pixels:
     """The clean picture under the style's constant veil v of level L: B (1 - v) + v L, by table."""
     if style.veil <= 0:
         return clean
@@ -187,10 +187,10 @@ def veiled(clean: Pixels, style: RainStyle) -> Pixels:
 
 def _smooth_noise(height: int, width: int, rng: np.random.Generator) -> Floats:
     """A smooth field in [0, 1]: a coarse random grid, bilinearly enlarged."""
-    return _enlarged(rng.random((5, 5), np.float32)[..., None], height, width)[..., 0]
+    return _enlarge(rng.random((5, 5), np.float32)[..., None], height, width)[..., 0]
 
 
-def _enlarged(grid: Floats, height: int, width: int) -> Floats:
+def _enlarge(grid: Floats, height: int, width: int) -> Floats:
     """(rows, columns, C) to (H, W, C), bilinear, corners to corners."""
     rows, columns = grid.shape[:2]
     y = np.linspace(0, rows - 1.001, height, dtype=np.float32)

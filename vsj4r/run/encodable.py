@@ -6,8 +6,8 @@ import vapoursynth as vs
 
 from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.encoders import Encoder
-from vsj4r.media.pixels import SUBSAMPLING, chroma_for, chroma_of, to_yuv
-from vsj4r.media.rotation import is_turned, upright
+from vsj4r.media.pixels import SUBSAMPLING, chroma_for, chroma_of, clip_to_yuv
+from vsj4r.media.rotation import is_turned, turn_output_upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
@@ -16,7 +16,7 @@ MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
 
 
-def encodable(
+def make_encodable(
     clip: vs.VideoNode, source: Source, suffix: str, encoder: Encoder, chroma: str | None = None
 ) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, lying as ``source`` does, as ``encoder`` and an output with ``suffix`` take it; and what that
@@ -24,12 +24,12 @@ def encodable(
     notes = []
     if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
         notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
-        clip = upright(clip, source=source.clip)
+        clip = turn_output_upright(clip, source=source.clip)
     if not encoder.full_range and _is_full_range(source.clip):
         notes.append(f"{encoder.codec} has no full range: the output has limited range")
     chroma = chroma or chroma_for(clip, encoder.chroma, is_master=encoder.is_master)
     bits = encoder.depth_for(MASTER_RGB_BITS) if encoder.is_master else 0
-    encoded, conversion = to_yuv(clip, chroma, rgb_bits=bits)
+    encoded, conversion = clip_to_yuv(clip, chroma, rgb_bits=bits)
     return encoded, notes if conversion is None else [*notes, conversion]
 
 
@@ -38,15 +38,17 @@ def _is_full_range(clip: vs.VideoNode) -> bool:
         return clip.format.color_family != vs.RGB and Tags.of(first).full_range
 
 
-def nameable(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
+def make_y4m(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, lying as ``source`` does, as y4m takes it, and what that changed."""
     notes = []
     if is_turned(source.clip):
         notes.append("y4m cannot say how to turn the picture: it is written upright")
-        clip = upright(clip, source=source.clip)
+        clip = turn_output_upright(clip, source=source.clip)
     known = has_word(clip) and (clip.format.sample_type == vs.INTEGER or source.pipe is not None)
     if known and chroma in (None, chroma_of(clip)):
         return clip, notes
     rgb = clip.format.color_family == vs.RGB
-    encoded, conversion = to_yuv(clip, chroma or ("444" if rgb else chroma_for(clip, tuple(SUBSAMPLING))))
+    encoded, conversion = clip_to_yuv(
+        clip, chroma or ("444" if rgb else chroma_for(clip, tuple(SUBSAMPLING)))
+    )
     return encoded, notes if conversion is None else [*notes, conversion]

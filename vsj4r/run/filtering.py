@@ -94,7 +94,7 @@ class Filtering:
         clip, strength = self.whole, settings.strength
         if isinstance(strength, tuple):
             clip, strength = with_strengths(clip, strength), 1.0
-        derained = derained_clips(
+        derained = derain_clips(
             clip,
             settings.outputs,
             model=settings.model,
@@ -111,7 +111,7 @@ class Filtering:
         return clip if part is None else clip[part.start - self.run_in : part.stop]
 
 
-def derained_clips(clip: vs.VideoNode, outputs: Sequence[str], **arguments: Any) -> list[vs.VideoNode]:
+def derain_clips(clip: vs.VideoNode, outputs: Sequence[str], **arguments: Any) -> list[vs.VideoNode]:
     """The ``outputs`` of ``core.j4r.Derain``, for footage that a player turns too; its errors are ours."""
     if not hasattr(vs.core, "j4r"):
         raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")

@@ -9,8 +9,8 @@ import vapoursynth as vs
 
 from vsj4r.media.images import rgb_array, write_rgb
 from vsj4r.media.part import part_of
-from vsj4r.media.rotation import upright
-from vsj4r.media.sources import Source, to_rgb
+from vsj4r.media.rotation import turn_output_upright
+from vsj4r.media.sources import Source, clip_to_rgb
 from vsj4r.media.trim import Trim
 from vsj4r.media.whole import whole_file
 from vsj4r.run.filtering import Filtering
@@ -20,7 +20,7 @@ _LOOKS = 24
 """Frames that are looked at, evenly spread; each is decoded with both its neighbours."""
 
 
-def busiest_seconds(source: Source, trim: Trim, *, one: bool) -> Trim:
+def find_busiest(source: Source, trim: Trim, *, one: bool) -> Trim:
     """The ``SECONDS`` around the frame of ``source``, within ``trim``, where it rains most; that frame alone
     with ``one``.
 
@@ -29,7 +29,7 @@ def busiest_seconds(source: Source, trim: Trim, *, one: bool) -> Trim:
     """
     part = part_of(source, trim)
     frames = range(len(source.clip)) if part.part is None else part.part
-    busiest = _busiest(source.clip, frames)
+    busiest = _find_busiest_frame(source.clip, frames)
     if one:
         return busiest, busiest + 1
     stamps = source.timestamps
@@ -48,13 +48,13 @@ def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output:
     source = filtering.part
     halves = []
     for clip in (filtering.before, derained):
-        with upright(to_rgb(clip), source=source.clip).get_frame(0) as frame:
+        with turn_output_upright(clip_to_rgb(clip), source=source.clip).get_frame(0) as frame:
             halves.append(rgb_array(frame))
     with whole_file(output) as temporary:
         write_rgb(np.hstack(halves), temporary, source.colours(0))
 
 
-def _busiest(clip: vs.VideoNode, frames: range) -> int:
+def _find_busiest_frame(clip: vs.VideoNode, frames: range) -> int:
     """The frame among ``_LOOKS`` of ``frames`` that is brightened most by what neither neighbour has."""
     plane = 1 if clip.format.color_family == vs.RGB else 0
     luma = vs.core.std.ShufflePlanes(clip, planes=plane, colorfamily=vs.GRAY)

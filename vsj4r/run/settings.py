@@ -22,7 +22,7 @@ from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
 from vsj4r.media.times import parse_rate
-from vsj4r.media.trim import WHOLE, Trim, check_trim
+from vsj4r.media.trim import WHOLE_CLIP, Trim, check_trim
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.tables import (
     EXACT,
@@ -32,11 +32,11 @@ from vsj4r.tables import (
     Text,
     Whole,
     choice,
-    converted,
-    declared,
+    convert_with,
+    parse_table,
 )
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+ENCODER_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mezzanine": {"": {"encoder": "ffv1"}, ".mov": {"encoder": "prores"}},
     "prores": {"": {"encoder": "prores"}},
     "dnxhr": {"": {"encoder": "dnxhr"}},
@@ -71,8 +71,8 @@ def check_preset(value: object) -> str:
     Raises:
         Vsj4rError: there is none of that name.
     """
-    if not isinstance(value, str) or value not in PRESETS:
-        raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(PRESETS)}")
+    if not isinstance(value, str) or value not in ENCODER_PRESETS:
+        raise Vsj4rError(f"unknown preset {value!r}: known are {', '.join(ENCODER_PRESETS)}")
     return value
 
 
@@ -165,29 +165,29 @@ class RunSettings:
     __pydantic_config__ = EXACT
 
     model: Annotated[Text, Field(description="a name")] = "j4r"
-    strength: Annotated[float | Curve, converted(_strength)] = 1.0
-    device: Annotated[str, converted(_device)] = "auto"
+    strength: Annotated[float | Curve, convert_with(_strength)] = 1.0
+    device: Annotated[str, convert_with(_device)] = "auto"
     precision: Annotated[str, choice(PRECISIONS)] = "auto"
     encoder: Annotated[str, choice((AUTO, *ENCODERS))] = AUTO
     crf: Annotated[Whole, _whole_number(0, 63)] | None = None
     depth: Annotated[Whole, _whole_number(8, 16)] | None = None
     chroma: Annotated[str, choice(SUBSAMPLING)] | None = None
-    options: Annotated[tuple[tuple[str, str], ...], converted(_options)] = ()
+    options: Annotated[tuple[tuple[str, str], ...], convert_with(_options)] = ()
     image: Annotated[str, choice(KINDS)] | None = None
-    fps: Annotated[str | None, converted(_rate)] = None
+    fps: Annotated[str | None, convert_with(_rate)] = None
     track: Annotated[Whole, _whole_number(0, 999)] | None = None
     assume_progressive: Annotated[Flag, Field(description="true or false")] = False
-    outputs: Annotated[tuple[str, ...], converted(_outputs)] = (OUTPUT_NAMES[0],)
+    outputs: Annotated[tuple[str, ...], convert_with(_outputs)] = (OUTPUT_NAMES[0],)
     mask: Annotated[Text, Field(min_length=1, description="a name")] | None = None
-    planes: Annotated[tuple[int, ...] | None, converted(_planes)] = None
-    scenes: Annotated[tuple[int, ...] | None, converted(_scenes)] = None
+    planes: Annotated[tuple[int, ...] | None, convert_with(_planes)] = None
+    scenes: Annotated[tuple[int, ...] | None, convert_with(_scenes)] = None
     qpfile: Annotated[Text, Field(min_length=1, description="a name")] | None = None
-    trim: Annotated[Trim, converted(check_trim)] = WHOLE
+    trim: Annotated[Trim, convert_with(check_trim)] = WHOLE_CLIP
     overwrite: Annotated[Flag, Field(description="true or false")] = False
 
     def paths(self, output: Path) -> list[Path]:
         """Where ``outputs`` go: the first to ``output``, the others beside it."""
-        return [output, *(beside(output, name) for name in self.outputs[1:])]
+        return [output, *(path_beside(output, name) for name in self.outputs[1:])]
 
     def reading(self) -> Reading:
         """How the input is to be read."""
@@ -198,12 +198,12 @@ class RunSettings:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
-def beside(output: Path, name: str) -> Path:
+def path_beside(output: Path, name: str) -> Path:
     """Where the filter's output ``name`` goes, ``output`` being the first: ``clean.rain.mkv``."""
     return output.with_name(f"{output.stem}.{name}{output.suffix}")
 
 
-def layered(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
+def merge_settings(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
     """The keys of ``job`` over those of ``defaults``; ``suffix`` is the output's.
 
     Naming an encoder or a preset begins afresh: nothing that was meant for another encoder stays.
@@ -212,7 +212,7 @@ def layered(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) ->
     for table in (defaults, job):
         if any(key in table for key in _OF_THE_ENCODER):
             merged = {key: value for key, value in merged.items() if key not in _ENCODER_KEYS}
-        preset = PRESETS.get(str(table.get("preset")), {})
+        preset = ENCODER_PRESETS.get(str(table.get("preset")), {})
         merged |= preset.get(suffix.lower(), preset.get("", {}))
         merged |= {key: value for key, value in table.items() if key != "preset"}
     return merged
@@ -225,7 +225,7 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any]) -> T:
         MistakesError: all that is wrong.
     """
     names = [each.name for each in fields(kind)]
-    settings = declared(kind, {name: table[name] for name in names if name in table})
+    settings = parse_table(kind, {name: table[name] for name in names if name in table})
     if settings.options and settings.encoder == AUTO:
         settings = replace(settings, encoder=USUAL_ENCODER)  # options are an encoder's own
     if mistakes := [*_unfit_for_encoder(settings), *_excluding(settings)]:

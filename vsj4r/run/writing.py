@@ -14,11 +14,11 @@ from vsj4r.media.image_sink import image_sink, kind_for, takes_floats
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
-from vsj4r.media.rotation import upright
-from vsj4r.media.sources import to_rgb
+from vsj4r.media.rotation import turn_output_upright
+from vsj4r.media.sources import clip_to_rgb
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import Output, video_sink
-from vsj4r.run.encodable import encodable, nameable
+from vsj4r.media.video import ClipSink, video_sink
+from vsj4r.run.encodable import make_encodable, make_y4m
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.settings import RunSettings
 
@@ -32,7 +32,7 @@ class Writing:
         self._filtering, self._settings, self._ffmpeg = filtering, settings, ffmpeg
         self._is_first = True
 
-    def output(self, clip: vs.VideoNode, path: Path, *, to_folder: bool, is_matte: bool) -> Output:
+    def output(self, clip: vs.VideoNode, path: Path, *, to_folder: bool, is_matte: bool) -> ClipSink:
         """``clip``, one of the filter's outputs, into ``path``. With the first one goes what the input has
         beside its picture.
 
@@ -48,18 +48,18 @@ class Writing:
         self._is_first = False
         return made
 
-    def _images(self, clip: vs.VideoNode, folder: Path, *, is_matte: bool) -> Output:
+    def _images(self, clip: vs.VideoNode, folder: Path, *, is_matte: bool) -> ClipSink:
         source = self._filtering.part
         kind = self._settings.image or kind_for(source)
         floats = takes_floats(kind)
         if floats and (source.images is None or source.images.depth < 32) and not is_matte:
             self.notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
-        images = upright(to_rgb(clip, floats=floats), source=source.clip)
+        images = turn_output_upright(clip_to_rgb(clip, floats=floats), source=source.clip)
         return images, image_sink(folder, source, kind, is_matte=is_matte)
 
-    def _y4m(self, clip: vs.VideoNode, path: Path) -> Output:
+    def _y4m(self, clip: vs.VideoNode, path: Path) -> ClipSink:
         source = self._filtering.part
-        written, notes = nameable(clip, source, self._settings.chroma)
+        written, notes = make_y4m(clip, source, self._settings.chroma)
         self.notes += notes
         rate = Fraction(source.clip.fps) or (source.probe and source.probe.rate) or GUESSED_RATE
         if not source.clip.fps:
@@ -68,12 +68,12 @@ class Writing:
         head = source.pipe.head if source.pipe and as_read else None
         return written, y4m_sink(written, path, rate=rate, head=head, frames=self._filtering.frames)
 
-    def _video(self, clip: vs.VideoNode, path: Path) -> Output:
+    def _video(self, clip: vs.VideoNode, path: Path) -> ClipSink:
         settings, source = self._settings, self._filtering.part
         suffix, muxer = path.suffix, container_for(path).muxer
         name, chosen = encoder_for(settings.encoder, source.probe, muxer)
         encoder = find_encoder(name)
-        encoded, notes = encodable(clip, source, suffix, encoder, settings.chroma)
+        encoded, notes = make_encodable(clip, source, suffix, encoder, settings.chroma)
         extras = extras_of(source, suffix)
         if self._is_first:
             self.notes += [*chosen, *notes]
@@ -96,6 +96,6 @@ class Writing:
             arguments=self._ffmpeg,
         )
         if self._is_first:  # the others are pictures alone, of the same encoder
-            trial, _ = encodable(self._filtering.before, source, suffix, encoder, settings.chroma)
+            trial, _ = make_encodable(self._filtering.before, source, suffix, encoder, settings.chroma)
             try_out(trial, encode, suffix)
         return encoded, video_sink(encoded, path, encode)

@@ -15,7 +15,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_file
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write or replace a checkpoint.
 
     Raises:
@@ -27,7 +27,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
         part.write_bytes(serialized.getvalue())  # collecting getbuffer() after an error crashes CPython 3.12
 
 
-def load(path: Path) -> dict[str, Any] | None:
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """The checkpoint, tensors and plain values only; None where there is none.
 
     Raises:
@@ -56,7 +56,7 @@ def starting_weights(start: str) -> dict[str, Tensor]:
         Vsj4rError: there is no such file or model, or it can't be read.
     """
     if start.endswith(".pt"):
-        saved = load(Path(start))
+        saved = load_checkpoint(Path(start))
         if saved is None:
             raise Vsj4rError(f"start: {start} does not exist")
         weights: dict[str, Tensor] = saved.get("ema", saved["net"])

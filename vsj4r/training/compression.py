@@ -11,7 +11,7 @@ import numpy as np
 from vsj4r.rain.colour import Yuv
 
 CRF = 18, 28
-PRESETS = "ultrafast", "veryfast"
+X264_PRESETS = "ultrafast", "veryfast"
 MIDDLES = np.float32(0), np.float32(128), np.float32(128)  # 8-bit code of 0 in each plane
 
 
@@ -21,7 +21,7 @@ def draw_compression(rng: np.random.Generator) -> dict[str, str]:
     Without mbtree: with it, the same frames give other bits from one call to the next, on one thread too, and
     a clip would not be a function of its number any more (docs/experiments/training.md).
     """
-    crf, preset = int(rng.integers(CRF[0], CRF[1] + 1)), PRESETS[int(rng.integers(len(PRESETS)))]
+    crf, preset = int(rng.integers(CRF[0], CRF[1] + 1)), X264_PRESETS[int(rng.integers(len(X264_PRESETS)))]
     return {"crf": str(crf), "preset": preset, "threads": "1", "x264-params": "mbtree=0"}
 
 

@@ -60,7 +60,7 @@ class RainyClips(Dataset[TrainingClip]):
         if rng.random() < 0.5:
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
-            clean = _exposed(clean, rng)
+            clean = _expose(clean, rng)
         rain = self.bank.clip(
             np.ascontiguousarray(clean),
             self.clips.seed,
@@ -108,7 +108,7 @@ class RainyClips(Dataset[TrainingClip]):
         return np.stack(cut), min(video.shape[1:3])
 
 
-def _exposed(clean: Pixels, rng: np.random.Generator) -> Pixels:
+def _expose(clean: Pixels, rng: np.random.Generator) -> Pixels:
     """Another exposure: a gamma and a gain, by table."""
     levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.25)) * rng.uniform(0.6, 1.15)
     table: Pixels = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
@@ -125,7 +125,7 @@ def to_tensors(planes: Yuv) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(planes.y)[:, None], torch.from_numpy(np.stack((planes.u, planes.v), 1))
 
 
-def batched(clips: list[TrainingClip]) -> TrainingClip:
+def batch_clips(clips: list[TrainingClip]) -> TrainingClip:
     """Clips side by side, time-major and flat, as ``J4RNet.forward`` takes them: (T * N, ...)."""
     return TrainingClip(*(torch.stack(planes, 1).flatten(0, 1) for planes in zip(*clips, strict=True)))
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.probe import READ_ERRORS, open_container, probe, unreadable, video_at
-from vsj4r.media.reading import image_names, read_image, to_8_bit, upright
+from vsj4r.media.probe import READ_ERRORS, open_container, probe, read_error, video_at
+from vsj4r.media.reading import image_names, read_image, to_8_bit, turn_image
 
 Pixels = NDArray[np.uint8]
 LONGEST_FRAMES = 150
@@ -22,7 +22,7 @@ CODED_SIDE = 360
 """Coded videos are shrunk until their shorter side is about this long, which takes most of their compression
 artefacts away."""
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def read_still(path: Path) -> Pixels:
@@ -40,7 +40,7 @@ def read_frames(folder: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     Raises:
         Vsj4rError: no pictures, one that can't be read, or one of another size.
     """
-    return _stacked(islice(_image_frames(folder), frames), folder)
+    return _stack(islice(_image_frames(folder), frames), folder)
 
 
 def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | None = None) -> Pixels:
@@ -49,7 +49,7 @@ def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | No
     Raises:
         Vsj4rError: it can't be read, or holds no frames.
     """
-    return _stacked(islice(_named(path, shorter_px=shorter_px), frames), path)
+    return _stack(islice(_name_frames(path, shorter_px=shorter_px), frames), path)
 
 
 def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixels]:
@@ -72,14 +72,14 @@ def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixel
                     round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
                 )
                 shown = frame.reformat(width=width, height=height, interpolation="AREA")
-            yield upright(_rgb(shown), found.orientation)
+            yield turn_image(_rgb(shown), found.orientation)
 
 
 def _next_of(frames: Iterator[av.VideoFrame], path: Path) -> av.VideoFrame | None:
     try:
         return next(frames, None)
     except READ_ERRORS as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
 
 
 def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
@@ -101,7 +101,7 @@ def clip_frames(path: Path) -> Iterator[Pixels]:
     """
     if not path.exists():
         raise Vsj4rError(f"{path} does not exist")
-    yield from _of_one_size(_image_frames(path) if path.is_dir() else _named(path))
+    yield from _of_one_size(_image_frames(path) if path.is_dir() else _name_frames(path))
 
 
 def load_stills(folder: Path, patch_px: int) -> list[Pixels]:
@@ -147,13 +147,13 @@ def _usable(
         try:
             clip = read(path)
         except Vsj4rError as error:
-            log.warning("skipped: %s", error)
+            LOG.warning("skipped: %s", error)
             continue
         length, height, width, _ = clip.shape
         if min(height, width) < patch_px:
-            log.warning("skipped: %s is %dx%d, smaller than %d px a side", path, width, height, patch_px)
+            LOG.warning("skipped: %s is %dx%d, smaller than %d px a side", path, width, height, patch_px)
         elif length < frames:
-            log.warning("skipped: %s has %d frames, a clip needs %d", path, length, frames)
+            LOG.warning("skipped: %s has %d frames, a clip needs %d", path, length, frames)
         else:
             found.append(clip)
     if not found:
@@ -174,7 +174,7 @@ def _image_frames(folder: Path) -> Iterator[tuple[Path, Pixels]]:
         yield folder / name, read_still(folder / name)
 
 
-def _named(path: Path, *, shorter_px: int | None = None) -> Iterator[tuple[Path, Pixels]]:
+def _name_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[tuple[Path, Pixels]]:
     for frame in video_frames(path, shorter_px=shorter_px):
         yield path, frame
 
@@ -191,7 +191,7 @@ def _of_one_size(frames: Iterable[tuple[Path, Pixels]]) -> Iterator[Pixels]:
         yield frame
 
 
-def _stacked(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
+def _stack(frames: Iterable[tuple[Path, Pixels]], source: Path) -> Pixels:
     clip = list(_of_one_size(frames))
     if not clip:
         raise Vsj4rError(f"{source} holds no frames")

@@ -61,7 +61,7 @@ def draw_path(rng: np.random.Generator, frames: int) -> CameraPath:
     angle_deg = np.zeros(frames)
     if rng.random() < 0.15:
         angle_deg = rng.normal(0, 4) + rng.normal(0, 0.8) * t
-    return _slowed(CameraPath(y_px, x_px, zoom, angle_deg, start), FASTEST_PX)
+    return _slow_down(CameraPath(y_px, x_px, zoom, angle_deg, start), FASTEST_PX)
 
 
 def _shake(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:
@@ -72,7 +72,7 @@ def _shake(rng: np.random.Generator, frames: int) -> NDArray[np.float64]:
     return noise - noise[:, :1]
 
 
-def _slowed(path: CameraPath, fastest_px: float) -> CameraPath:
+def _slow_down(path: CameraPath, fastest_px: float) -> CameraPath:
     factor = min(1.0, fastest_px / max(path.speed_px, 1e-9))
     return CameraPath(path.y_px * factor, path.x_px * factor, path.zoom, path.angle_deg, path.start)
 
@@ -128,7 +128,7 @@ def _centres(
     return centres[0], centres[1]
 
 
-def _mirrored(position: NDArray[np.float64], side: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+def _mirror(position: NDArray[np.float64], side: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
     """Reflect positions into [0, side - 1]; the pixel before, the one after, and the share of the latter."""
     period = max(2 * (side - 1), 1)
     folded = np.abs((position + side - 1) % period - (side - 1))
@@ -139,8 +139,8 @@ def _mirrored(position: NDArray[np.float64], side: int) -> tuple[NDArray[np.intp
 
 def _sample_grid(image: Pixels, y: NDArray[np.float64], x: NDArray[np.float64]) -> Pixels:
     """Bilinear samples at the crossings of rows y and columns x."""
-    y0, y1, fy = _mirrored(y, image.shape[0])
-    x0, x1, fx = _mirrored(x, image.shape[1])
+    y0, y1, fy = _mirror(y, image.shape[0])
+    x0, x1, fx = _mirror(x, image.shape[1])
     left, right = int(min(x0.min(), x1.min())), int(max(x0.max(), x1.max())) + 1
     band = image[:, left:right]
     if not fy.any() and not fx.any():
@@ -149,14 +149,14 @@ def _sample_grid(image: Pixels, y: NDArray[np.float64], x: NDArray[np.float64]) 
     rows += (band[y1] - rows) * fy[:, None, None]
     out = rows[:, x0 - left]
     out += (rows[:, x1 - left] - out) * fx[:, None]
-    return _rounded(out)
+    return _round(out)
 
 
 def _sample(image: Pixels, y: NDArray[np.float64], x: NDArray[np.float64]) -> Pixels:
     """Bilinear samples at the points (y, x), each (h, w)."""
     width = image.shape[1]
-    y0, y1, fy = _mirrored(y, image.shape[0])
-    x0, x1, fx = _mirrored(x, width)
+    y0, y1, fy = _mirror(y, image.shape[0])
+    x0, x1, fx = _mirror(x, width)
     flat = image.reshape(-1, 3)
     fx = fx[..., None]
     top = flat[y0 * width + x0].astype(np.float32)
@@ -164,10 +164,10 @@ def _sample(image: Pixels, y: NDArray[np.float64], x: NDArray[np.float64]) -> Pi
     bottom = flat[y1 * width + x0].astype(np.float32)
     bottom += (flat[y1 * width + x1] - bottom) * fx
     top += (bottom - top) * fy[..., None]
-    return _rounded(top)
+    return _round(top)
 
 
-def _rounded(samples: Floats) -> Pixels:
+def _round(samples: Floats) -> Pixels:
     samples += np.float32(0.5)
     return samples.astype(np.uint8)
 

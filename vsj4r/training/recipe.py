@@ -12,7 +12,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.loss import LossWeights
 from vsj4r.rain import Preset
-from vsj4r.tables import EXACT, MistakesError, Number, Text, Whole, choice, declared, read_toml, rule
+from vsj4r.tables import EXACT, MistakesError, Number, Text, Whole, choice, parse_table, read_toml, rule
 
 PATCH_MULTIPLE = 16
 
@@ -62,7 +62,7 @@ class Clips:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class LearningSchedule:
     """Cosine from ``learning_rate`` to a fiftieth over ``steps``, after ``warmup_steps`` of linear rise."""
 
     __pydantic_config__ = EXACT
@@ -87,7 +87,7 @@ class Recipe:
     start: Annotated[Text, Field(description="a path or the name of a model")] = ""
     footage: Footage = field(default_factory=Footage)
     clips: Clips = field(default_factory=Clips)
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: LearningSchedule = field(default_factory=LearningSchedule)
     loss: LossWeights = field(default_factory=LossWeights)
 
     def __post_init__(self) -> None:
@@ -103,7 +103,7 @@ def load_recipe(path: Path) -> Recipe:
     """
     try:
         table, lines = read_toml(path)
-        return declared(Recipe, table)
+        return parse_table(Recipe, table)
     except MistakesError as error:
         key = error.mistakes[0].key
         inside = f"[{key[0]}]: " if len(key) > 1 else ""

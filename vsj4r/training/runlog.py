@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from vsj4r.media.whole import whole_file, written
+from vsj4r.media.whole import whole_file, writing_to
 
 FIELDS = [
     "step",
@@ -69,7 +69,7 @@ class RunLog:
 
     def write(self, step: int, hours: float, learning_rate: float, **figures: float) -> None:
         where = {"step": step, "hours": f"{hours:.4f}", "learning_rate": f"{learning_rate:.3e}"}
-        with written(self.path), self.path.open("a", newline="") as file:
+        with writing_to(self.path), self.path.open("a", newline="") as file:
             csv.DictWriter(file, FIELDS).writerow(
                 where | {name: f"{value:.5f}" for name, value in figures.items()}
             )

@@ -10,14 +10,14 @@ from types import FrameType
 
 import torch
 
-from vsj4r.lock import alone
-from vsj4r.training.ranks import joined
+from vsj4r.lock import hold_lock
+from vsj4r.training.ranks import join_ranks
 from vsj4r.training.recipe import load_recipe
 from vsj4r.training.runlog import Progress
 from vsj4r.training.trainer import Trainer
 
 
-def train(
+def train_network(
     recipe: Path, data: Path, run: Path, *, threads: int, workers: int, on_step: Callable[[Progress], None]
 ) -> signal.Signals | None:
     """Train, or go on training; None at the recipe's last step, else the signal that stopped the run.
@@ -30,7 +30,7 @@ def train(
     """
     loaded = load_recipe(recipe)
     torch.set_num_threads(threads or max(1, torch.get_num_threads() - workers))
-    with joined() as ranks:
+    with join_ranks() as ranks:
         trainer = Trainer(loaded, data, run, ranks=ranks, workers=workers, on_step=on_step)
         received: list[int] = []
 
@@ -40,7 +40,7 @@ def train(
             received.append(number)
             trainer.stop()
 
-        held = alone(run / "lock", f"another vsj4r train is at work in {run}")
+        held = hold_lock(run / "lock", f"another vsj4r train is at work in {run}")
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with held if ranks.first else nullcontext():

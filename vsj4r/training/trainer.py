@@ -18,22 +18,22 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.whole import remove_leftovers_in, written
+from vsj4r.media.whole import remove_leftovers_in, writing_to
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.initial import begin_with_frame
 from vsj4r.model.j4rnet import Estimate, J4RNet
 from vsj4r.rain import StreakBank
 from vsj4r.training import checkpoint
-from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batched
+from vsj4r.training.datasets import Onward, RainyClips, TrainingClip, batch_clips
 from vsj4r.training.footage import load_stills, load_videos
 from vsj4r.training.ranks import Ranks
-from vsj4r.training.recipe import Recipe, Schedule
+from vsj4r.training.recipe import LearningSchedule, Recipe
 from vsj4r.training.replay import Replayed
 from vsj4r.training.runlog import Progress, RunLog
 from vsj4r.training.step import average_share, average_weights, evaluate_batch
 from vsj4r.training.validation import Validation, mean_psnr
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 REPORT_EVERY_STEPS = 50
 BANK_PX, BANK_PATCHES = 448, 4  # side of the bank's layers: four patches, this at most
 
@@ -46,7 +46,7 @@ class _Step(NamedTuple):
     loader_s: float
 
 
-def learning_rate(schedule: Schedule, step: int) -> float:
+def learning_rate(schedule: LearningSchedule, step: int) -> float:
     """Linear rise, then a cosine down to a fiftieth."""
     rise = min(1.0, (step + 1) / schedule.warmup_steps)
     fall = 0.5 * (1 + math.cos(math.pi * min(step / schedule.steps, 1.0)))
@@ -102,13 +102,13 @@ class Trainer:
         database = data / footage.streaks if footage.streaks else None
         bank = StreakBank(clips.seed, size=min(BANK_PATCHES * clips.patch_px, BANK_PX), database=database)
         streaks = "no photographed streaks" if database is None else f"photographed streaks of {database}"
-        log.info(
+        LOG.info(
             "%d stills, %d videos, %s; %s, %d process(es)",
             len(stills), len(videos), streaks, ranks.device, ranks.world,
         )  # fmt: skip
         if ranks.first:
             self.validation = Validation(data / footage.validation)
-            with written(folder):
+            with writing_to(folder):
                 folder.mkdir(parents=True, exist_ok=True)
         self._forward: Callable[..., Estimate] = (
             self.net if ranks.world == 1 else DistributedDataParallel(self.net)
@@ -117,14 +117,14 @@ class Trainer:
             RainyClips(stills, videos, bank, clips),
             batch_sampler=Onward(self.step, recipe.schedule.steps, clips.batch, ranks.rank, ranks.world),
             num_workers=workers,
-            collate_fn=batched,
+            collate_fn=batch_clips,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_begin_worker,
         )
 
     def _begin(self) -> None:
         """Where the folder's checkpoint left off, else the recipe's ``start``, else random weights."""
-        saved = checkpoint.load(self.folder / "checkpoint.pt")
+        saved = checkpoint.load_checkpoint(self.folder / "checkpoint.pt")
         if saved is None:
             if self.recipe.start:
                 self._take(checkpoint.starting_weights(self.recipe.start), self.recipe.start)
@@ -145,12 +145,12 @@ class Trainer:
             )
         for key in before.keys() & now.keys():
             if before[key] != now[key]:
-                log.warning("%s was %s in the recipe that this run began with", key, before[key])
+                LOG.warning("%s was %s in the recipe that this run began with", key, before[key])
         self._take(saved["net"], "checkpoint.pt")
         self.ema = {k: v.to(self.ranks.device) for k, v in saved["ema"].items()}
         self._take_optimizer(saved["optimizer"])
         self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved["best"]
-        log.info("resumed at step %d, %.2f h", self.step, self.seconds / 3600)
+        LOG.info("resumed at step %d, %.2f h", self.step, self.seconds / 3600)
 
     def _take(self, weights: dict[str, Tensor], source: str) -> None:
         try:
@@ -176,7 +176,7 @@ class Trainer:
             "seconds": self.seconds,
             "best": self.best,
         }
-        checkpoint.save(self.folder / "checkpoint.pt", content)
+        checkpoint.save_checkpoint(self.folder / "checkpoint.pt", content)
 
     def stop(self) -> None:
         """End ``run`` after the step that is being computed, with a checkpoint. Safe in a signal handler."""
@@ -262,7 +262,7 @@ class Trainer:
         self._on_step(now)
         if self.step % REPORT_EVERY_STEPS and not last:
             return
-        log.info(
+        LOG.info(
             "step %d/%d loss %.5f psnr %.2f -> %.2f, %.2f s a step (%.2f s waiting), %.0f fps, %.2f h left",
             now.step, steps, now.loss, now.psnr_in, now.psnr_out, now.step_s, now.loader_s, now.frames_per_s,
             now.left_s / 3600,
@@ -272,7 +272,7 @@ class Trainer:
     def _validate(self) -> None:
         net = self.averaged()
         before, after = self.validation.measure(net, self.folder / f"step_{self.step:07d}.png")
-        log.info("validation %.2f -> %.2f dB", before, after)
+        LOG.info("validation %.2f -> %.2f dB", before, after)
         self._write(val_in=before, val_out=after)
         self.log.draw()
         if after > self.best:
@@ -284,7 +284,7 @@ class Trainer:
                 "seconds": self.seconds,
                 "psnr": after,
             }
-            checkpoint.save(self.folder / "best.pt", best)
+            checkpoint.save_checkpoint(self.folder / "best.pt", best)
 
     def averaged(self) -> J4RNet:
         """The network with the moving average of its weights, on the CPU, ready to evaluate."""

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from vsj4r.media.whole import whole_file
 from vsj4r.model.j4rnet import J4RNet
-from vsj4r.rain import Preset, draw_style, render
+from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training.datasets import to_tensors
 from vsj4r.training.footage import Pixels, load_videos
 
 FRAMES, SIZE, FIRST_SCORED = 9, 192, 2
 LEAST_SQUARE_ERROR = 1e-6  # 60 dB
-PRESETS: tuple[Preset, ...] = ("light", "complex", "soft")
+RAIN_PRESETS: tuple[Preset, ...] = ("light", "complex", "soft")
 
 
 class _Clip(NamedTuple):
@@ -35,9 +35,9 @@ class Validation:
         for index, video in enumerate(load_videos(folder, FRAMES, SIZE)):
             top, left = (np.array(video.shape[1:3]) - SIZE) // 2
             clean = video[:FRAMES, top : top + SIZE, left : left + SIZE]
-            for preset in PRESETS:
-                rng = np.random.default_rng([index, PRESETS.index(preset)])
-                rain = render(clean, draw_style(rng, preset, min(video.shape[1:3])), rng)
+            for preset in RAIN_PRESETS:
+                rng = np.random.default_rng([index, RAIN_PRESETS.index(preset)])
+                rain = render_rain(clean, draw_style(rng, preset, min(video.shape[1:3])), rng)
                 o, b = (to_tensors(rgb_to_yuv420(clip)) for clip in (rain.rainy, rain.background))
                 self.clips.append(_Clip(*o, b[0]))
 

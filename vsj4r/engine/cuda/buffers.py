@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vsj4r.engine.cuda.device import Block, Device
 from vsj4r.engine.cuda.grid import Grid
-from vsj4r.model.j4rnet import Observation, State
+from vsj4r.model.j4rnet import J4RState, Observation
 
 
 class Cells:
@@ -32,7 +32,7 @@ class Memory:
         b_prev, b_block = cell_tensor(device, (1, grid.channels, grid.height, grid.width), grid)
         l_prev, l_block = float_tensor(device, (1, 1, *matching))
         seen, seen_block = float_tensor(device, (1, 1, 1, 1))
-        self.state = State(h, b_prev, l_prev, seen)
+        self.state = J4RState(h, b_prev, l_prev, seen)
         self.blocks = [h_block, b_block, l_block, seen_block]
 
     def clear(self) -> None:

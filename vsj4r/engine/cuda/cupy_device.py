@@ -14,8 +14,8 @@ import torch
 
 from vsj4r.engine.base import Bytes
 from vsj4r.engine.cuda import kernels
-from vsj4r.engine.cuda.device import Block, Event, HostBlock, OutOfMemory, Stream, Work
-from vsj4r.engine.cuda.kernels import Argument, Size
+from vsj4r.engine.cuda.device import Block, DeviceEvent, DeviceStream, DeviceWork, HostBlock, OutOfMemory
+from vsj4r.engine.cuda.kernels import KernelArgument, Size
 from vsj4r.engine.cuda.network import Convolution, Fused, relu_after
 
 LOG = logging.getLogger("vsj4r")
@@ -31,7 +31,7 @@ class CupyKernels:
     def __init__(self) -> None:
         self._compiled: dict[str, Any] = {}
 
-    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[Argument]) -> None:
+    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[KernelArgument]) -> None:
         kernel = self._compiled.get(name)
         if kernel is None:
             source = kernels.SOURCE.read_text("utf-8")
@@ -86,7 +86,7 @@ class CupyStream:
     def download(self, source: Any, target: Any) -> None:
         self._copy(target.address, source.address, len(target.read()), _DEVICE_TO_HOST)
 
-    def run(self, work: Work, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
+    def run(self, work: DeviceWork, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
         with torch.cuda.stream(self.torch), self.cupy:
             work()
 
@@ -129,13 +129,13 @@ class CupyDevice:
     def host(self, nbytes: int) -> HostBlock:
         return PinnedBlock(nbytes)
 
-    def stream(self, name: str) -> Stream:
+    def stream(self, name: str) -> DeviceStream:
         return CupyStream()
 
-    def event(self) -> Event:
+    def event(self) -> DeviceEvent:
         return CupyEvent()
 
-    def capture(self, stream: Any, work: Work) -> Work:
+    def capture(self, stream: Any, work: DeviceWork) -> DeviceWork:
         for _ in range(WARM_UPS):
             stream.run(work, reads=[], writes=[])
         stream.synchronize()
@@ -162,7 +162,7 @@ def cudnn_relu_after(conv: Convolution, x: torch.Tensor, z: torch.Tensor | None)
     return torch.ops.aten.cudnn_convolution_add_relu(x, conv.weight, z, 1.0, conv.bias, *around)  # type: ignore[no-any-return]
 
 
-def fused_or_not(device: CupyDevice, dtype: torch.dtype) -> Fused:
+def choose_fused(device: CupyDevice, dtype: torch.dtype) -> Fused:
     """``cudnn_relu_after`` if it gives what torch's own operations give on a test image, else those, with one
     line in the log."""
     generator = torch.Generator().manual_seed(0)

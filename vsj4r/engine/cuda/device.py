@@ -15,7 +15,7 @@ import torch
 from vsj4r.engine.base import Bytes
 from vsj4r.engine.cuda.kernels import Kernels
 
-Work = Callable[[], None]
+DeviceWork = Callable[[], None]
 
 
 class OutOfMemory(Exception):  # noqa: N818
@@ -43,22 +43,22 @@ class HostBlock(Protocol):
         """To be read: the copy into it must have been waited for."""
 
 
-class Event(Protocol):
+class DeviceEvent(Protocol):
     def synchronize(self) -> None:
         """Wait, on the host, for what was put on the stream before it was recorded last."""
 
 
-class Stream(Protocol):
-    def wait(self, event: Event) -> None:
+class DeviceStream(Protocol):
+    def wait(self, event: DeviceEvent) -> None:
         """What comes after waits for ``event`` as it was recorded last; not at all if it never was."""
 
-    def record(self, event: Event) -> None: ...
+    def record(self, event: DeviceEvent) -> None: ...
 
     def upload(self, source: HostBlock, target: Block) -> None: ...
 
     def download(self, source: Block, target: HostBlock) -> None: ...
 
-    def run(self, work: Work, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
+    def run(self, work: DeviceWork, *, reads: Sequence[Block], writes: Sequence[Block]) -> None:
         """``work`` launches kernels and torch operations, and touches no other block."""
 
     def synchronize(self) -> None: ...
@@ -82,11 +82,11 @@ class Device(Protocol):
 
     def host(self, nbytes: int) -> HostBlock: ...
 
-    def stream(self, name: str) -> Stream: ...
+    def stream(self, name: str) -> DeviceStream: ...
 
-    def event(self) -> Event: ...
+    def event(self) -> DeviceEvent: ...
 
-    def capture(self, stream: Stream, work: Work) -> Work:
+    def capture(self, stream: DeviceStream, work: DeviceWork) -> DeviceWork:
         """``work``, which has run before, as one graph: what comes back launches it."""
 
     def free_bytes(self) -> int: ...

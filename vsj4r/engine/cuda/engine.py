@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 
 from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Plane, Scales, State, Tensors
 from vsj4r.engine.base import Step as Evaluated
+from vsj4r.engine.cuda.cell_tiles import halve_tile, working_bytes
 from vsj4r.engine.cuda.device import Device, OutOfMemory
-from vsj4r.engine.cuda.graphs import captured
+from vsj4r.engine.cuda.graphs import capture_lane
 from vsj4r.engine.cuda.grid import Grid
-from vsj4r.engine.cuda.lane import Lane, Output, Plan, Streams
-from vsj4r.engine.cuda.network import Fused, Step, check_channels, relu_after
-from vsj4r.engine.cuda.tiles import smaller, working_bytes
+from vsj4r.engine.cuda.lane import Lane, LaneOutput, LaneSpec, Streams
+from vsj4r.engine.cuda.network import CudaStep, Fused, check_channels, relu_after
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import J4RConfig
@@ -76,9 +76,9 @@ class CudaLanes:
         self.grid = Grid(height >> shift, width >> shift, shift, chroma, CHROMA_GAIN, cell)
         layout = frames or FrameLayout(height, width, np.dtype(np.float32), chroma)
         memory = config.gru_layers * config.channels
-        self.plan = Plan(layout, self.grid, self._options.depth, memory, residual=frames is None)
+        self.plan = LaneSpec(layout, self.grid, self._options.depth, memory, residual=frames is None)
         self._lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
-        self._opened: Step | None = None
+        self._opened: CudaStep | None = None
         with device.active():
             self._streams = Streams(*(device.stream(name) for name in Streams._fields))
         self._step = self._opened = self._with_room(self._new_step)
@@ -103,7 +103,7 @@ class CudaLanes:
         """``Lane.submit``, in smaller tiles where memory has become scarce."""
         self._with_room(lambda: lane.submit(now, following, scales))
 
-    def collect(self, lane: Lane) -> Output:
+    def collect(self, lane: Lane) -> LaneOutput:
         """``Lane.collect``.
 
         Raises:
@@ -125,9 +125,9 @@ class CudaLanes:
             raise ValueError("the state belongs to another model or frame size")
         return state
 
-    def _new_step(self) -> Step:
+    def _new_step(self) -> CudaStep:
         layout = self.plan.frames
-        step = Step(
+        step = CudaStep(
             self._net,
             self.grid,
             (layout.height, layout.width),
@@ -143,7 +143,7 @@ class CudaLanes:
     def _new_lane(self) -> Lane:
         lane = Lane(self.device, self._streams, self.plan, self._step, self._luma)
         if self._options.graphs:
-            lane.captured = captured(self.device, self._streams.compute, lane)
+            lane.captured = capture_lane(self.device, self._streams.compute, lane)
         return lane
 
     def _with_room[T](self, work: Callable[[], T]) -> T:
@@ -164,7 +164,7 @@ class CudaLanes:
         with self.device.active():
             self.device.release_unused()
             free = self.device.free_bytes()
-        tile = smaller(self.tile)
+        tile = halve_tile(self.tile)
         if self._opened is None or tile is None:
             needed = self._needed() >> 20
             raise Vsj4rError(

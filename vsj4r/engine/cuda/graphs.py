@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor
 
-from vsj4r.engine.cuda.device import Device, OutOfMemory, Stream, Work
+from vsj4r.engine.cuda.device import Device, DeviceStream, DeviceWork, OutOfMemory
 from vsj4r.engine.cuda.lane import Lane
 
 LOG = logging.getLogger("vsj4r")
@@ -16,7 +16,7 @@ TOLERANCE = 1 / 256
 from a graph, or reads what is no longer there, is far beyond it."""
 
 
-def captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] | None:
+def capture_lane(device: Device, stream: DeviceStream, lane: Lane) -> tuple[DeviceWork, DeviceWork] | None:
     """The lane's two steps as graphs, or None, with one line in the log, where they cannot be had or differ.
 
     The lane's memory is that of a new one afterwards.
@@ -26,7 +26,7 @@ def captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] | 
     """
     try:
         with device.active():
-            return _captured(device, stream, lane)
+            return _capture(device, stream, lane)
     except OutOfMemory:
         raise
     except RuntimeError as error:
@@ -36,8 +36,8 @@ def captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] | 
         lane.forget()
 
 
-def _captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] | None:
-    graphs: list[Work] = []
+def _capture(device: Device, stream: DeviceStream, lane: Lane) -> tuple[DeviceWork, DeviceWork] | None:
+    graphs: list[DeviceWork] = []
     for parity, eager in enumerate(lane.works()):
         first = _results(device, stream, lane, eager, parity, seed=1)
         graph = device.capture(stream, eager)
@@ -52,7 +52,7 @@ def _captured(device: Device, stream: Stream, lane: Lane) -> tuple[Work, Work] |
 
 
 def _results(
-    device: Device, stream: Stream, lane: Lane, work: Work, parity: int, *, seed: int
+    device: Device, stream: DeviceStream, lane: Lane, work: DeviceWork, parity: int, *, seed: int
 ) -> list[Tensor]:
     """What ``work`` makes of an input that is the same for the same seed."""
     results: list[Tensor] = []

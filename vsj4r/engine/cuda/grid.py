@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vsj4r.engine.base import rounded_up
+from vsj4r.engine.base import round_up
 
 GROUP = 8
 """Channels that the kernels read and write at once."""
@@ -37,7 +37,7 @@ class Grid:
 
     @property
     def channels(self) -> int:
-        return rounded_up(self.used, GROUP)
+        return round_up(self.used, GROUP)
 
     @property
     def cells_shape(self) -> tuple[int, ...]:

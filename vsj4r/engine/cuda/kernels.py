@@ -22,14 +22,14 @@ PIXELS = CELLS | {np.dtype(np.uint8): "unsigned char", np.dtype(np.uint16): "uns
 _TILE = (32, 8)
 _LINE = 256
 
-Argument = np.int32 | np.int64 | np.uint64 | np.float32
+KernelArgument = np.int32 | np.int64 | np.uint64 | np.float32
 Size = tuple[int, int]
 
 
 class Kernels(Protocol):
     """Compiled kernels of one device."""
 
-    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[Argument]) -> None:
+    def launch(self, name: str, grid: Size, block: Size, arguments: Sequence[KernelArgument]) -> None:
         """Put ``name`` on the current stream. Each argument has the size of its parameter; a pointer is
         uint64."""
 
@@ -57,7 +57,7 @@ def pack(
     kernels: Kernels, layout: FrameLayout, grid: Grid, codes: FrameCodes, *, frame: int, cells: int, luma: int
 ) -> None:
     """Planes to cells, and luma (``grid.luma_shape`` float32) beside them; all three are addresses."""
-    arguments: list[Argument] = [np.uint64(frame), *_geometry(layout, grid)]
+    arguments: list[KernelArgument] = [np.uint64(frame), *_geometry(layout, grid)]
     for zero, span in ((codes.y_zero, codes.y_span), (codes.uv_zero, codes.uv_span)):
         arguments += _floats(zero, span, float(1 / np.float32(span)))
     arguments += _floats(grid.gain)
@@ -76,7 +76,7 @@ def unpack(
     after: int,
 ) -> None:
     """The residual in ``cells`` added to the planes ``before`` (0: none), all three addresses."""
-    arguments: list[Argument] = [np.uint64(cells), np.uint64(before), *_geometry(layout, grid)]
+    arguments: list[KernelArgument] = [np.uint64(cells), np.uint64(before), *_geometry(layout, grid)]
     arguments += _floats(scales.y, scales.u, scales.v, 1 / grid.gain, layout.peak)
     arguments += [np.uint64(after)]
     kernels.launch(frame_kernel("unpack", layout.dtype, grid), _tiles(grid), _TILE, arguments)
@@ -93,20 +93,20 @@ def gru_write(kernels: Kernels, cell: np.dtype[Any], pixels: int, channels: int,
 
 
 def _gate(kernels: Kernels, name: str, pixels: int, channels: int, addresses: Sequence[int]) -> None:
-    arguments: list[Argument] = [np.uint64(address) for address in addresses]
+    arguments: list[KernelArgument] = [np.uint64(address) for address in addresses]
     groups = pixels * channels // GROUP
     kernels.launch(
         name, (-(-groups // _LINE), 1), (_LINE, 1), [*arguments, np.int32(pixels), np.int32(channels)]
     )
 
 
-def _geometry(layout: FrameLayout, grid: Grid) -> list[Argument]:
-    offsets: list[Argument] = [np.int64(layout.u_offset), np.int64(layout.v_offset)]
+def _geometry(layout: FrameLayout, grid: Grid) -> list[KernelArgument]:
+    offsets: list[KernelArgument] = [np.int64(layout.u_offset), np.int64(layout.v_offset)]
     numbers = layout.y_pitch, layout.uv_pitch, layout.width, layout.height, grid.width, grid.height
     return offsets + [np.int32(x) for x in (*numbers, grid.shift, grid.channels, grid.chroma)]
 
 
-def _floats(*numbers: float) -> list[Argument]:
+def _floats(*numbers: float) -> list[KernelArgument]:
     return [np.float32(number) for number in numbers]
 
 

@@ -27,12 +27,12 @@ from torch import Tensor
 from vsj4r.engine.base import Bytes, Feed, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.buffers import Cells, Memory, cell_tensor, float_tensor
-from vsj4r.engine.cuda.device import Block, Device, Stream, Work
+from vsj4r.engine.cuda.device import Block, Device, DeviceStream, DeviceWork
 from vsj4r.engine.cuda.grid import Grid
-from vsj4r.engine.cuda.network import FIGURES, Found, Step
+from vsj4r.engine.cuda.network import FIGURES, CudaStep, Found
 
 
-class Output(NamedTuple):
+class LaneOutput(NamedTuple):
     """``frame``: a block of the layout, which holds until the lane's next call; ``alpha`` (h, w), empty
     unless asked for; ``figures`` as in ``Found``."""
 
@@ -42,7 +42,7 @@ class Output(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LaneSpec:
     """What a lane is made for. ``depth``: frames in flight. ``residual``: give the residual (float planes)
     and alpha, instead of the frame with the residual added."""
 
@@ -64,9 +64,9 @@ class Plan:
 
 
 class Streams(NamedTuple):
-    upload: Stream
-    compute: Stream
-    download: Stream
+    upload: DeviceStream
+    compute: DeviceStream
+    download: DeviceStream
 
     def drain(self, device: Device) -> None:
         """Wait for all that was put on them."""
@@ -82,7 +82,7 @@ class Lane:
         OutOfMemory: nothing is held afterwards.
     """
 
-    def __init__(self, device: Device, streams: Streams, plan: Plan, step: Step, luma: Block) -> None:
+    def __init__(self, device: Device, streams: Streams, plan: LaneSpec, step: CudaStep, luma: Block) -> None:
         self.plan, self._device, self._streams, self._step, self._luma = plan, device, streams, step, luma
         grid = plan.grid
         height, width = step.matching(torch.zeros(grid.luma_shape, device="meta")).shape[2:]
@@ -101,7 +101,7 @@ class Lane:
         self._uploaded, self._released = ([device.event() for _ in ring] for _ in range(2))
         self._computed, self._downloaded = ([device.event() for _ in outs] for _ in range(2))
         self._steps, self._uploads, self._submitted, self._collected = 0, 0, 0, 0
-        self.captured: tuple[Work, Work] | None = None
+        self.captured: tuple[DeviceWork, DeviceWork] | None = None
         finalize(self, streams.drain, device).atexit = False  # what is in flight uses our memory
         self.reset()
 
@@ -138,7 +138,7 @@ class Lane:
                 self._give(self._cells[parity], scales)
         self._steps += 1
 
-    def collect(self) -> Output:
+    def collect(self) -> LaneOutput:
         """Wait for the oldest output that was submitted."""
         j = self._collected % self.plan.depth
         with self._device.active():
@@ -147,16 +147,16 @@ class Lane:
         self._collected += 1
         tail = block[self.plan.tail :].view(np.float32)
         alpha = tail[FIGURES:].reshape(-1, self.plan.grid.width)
-        return Output(block[: self.plan.frames.nbytes], alpha, tail[:FIGURES])
+        return LaneOutput(block[: self.plan.frames.nbytes], alpha, tail[:FIGURES])
 
     def undo(self) -> None:
         """Before the last step again, its output collected: its memory is still there."""
         self._steps -= 1
 
-    def works(self) -> tuple[Work, Work]:
+    def works(self) -> tuple[DeviceWork, DeviceWork]:
         """The even and the odd step on this lane's memory, as the network computes them."""
 
-        def work(parity: int) -> Work:
+        def work(parity: int) -> DeviceWork:
             now, following = self._cells[parity].observation, self._cells[1 - parity].observation
             before, after = self._memory[parity].state, self._memory[1 - parity].state
             ahead = following if self._step.net.config.lookahead else None

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsj4r.engine.cuda import kernels
+from vsj4r.engine.cuda.cell_tiles import CellSpan, split_cells
 from vsj4r.engine.cuda.grid import GROUP, Grid
 from vsj4r.engine.cuda.kernels import Kernels
-from vsj4r.engine.cuda.tiles import Span, spans
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.f_net import FNet
-from vsj4r.model.j4rnet import J4RNet, Observation, State
+from vsj4r.model.j4rnet import J4RNet, J4RState, Observation
 
 FIGURES = 3
 
@@ -50,7 +50,7 @@ def relu_after(conv: Convolution, x: Tensor, z: Tensor | None) -> Tensor:
     return F.relu_(y if z is None else y.add_(z))
 
 
-class Step:
+class CudaStep:
     """One recurrent step of ``net`` on a grid. ``picture``: visible luma samples (height, width). ``fused``:
     how a convolution with a ReLU is computed. ``tile``, which may be set: cells of a tile of the
     convolutions, (height, width), at first the whole grid."""
@@ -88,21 +88,23 @@ class Step:
         return self.net.observe(luma[None, None], None).l
 
     def run(
-        self, now: Observation, following: Observation | None, before: State, after: State, found: Found
+        self, now: Observation, following: Observation | None, before: J4RState, after: J4RState, found: Found
     ) -> None:
         """Frame t and frame t + 1 in cells, the memory ``before``: write ``after`` and ``found``."""
         motion = self.net.motion(now, following, before)
         aligned = self.net.align(now, following, before, motion)
         shown = now.o if aligned.neighbours is None else torch.cat((now.o, aligned.neighbours), 1)
-        for rows in spans(now.o.shape[2], self.tile[0], self._margin):
-            for columns in spans(now.o.shape[3], self.tile[1], self._margin):
+        for rows in split_cells(now.o.shape[2], self.tile[0], self._margin):
+            for columns in split_cells(now.o.shape[3], self.tile[1], self._margin):
                 self._tile((shown, aligned.h_prev), (rows, columns), after.h, found)
         torch.add(now.o, found.residual, out=after.b_prev)
         after.l_prev.copy_(now.l)
         after.seen.fill_(1)
         self._measure(found)
 
-    def _tile(self, whole: tuple[Tensor, Tensor], place: tuple[Span, Span], h: Tensor, found: Found) -> None:
+    def _tile(
+        self, whole: tuple[Tensor, Tensor], place: tuple[CellSpan, CellSpan], h: Tensor, found: Found
+    ) -> None:
         """``whole``: the frame beside its neighbours, and the aligned memory."""
         (top, bottom, row, rows), (left, right, column, columns) = place
         cut = (..., slice(top, bottom), slice(left, right))

@@ -18,15 +18,15 @@ def pack(layout: FrameLayout, grid: Grid, codes: FrameCodes, frame: Bytes) -> tu
     """The cells (``grid.cells_shape``) and luma as floats (``grid.luma_shape``) of the planes in
     ``frame``."""
     y, *uv = layout.views(frame)
-    luma = _extended(_light(y, codes.y_zero, codes.y_span), grid.luma_shape)
+    luma = _extend(_light(y, codes.y_zero, codes.y_span), grid.luma_shape)
     channels = np.zeros((grid.channels, grid.height, grid.width), np.float32)
-    channels[: grid.lumas] = _unshuffled(luma, 1 << grid.shift)
+    channels[: grid.lumas] = _unshuffle(luma, 1 << grid.shift)
     if grid.chroma and uv:
         side = 1 << (grid.shift - 1)
         shape = grid.height * side, grid.width * side
         for plane, place in zip(uv, _chroma_channels(grid), strict=True):
-            light = _extended(_light(plane, codes.uv_zero, codes.uv_span), shape)
-            channels[place] = np.float32(grid.gain) * _unshuffled(light, side)
+            light = _extend(_light(plane, codes.uv_zero, codes.uv_span), shape)
+            channels[place] = np.float32(grid.gain) * _unshuffle(light, side)
     with np.errstate(over="ignore"):
         return _as_cells(channels, grid), luma
 
@@ -38,11 +38,11 @@ def unpack(layout: FrameLayout, grid: Grid, scales: Scales, cells: Array, before
     originals = [None] * 3 if before is None else layout.views(before)
     channels = cells.transpose(2, 0, 1).astype(np.float32)
     y, *uv = layout.views(after)
-    changed = _shuffled(channels[: grid.lumas], 1 << grid.shift)
+    changed = _shuffle(channels[: grid.lumas], 1 << grid.shift)
     _add(changed, np.float32(scales.y), originals[0], layout, y)
     if grid.chroma:
         for index, plane in enumerate(uv):
-            residual = _shuffled(channels[_chroma_channels(grid)[index]], 1 << (grid.shift - 1))
+            residual = _shuffle(channels[_chroma_channels(grid)[index]], 1 << (grid.shift - 1))
             residual *= np.float32(1 / grid.gain)
             scale = np.float32((scales.u, scales.v)[index])
             _add(residual, scale, originals[index + 1], layout, plane)
@@ -70,18 +70,18 @@ def _light(plane: Plane, zero: float, span: float) -> Floats:
     return codes
 
 
-def _extended(plane: Floats, shape: tuple[int, int]) -> Floats:
+def _extend(plane: Floats, shape: tuple[int, int]) -> Floats:
     height, width = plane.shape
     return np.pad(plane, ((0, shape[0] - height), (0, shape[1] - width)), "edge")
 
 
-def _unshuffled(plane: Floats, side: int) -> Floats:
+def _unshuffle(plane: Floats, side: int) -> Floats:
     rows, columns = plane.shape[0] // side, plane.shape[1] // side
     blocks = plane.reshape(rows, side, columns, side).transpose(1, 3, 0, 2)
     return blocks.reshape(side * side, rows, columns)
 
 
-def _shuffled(channels: Floats, side: int) -> Floats:
+def _shuffle(channels: Floats, side: int) -> Floats:
     _, rows, columns = channels.shape
     blocks = channels.reshape(side, side, rows, columns).transpose(2, 0, 3, 1)
     return blocks.reshape(rows * side, columns * side)

@@ -25,7 +25,7 @@ TOLERANCES = {"f32": (1e-5, 1e-3), "f16": (2e-3, 5e-2)}
 search that decides otherwise for a rounding error moves a few pixels by more: hence no maximum."""
 
 
-class Check(NamedTuple):
+class SelfTest(NamedTuple):
     name: str
     passed: bool
     detail: str
@@ -33,22 +33,22 @@ class Check(NamedTuple):
 
 def self_test(
     device: Device, model: str = "j4r", *, frames: int = 100, fused: Fused = relu_after
-) -> Iterator[Check]:
-    """All checks, one after the other. ``device``: ``CupyDevice(index)``; ``fused``: of ``fused_or_not``, for
+) -> Iterator[SelfTest]:
+    """All checks, one after the other. ``device``: ``CupyDevice(index)``; ``fused``: of ``choose_fused``, for
     fp16.
 
     Raises:
         Vsj4rError: no such model, or no room on the device.
     """
-    yield pack_and_unpack(device)
+    yield check_packing(device)
     found = find_model(model)
-    yield graph_is_eager(device, found, fused)
+    yield check_graphs(device, found, fused)
     for precision in TOLERANCES:
         each = fused if precision == "f16" else relu_after
-        yield as_on_the_cpu(device, found, precision, frames=frames, fused=each)
+        yield check_against_cpu(device, found, precision, frames=frames, fused=each)
 
 
-def pack_and_unpack(device: Device) -> Check:
+def check_packing(device: Device) -> SelfTest:
     """Every kind of sample, layout and range against numpy, to the bit."""
     rng = np.random.default_rng(0)
     wrong, count = [], 0
@@ -73,10 +73,10 @@ def pack_and_unpack(device: Device) -> Check:
     detail = (
         f"{count} variants are numpy's to the bit" if not wrong else f"not to the bit: {'; '.join(wrong)}"
     )
-    return Check("pack and unpack", not wrong, detail)
+    return SelfTest("pack and unpack", not wrong, detail)
 
 
-def graph_is_eager(device: Device, model: Model, fused: Fused = relu_after) -> Check:
+def check_graphs(device: Device, model: Model, fused: Fused = relu_after) -> SelfTest:
     """Whether the step can be captured, and gives by graphs what it gives without, over some frames."""
     clip = moving_clip(6)
     graphs, eager = (
@@ -87,19 +87,19 @@ def graph_is_eager(device: Device, model: Model, fused: Fused = relu_after) -> C
     )
     state = graphs.new_state()
     if state.captured is None:
-        return Check("CUDA graphs", False, "the step runs eagerly: see the log")
+        return SelfTest("CUDA graphs", False, "the step runs eagerly: see the log")
     other = eager.new_state()
     worst = 0.0
     for t, o_t in enumerate(clip):
         ahead = clip[min(t + 1, len(clip) - 1)]
         a, b = (engine.step(o_t, ahead, s).residual.y for engine, s in ((graphs, state), (eager, other)))
         worst = max(worst, float(np.abs(a - b).max()))
-    return Check("CUDA graphs", worst == 0, f"even and odd step differ from eager by {worst:.2g} at most")
+    return SelfTest("CUDA graphs", worst == 0, f"even and odd step differ from eager by {worst:.2g} at most")
 
 
-def as_on_the_cpu(
+def check_against_cpu(
     device: Device, model: Model, precision: str, *, frames: int, fused: Fused = relu_after
-) -> Check:
+) -> SelfTest:
     """``frames`` recurrent frames against OpenVINO in float32."""
     clip = moving_clip(frames)
     cuda = CudaEngine(
@@ -112,10 +112,10 @@ def as_on_the_cpu(
             [np.abs(a - b) for a, b in zip(_lumas(cuda, clip), _lumas(cpu, clip), strict=True)]
         )
     except Vsj4rError as error:  # what is no number, or no room
-        return Check(name, False, str(error))
+        return SelfTest(name, False, str(error))
     mean, rare = float(differences.mean()), float(np.quantile(differences, 0.999))
     most_mean, most_rare = TOLERANCES[precision]
-    return Check(
+    return SelfTest(
         name,
         mean <= most_mean and rare <= most_rare,
         f"residual of luma against the CPU: mean difference {mean:.1e} (at most {most_mean:g}), 99.9 % "

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 _NAMES = {"win32": "j4r_native.dll", "darwin": "libj4r_native.dylib"}
-PATH = Path(__file__).with_name(_NAMES.get(sys.platform, "libj4r_native.so"))
+LIBRARY_PATH = Path(__file__).with_name(_NAMES.get(sys.platform, "libj4r_native.so"))
 
 _Opaque = POINTER(c_char)
 _PLANE = (c_int, c_void_p, c_ssize_t, c_int, c_int)
@@ -28,9 +28,9 @@ _SIGNATURES = {
 def library() -> ctypes.CDLL | None:
     """The library with the types of its functions; None where the package was installed without it, or, in
     a checkout, with one of an older source."""
-    if not PATH.is_file():
+    if not LIBRARY_PATH.is_file():
         return None
-    loaded = ctypes.CDLL(str(PATH))
+    loaded = ctypes.CDLL(str(LIBRARY_PATH))
     if not all(hasattr(loaded, name) for name in _SIGNATURES):
         return None
     for name, (result, arguments) in _SIGNATURES.items():

@@ -20,7 +20,7 @@ _PATH = re.compile(r"""(?<![\w.>~])(?:[A-Za-z]:[\\/]|\\\\|/)[^\s'",;:]*[\\/](?=[
 """The folders of an absolute path, up to its last name."""
 
 
-def as_json(findings: list[Finding]) -> str:
+def findings_as_json(findings: list[Finding]) -> str:
     """The findings as one JSON object: ``vsj4r`` (version), ``works``, ``findings``."""
     report = {
         "vsj4r": __version__,
@@ -35,7 +35,7 @@ def report_files(findings: list[Finding]) -> dict[str, str]:
     distributions = [each for each in metadata.distributions() if each.metadata["Name"]]
     packages = sorted({f"{each.metadata['Name']} {each.version}" for each in distributions}, key=str.lower)
     return {
-        "doctor.json": hide_paths(as_json(findings)) + "\n",
+        "doctor.json": hide_paths(findings_as_json(findings)) + "\n",
         "packages.txt": "\n".join(packages) + "\n",
     }
 

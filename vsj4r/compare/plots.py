@@ -29,7 +29,7 @@ class Graph:
     height: int = field(default=HEIGHT, init=False)
 
 
-def draw(title: str, lines: list[Line], *, unit: str = "", from_zero: bool = False) -> Graph:
+def draw_graph(title: str, lines: list[Line], *, unit: str = "", from_zero: bool = False) -> Graph:
     """All ``lines`` over the same frames, on one scale."""
     finite = [number for line in lines for number in line.numbers if math.isfinite(number)]
     finite += [0.0] if from_zero else []
@@ -62,7 +62,7 @@ def _y(number: float, low: float, high: float) -> float:
 def _path(numbers: list[float], low: float, high: float) -> str:
     """Moves over the gaps where a number is not finite."""
     parts, pen_down = [], False
-    for frame, number in _thinned(numbers):
+    for frame, number in _thin(numbers):
         if math.isfinite(number):
             point = f"{frame_x(frame, len(numbers))} {_y(number, low, high)}"
             parts.append(f"L{point}" if pen_down else f"M{point}h0")  # so that a point alone is seen
@@ -70,7 +70,7 @@ def _path(numbers: list[float], low: float, high: float) -> str:
     return "".join(parts)
 
 
-def _thinned(numbers: list[float]) -> list[tuple[int, float]]:
+def _thin(numbers: list[float]) -> list[tuple[int, float]]:
     if len(numbers) <= 2 * _POINTS:
         return list(enumerate(numbers))
     points = []

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.run.settings import RunSettings, check_preset
-from vsj4r.tables import Text, Whole, converted
+from vsj4r.tables import Text, Whole, convert_with
 
 CHUNK_FRAMES = 4 * SEGMENT_FRAMES
 """Chunks begin at anchors of the filter, where it costs nothing."""
@@ -32,14 +32,14 @@ class Settings(RunSettings):
             description=f"a multiple of {SEGMENT_FRAMES} frames",
         ),
     ] = CHUNK_FRAMES
-    image: Annotated[None, converted(_refuse_image)] = None
+    image: Annotated[None, convert_with(_refuse_image)] = None
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultsTable(Settings):
     """``[defaults]`` of a job file."""
 
-    preset: Annotated[str, converted(check_preset)] = ""
+    preset: Annotated[str, convert_with(check_preset)] = ""
     output: Annotated[Text, Field(min_length=1, description="a name, such as {stem}.mkv")] = ""
 
 

@@ -12,13 +12,13 @@ from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import AUTO, find_encoder
 from vsj4r.media.opening import open_input
-from vsj4r.media.pipes import STDOUT, is_pipe, is_y4m, own_stdout, spoken
-from vsj4r.media.sources import Source, frame_errors, undecodable
+from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
+from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.video import write_outputs
 from vsj4r.media.whole import check_output
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
-from vsj4r.run.preview import busiest_seconds, write_before_and_after
+from vsj4r.run.preview import find_busiest, write_before_and_after
 from vsj4r.run.settings import RunSettings
 from vsj4r.run.writing import Writing
 
@@ -59,7 +59,7 @@ class Started:
     fps: float
 
 
-class Listener(Protocol):
+class RunListener(Protocol):
     """Told how a run goes, in the thread that runs it."""
 
     def note(self, text: str) -> None: ...
@@ -87,7 +87,9 @@ def check_job(job: Job) -> None:
         )
     if is_y4m(job.output):
         if job.ffmpeg:
-            raise Vsj4rError(f"--ffmpeg has no use: y4m goes into {spoken(job.output)}, and no ffmpeg runs")
+            raise Vsj4rError(
+                f"--ffmpeg has no use: y4m goes into {display_path(job.output)}, and no ffmpeg runs"
+            )
     elif not job.to_folder and not job.is_picture:
         container_for(job.output)
     for argument in job.ffmpeg:
@@ -98,7 +100,7 @@ def check_job(job: Job) -> None:
             )
 
 
-def derain(job: Job, listener: Listener) -> float:
+def run_job(job: Job, listener: RunListener) -> float:
     """Run ``job``, which ``check_job`` has let pass; gives the seconds it took.
 
     On any exception nothing is left behind.
@@ -123,26 +125,26 @@ def derain(job: Job, listener: Listener) -> float:
         try:
             _derain_source(job, open_input(job.input, replace(settings.reading(), one_thread=True)), listener)
         except UnsteadyError as error:
-            raise undecodable(job.input, error) from error
+            raise decode_error(job.input, error) from error
     except BrokenPipeError:
         if not is_pipe(job.output):
             raise
-        listener.note(f"whoever reads {spoken(job.output)} wants no more frames: ended")
+        listener.note(f"whoever reads {display_path(job.output)} wants no more frames: ended")
     return time.monotonic() - began
 
 
 @frame_errors()
-def _derain_source(job: Job, source: Source, listener: Listener) -> None:
+def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
     for note in source.notes(into_images=job.to_folder):
         listener.note(note)
     settings = job.settings
     if job.preview:
-        settings = replace(settings, trim=busiest_seconds(source, settings.trim, one=job.is_picture))
+        settings = replace(settings, trim=find_busiest(source, settings.trim, one=job.is_picture))
     filtering = Filtering(source, settings, into_rgb=job.to_folder or job.is_picture)
     derained = filtering.after()
     writing = Writing(filtering, settings, job.ffmpeg)
     if job.is_picture:
-        listener.started(_started(filtering))
+        listener.started(_describe_start(filtering))
         write_before_and_after(filtering, derained[0], job.output)
         listener.frame_done(1)
         return
@@ -152,7 +154,7 @@ def _derain_source(job: Job, source: Source, listener: Listener) -> None:
     ]
     for note in dict.fromkeys(writing.notes):
         listener.note(note)
-    listener.started(_started(filtering))
+    listener.started(_describe_start(filtering))
     write_outputs(
         outputs,
         run_in=filtering.run_in,
@@ -161,6 +163,6 @@ def _derain_source(job: Job, source: Source, listener: Listener) -> None:
     )
 
 
-def _started(filtering: Filtering) -> Started:
+def _describe_start(filtering: Filtering) -> Started:
     clip = filtering.before
     return Started(filtering.frames, clip.width, clip.height, clip.format.name, float(clip.fps))

@@ -11,29 +11,31 @@ from vsj4r.engine.native.library import library
 _TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
 
-def takes(*planes: Plane) -> bool:
+def takes_planes(*planes: Plane) -> bool:
     """Whether the library is there, and takes ``planes``: of whole samples or float32, rows in one piece."""
     return library() is not None and all(
         plane.dtype in _TYPES and plane.strides[1] == plane.itemsize for plane in planes
     )
 
 
-def to_floats(plane: Plane, zero: float, span: float, target: Floats) -> None:
-    """``target = (plane - zero) / span``, of planes that it ``takes``, of one shape."""
+def plane_to_floats(plane: Plane, zero: float, span: float, target: Floats) -> None:
+    """``target = (plane - zero) / span``, of planes for which ``takes_planes`` holds, of one shape."""
     loaded = library()
     assert loaded is not None  # noqa: S101
-    loaded.j4r_planes_to_floats(*_described(plane), zero, span, target.ctypes.data, target.strides[0])
+    loaded.j4r_planes_to_floats(*_describe(plane), zero, span, target.ctypes.data, target.strides[0])
 
 
-def add(plane: Plane, change: Floats, scale: float, top: float, target: Plane) -> bool:
-    """``target = clip(round(plane + scale * change), 0, top)``, of planes that it ``takes``, of one shape.
-    False where a scaled change is not a finite number; ``target`` then holds nothing of use."""
+def add_to_plane(plane: Plane, change: Floats, scale: float, top: float, target: Plane) -> bool:
+    """``target = clip(round(plane + scale * change), 0, top)``, for what ``takes_planes``, of one shape.
+
+    False where a scaled change is not a finite number; ``target`` then holds nothing of use.
+    """
     loaded = library()
     assert loaded is not None  # noqa: S101
     changed = change.ctypes.data, change.strides[0]
     into = target.ctypes.data, target.strides[0]
-    return bool(loaded.j4r_planes_add(*_described(plane), *changed, scale, top, *into))
+    return bool(loaded.j4r_planes_add(*_describe(plane), *changed, scale, top, *into))
 
 
-def _described(plane: Plane) -> tuple[int, ...]:
+def _describe(plane: Plane) -> tuple[int, ...]:
     return plane.itemsize, plane.ctypes.data, plane.strides[0], *plane.shape

@@ -23,7 +23,7 @@ class Exported(NamedTuple):
     parameters: dict[str, int]
 
 
-def export(name: str, folder: Path, trained: Path | None, *, version: str) -> Exported:
+def export_run(name: str, folder: Path, trained: Path | None, *, version: str) -> Exported:
     """Write NAME.safetensors, .onnx and .json into ``folder``; what is there is replaced.
 
     ``trained``: best.pt or checkpoint.pt of a run; None takes the NAME.safetensors that is there.
@@ -54,7 +54,7 @@ def read_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
     Raises:
         Vsj4rError: no such file, no checkpoint, or of no known network.
     """
-    saved = checkpoint.load(trained)
+    saved = checkpoint.load_checkpoint(trained)
     if saved is None:
         raise Vsj4rError(f"{trained} does not exist")
     recipe = saved.get("recipe", saved)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 
 from vsj4r.engine.base import FrameLayout
-from vsj4r.engine.cuda.cupy_device import CupyDevice, fused_or_not
+from vsj4r.engine.cuda.cupy_device import CupyDevice, choose_fused
 from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options
-from vsj4r.engine.cuda.selftest import Check, self_test
+from vsj4r.engine.cuda.selftest import SelfTest, self_test
 from vsj4r.engine.weights import Model
 
 
@@ -28,7 +28,7 @@ def open_cuda(
     frames in flight; ``tile`` as in ``Options``."""
     device = CupyDevice(index)
     dtype = torch.float16 if precision == "f16" else torch.float32
-    options = Options(depth=num_streams, fused=fused_or_not(device, dtype), tile=tile)
+    options = Options(depth=num_streams, fused=choose_fused(device, dtype), tile=tile)
     if frames is None:
         return CudaEngine(
             model, height=height, width=width, device=device, precision=precision, options=options
@@ -38,7 +38,7 @@ def open_cuda(
     )
 
 
-def check_card(index: int) -> Iterator[Check]:
+def check_card(index: int) -> Iterator[SelfTest]:
     """The self-test on device ``index``, with what an engine there would use."""
     device = CupyDevice(index)
-    yield from self_test(device, fused=fused_or_not(device, torch.float16))
+    yield from self_test(device, fused=choose_fused(device, torch.float16))

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from vsj4r.engine.cuda.grid import Grid
 from vsj4r.model.config import J4RConfig
 
-SMALLEST = 64
+SMALLEST_TILE = 64
 """Cells: tiles are not made shorter than this, for their margins are not worth less."""
 
 
-class Span(NamedTuple):
+class CellSpan(NamedTuple):
     """Cells ``begin`` .. ``end`` are read, of which those from ``keep`` on, ``kept`` of them, are right."""
 
     begin: int
@@ -20,18 +20,18 @@ class Span(NamedTuple):
     kept: int
 
 
-def spans(length: int, tile: int, margin: int) -> list[Span]:
+def split_cells(length: int, tile: int, margin: int) -> list[CellSpan]:
     """``length`` cells in spans of ``tile`` cells, each read with ``margin`` more on either side."""
     return [
-        Span(max(0, at - margin), min(length, at + tile + margin), at, min(tile, length - at))
+        CellSpan(max(0, at - margin), min(length, at + tile + margin), at, min(tile, length - at))
         for at in range(0, length, tile)
     ]
 
 
-def smaller(tile: tuple[int, int]) -> tuple[int, int] | None:
+def halve_tile(tile: tuple[int, int]) -> tuple[int, int] | None:
     """The longer side halved; None: it is as short as it gets."""
     height, width = tile
-    if max(height, width) <= SMALLEST:
+    if max(height, width) <= SMALLEST_TILE:
         return None
     return (height, -(-width // 2)) if width >= height else (-(-height // 2), width)
 
