@@ -19,15 +19,16 @@ import numpy as np
 import typer
 
 from scripts.revision import commit
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Engine, Floats, Tensors
+from vsj4r.engine.base import Engine, Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.evaluation.measurement import load_tensors
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.psnr import psnr
 from vsj4r.rain import Preset, draw_style, render_rain
-from vsj4r.training.footage import Pixels, read_clip
+from vsj4r.training.footage import read_clip
 
 WARMUPS = (0, 1, 2, 4, 8, 16, 32)
 ANCHORS = (40, 56)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource
-from vsj4r.rain.synthesis import Pixels
+from vsj4r.arrays import Floats, Pixels
+from vsj4r.rain.streaks import StreakLayer, StreakSource
 
 LAYER = StreakLayer(length_px=30, width_px=1.6, angle_deg=20, density=0.001, brightness=0.5, spread_deg=0.5)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tests.showers import LAYER, off_direction_deg, rng, scene
+from vsj4r.arrays import Pixels
 from vsj4r.rain import RainStyle, StreakBank, draw_style, render_rain
 from vsj4r.rain.streaks import StreakSource
-from vsj4r.rain.synthesis import Pixels, Renderer
+from vsj4r.rain.synthesis import Renderer
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.cuda.cpu_kernels import CpuKernels
+from vsj4r.arrays import Floats
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Feed, Floats, FrameCodes, FrameLayout, Plane, Scales, Tensors
+from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Plane, Scales, Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
+from vsj4r.arrays import Floats
 from vsj4r.engine import EngineCache, cpu, open_engine
-from vsj4r.engine.base import Engine, Floats, Tensors
+from vsj4r.engine.base import Engine, Tensors
 from vsj4r.engine.cpu import Arrays, CpuEngine, CpuState
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import find_model, models

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tests.tiny_model import write_tiny_model
+from vsj4r.arrays import Floats
 from vsj4r.engine import compiled
-from vsj4r.engine.base import Floats, Tensors
+from vsj4r.engine.base import Tensors
 from vsj4r.engine.compiled import Compiled, Request
 from vsj4r.engine.cpu import CpuEngine
 from vsj4r.engine.runtime import ov

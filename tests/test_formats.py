@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from vsj4r.engine.base import Floats, Plane, StepSpec, Tensors
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Plane, StepSpec, Tensors
 from vsj4r.frames.chroma import double, from_half, shrink, to_half
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.matrix import to_rgb, to_yuv

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vsj4r.engine.base import Floats
+from vsj4r.arrays import Floats
 from vsj4r.engine.native import motion_search as native
 from vsj4r.engine.native.motion_search import MotionSearch
 from vsj4r.engine.runtime import ov

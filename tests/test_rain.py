@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from tests.showers import LAYER, direction_deg, off_direction_deg, rng, scene
+from vsj4r.arrays import Floats
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.reading import read_image
 from vsj4r.rain import RainStyle, draw_style, render_rain
 from vsj4r.rain.colour import Yuv, matlab_luma, rgb_to_yuv420, rgb_to_yuv444, yuv_to_rgb
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.presets import Preset
-from vsj4r.rain.streaks import Floats, StreakLayer, line_kernel, render_layer
+from vsj4r.rain.streaks import StreakLayer, line_kernel, render_layer
 from vsj4r.rain.synthesis import Renderer, compose, rain_on, streaks
 
 

@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from vsj4r.engine.base import Floats, StepSpec, Tensors
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import StepSpec, Tensors
 from vsj4r.engine.cpu import CpuEngine
 from vsj4r.engine.tiles import Span, Tiles, tiles_of_size, tiles_within
 from vsj4r.engine.weights import find_model

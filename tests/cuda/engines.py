@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tests.cuda.fake_device import FakeDevice
-from vsj4r.engine.base import Floats, Tensors
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Tensors
 from vsj4r.engine.cuda.engine import CudaEngine, Options
 from vsj4r.engine.cuda.selftest import moving_clip
 from vsj4r.engine.weights import Model

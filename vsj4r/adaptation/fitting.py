@@ -18,8 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsj4r.adaptation.stretches import SMALLEST_PX, Pixels, Stretches, read_stretches
+from vsj4r.adaptation.stretches import SMALLEST_PX, Stretches, read_stretches
 from vsj4r.adaptation.target import YuvClip, estimate_target
+from vsj4r.arrays import Pixels
 from vsj4r.evaluation.real_rain import RealScores, measure_real
 from vsj4r.model.j4rnet import J4RNet, Observation
 from vsj4r.model.loss import LossWeights

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsj4r.arrays import Pixels
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.probe import open_container, probe, video_at
 from vsj4r.training.footage import video_frames
 
-Pixels = NDArray[np.uint8]
 STRETCHES, FRAMES = 5, 24
 """At most so many stretches of so many frames: 750 MB of 1080p."""
 FEWEST_FRAMES, SMALLEST_PX = 24, 128

@@ -13,7 +13,7 @@ import typer
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
-    from vsj4r.rain.synthesis import Pixels
+    from vsj4r.arrays import Pixels
 
 PHOTOGRAPH = "motorcycle_left.png"  # Middlebury stereo 2014, shipped in scikit-image's wheel
 HEIGHT, WIDTH, FRAMES, FPS = 360, 640, 72, 24

@@ -19,8 +19,8 @@ from vsj4r.engine import PRECISIONS
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
-    from vsj4r.evaluation.block_motion import Floats
-    from vsj4r.evaluation.measurement import Measured, Method, Pixels, RealMeasured
+    from vsj4r.arrays import Floats, Pixels
+    from vsj4r.evaluation.measurement import Measured, Method, RealMeasured
     from vsj4r.evaluation.rain_crops import Crop
     from vsj4r.evaluation.real_rain import RealScores
 

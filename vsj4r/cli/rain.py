@@ -12,8 +12,8 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_folder, writing_to
 
 if TYPE_CHECKING:
+    from vsj4r.arrays import Pixels
     from vsj4r.media.image_head import Chunk
-    from vsj4r.rain.synthesis import Pixels
 
 LAYERS = ("rainy", "clean", "streaks", "mask")
 

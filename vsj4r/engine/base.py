@@ -15,8 +15,9 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats
+
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 Plane = NDArray[Any]
 """(H, W) uint8, uint16, float16 or float32 samples; rows may be strided, samples in a row are not."""
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.engine.base import Floats, State, Step, StepSpec, Tensors
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import State, Step, StepSpec, Tensors
 from vsj4r.engine.compiled import Request, compile_or_load, factor_of, tile_shapes
 from vsj4r.engine.graph import (
     NEXT_SUFFIX,

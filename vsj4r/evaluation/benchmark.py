@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Pixels
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import SMALLEST_PX
 from vsj4r.media.reading import is_image
@@ -20,7 +21,6 @@ from vsj4r.rain.synthesis import Renderer, rain_on, render_rain
 from vsj4r.training.footage import read_clip, read_still
 from vsj4r.training.motion import CameraPath, simulate_motion
 
-Pixels = NDArray[np.uint8]
 Benchmark = Literal["light", "complex"]
 FRAMES = 25
 STILLS = 8

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from vsj4r.arrays import Floats
+
 Integers = NDArray[np.int32]
 
 BLOCK = 4

@@ -7,16 +7,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vsj4r.arrays import Pixels
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import SMALLEST_PX
 from vsj4r.evaluation.real_rain import FEWEST_FRAMES, SMALLEST_REAL_PX
 from vsj4r.media.reading import images_in
 from vsj4r.training.footage import clip_frames, read_clip
-
-Pixels = NDArray[np.uint8]
 
 
 def pair_paths(gt: Path, rain: Path) -> list[tuple[Path, Path]]:

@@ -13,13 +13,12 @@ from itertools import repeat, tee
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.evaluation.block_motion import Floats
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score_clip
 from vsj4r.evaluation.real_rain import RainMeter, RealScores
 from vsj4r.frames import SEGMENT_FRAMES, WARMUP_FRAMES
@@ -27,7 +26,6 @@ from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter, TensorCache
 from vsj4r.frames.segments import Segments
 
-Pixels = NDArray[np.uint8]
 Method = Callable[[Iterable[Pixels]], Iterator[Pixels]]
 """A clip's frames, (H, W, 3) uint8 RGB, to the restored ones, read no further ahead than a few frames."""
 SHOWN_FRAME = 12

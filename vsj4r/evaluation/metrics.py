@@ -10,13 +10,11 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.psnr import MOST_DB, psnr
 from vsj4r.rain.colour import matlab_luma, rgb_to_yuv444
-from vsj4r.rain.streaks import Floats
 
-Pixels = NDArray[np.uint8]
 PEAK = 255.0
 SMALLEST_PX = 11  # the window of SSIM
 

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vsj4r.evaluation.block_motion import Floats
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.evaluation.real_rain import REACH
 
-Pixels = NDArray[np.uint8]
 CROPS = 3
 """Crops of a clip, each of another time."""
 APART_FRAMES = 5

@@ -19,12 +19,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.errors import Vsj4rError
-from vsj4r.evaluation.block_motion import BlockMotion, Floats, Pyramid, find_motion, matching_pyramid
+from vsj4r.evaluation.block_motion import BlockMotion, Pyramid, find_motion, matching_pyramid
 from vsj4r.frames.scenes import FoundCuts, thumbnail
 from vsj4r.rain.colour import Yuv, rgb_to_yuv444
 
-Pixels = NDArray[np.uint8]
 INPUT = "input"
 NOISE_CODES = 3.0
 """Differences up to this are noise: a pixel's to its neighbours, an output's to its input. Codes of 8 bit."""

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vsj4r.arrays import Pixels
 from vsj4r.evaluation.rain_crops import Crop
 from vsj4r.evaluation.real_rain import INPUT
 from vsj4r.media.whole import whole_file
 
-Pixels = NDArray[np.uint8]
 FRAME_PX = 240
 """Width of a frame on the sheet of whole frames."""
 TILE_PX = (320, 240)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsj4r.engine.base import Floats
+from vsj4r.arrays import Floats
 
 
 def to_half(plane: Floats, ssw: int, ssh: int) -> Floats:

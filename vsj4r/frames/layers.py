@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsj4r.engine.base import Floats, Plane, Step
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Plane, Step
 from vsj4r.frames.chroma import double
 from vsj4r.frames.formats import Format, Geometry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsj4r.engine.base import Floats
+from vsj4r.arrays import Floats
 
 BT709, UNSPECIFIED, SMPTE_170M = 1, 2, 6
 KR_KB = {

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from vsj4r.engine.base import Floats, Plane, StepSpec, Tensors
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Plane, StepSpec, Tensors
 from vsj4r.engine.native import conversion as native
 from vsj4r.frames.chroma import from_half, shrink, to_half
 from vsj4r.frames.formats import Codes, Geometry

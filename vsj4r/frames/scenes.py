@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.engine.base import Floats
+from vsj4r.arrays import Floats
 
 THUMB_SIDE = 12
 """Blocks along the shorter side of a thumbnail. Relative to the frame, as streaks are: at 1/8 of 1080 lines

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.rain.database import StreakDatabase, window
 from vsj4r.rain.presets import Preset, draw_style
-from vsj4r.rain.streaks import Floats, StreakLayer, render_layer
-from vsj4r.rain.synthesis import Pixels, RainClip, render_rain
+from vsj4r.rain.streaks import StreakLayer, render_layer
+from vsj4r.rain.synthesis import RainClip, render_rain
 
 ANGLES = 10  # between 0 and 45 degrees; mirroring and transposing give the rest
 VARIANTS = 3

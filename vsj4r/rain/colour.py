@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats
 from vsj4r.frames.matrix import BT709, SMPTE_170M
 from vsj4r.frames.matrix import KR_KB as KR_KB
-from vsj4r.rain.streaks import Floats
 
 Matrix = Literal["bt601", "bt709"]
 MATRICES: dict[Matrix, tuple[float, float]] = {  # Kr, Kb

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.reading import decode_image, is_image
-from vsj4r.rain.streaks import Floats
 
 
 class StreakDatabase:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource
+from vsj4r.arrays import Floats
+from vsj4r.rain.streaks import StreakLayer, StreakSource
 
 THRESHOLD = 0.5  # of a streak's brightness: the dimmer ones let the background through
 

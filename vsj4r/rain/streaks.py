@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from vsj4r.arrays import Floats
+
 DIMMEST = 0.3  # streaks of one layer differ in brightness: uniform from here to 1
 KERNELS_PER_LAYER = 3  # kernels in one layer of one frame: its streaks are alike, not equal
 

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats, Pixels
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.occlusions import occlude
-from vsj4r.rain.streaks import Floats, StreakLayer, StreakSource, add_sparkle, render_layer
+from vsj4r.rain.streaks import StreakLayer, StreakSource, add_sparkle, render_layer
 from vsj4r.rain.style import RainStyle
 
-Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 GAMMA = 2.2
 LINEAR = (255 * (np.arange(256) / 255) ** GAMMA).astype(np.float32)

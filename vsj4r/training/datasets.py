@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from vsj4r.arrays import Pixels
 from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Matrix, Yuv, rgb_to_yuv420
 from vsj4r.training.compression import compress, draw_compression
-from vsj4r.training.footage import Pixels
 from vsj4r.training.grain import draw_grain
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
+from vsj4r.arrays import Pixels
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
 from vsj4r.media.probe import READ_ERRORS, open_container, probe, read_error, video_at
 from vsj4r.media.reading import image_names, read_image, to_8_bit, turn_image
 
-Pixels = NDArray[np.uint8]
 LONGEST_FRAMES = 150
 CODED_SIDE = 360
 """Coded videos are shrunk until their shorter side is about this long, which takes most of their compression

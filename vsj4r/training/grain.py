@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsj4r.arrays import Floats
 from vsj4r.rain.colour import Yuv
-from vsj4r.rain.streaks import Floats
 
 NOISE_LEVELS = 0.5, 6.0  # rms in luma, 8-bit levels
 CHROMA = 0.4  # of luma's

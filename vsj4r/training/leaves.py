@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.rain.streaks import Floats
+from vsj4r.arrays import Floats, Pixels
 
-Pixels = NDArray[np.uint8]
 SMALLEST_PX, LARGEST_SHARE = 4.0, 0.4  # radii, the larger of the picture's shorter side
 POWER = 2.6  # radii r follow r ** -POWER: scenes look alike at any distance (3), and have fewer specks
 MOST_LEAVES = 6000

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.rain.streaks import Floats
+from vsj4r.arrays import Floats, Pixels
 
-Pixels = NDArray[np.uint8]
 FASTEST_PX = 30.0
 
 

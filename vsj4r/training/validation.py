@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vsj4r.arrays import Pixels
 from vsj4r.media.whole import whole_file
 from vsj4r.model.j4rnet import J4RNet
 from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training.datasets import to_tensors
-from vsj4r.training.footage import Pixels, load_videos
+from vsj4r.training.footage import load_videos
 
 FRAMES, SIZE, FIRST_SCORED = 9, 192, 2
 LEAST_SQUARE_ERROR = 1e-6  # 60 dB

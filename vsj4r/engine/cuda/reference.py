@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vsj4r.arrays import Floats
 from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Plane, Scales
 from vsj4r.engine.cuda.grid import Grid
 
 Array = NDArray[Any]
-Floats = NDArray[np.float32]
 
 
 def pack(layout: FrameLayout, grid: Grid, codes: FrameCodes, frame: Bytes) -> tuple[Array, Floats]:

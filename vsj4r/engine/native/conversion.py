@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsj4r.engine.base import Floats, Plane
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Plane
 from vsj4r.engine.native.library import library
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))

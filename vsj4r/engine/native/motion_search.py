@@ -10,7 +10,8 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from vsj4r.engine.base import Floats, MotionSpec
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import MotionSpec
 from vsj4r.engine.native.library import library
 
 METHOD = "blocks"
