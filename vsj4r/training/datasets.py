@@ -13,12 +13,14 @@ from torch.utils.data import Dataset, Sampler
 from vsj4r.arrays import Pixels
 from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Matrix, Yuv, rgb_to_yuv420
+from vsj4r.training.blades import add_blades
 from vsj4r.training.compression import compress, draw_compression
 from vsj4r.training.grain import draw_grain
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips
 
 OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
+BLADES_SHARE = 0.3  # of the clips from stills: thin bright things sway, which are no rain
 GRAINY_SHARE = (
     0.3  # the truth of a rainy clip has none of it, that of a dry one all: dry film keeps its grain
 )
@@ -87,6 +89,8 @@ class RainyClips(Dataset[TrainingClip]):
         clip = simulate_motion(image, draw_path(rng, frames), (size, size), frames)
         if rng.random() < OBJECT_SHARE:
             add_object(clip, self.stills[int(rng.integers(len(self.stills)))], rng)
+        if rng.random() < BLADES_SHARE:
+            add_blades(clip, rng)
         return clip, min(image.shape[:2])
 
     def _from_video(self, rng: np.random.Generator) -> tuple[Pixels, int]:
