@@ -22,6 +22,7 @@ from vsj4r.doctor.bug_report import hide_paths
 from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, run_check
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
+from vsj4r.engine.native import library as native
 from vsj4r.engine.weights import Model
 from vsj4r.media.encoders import ENCODERS
 
@@ -275,6 +276,22 @@ class Wrong:
     def step(self, *arguments: Any) -> Any:
         step = self._engine.step(*arguments)
         return step._replace(residual=step.residual._replace(y=step.residual.y + np.float32(self._fault)))
+
+
+@pytest.mark.parametrize("content", [None, b"no library"])
+def test_a_compiled_library_that_is_not_there(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert next(engines.check_native()).status == "good"
+    path = tmp_path / "libj4r_native.so"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(native, "LIBRARY_PATH", path)
+    monkeypatch.setattr(engines, "library", native.library.__wrapped__)
+    found = next(engines.check_native())
+    assert found.status == "absent"
+    assert not found.needed
+    assert found.remedy == reinstall()
 
 
 @pytest.mark.parametrize("fault", [0.02, float("nan")])

@@ -18,6 +18,7 @@ from vsj4r.engine.compiled import Compiled, Request
 from vsj4r.engine.cpu import CpuEngine
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import Model, find_model
+from vsj4r.errors import Vsj4rError
 
 HEIGHT, WIDTH = 32, 48
 
@@ -34,9 +35,9 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     made: list[Request] = []
     compile_now = compiled._compile_timed
 
-    def counted(core: ov.Core, model: Model, request: Request) -> tuple[Compiled, int]:
+    def counted(core: ov.Core, model: Model, onnx: bytes, request: Request) -> tuple[Compiled, int]:
         made.append(request)
-        return compile_now(core, model, request)
+        return compile_now(core, model, onnx, request)
 
     monkeypatch.setattr(compiled, "_compile_timed", counted)
     return made
@@ -126,7 +127,9 @@ def test_each_thing_that_it_follows_from_makes_another(
 def test_a_model_that_is_written_anew_is_compiled_anew(tiny: Model) -> None:
     before = outputs(tiny)
     write_tiny_model(tiny.onnx.parent, gain=0.25)
-    assert not are_same(before, outputs(tiny)), "the JSON that was read says nothing of it"
+    with pytest.raises(Vsj4rError, match="is damaged: its sha256"):
+        outputs(tiny)  # the JSON that was read says nothing of it
+    assert not are_same(before, outputs(find_model(str(tiny.onnx))))
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "changed"])

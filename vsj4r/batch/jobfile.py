@@ -182,7 +182,7 @@ class _Jobs:
         if name not in self._models:
             try:
                 model = find_model(name)
-                model.check_onnx()
+                model.read_onnx()
                 self._models[name] = model
             except Vsj4rError as error:
                 self._models[name] = error

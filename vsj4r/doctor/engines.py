@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.doctor.findings import Finding, pip_install
+from vsj4r.doctor.findings import Finding, pip_install, reinstall
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import StepSpec, Tensors
+from vsj4r.engine.native.library import LIBRARY_PATH, library
 from vsj4r.engine.weights import Model, find_model, models
 from vsj4r.errors import Vsj4rError
 from vsj4r.psnr import psnr
@@ -34,12 +35,22 @@ def check_openvino() -> Iterator[Finding]:
     yield Finding("OpenVINO", "good", what, figures={"devices": core.available_devices})
 
 
+def check_native() -> Iterator[Finding]:
+    """The compiled library, without which everything is the same, and slower."""
+    name = "compiled library"
+    if library() is None:
+        what = f"{LIBRARY_PATH} is missing, or of another version: the CPU engine works, and is slower"
+        yield Finding(name, "absent", what, reinstall(), needed=False)
+    else:
+        yield Finding(name, "good", str(LIBRARY_PATH), needed=False)
+
+
 def examine_device(device: str, frames: int = _CPU_FRAMES) -> Iterator[Finding]:
     """What ``device`` makes of ``frames`` frames in a row: every model whose weights are whole."""
     for name in models():
         try:
             model = find_model(name)
-            model.check_onnx()
+            model.read_onnx()
         except Vsj4rError:
             continue  # the weights' own check has told
         yield _check_engine(model, device, frames)

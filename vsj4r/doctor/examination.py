@@ -27,6 +27,7 @@ def examine() -> Iterator[Finding]:
     yield from weights
     openvino = list(run_check("OpenVINO", _openvino, pip_install("openvino")))
     yield from openvino
+    yield from run_check("compiled library", _native, again, needed=False)
     if works(openvino):
         engines = list(run_check("the CPU engine", _cpu, pip_install("openvino")))
         yield from engines
@@ -45,6 +46,12 @@ def _openvino() -> Iterator[Finding]:
     from vsj4r.doctor.engines import check_openvino
 
     yield from check_openvino()
+
+
+def _native() -> Iterator[Finding]:
+    from vsj4r.doctor.engines import check_native
+
+    yield from check_native()
 
 
 def _cpu() -> Iterator[Finding]:

@@ -80,7 +80,6 @@ def open_engine(
         def compiled() -> Engine:
             from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
 
-            model.check_onnx()
             return CpuEngine(model, height=height, width=width, precision=precision, threads=used, tile=tile)
 
         lender = EngineCache.lender()

@@ -68,8 +68,9 @@ def compile_or_load(core: ov.Core, model: Model, request: Request) -> Compiled:
 
     Raises:
         RuntimeError: OpenVINO cannot compile it.
-        Vsj4rError: the graph breaks the contract, or is none.
+        Vsj4rError: the file is damaged; the graph breaks the contract, or is none.
     """
+    onnx = model.read_onnx()
     folder = cached.writable_folder(cached.cache_folder() / "engines")
     kept = None if folder is None else folder / _key(core, model, request)
     if kept is not None:
@@ -77,7 +78,7 @@ def compile_or_load(core: ov.Core, model: Model, request: Request) -> Compiled:
         if found is not None:
             cached.mark_used(kept)
             return found
-    made, px_bytes = _compile_timed(core, model, request)
+    made, px_bytes = _compile_timed(core, model, onnx, request)
     if kept is not None:
         cached.keep(kept, _pack(made, px_bytes))
         cached.remove_old(kept.parent, most_bytes=_LARGEST_BYTES)
@@ -103,9 +104,9 @@ def tile_shapes(shapes: Shapes, tile_height: int, tile_width: int, multiple: int
     return resized
 
 
-def _compile_timed(core: ov.Core, model: Model, request: Request) -> tuple[Compiled, int]:
+def _compile_timed(core: ov.Core, model: Model, onnx: bytes, request: Request) -> tuple[Compiled, int]:
     """Also what evaluating a tile takes, in bytes for each luma pixel."""
-    graph = graphs.read_graph(model)
+    graph = graphs.read_graph(model, onnx)
     shapes = graphs.frame_shapes(model, graph.clone(), request.height, request.width)
     head, tail = graphs.stages(model, graph)
     multiple = model.spec.multiple
@@ -164,8 +165,7 @@ def _key(core: ov.Core, model: Model, request: Request) -> str:
     about_cpu = [core.get_property("CPU", of) for of in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     limits = [os.environ.get(name) for name in _ISA_LIMITS]
     all_of_it = (ov.__version__, about_cpu, limits, _instructions(), _code(), model.spec, request)
-    digest = hashlib.sha256(repr((*all_of_it, TILE_BYTES, LIVE_TENSORS)).encode())
-    digest.update(model.onnx.read_bytes())
+    digest = hashlib.sha256(repr((*all_of_it, model.sha256, TILE_BYTES, LIVE_TENSORS)).encode())
     return digest.hexdigest()[:32]
 
 

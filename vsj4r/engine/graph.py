@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 from vsj4r.engine.base import StepSpec
@@ -75,16 +76,16 @@ def last_line(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def read_graph(model: Model) -> ov.Model:
-    """The graph of ``model``, read as ONNX: ``Core.read_model`` tries other formats too, and those print on
-    stderr what they think of a damaged file.
+def read_graph(model: Model, onnx: bytes) -> ov.Model:
+    """The graph in ``onnx``, the file of ``model``, read as ONNX: ``Core.read_model`` tries other formats,
+    and those print on stderr what they think of a damaged file.
 
     Raises:
         Vsj4rError: it is no ONNX.
     """
     try:
         frontend = ov.frontend.FrontEndManager().load_by_framework("onnx")
-        return frontend.convert(frontend.load(str(model.onnx)))
+        return frontend.convert(frontend.load(io.BytesIO(onnx)))
     except Exception as error:  # of one class for each way to fail
         raise model_error(model, error) from error
 

@@ -39,17 +39,19 @@ class Model:
     def safetensors(self) -> Path:
         return self.onnx.with_suffix(".safetensors")
 
-    def check_onnx(self) -> None:
-        """Raises:
-        Vsj4rError: the ONNX cannot be read, or has another sha256.
+    def read_onnx(self) -> bytes:
+        """The whole file, which is the one that the JSON states.
+
+        Raises:
+            Vsj4rError: it cannot be read, or has another sha256.
         """
-        _check_sha256(self.onnx, self.sha256)
+        return _read_checked(self.onnx, self.sha256)
 
     def check_safetensors(self) -> None:
         """Raises:
         Vsj4rError: the weights are missing, cannot be read, or have another sha256.
         """
-        _check_sha256(self.safetensors, self.weights_sha256)
+        _read_checked(self.safetensors, self.weights_sha256)
 
 
 def models() -> list[str]:
@@ -135,16 +137,18 @@ class _Sidecar:
     config: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
 
 
-def _check_sha256(file: Path, stated: str) -> None:
+def _read_checked(file: Path, stated: str) -> bytes:
     sidecar = file.with_suffix(".json").name
     if not file.is_file() or not stated:
         raise Vsj4rError(f"{file} is missing" if stated else f"{sidecar} states no sha256 of {file.name}")
     try:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        content = file.read_bytes()
     except OSError as error:
         raise Vsj4rError(f"{file} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
     if found != stated:
         raise Vsj4rError(f"{file} is damaged: its sha256 is {found}, {sidecar} says {stated}")
+    return content
 
 
 def _folder() -> Path:

@@ -26,11 +26,12 @@ _SIGNATURES = {
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The library with the types of its functions; None where the package was installed without it, or, in
-    a checkout, with one of an older source."""
-    if not LIBRARY_PATH.is_file():
+    """The library with the types of its functions; None where the package was installed without it, with one
+    that does not load here, or, in a checkout, with one of an older source."""
+    try:
+        loaded = ctypes.CDLL(str(LIBRARY_PATH))
+    except OSError:
         return None
-    loaded = ctypes.CDLL(str(LIBRARY_PATH))
     if not all(hasattr(loaded, name) for name in _SIGNATURES):
         return None
     for name, (result, arguments) in _SIGNATURES.items():
