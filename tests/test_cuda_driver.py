@@ -19,6 +19,7 @@ from vsj4r.engine.cuda.driver import Driver, Trouble, find_trouble
 from vsj4r.engine.devices import device_index
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.pip_commands import install_extra
 
 WORKS = Driver((13, 0), 2)
 
@@ -40,16 +41,16 @@ def missing(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     [
         (
             None, (), 0,
-            "no NVIDIA driver was found: install driver 580 or later, then pip install 'vsj4r[cuda]'",
+            f"no NVIDIA driver was found: install driver 580 or later, then {install_extra('cuda')}",
         ),
         (
             Driver((12, 4), 1), (), 0,
             "the NVIDIA driver serves CUDA 12.4, 13 is needed: install driver 580 or later, "
-            "then pip install 'vsj4r[cuda]'",
+            f"then {install_extra('cuda')}",
         ),
         (Driver((13, 0), 0), (), 0, "the NVIDIA driver shows no device, CUDA_VISIBLE_DEVICES being ''"),
         (WORKS, (), 2, "the NVIDIA driver shows 2 device(s), 0 to 1"),
-        (WORKS, ("torch",), 0, "PyTorch is not installed: pip install 'vsj4r[cuda]'"),
+        (WORKS, ("torch",), 0, f"PyTorch is not installed: {install_extra('cuda')}"),
         (WORKS, ("cupy",), 0, "CuPy is not installed: pip install 'cupy-cuda13x[ctk]'"),
         (WORKS, ("safetensors",), 0, "safetensors is not installed: pip install safetensors"),
     ],
@@ -89,7 +90,7 @@ def test_a_torch_without_cuda_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert trouble is not None
     assert trouble.text == (
         "the installed PyTorch 2.14.1+cpu is built without CUDA: pip uninstall torch, "
-        "then pip install 'vsj4r[cuda]'"
+        f"then {install_extra('cuda')}"
     )
     version.write_text("cuda = '13.0'\n")
     assert driver._torch_cuda() == "13.0"

@@ -30,6 +30,6 @@ def test_demo_without_scikit_image_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(Vsj4rError, match=r"-m pip install scikit-image$"):
+    with pytest.raises(Vsj4rError, match=r"-m pip install --upgrade scikit-image$"):
         demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()

@@ -19,12 +19,13 @@ from tests.cli import Done
 from tests.tiny_model import write_tiny_model
 from vsj4r.doctor import cuda, engines, installed
 from vsj4r.doctor.bug_report import hide_paths
-from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, run_check
+from vsj4r.doctor.findings import Finding, run_check
 from vsj4r.engine import open_engine, weights
 from vsj4r.engine.cuda.driver import Driver, find_driver
 from vsj4r.engine.native import library as native
 from vsj4r.engine.weights import Model
 from vsj4r.media.encoders import ENCODERS
+from vsj4r.pip_commands import install_extra, pip_install, reinstall
 
 BEFORE_MAIN = """
 import sys
@@ -316,7 +317,7 @@ def test_no_cuda_is_no_fault_and_has_a_remedy() -> None:
     finding = only(list(cuda.check_cuda()))
     assert (finding.status, finding.needed) == ("absent", False)
     assert finding.what == "no CUDA device: no NVIDIA driver was found"
-    assert finding.remedy.endswith("pip install 'vsj4r[cuda]'")
+    assert finding.remedy.endswith(install_extra("cuda"))
 
 
 def test_every_card_takes_the_self_test(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.pip_commands import install_extra  # noqa: E402
 from vsj4r.publishing.publish import publish  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
 from vsj4r.training.ranks import Ranks  # noqa: E402
@@ -366,4 +367,4 @@ def test_missing_torch_is_one_line(tmp_path: Path) -> None:
     code = f"{hidden}\nfrom vsj4r.cli.app import main\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 1
-    assert done.stderr == "vsj4r: training needs torch: pip install 'vsj4r[train]'\n"
+    assert done.stderr == f"vsj4r: training needs torch: {install_extra('train')}\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.pip_commands import pip_install
 
 if TYPE_CHECKING:
     from vsj4r.arrays import Pixels
@@ -52,8 +52,7 @@ def demo(
 def _photograph() -> Pixels:
     """(H, W, 3) uint8 RGB."""
     if find_spec("skimage") is None:
-        install = f"{sys.executable} -m pip install scikit-image"
-        raise Vsj4rError(f"the demo's photograph comes with scikit-image: {install}")
+        raise Vsj4rError(f"the demo's photograph comes with scikit-image: {pip_install('scikit-image')}")
     from vsj4r.media.reading import read_image
 
     with as_file(files("skimage.data") / PHOTOGRAPH) as path:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from vsj4r.engine import PRECISIONS
 from vsj4r.errors import Vsj4rError
+from vsj4r.pip_commands import install_extra
 
 if TYPE_CHECKING:
     from vsj4r.arrays import Floats, Pixels
@@ -160,9 +161,9 @@ def _check(
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             raise Vsj4rError(f"{file} can't be written: it must be a file in a folder that exists")
     if (folder is not None or gt is not None) and find_spec("skimage") is None:
-        raise Vsj4rError("eval needs scikit-image: pip install 'vsj4r[train]'")
+        raise Vsj4rError(f"eval needs scikit-image: {install_extra('train')}")
     if sheet is not None and find_spec("PIL") is None:
-        raise Vsj4rError("--sheet needs Pillow: pip install 'vsj4r[train]'")
+        raise Vsj4rError(f"--sheet needs Pillow: {install_extra('train')}")
 
 
 def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.pip_commands import install_extra
 
 _PACKAGES = ("torch", "safetensors", "matplotlib", "skimage", "PIL", "onnx")
 
@@ -22,4 +23,4 @@ def train_extra(what: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in _PACKAGES:
             raise
-        raise Vsj4rError(f"{what} needs {error.name}: pip install 'vsj4r[train]'") from error
+        raise Vsj4rError(f"{what} needs {error.name}: {install_extra('train')}") from error

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.doctor.findings import Finding, pip_install, reinstall
+from vsj4r.doctor.findings import Finding
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import StepSpec, Tensors
 from vsj4r.engine.native.library import LIBRARY_PATH, library
 from vsj4r.engine.weights import Model, find_model, models
 from vsj4r.errors import Vsj4rError
+from vsj4r.pip_commands import pip_install, reinstall
 from vsj4r.psnr import psnr
 
 HEIGHT, WIDTH = 360, 640

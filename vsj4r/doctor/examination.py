@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vsj4r.doctor import installed
-from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall, run_check
+from vsj4r.doctor.findings import Finding, run_check
+from vsj4r.pip_commands import install_extra, pip_install, reinstall
 
 
 def examine() -> Iterator[Finding]:

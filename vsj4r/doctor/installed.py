@@ -16,9 +16,10 @@ from pathlib import Path
 
 import vsj4r
 from vsj4r import __version__
-from vsj4r.doctor.findings import Finding, install_extra, pip_install, reinstall
+from vsj4r.doctor.findings import Finding
 from vsj4r.engine.devices import usable_cores
 from vsj4r.errors import Vsj4rError
+from vsj4r.pip_commands import install_extra, pip_install, reinstall
 
 BESTSOURCE_NEEDED = 22
 """Gives the timestamps, and leaves rotated footage as it is stored."""

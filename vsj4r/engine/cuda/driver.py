@@ -10,11 +10,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsj4r.pip_commands import install_extra
+
 CUDA_NEEDED = 13
 """Major version of CUDA that the packages of the extra ``cuda`` are built for."""
 DRIVER_NEEDED = "580"
 """The first NVIDIA driver for it."""
-INSTALL = "pip install 'vsj4r[cuda]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,22 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why there is no CUDA, and what mends it ("" where nothing that can be installed does). ``expected``:
-    there is an NVIDIA driver, so whoever asks for "auto" would wonder."""
+    """Why there is no CUDA, and what mends it: ``first`` this ("" for nothing), and, where
+    ``lacks_packages``, the extra "cuda". ``expected``: there is an NVIDIA driver, so whoever asks for "auto"
+    would wonder."""
 
     what: str
-    remedy: str
+    first: str
     expected: bool
+    lacks_packages: bool = False
+
+    @property
+    def remedy(self) -> str:
+        """What mends it, in one line; "" where nothing that can be installed does."""
+        steps = [self.first] if self.first else []
+        if self.lacks_packages:
+            steps.append(install_extra("cuda"))
+        return ", then ".join(steps)
 
     @property
     def text(self) -> str:
@@ -56,13 +67,13 @@ def find_driver() -> Driver | None:
 def find_trouble(index: int = 0) -> Trouble | None:
     """What stands against the CUDA engine on device ``index``, the first thing first; None: nothing."""
     driver = find_driver()
-    newer = f"install driver {DRIVER_NEEDED} or later, then {INSTALL}"
+    newer = f"install driver {DRIVER_NEEDED} or later"
     if driver is None:
-        return Trouble("no NVIDIA driver was found", newer, expected=False)
+        return Trouble("no NVIDIA driver was found", newer, expected=False, lacks_packages=True)
     if driver.cuda[0] < CUDA_NEEDED:
         major, minor = driver.cuda
         what = f"the NVIDIA driver serves CUDA {major}.{minor}, {CUDA_NEEDED} is needed"
-        return Trouble(what, newer, expected=True)
+        return Trouble(what, newer, expected=True, lacks_packages=True)
     if driver.devices == 0:
         hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
         why = "" if hidden is None else f", CUDA_VISIBLE_DEVICES being {hidden!r}"
@@ -75,12 +86,12 @@ def find_trouble(index: int = 0) -> Trouble | None:
 
 def _missing_package() -> Trouble | None:
     if importlib.util.find_spec("torch") is None:
-        return Trouble("PyTorch is not installed", INSTALL, expected=True)
+        return Trouble("PyTorch is not installed", "", expected=True, lacks_packages=True)
     if _torch_cuda() == "":
         from importlib import metadata  # it imports the parser of e-mails
 
         what = f"the installed PyTorch {metadata.version('torch')} is built without CUDA"
-        return Trouble(what, f"pip uninstall torch, then {INSTALL}", expected=True)
+        return Trouble(what, "pip uninstall torch", expected=True, lacks_packages=True)
     if importlib.util.find_spec("cupy") is None:
         cupy = f"pip install 'cupy-cuda{CUDA_NEEDED}x[ctk]'"
         return Trouble("CuPy is not installed", cupy, expected=True)
