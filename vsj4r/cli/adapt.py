@@ -24,7 +24,9 @@ def adapt(
         Path, typer.Option(help="the model to write, NAME.onnx; .json and .safetensors beside it")
     ],
     model: Annotated[str, typer.Option(help="what to begin from: a shipped model or an .onnx file")] = "j4r",
-    minutes: Annotated[float, typer.Option(help="the longest that it may learn; judging the clip comes on top", min=0.01)] = 8.0,
+    minutes: Annotated[
+        float, typer.Option(help="the longest that it may learn; judging the clip comes on top", min=0.01)
+    ] = 8.0,
     threads: Annotated[int, typer.Option(help="CPU threads [0: all cores]", min=0)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
