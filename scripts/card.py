@@ -1,4 +1,4 @@
-"""Train on a card that is there for minutes: pack here, train there, take the checkpoints back.
+"""Train on a GPU that can be had for minutes: pack here, train there, take the checkpoints back.
 
 python -m scripts.card pack KIT --data DATA --runs RUNS RECIPE...   one folder of at most 60 MiB
 python -m scripts.card train KIT OUT --minutes 9 [--finish]         on the machine with the card

@@ -1,8 +1,8 @@
 """The figures on paper of docs/cuda-proofs.md: python scripts/roofline.py
 
-What a frame costs at least, were a card to do nothing but its peak: multiplications of the convolutions at
+The least that a frame costs, if a card always worked at its peak: multiplications of the convolutions at
 the rate of its tensor cores in fp16 (dense), or its memory moving what each of them reads and writes once,
-whichever takes longer; then copies over PCIe. No card does its peak: measure.
+whichever takes longer; then copies over PCIe. No card reaches its peak: measure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much memory run in before an anchor is enough: the error against a memory that began with the clip.
+"""How long a run-in before an anchor is enough: the error against a memory that began with the clip.
 
     python -m scripts.warmup CLIPS --model j4r      # CLIPS: a folder of videos or of folders of frames
 

@@ -2,8 +2,8 @@
 
 Steps take turns: the clip's own rain, with ``target.estimate_target`` for its truth, and rendered rain on
 what that target shows. Every ``JUDGE_EVERY_STEPS`` the averaged weights derain the judged stretch, and
-``measure_real`` gives them a score; the best are kept. When ``PATIENCE`` scores in a row bring nothing, or
-the time is over, it ends. Weights that do not beat those that they began from are never written.
+``measure_real`` gives them a score; the best are kept. It ends when ``PATIENCE`` scores in a row are no
+better, or the time is over. Weights that are no better than those begun from are never written.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LOSS = LossWeights("charbonnier", lambda_d=0.0, lambda_c=0.0, lambda_r=0.0, chro
 
 class Adapted(NamedTuple):
     """``before`` and ``after``: the judged stretch with the weights begun from and with the best found;
-    ``better``: whether the latter are worth having, else ``net`` is what was begun from."""
+    ``better``: whether the latter score higher, else ``net`` has the weights begun from."""
 
     net: J4RNet
     before: RealScores
@@ -72,7 +72,7 @@ def fit_to_clip(
     on_step: Callable[[Standing], None] = lambda _: None,
 ) -> Adapted:
     """Fit ``net`` to the video ``source``. ``state`` is a checkpoint, written as it goes and when it is
-    interrupted; one that is there already is gone on from.
+    interrupted; a run continues from one that is there.
 
     Raises:
         Vsj4rError: the source cannot be read or is too short, or ``state`` is no checkpoint.
@@ -160,7 +160,7 @@ class _Fitting:
         checkpoint.save_checkpoint(state, content)
 
     def resume(self, state: Path) -> None:
-        """Go on from ``state``, where it is there and began from the same weights."""
+        """Continue from ``state``, if it is there and began from the same weights."""
         saved: dict[str, Any] | None = checkpoint.load_checkpoint(state)
         if saved is None or "start_net" not in saved:
             return

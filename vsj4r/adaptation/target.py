@@ -1,4 +1,4 @@
-"""What a rainy clip says of itself without its rain.
+"""An estimate of a rainy clip without its rain, from the clip alone.
 
 Rain is in one frame and not in the next, and it only adds light. So the median of a pixel over five frames,
 each moved to where the scene is in the middle one, is nearly dry; where a frame is brighter than that by more
@@ -33,7 +33,7 @@ class YuvClip(NamedTuple):
 
 @torch.no_grad()
 def estimate_target(clip: YuvClip) -> YuvClip:
-    """The clip without what is rain by its own account; sides are multiples of 16."""
+    """The clip without what is rain by this estimate; sides are multiples of 16."""
     medians = [_median(clip, t) for t in range(len(clip.y))]
     median = YuvClip(torch.cat([m.y for m in medians]), torch.cat([m.uv for m in medians]))
     rain = rain_mask(clip.y, median.y)

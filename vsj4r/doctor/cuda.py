@@ -13,7 +13,7 @@ _FRAMES = 30
 
 
 def check_cuda() -> Iterator[Finding]:
-    """The first thing that stands against CUDA, or what each model and the self-test give on every card."""
+    """The first obstacle to CUDA, or what each model and the self-test give on every card."""
     driver, trouble = find_driver(), find_trouble()
     if driver is None or trouble is not None:
         what, remedy = (trouble.what, trouble.remedy) if trouble else ("no NVIDIA driver was found", "")

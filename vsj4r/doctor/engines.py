@@ -53,7 +53,7 @@ def examine_device(device: str, frames: int = _CPU_FRAMES) -> Iterator[Finding]:
             model = find_model(name)
             model.read_onnx()
         except Vsj4rError:
-            continue  # the weights' own check has told
+            continue  # the check of the weights has reported it
         yield _check_engine(model, device, frames)
 
 

@@ -39,7 +39,7 @@ def examine() -> Iterator[Finding]:
 
 
 def works(findings: list[Finding]) -> bool:
-    """Whether nothing is wrong of what a plain ``vsj4r run`` on the CPU needs."""
+    """Whether all that a plain ``vsj4r run`` on the CPU needs works."""
     return all(finding.status == "good" for finding in findings if finding.needed)
 
 

@@ -29,14 +29,14 @@ Check = Callable[[], Iterator[Finding]]
 
 
 def run_check(name: str, check: Check, remedy: str, *, needed: bool = True) -> Iterator[Finding]:
-    """The findings of ``check``, and one more for whatever it stumbles over."""
+    """The findings of ``check``, and one more if it raises."""
     try:
         yield from check()
     except Vsj4rError as error:
         yield Finding(name, "bad", str(error), remedy, needed)
     except ImportError as error:
         yield Finding(name, "bad", f"cannot be imported: {_one_line(error)}", remedy, needed)
-    except Exception as error:  # whatever is broken here is what is to be told
+    except Exception as error:  # whatever breaks here is the finding
         yield Finding(name, "bad", f"{type(error).__name__}: {_one_line(error)}", reinstall(), needed)
 
 

@@ -12,7 +12,7 @@ from vsj4r.engine.base import Engine, State, Step, Tensors
 
 
 class _Lease:
-    """The kept engine in the hands of one clip, which is done with it once this is collected."""
+    """The kept engine while one clip uses it; the clip is done with it once this is collected."""
 
     def __init__(self, engine: Engine) -> None:
         self.spec, self.precision, self._engine = engine.spec, engine.precision, engine
@@ -25,8 +25,8 @@ class _Lease:
 
 
 class EngineCache:
-    """Of who derains one clip after the other: a clip of the same model, size and options takes the engine of
-    the clip before it, if that clip is gone. Its owner closes it."""
+    """For a caller that derains one clip after the other: a clip of the same model, size and options takes
+    the engine of the clip before it, if that clip is gone. Its owner closes it."""
 
     _lender: ContextVar[EngineCache | None] = ContextVar("lender", default=None)
 

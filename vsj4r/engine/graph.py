@@ -78,7 +78,7 @@ def last_line(error: Exception) -> str:
 
 def read_graph(model: Model, onnx: bytes) -> ov.Model:
     """The graph in ``onnx``, the file of ``model``, read as ONNX: ``Core.read_model`` tries other formats,
-    and those print on stderr what they think of a damaged file.
+    and those print on stderr about a damaged file.
 
     Raises:
         Vsj4rError: it is no ONNX.

@@ -1,9 +1,9 @@
 """Where each block of a frame lies in another: whole-pixel motion of rainy footage, in numpy.
 
-The method is that of ``model.alignment`` (hierarchical block matching of luma worn of streaks, by truncated
-absolute difference, with the camera's displacement as a second hypothesis), at full resolution and with a
-coarsest level that suits the size of the frame. On clean footage seen through rain it leaves a smaller
-difference between neighbours than the network's own alignment does (docs/real-rain.md).
+The method is that of ``model.alignment`` (hierarchical block matching of luma without its thin streaks, by
+truncated absolute difference, with the camera's displacement as a second hypothesis), at full resolution
+and with a coarsest level that suits the size of the frame. On clean footage seen through rain it leaves a
+smaller difference between neighbours than the network's own alignment does (docs/real-rain.md).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ BLOCK = 4
 WINDOW = 3
 """Blocks a side over which a block is matched."""
 TRUNCATION = 38.0
-"""Difference, in codes, at which a pixel stops counting more: rain, not motion."""
+"""Differences are truncated here, in codes: more is rain, not motion."""
 PENALTY = 0.75
-"""Cost of each pixel away from the displacement found so far, in codes."""
+"""Cost of each pixel of distance to the displacement found so far, in codes."""
 FAVOUR, HEAVY, HEAVY_FAVOUR = 1.0, 13.0, 0.5
-"""How much worse the camera's displacement may fit a block and still be its own: ``FAVOUR`` codes, and
+"""How much worse the camera's displacement may fit a block and still be chosen: ``FAVOUR`` codes, and
 ``HEAVY_FAVOUR`` times what it differs by over the whole frame beyond ``HEAVY``."""
 COARSEST_PX, COARSEST_RADIUS = 60, 4
 """The coarsest level has a shorter side of about ``COARSEST_PX``, and is searched so far in each direction:
@@ -34,13 +34,13 @@ a fifteenth of the picture's shorter side a frame."""
 RADIUS = 2
 """How far a finer level looks around the displacement that the level above found; 1 for the camera's."""
 FEWEST_LEVELS, SMALLEST_PX = 3, 16
-"""Levels below full resolution, as far as the coarsest keeps ``SMALLEST_PX`` a side."""
+"""Fewest levels below full resolution, unless the coarsest would be under ``SMALLEST_PX`` a side."""
 
 Pyramid = list[Floats]
 
 
 def matching_pyramid(luma: Floats) -> Pyramid:
-    """Luma (H, W) in codes of 8 bit, from full resolution to the coarsest, worn of streaks on each level."""
+    """Luma (H, W) in codes of 8 bit, full resolution to the coarsest; each level without thin streaks."""
     shorter = min(luma.shape)
     levels = max(FEWEST_LEVELS, round(np.log2(shorter / COARSEST_PX)))
     while levels and shorter >> levels < SMALLEST_PX:

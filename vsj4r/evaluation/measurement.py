@@ -27,7 +27,7 @@ from vsj4r.frames.planes import Converter, TensorCache
 from vsj4r.frames.segments import Segments
 
 Method = Callable[[Iterable[Pixels]], Iterator[Pixels]]
-"""A clip's frames, (H, W, 3) uint8 RGB, to the restored ones, read no further ahead than a few frames."""
+"""A clip's frames, (H, W, 3) uint8 RGB, to the restored ones, read only a few frames ahead."""
 SHOWN_FRAME = 12
 
 

@@ -24,7 +24,7 @@ class Scores(NamedTuple):
     equal ones would be infinite), ``ssim`` in [-1, 1].
 
     ``flicker``: temporal-difference error, |(b_t - b_{t-1}) - (c_t - c_{t-1})| on luma, 8-bit levels: 0 for a
-    clip that moves just as the clean one does, whatever its constant error, and for one frame. After the
+    clip whose error is constant over time, and for a single frame. After the
     temporal consistency measures of Lai et al., "Learning blind video temporal consistency", ECCV 2018,
     without their warping: the clean clip itself is the reference.
     """

@@ -6,7 +6,7 @@ what moves, flickers or is noise lies on both sides and cancels; rain adds light
 by motion search on the input (``block_motion``), and is the same for every method.
 
 What a method does to the scene itself stays from frame to frame, rain does not. So the scene's harm is
-what the change of one frame has in common with the change two frames on. docs/real-rain.md tells how well
+what the change of one frame has in common with the change two frames on. docs/real-rain.md says how well
 the resulting number ranks methods where the truth is known.
 """
 

@@ -53,7 +53,7 @@ def _pair_means(plane: Floats, axis: int) -> Floats:
 
 
 def double(half: Floats, size: int, axis: int) -> Floats:
-    """Two samples for each, at a quarter left and right of its centre; the edge goes on beyond itself."""
+    """Two samples for each, at a quarter left and right of its centre; the edge sample is repeated."""
     rows = np.moveaxis(half, axis, 0)
     near = rows * np.float32(0.75)
     far = rows * np.float32(0.25)

@@ -40,7 +40,7 @@ class Format:
         return 1 if self.family == "gray" else 3
 
     def subsampling(self, plane: int) -> tuple[int, int]:
-        """(ssw, ssh) of a plane: none for luma, R, G and B."""
+        """(ssw, ssh) of a plane: (0, 0) for luma, R, G and B."""
         return (self.ssw, self.ssh) if plane else (0, 0)
 
     def codes(self, plane: int, *, full: bool) -> Codes:

@@ -62,7 +62,7 @@ def write_occlusion(step: Step, kind: Format, into: Plane) -> None:
 
 
 def mask_weights(mask: Plane, kind: Format, *, full: bool = True) -> Floats:
-    """A mask as shares: 0 for black, 1 for white, clipped; what is no number counts as 0. Black is code 0 and
+    """A mask as shares: 0 for black, 1 for white, clipped; NaN counts as 0. Black is code 0 and
     white ``peak``, or those of limited range where it is not ``full``."""
     codes = kind.codes(0, full=full)
     shares = mask.astype(np.float32)

@@ -35,8 +35,8 @@ LOOK_FRAMES = 16
 
 def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
     """(H, W) luma samples, nominal maximum ``peak``, as the darkest spot of each block: its mean, in
-    codes of 8 bit. What is left at the right and at the bottom is not looked at. Not a number and infinities
-    count as 0."""
+    codes of 8 bit. What is left at the right and at the bottom is not looked at. NaN and infinities count
+    as 0."""
     side = max(1, min(luma.shape) // THUMB_SIDE)
     spots = min(SPOTS, side)
     spot = side // spots

@@ -16,7 +16,7 @@ RUN_FRAMES = 16
 """Steps taken at once. A longer run is cut, so that a seek far into a segment holds few source frames."""
 
 LIVE_STATES = 2
-"""States kept: one for whoever reads on, one for a seek beside it."""
+"""States kept: one for sequential reading, one for a seek meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

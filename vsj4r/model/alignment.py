@@ -4,9 +4,9 @@ J4R-Net compares frames in place, so what moves looks like rain to it. Here each
 to a neighbour by hierarchical block matching of rainy luma: whole-pixel displacements, found coarse
 to fine by the smallest truncated absolute difference over a window. At each level a small block either
 refines what the level above found for it, or joins the one displacement that fits the whole frame
-best (the camera's), the more readily the more rain there is. Rain is kept from deciding by three
-things: a horizontal minimum on every level wears most of the near-vertical streaks away, the coarse
-levels average the rest, and the difference is truncated.
+best (the camera's), the more readily the more rain there is. Three things keep rain from deciding: a
+horizontal minimum on every level removes most of the near-vertical streaks, the coarse levels average
+the rest, and the difference is truncated.
 
 Everything is arithmetic on whole numbers, and ties are decided by the order of the candidates. Here
 the numbers are floats below 2^24, which are exact on every device and in every runtime that the
@@ -30,9 +30,9 @@ from torch import Tensor
 METHOD, VERSION = "blocks", 1
 """What they are called in a model's JSON: whatever changes one displacement changes the version."""
 LEVELS = 256
-"""Luma is quantised to so many levels, black 0, white ``LEVELS - 1``."""
+"""Number of levels that luma is quantised to: black is 0, white ``LEVELS - 1``."""
 TRUNCATION = 38
-"""Difference, in levels, at which a pixel stops counting more (0.15 of the range): rain, not motion."""
+"""Differences are truncated here, in levels (0.15 of the range): more is rain, not motion."""
 COARSEST = 8
 """Luma pixels per pixel of the coarsest level."""
 COARSEST_RADIUS = 4
@@ -42,10 +42,10 @@ BLOCK, WINDOW = 2, 5
 WINDOW_PX = (BLOCK * WINDOW) ** 2
 """Costs are sums over the pixels of a window; the next three are such costs."""
 PENALTY = 77
-"""For each pixel away from the displacement found so far (0.003 of the range): decides where nothing
-shows."""
+"""For each pixel of distance to the displacement found so far (0.003 of the range): decides where the
+picture is flat."""
 FAVOUR = 102
-"""How much worse the camera's displacement may fit a window and still be its own (0.004 of the range),"""
+"""How much worse the camera's displacement may fit a window and still be chosen (0.004 of the range),"""
 HEAVY, HEAVY_FAVOUR = 408, 25 / 16
 """and how much more for each ``FINE``-th of a level by which the whole frame differs beyond ``HEAVY`` of
 them: half of the difference beyond 0.05 of the range."""
@@ -54,7 +54,7 @@ FINE = 32
 
 
 def matching_luma(y: Tensor) -> Tensor:
-    """Half-resolution luma in levels, thin bright streaks worn away: (N, 1, H, W) -> (N, 1, H/2, W/2).
+    """Half-resolution luma in levels, thin bright streaks removed: (N, 1, H, W) -> (N, 1, H/2, W/2).
     NaN is black."""
     positive = torch.where(y > 0, y, torch.zeros_like(y))
     levels = torch.floor(positive.clamp(max=1) * LEVELS).clamp(max=LEVELS - 1)
@@ -137,8 +137,8 @@ def _find_cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     """Of the candidates' costs (N, side^2, h, w), the smallest (N, 1, h, w) and the (dy, dx) of the first
     candidate that has it (N, 2, h, w).
 
-    Both come from one minimum, as engines are slow to tell where a minimum lies: 81 candidates take 7 bits,
-    costs 14.
+    Both come from one minimum of cost and number packed together, for engines are slow at argmin: the
+    number takes 7 bits (81 candidates), the cost 14.
     """
     count = len(_candidates(radius))
     most = 1 << (count - 1).bit_length()
@@ -150,7 +150,7 @@ def _find_cheapest(costs: Tensor, radius: int) -> tuple[Tensor, Tensor]:
 
 @cache
 def _candidates(radius: int) -> list[tuple[int, int]]:
-    """Every (dy, dx) in [-radius, radius]^2, the nearest first: where nothing shows, nothing moves."""
+    """Every (dy, dx) in [-radius, radius]^2, the nearest first: where the picture is flat, nothing moves."""
     side = range(-radius, radius + 1)
     return sorted(product(side, side), key=lambda offset: abs(offset[0]) + abs(offset[1]))
 
@@ -161,8 +161,8 @@ def _penalty_away(radius: int, like: Tensor) -> Tensor:
 
 
 def _offset(candidate: Tensor, radius: int) -> Tensor:
-    """Candidate numbers (N, h, w) to (dy, dx): (N, 2, h, w). What is no candidate (of a state in memory that
-    nobody has written yet) becomes one, for a wrong index would end a CUDA context."""
+    """Candidate numbers (N, h, w) to (dy, dx): (N, 2, h, w). A number that is no candidate (from
+    memory that was never written) is clamped to one, for a wrong index would end a CUDA context."""
     n, h, w = candidate.shape
     offsets = _offsets(radius, candidate.device)
     offsets = offsets.index_select(0, candidate.reshape(-1).clamp(0, len(offsets) - 1))

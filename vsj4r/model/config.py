@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 LARGEST = 512
-"""Of channels, blocks and layers: a JSON may say anything, and what it says is allocated."""
+"""Most channels, blocks and layers: a JSON may hold any number, and memory is allocated for it."""
 
 SMALLEST = {"extractor_blocks": 0, "head_blocks": 0}
-"""Of all other counts 1."""
+"""The smallest of every other count is 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class J4RConfig:
-    """What shapes a J4RNet; a value that cannot be is a ``ValueError``.
+    """What shapes a J4RNet; an impossible value is a ``ValueError``.
 
     ``scale``: space-to-depth of luma, 1 (without alignment), 2 or 4 (the network's grid is H/scale x
     W/scale).

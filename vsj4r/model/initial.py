@@ -24,7 +24,7 @@ def begin_with_frame(net: J4RNet) -> None:
 
     With residual output JRC-Net's last convolution is 0. With the background itself as output the picture,
     luma alone (what is negative stops at the first ReLU), is led from box to box by the first channels of
-    each, and one more, always bright, opens their update gate; all others stay as random as they are.
+    each, and one more, always bright, opens their update gate; all others stay random.
     """
     first, head, last = (cast(nn.Conv2d, x) for x in (net.extractor[0], net.jrc_net[0], net.jrc_net[-1]))
     _silence(last, last.out_channels)

@@ -55,7 +55,7 @@ class Aligned(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What the network says of frames: ``residual`` (N, frame_channels, h, w), b = o + residual, and
+    """What the network estimates of frames: ``residual`` (N, frame_channels, h, w), b = o + residual, and
     the ``logits`` (N, 2, h, w) of D-Net. ``s_hat`` of R-Net and ``e_hat`` of C-Net only where asked for."""
 
     residual: Tensor

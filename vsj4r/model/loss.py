@@ -36,7 +36,7 @@ class LossWeights:
 
 
 def high_pass(image: Tensor) -> Tensor:
-    """E of Eq. 15: what a 5x5 mean does not hold."""
+    """E of Eq. 15: the image less its 5x5 mean."""
     return image - F.avg_pool2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), 5, 1)
 
 

@@ -84,9 +84,9 @@ def derain(
     Args:
         clip: GRAY, RGB, or YUV with any chroma subsampling up to 4; 8 to 16 bit integers, half or single
             floats; of one format and size, progressive. Any size, odd ones too: padding happens inside.
-        model: `j4r` (quality), `j4r-lite` (speed), `j4r-paper` (the paper's network, to compare with; it
-            blurs), or the path of an .onnx that `vsj4r export` has written.
-        strength: Share of the estimated rain that is taken away, 0 to 1. 0 gives the input, bit for bit. The
+        model: `j4r` (quality), `j4r-lite` (speed), `j4r-free` (commercial use), `j4r-paper` (the paper's
+            network, to compare with; it blurs), or the path of an .onnx that `vsj4r export` has written.
+        strength: Share of the estimated rain that is removed, 0 to 1. 0 gives the input, bit for bit. The
             property `J4RStrength` of a frame overrides it.
         device: `cpu`, `cuda` or `cuda:N` (see CUDA for what has run on which card); `auto` is `cuda:0` where
             that works, otherwise the CPU.
@@ -94,23 +94,25 @@ def derain(
             single precision.
         threads: Threads of inference. 0: all cores, but one is left to the encoder where there are more than
             two.
-        num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 it need not wait for copies and for the
-            host.
-        segment: The memory begins anew every so many frames, so that a seek costs a bounded replay. 0: never.
-        warmup: Frames that run in before each such beginning; their output is thrown away.
+        num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for
+            copies and for the host.
+        segment: The memory begins anew at each multiple of so many frames, so that a seek replays a bounded
+            number of them. 0: never.
+        warmup: The run-in: frames evaluated before each such beginning to fill the memory; their output is
+            thrown away.
         scene_detect: Find scene cuts, and begin the memory anew at each. A frame with `_SceneChangePrev` says
             itself whether it is one. Off: the clip is one scene.
         scenes: The first frame of each scene, in place of all detection; an empty list is one scene.
         qpfile: The same from a file: an x264 qpfile (`120 K` or `120 I`), or the scenes of Av1an (JSON).
         mask: Where to derain: a GRAY clip of the clip's size, any depth. Black comes back to the bit, grey is
-            derained in part. Its `_Range` counts; without it it is full range. Where it is shorter its last
-            frame goes on.
+            derained in part. Its `_Range` counts; without it, it is full range. If it is shorter than the
+            clip, its last frame is repeated.
         planes: The planes to derain; the others are copied. All by default.
         output: `derained`, the clip without its rain; `rain`, what was taken away, on black, in the clip's
             format; `occlusion`, the map of what rain hides, GRAY in the clip's depth, full range. Several are
-            evaluated once: the first is the clip, the others ride on it as frames and come out with
+            evaluated once: the first is the clip, the others are attached to it as frames and come out with
             `std.PropToClip` of `J4RDerained`, `J4RRainLayer`, `J4ROcclusionMap`.
-        tile: Pixels that are evaluated at a time: a side, or width and height. The overlap comes on top, and
+        tile: Pixels that are evaluated at a time: a side, or width and height. The overlap is extra, and
             there is no seam. 0: as much as 1 GiB allows; 1080p is one tile. On CUDA it is an upper bound:
             tiles become smaller where memory runs out, and 0 begins with the frame.
 

@@ -33,7 +33,7 @@ Frames = dict[int, Frame]
 
 @cache
 def before_exit(quit_address: int) -> None:
-    """Have Python, before it ends, shut the door of the filter and wait until nobody is inside.
+    """Let Python, before it ends, close the filter to new calls and wait until the running ones are over.
 
     ``quit_address``: a C function that does the first and gives how many are inside.
     """
@@ -216,7 +216,7 @@ class Host:
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Turn what nobody foresaw into one line that names it; ``Vsj4rError`` passes."""
+    """Turn an unexpected exception into one line that names it; ``Vsj4rError`` passes."""
     try:
         yield
     except Vsj4rError:

@@ -121,14 +121,14 @@ ARGUMENTS = (
         "model",
         TEXT,
         "j4r",
-        "`j4r` (quality), `j4r-lite` (speed), `j4r-paper` (the paper's network, to compare with; it "
-        "blurs), or the path of an .onnx that `vsj4r export` has written.",
+        "`j4r` (quality), `j4r-lite` (speed), `j4r-free` (commercial use), `j4r-paper` (the paper's network, "
+        "to compare with; it blurs), or the path of an .onnx that `vsj4r export` has written.",
     ),
     Argument(
         "strength",
         NUMBER,
         1.0,
-        "Share of the estimated rain that is taken away, 0 to 1. 0 gives the input, bit for bit. The "
+        "Share of the estimated rain that is removed, 0 to 1. 0 gives the input, bit for bit. The "
         "property `J4RStrength` of a frame overrides it.",
     ),
     Argument(
@@ -155,19 +155,22 @@ ARGUMENTS = (
         "num_streams",
         WHOLE_NUMBER,
         1,
-        "Frames in flight on a CUDA device, 1 to 8. With 2 it need not wait for copies and for the host.",
+        "Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for copies and "
+        "for the host.",
     ),
     Argument(
         "segment",
         WHOLE_NUMBER,
         SEGMENT_FRAMES,
-        "The memory begins anew every so many frames, so that a seek costs a bounded replay. 0: never.",
+        "The memory begins anew at each multiple of so many frames, so that a seek replays a bounded number "
+        "of them. 0: never.",
     ),
     Argument(
         "warmup",
         WHOLE_NUMBER,
         WARMUP_FRAMES,
-        "Frames that run in before each such beginning; their output is thrown away.",
+        "The run-in: frames evaluated before each such beginning to fill the memory; their output is thrown "
+        "away.",
     ),
     Argument(
         "scene_detect",
@@ -193,8 +196,8 @@ ARGUMENTS = (
         CLIP,
         None,
         "Where to derain: a GRAY clip of the clip's size, any depth. Black comes back to the bit, grey is "
-        "derained in part. Its `_Range` counts; without it it is full range. Where it is shorter its last "
-        "frame goes on.",
+        "derained in part. Its `_Range` counts; without it, it is full range. If it is shorter than the "
+        "clip, its last frame is repeated.",
     ),
     Argument("planes", WHOLES, None, "The planes to derain; the others are copied. All by default."),
     Argument(
@@ -202,14 +205,14 @@ ARGUMENTS = (
         NAMES,
         "derained",
         "; ".join(f"`{each.name}`, {each.text}" for each in OUTPUTS)
-        + ". Several are evaluated once: the first is the clip, the others ride on it as frames and come out "
-        "with `std.PropToClip` of " + ", ".join(f"`{each.property}`" for each in OUTPUTS) + ".",
+        + ". Several are evaluated once: the first is the clip, the others are attached to it as frames and "
+        "come out with `std.PropToClip` of " + ", ".join(f"`{each.property}`" for each in OUTPUTS) + ".",
     ),
     Argument(
         "tile",
         SIDES,
         0,
-        "Pixels that are evaluated at a time: a side, or width and height. The overlap comes on top, and "
+        "Pixels that are evaluated at a time: a side, or width and height. The overlap is extra, and "
         "there is no seam. 0: as much as 1 GiB allows; 1080p is one tile. On CUDA it is an upper bound: "
         "tiles become smaller where memory runs out, and 0 begins with the frame.",
     ),

@@ -1,4 +1,4 @@
-"""J4RNet to the step that engines run: an ONNX graph with explicit states, after docs/architecture.md.
+"""Export of J4RNet as the step that engines run: an ONNX graph with explicit states (docs/architecture.md).
 
 The graph is one, but engines may cut it where motion is known: that takes the whole frame, what follows
 takes tiles with ``halo_px`` of overlap.
@@ -37,7 +37,7 @@ def motion_of(config: J4RConfig) -> dict[str, object] | None:
 class ExportedStep(nn.Module):
     """``J4RNet.step`` on planes, with only the states that the configuration uses.
 
-    ``motion_names``: its displacements, given last, which are no outputs but names in the finished graph.
+    ``motion_names``: its displacements, given last; in the finished graph, named tensors and no outputs.
     """
 
     def __init__(self, net: J4RNet) -> None:

@@ -45,10 +45,10 @@ def load_network(folder: Path, name: str) -> J4RNet:
 
 
 def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> float:
-    """Write the three files and check the ONNX against torch; nothing is replaced unless it holds.
+    """Write the three files and check the ONNX against torch; nothing is replaced unless the check passes.
 
     Returns the largest difference. ``training`` goes into the JSON: ``steps`` and ``hours`` of the run (its
-    last stage), ``psnr`` (dB) where these very weights were validated, ``version`` of vsj4r.
+    last stage), ``psnr`` (dB) if these weights were validated, ``version`` of vsj4r.
 
     Raises:
         Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``, the weights give values that are

@@ -30,7 +30,7 @@ def export_run(name: str, folder: Path, trained: Path | None, *, version: str) -
     ``version``: of vsj4r, for the JSON.
 
     Raises:
-        Vsj4rError: no such file, no checkpoint or model, of no known network, or ONNX and torch disagree.
+        Vsj4rError: no such file, no checkpoint or model, an unknown network, or ONNX and torch disagree.
     """
     if trained is None:
         described = folder / f"{name}.json"
@@ -52,7 +52,7 @@ def read_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:
     """The network of best.pt or checkpoint.pt, and what its JSON is to say of the training.
 
     Raises:
-        Vsj4rError: no such file, no checkpoint, or of no known network.
+        Vsj4rError: no such file, no checkpoint, or an unknown network.
     """
     saved = checkpoint.load_checkpoint(trained)
     if saved is None:

@@ -1,6 +1,6 @@
 """The presets: how one clip's rain is drawn.
 
-``light`` and ``complex`` are calibrated (``training.benchmark`` states the levels, a test holds them), so
+``light`` and ``complex`` are calibrated (``evaluation.benchmark`` states the levels, a test holds them), so
 their constants are frozen: a change here changes every published figure.
 """
 
@@ -70,7 +70,7 @@ SOFT = (  # far, middle, near
 # short exposures and drips, as real footage shows them: bright dashes, few of them; splashes are dots
 SOFT_DASHES = Ranges(length=(7, 20), width=(1.2, 2.6), cover=(0.002, 0.015), brightness=(0.25, 0.6))
 SOFT_SPLASHES, SOFT_SPLASH_LEVEL = (0.0003, 0.003), 0.35
-# what real footage has beside these, for training alone: drops near the lens, far out of focus; rain so far
+# what real footage has besides these, in training only: drops near the lens, far out of focus; rain so far
 # away that its streaks merge; splashes that are seen for some frames
 WIDE = Ranges((50, 170), (6, 18), (0.01, 0.12), (0.03, 0.2), widest_px=26.0)
 MIST = Ranges((5, 12), (0.9, 1.4), (0.2, 0.7), (0.02, 0.08))
@@ -232,7 +232,7 @@ def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainSt
 
 
 def _vary(rng: np.random.Generator, style: RainStyle) -> RainStyle:
-    """What a training set wants on top: gusts, tinted rain, rain in the colours around it, veil, haze,
+    """What is added for training: gusts, tinted rain, rain in the colours around it, veil, haze,
     blending of every degree."""
     soft, rain = style.kind == "soft", style.kind != "none"
     veil = style.veil if soft else (float(rng.uniform(0, 0.2)) if rng.random() < 0.2 else 0.0)

@@ -37,11 +37,11 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch would have pickles of other kinds reported to it
+            warnings.simplefilter("ignore")  # torch asks users to report other kinds of pickles
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise Vsj4rError(f"{path} can't be read: {error.strerror or error}") from error
-    except Exception as error:  # what bytes that are no pickle raise is anyone's guess
+    except Exception as error:  # bytes that are no pickle may raise anything
         raise Vsj4rError(f"{path} is not a checkpoint") from error
     kinds = {"net": dict, "step": int}
     if not isinstance(content, dict) or not all(isinstance(content.get(k), kinds[k]) for k in kinds):

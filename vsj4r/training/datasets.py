@@ -28,7 +28,7 @@ LARGE_SHARE, LARGEST_PX = (
     0.3,
     2160,
 )  # of the clips: rain as it is in pieces of pictures of any size up to this
-COMPRESSED_SHARE = 0.3  # of the rainy clips: dry ones stay as they are, for there is nothing to be taken away
+COMPRESSED_SHARE = 0.3  # of the rainy clips: dry ones are left alone, for the network is to leave them alone
 
 
 class TrainingClip(NamedTuple):
@@ -94,8 +94,8 @@ class RainyClips(Dataset[TrainingClip]):
         return clip, min(image.shape[:2])
 
     def _from_video(self, rng: np.random.Generator) -> tuple[Pixels, int]:
-        """The same of a video: a window that stands still or moves by whole pixels, a camera on top of the
-        camera."""
+        """The same of a video: a window that stands still or moves by whole pixels, a second camera over the
+        video's own."""
         video = self.videos[int(rng.choice(len(self.videos), p=self._video_odds))]
         size, frames = self.clips.patch_px, self.clips.frames
         stride = 2 if len(video) > 2 * frames and rng.random() < 0.2 else 1
@@ -135,7 +135,7 @@ def batch_clips(clips: list[TrainingClip]) -> TrainingClip:
 
 
 class Onward(Sampler[list[int]]):
-    """Batches of clip indices, step ``first`` to step ``last`` - 1, none of them ever again.
+    """Batches of clip indices, step ``first`` to step ``last`` - 1; no index comes twice.
 
     Of the ``batch`` clips of a step, process ``rank`` of ``world`` gets every ``world``-th.
     """

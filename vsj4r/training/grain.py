@@ -1,4 +1,4 @@
-"""Sensor noise: what a camera adds to every frame anew."""
+"""Sensor noise: what a camera adds to each frame, independent of the frames before."""
 
 from __future__ import annotations
 

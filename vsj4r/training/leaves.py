@@ -1,4 +1,4 @@
-"""Dead-leaves pictures: scenes made of overlapping shapes with edges of every size, for nobody's licence.
+"""Dead-leaves pictures: scenes made of overlapping shapes with edges of every size, free of any licence.
 
 After Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 2001. Image restorers trained on
 such pictures come near those trained on photographs (Achddou, Gousseau and Ladjal, "Synthetic images as a
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vsj4r.arrays import Floats, Pixels
 
 SMALLEST_PX, LARGEST_SHARE = 4.0, 0.4  # radii, the larger of the picture's shorter side
-POWER = 2.6  # radii r follow r ** -POWER: scenes look alike at any distance (3), and have fewer specks
+POWER = 2.6  # radii r follow r ** -POWER: 3 is scenes that look alike at any distance; this has fewer specks
 MOST_LEAVES = 6000
 
 

@@ -53,7 +53,7 @@ def join_ranks() -> Iterator[Ranks]:
 
 
 def trains_in_bfloat16(device: torch.device) -> bool:
-    """Only on a CPU that has arithmetic of its own for it: on others it would only cost precision. A GPU
+    """Only on a CPU with bfloat16 instructions: on others it would only cost precision. A GPU
     trains in torch's default, TF32 convolutions where it has them, as the shipped weights were trained."""
     if device.type != "cpu":
         return False

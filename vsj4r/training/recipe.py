@@ -71,7 +71,7 @@ class LearningSchedule:
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = 1e-3
     warmup_steps: Count = 100
     ema: Share = 0.999
-    clip_norm: Annotated[Number, Field(gt=0)] = 0.5  # of the gradient; inf: as it is
+    clip_norm: Annotated[Number, Field(gt=0)] = 0.5  # largest norm of the gradient; inf: no limit
     validate_every_steps: Count = 500
     checkpoint_every_minutes: Annotated[Number, Field(ge=0, allow_inf_nan=False)] = 2.0
 
@@ -99,7 +99,7 @@ def load_recipe(path: Path) -> Recipe:
     """Read a recipe.
 
     Raises:
-        Vsj4rError: no such file, not TOML, an unknown model, table or key, or a value that cannot be.
+        Vsj4rError: no such file, not TOML, an unknown model, table or key, or a value out of range.
     """
     try:
         table, lines = read_toml(path)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 EAGER_CALLS = 3
-"""Calls before the capture, in which libraries make up their minds and take their memory."""
+"""Calls before the capture, in which libraries choose their algorithms and allocate their memory."""
 
 
 class Replayed:
@@ -16,9 +16,9 @@ class Replayed:
     https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs).
 
     A recurrent network takes its frames one after the other: launched one by one, its kernels keep the GPU
-    waiting. ``work`` takes tensors, always of the same shapes, and gives one of ``device``; it neither copies
-    from the host nor waits for the device, and what changes from call to call lies in tensors. What a call
-    gives holds until the next.
+    waiting. ``work`` takes tensors, always of the same shapes, and returns one on ``device``; it neither
+    copies from the host nor waits for the device, and what changes from call to call lies in tensors. What a
+    call returns is valid until the next call.
     """
 
     def __init__(self, work: Callable[..., Tensor], device: torch.device) -> None:
@@ -49,7 +49,7 @@ class Replayed:
         return output
 
     def _capture(self, inputs: tuple[Tensor, ...]) -> None:
-        """Nothing is computed by it."""
+        """This computes nothing."""
         self._inputs = [torch.empty_like(given, device=self._device) for given in inputs]
         graph = torch.cuda.CUDAGraph()
         # thread_local: other threads may use the device meanwhile

@@ -1,4 +1,4 @@
-"""What a run says of itself: log.csv, which survives anything, and its curves as a picture."""
+"""The record of a run: log.csv, which is whole after any crash, and its curves as a picture."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Progress(NamedTuple):
 
 
 class RunLog:
-    """``folder``/log.csv. Opened at ``step``, it forgets the rows after it: those steps will come again.
+    """``folder``/log.csv. Opened at ``step``, it drops the rows after it: those steps are done again.
 
     Raises:
         Vsj4rError: it, or later a row or the picture, cannot be written.

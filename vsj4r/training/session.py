@@ -20,7 +20,7 @@ from vsj4r.training.trainer import Trainer
 def train_network(
     recipe: Path, data: Path, run: Path, *, threads: int, workers: int, on_step: Callable[[Progress], None]
 ) -> signal.Signals | None:
-    """Train, or go on training; None at the recipe's last step, else the signal that stopped the run.
+    """Train, or continue a run. Returns None at the recipe's last step, else the signal that stopped the run.
 
     SIGINT and SIGTERM end it after the current step, with a checkpoint; a second one at once, without.
     ``threads``: 0 is all cores but those of the ``workers``.

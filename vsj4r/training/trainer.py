@@ -57,7 +57,7 @@ class Trainer:
     """One run in ``folder``: checkpoint.pt (everything), best.pt (EMA weights), log.csv, and pictures.
 
     Of several ``ranks``, each computes its share of every step's clips, and only the first writes.
-    ``on_step`` is told of every step.
+    ``on_step`` is called after every step.
 
     Raises:
         Vsj4rError: footage, weights, checkpoint or folder that can't be used.
@@ -183,7 +183,7 @@ class Trainer:
         self._stop_asked = True
 
     def run(self) -> bool:
-        """Train to the last step of the schedule, or to ``stop``; whether the last step was reached.
+        """Train to the last step of the schedule, or to ``stop``; returns whether the last step was reached.
 
         Raises:
             Vsj4rError: the loss or its gradient is not finite (nothing of that step is saved), or a file
@@ -298,7 +298,7 @@ class Trainer:
 
 
 def _begin_worker(_: int) -> None:
-    """One thread, and no ear for the signals that tell the run to stop: the run stops its workers itself."""
+    """One thread; the signals that stop a run are ignored, for the run stops its workers itself."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

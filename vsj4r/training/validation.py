@@ -1,4 +1,4 @@
-"""A small, fixed look at unseen clips while training; ``vsj4r eval`` measures for real."""
+"""A quick measurement while training, on a few unseen clips; ``vsj4r eval`` is the full one."""
 
 from __future__ import annotations
 

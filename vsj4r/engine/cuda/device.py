@@ -23,7 +23,7 @@ class OutOfMemory(Exception):  # noqa: N818
 
 
 class Block(Protocol):
-    """Memory of the device, unset at first."""
+    """Memory of the device, uninitialised."""
 
     @property
     def tensor(self) -> torch.Tensor:

@@ -65,7 +65,7 @@ def find_driver() -> Driver | None:
 
 
 def find_trouble(index: int = 0) -> Trouble | None:
-    """What stands against the CUDA engine on device ``index``, the first thing first; None: nothing."""
+    """The first obstacle to the CUDA engine on device ``index``; None if there is none."""
     driver = find_driver()
     newer = f"install driver {DRIVER_NEEDED} or later"
     if driver is None:

@@ -1,4 +1,4 @@
-"""The step as two CUDA graphs, believed only after they have given what the eager step gives."""
+"""The step as two CUDA graphs, used only after their results have equalled the eager step's."""
 
 from __future__ import annotations
 

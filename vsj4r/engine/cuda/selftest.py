@@ -1,4 +1,4 @@
-"""What a card must show before it is believed: kernels to the bit, graphs as eager, and a hundred recurrent
+"""What a card must pass before it is trusted: kernels to the bit, graphs as eager, and a hundred recurrent
 frames as on the CPU. Written against the device protocol: the tests run it on the fake device."""
 
 from __future__ import annotations
