@@ -33,7 +33,7 @@ REAL = "real"
 REAL_CLIPS = ("real/pexels", "real/yard/yard.mp4")
 REAL_FRAMES = 150
 BENCHMARKS = ("light", "complex", "clean", "long", REAL)
-PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "int8": "int8"}
 
 Figures = dict[str, Any]
 

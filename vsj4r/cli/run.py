@@ -34,7 +34,7 @@ def run(
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto or f32.", show_default="auto")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, f32 or int8.", show_default="auto")] = None,
     strength: Annotated[
         str | None,
         typer.Option(

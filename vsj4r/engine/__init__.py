@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # it imports pydantic, and whoever opens an engine has found 
 
 __all__ = ["PRECISIONS", "EngineCache", "open_engine"]
 
-PRECISIONS = ("auto", "f32")
+PRECISIONS = ("auto", "f32", "int8")
 
 
 @overload
@@ -59,7 +59,8 @@ def open_engine(
 ) -> Engine | FrameEngine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples (multiples of ``spec.multiple``).
 
-    ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision.
+    ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision,
+    "int8" computes most convolutions of a CPU with VNNI in 8 bits.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
@@ -85,6 +86,11 @@ def open_engine(
         lender = EngineCache.lender()
         key = (model.sha256, height, width, precision, used, tile)
         return compiled() if lender is None else lender.lend(key, compiled)
+
+    if precision == "int8":
+        if device not in ("auto", "cpu"):
+            raise Vsj4rError(f"precision int8 is for the CPU, got device {device!r}")
+        return cpu()
 
     def cuda(index: int) -> Engine | FrameEngine:
         return _open_cuda(model, index, height, width, precision, num_streams, tile, frames)

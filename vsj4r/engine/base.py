@@ -81,7 +81,7 @@ class State(Protocol):
 class Engine(Protocol):
     """A compiled step for one frame size. ``step`` may come from any thread, one at a time.
 
-    ``precision``: what the convolutions are computed in, "f32", "bf16" or "f16".
+    ``precision``: what the convolutions are computed in, "f32", "bf16", "f16" or "int8".
     """
 
     spec: StepSpec

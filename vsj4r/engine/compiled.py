@@ -33,6 +33,7 @@ LIVE_TENSORS = 5
 
 _LARGEST_BYTES = 64 << 20  # some fifty compiled graphs
 _CODE = (Path(__file__), Path(graphs.__file__), Path(tiling.__file__))
+_VNNI = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 
 
@@ -41,6 +42,7 @@ class Request:
     """What to compile. ``height`` and ``width`` of the frame in luma samples. ``precision``: "bf16" or "f32",
     of the part that takes tiles; the other is always f32. ``tile``: (width, height) to keep from one tile,
     None for as few tiles as ``TILE_BYTES`` allow. ``with_head``: the part that takes the whole frame too.
+    ``in_int8``: what of the first part the model allows in 8 bits.
     """
 
     height: int
@@ -49,6 +51,7 @@ class Request:
     threads: int
     tile: tuple[int, int] | None
     with_head: bool
+    in_int8: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,8 @@ def _compile_timed(core: ov.Core, model: Model, onnx: bytes, request: Request) -
     px_bytes = _bytes_per_px(tail, tile_shapes(shapes, multiple, multiple, multiple))
     tiles = _tiles(model, request, px_bytes)
     tail_shapes = tile_shapes(shapes, tiles.height, tiles.width, multiple)
+    if request.in_int8:
+        graphs.quantise(tail, model)
     wanted = head if request.with_head else None
     made = Compiled(
         shapes=shapes,
@@ -164,9 +169,14 @@ def _key(core: ov.Core, model: Model, request: Request) -> str:
     """The name of what is kept: a digest of all that it follows from."""
     about_cpu = [core.get_property("CPU", of) for of in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
     limits = [os.environ.get(name) for name in _ISA_LIMITS]
-    all_of_it = (ov.__version__, about_cpu, limits, _instructions(), _code(), model.spec, request)
+    all_of_it = (ov.__version__, about_cpu, limits, _instructions(), _code(), model.spec, model.int8, request)
     digest = hashlib.sha256(repr((*all_of_it, model.sha256, TILE_BYTES, LIVE_TENSORS)).encode())
     return digest.hexdigest()[:32]
+
+
+def has_vnni() -> bool:
+    """Whether this CPU multiplies 8 bits without saturation, as far as the system tells."""
+    return not _VNNI.isdisjoint(_instructions().split())
 
 
 @cache

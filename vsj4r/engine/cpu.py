@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import State, Step, StepSpec, Tensors
-from vsj4r.engine.compiled import Request, compile_or_load, factor_of, tile_shapes
+from vsj4r.engine.compiled import Request, compile_or_load, factor_of, has_vnni, tile_shapes
 from vsj4r.engine.graph import (
     NEXT_SUFFIX,
     STATE_PREFIX,
@@ -52,13 +52,15 @@ class CpuEngine:
     """``Engine`` for one frame size. ``height`` and ``width`` in luma samples, ``threads`` at least 1.
 
     Frames and states go in and out without a copy where there is one tile. ``precision`` "auto" is bf16 where
-    the CPU has it natively, otherwise f32; ``self.precision`` tells which one it became. Motion, which takes
+    the CPU has it natively, otherwise f32; ``self.precision`` tells which one it became. "int8": so, but 8
+    bits where the model allows them. Motion, which takes
     the whole frame, is whole numbers either way: found by the compiled library where it knows the model's
     kind of motion, otherwise by the graph in f32. ``tile``: (width, height) to keep from one tile, None for
     as few tiles as ``TILE_BYTES`` allow.
 
     Raises:
-        Vsj4rError: OpenVINO cannot read or compile the graph, or the graph breaks the contract.
+        Vsj4rError: OpenVINO cannot read or compile the graph, or the graph breaks the contract; int8 is asked
+            of a model or a CPU without it.
         ValueError: a side is not a multiple of ``spec.multiple``.
     """
 
@@ -81,9 +83,15 @@ class CpuEngine:
         self._height, self._width = height, width
         core = ov.Core()
         native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        self.precision = "bf16" if precision == "auto" and native_bf16 else "f32"
+        in_int8 = precision == "int8"
+        if in_int8 and not has_vnni():
+            raise Vsj4rError("precision int8 needs a CPU with VNNI, which this one is not known to have")
+        if in_int8 and not model.int8:
+            raise Vsj4rError(f"precision int8: {model.name}.json has no ranges for it: use auto or f32")
+        floats = "bf16" if precision != "f32" and native_bf16 else "f32"
+        self.precision = "int8" if in_int8 else floats
         native = is_native(self.spec.motion)
-        request = Request(height, width, self.precision, threads, tile, with_head=not native)
+        request = Request(height, width, floats, threads, tile, with_head=not native, in_int8=in_int8)
         try:
             step = compile_or_load(core, model, request)
             self._tail = _Stage(step.tail)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
+import numpy as np
+
 from vsj4r.engine.base import StepSpec
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import Model
@@ -105,6 +107,40 @@ def with_channels_last(graph: ov.Model) -> ov.Model:
                 of(index).tensor().set_layout(ov.Layout("NHWC"))
                 of(index).model().set_layout(ov.Layout("NCHW"))
     return steps.build()
+
+
+def quantise(graph: ov.Model, model: Model) -> None:
+    """Mark the convolutions of ``model.int8`` in ``graph`` to be computed in 8 bits: what they read in 256
+    steps of their range, weights in 255 steps for each channel that they give.
+
+    Raises:
+        Vsj4rError: one of them is not there.
+    """
+    op = ov.opset13
+    marked: dict[tuple[str, int], ov.Output] = {}
+    nodes = {_onnx_name(node): node for node in graph.get_ops() if node.get_type_name() == "Convolution"}
+    for name, (least, most) in model.int8.items():
+        if name not in nodes:
+            raise Vsj4rError(f"model {model.name}: int8 must name convolutions, got {name!r}")
+        node = nodes[name]
+        weights = node.input_value(1)
+        largest = np.abs(weights.get_node().data).max((1, 2, 3), keepdims=True)
+        largest = np.maximum(largest, np.finfo(np.float32).tiny)
+        ends = [op.constant(-largest), op.constant(largest)]
+        node.input(1).replace_source_output(op.fake_quantize(weights, *ends, *ends, 255).output(0))
+        read = node.input_value(0)
+        place = (read.get_node().get_friendly_name(), read.get_index())
+        if place not in marked:
+            low, high = (0.0, most) if least >= 0 else (-max(-least, most), max(-least, most) * 127 / 128)
+            ends = [op.constant(np.full((1, 1, 1, 1), end, np.float32)) for end in (low, high)]
+            marked[place] = op.fake_quantize(read, *ends, *ends, 256).output(0)
+        node.input(0).replace_source_output(marked[place])
+    graph.validate_nodes_and_infer_types()
+
+
+def _onnx_name(node: ov.Node) -> str:
+    """The name of a convolution in the ONNX, which one with a bias makes two nodes of here."""
+    return str(node.get_friendly_name()).removesuffix("/WithoutBiases")
 
 
 def inputs_of(graph: ov.Model | ov.CompiledModel) -> dict[str, ov.Output]:

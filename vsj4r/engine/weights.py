@@ -25,7 +25,8 @@ class Model:
     """A model that has been found, once, and is handed on.
 
     ``sha256``: of its ONNX, as the JSON beside it states it; ``weights_sha256``: of its safetensors, "" where
-    it has none; ``config``: of the network. The files themselves are checked by whoever reads them.
+    it has none; ``config``: of the network. ``int8``: nodes of the ONNX that may be computed in 8 bits, and
+    the least and the most that each reads. The files themselves are checked by whoever reads them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Model:
     sha256: str
     weights_sha256: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    int8: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def safetensors(self) -> Path:
@@ -104,7 +106,9 @@ def find_model(name: str) -> Model:
         motion=None if motion is None else MotionSpec(motion.method, motion.version, motion.scale),
     )
     sha256 = described.sha256
-    return Model(described.name, onnx, spec, sha256.onnx, sha256.safetensors, described.config)
+    return Model(
+        described.name, onnx, spec, sha256.onnx, sha256.safetensors, described.config, described.int8
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,9 @@ class _Sidecar:
     sha256: _Sums
     motion: Annotated[_Motion | None, Field(description="a table, or null")] = None
     config: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
+    int8: Annotated[
+        dict[str, tuple[float, float]], Field(description="a table of nodes, each with two numbers")
+    ] = field(default_factory=dict)
 
 
 def _read_checked(file: Path, stated: str) -> bytes:

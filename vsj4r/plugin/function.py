@@ -90,8 +90,9 @@ def derain(
             property `J4RStrength` of a frame overrides it.
         device: `cpu`, `cuda` or `cuda:N` (see CUDA for what has run on which card); `auto` is `cuda:0` where
             that works, otherwise the CPU.
-        precision: `auto` is the fastest that the device computes natively (bfloat16 on recent CPUs); `f32` is
-            single precision.
+        precision: `auto` is the fastest floats that the device computes natively (bfloat16 on recent CPUs);
+            `f32` is single precision. `int8` is faster on a CPU with VNNI, for models whose JSON has ranges
+            for it (Speed).
         threads: Threads of inference. 0: all cores, but one is left to the encoder where there are more than
             two.
         num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for

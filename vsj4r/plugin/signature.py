@@ -142,8 +142,9 @@ ARGUMENTS = (
         "precision",
         TEXT,
         "auto",
-        "`auto` is the fastest that the device computes natively (bfloat16 on recent CPUs); `f32` is "
-        "single precision.",
+        "`auto` is the fastest floats that the device computes natively (bfloat16 on recent CPUs); `f32` is "
+        "single precision. `int8` is faster on a CPU with VNNI, for models whose JSON has ranges for it "
+        "([Speed](../experiments/speed.md)).",
     ),
     Argument(
         "threads",
