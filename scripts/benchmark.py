@@ -1,11 +1,13 @@
-"""What the filter costs beside the network: the whole process of vspipe, and of `vsj4r run` with x264,
-against bare inference of as many frames.
+"""Speed, memory and quality side by side: our models, filters that people would try instead, other runtimes.
 
-    python -m scripts.benchmark --model j4r --frames 240 --size 960x540
+    python -m scripts.benchmark [DATA] [--part filters] [--rounds 3]
 
-They are run in turn, several times; medians and their ratios are printed and, with --json, written: of the
-clock, and of CPU time, which says more where something else is running. The clip is made here and is the
-same at every run.
+Every contender is a process of its own, opened before anything is timed (scripts/contenders.py); then each
+has its turn, so many rounds; figures are medians. Those of the clock are published only where the machine
+had nothing else to do, otherwise those of the CPU. DATA holds val/ and real/ and is needed for the quality
+of others' filters; ours is in weights/metrics.json. The figures go to docs/benchmarks.json, from there the
+tables between the marks of docs/benchmarks.md and its picture. A part that is not measured stays. What is
+not installed is skipped, and the tables say so.
 """
 
 from __future__ import annotations
@@ -13,126 +15,218 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
-import sysconfig
-import tempfile
-import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-import imageio_ffmpeg
-import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from scripts.benchmark_page import write_page
+from scripts.contenders import DEGRAIN, MEDIAN, PEERS, missing
 from scripts.revision import commit
-from vsj4r.engine import open_engine
-from vsj4r.engine.base import Tensors
-from vsj4r.engine.weights import find_model
+from vsj4r.engine.devices import usable_cores
+from vsj4r.engine.weights import models
 
-SCRIPT = """import vapoursynth as vs
-core = vs.core
-core.j4r.Derain(core.bs.VideoSource({source!r}), model={model!r}, threads={threads}).set_output()
-"""
+RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.json"
+PARTS = ("filters", "runtimes", "sizes", "threads", "quality")
+TURN_SECONDS = 1.0
+MOST_FRAMES = 200
+SIZE = "960x540"
+SIZES = ("512x288", "960x540", "1920x1080", "3840x2160")
+RUNTIMES = (
+    "OpenVINO bfloat16",
+    "OpenVINO float32",
+    "OpenVINO int8",
+    "ONNX Runtime float32",
+    "torch bfloat16",
+    "torch float32",
+)
+PACKAGES = ("vapoursynth", "openvino", "onnxruntime", "torch", *PEERS.values())
+
+Figures = dict[str, Any]
 
 
-def make_clip(path: Path, size: str, frames: int) -> None:
-    source = f"testsrc2=size={size}:rate=25"
-    arguments = ["-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(frames), "-pix_fmt", "yuv420p"]
-    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *arguments, "-c:v", "libx264", str(path)], check=True)
+class Entry(NamedTuple):
+    """A contender as it is timed: ``instances`` processes of it at once, ``threads`` each."""
+
+    contender: str
+    size: str
+    threads: int
+    instances: int = 1
 
 
-class Seconds(NamedTuple):
-    clock: float
-    cpu: float
+def entries(part: str, threads: int) -> list[Entry]:
+    if part == "filters":
+        return [Entry(name, SIZE, threads) for name in (*models(), *PEERS)]
+    if part == "runtimes":
+        return [
+            Entry(f"{name}, {runtime}", SIZE, threads) for name in ("j4r", "j4r-lite") for runtime in RUNTIMES
+        ]
+    if part == "sizes":
+        return [Entry(name, size, threads) for name in ("j4r", "j4r-lite", MEDIAN, DEGRAIN) for size in SIZES]
+    ways = ((1, 1), (2, 1), (1, 2), (2, 2))
+    return [Entry(name, SIZE, *way) for name in ("j4r", "j4r-lite") for way in ways]
 
 
-def bare_seconds(model: str, width: int, height: int, frames: int, threads: int) -> Seconds:
-    """Inference alone: compiled before, two sets of planes in turn, one state carried through all frames."""
-    found = find_model(model)
-    multiple = found.spec.multiple
-    rows, columns = (-(-side // multiple) * multiple for side in (height, width))
-    engine = open_engine(found, height=rows, width=columns, threads=threads)
-    rng = np.random.default_rng(0)
-    planes = [
-        Tensors(
-            rng.random((rows, columns), np.float32),
-            rng.random((2, rows // 2, columns // 2), np.float32) - np.float32(0.5),
+class Worker:
+    """A contender's process, opened and warm; ``failed`` tells why it is not."""
+
+    def __init__(self, entry: Entry) -> None:
+        command = [sys.executable, "-m", "scripts.contenders", entry.contender, entry.size]
+        self._process = subprocess.Popen(
+            [*command, str(entry.threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
-        for _ in range(2)
-    ]
-    state = engine.new_state()
-    engine.step(planes[0], planes[1], state)
-    began, before = time.perf_counter(), time.process_time()
-    for t in range(frames):
-        engine.step(planes[t % 2], planes[(t + 1) % 2], state)
-    return Seconds(time.perf_counter() - began, time.process_time() - before)
+        self.failed: str | None = self.answer().get("failed")
+
+    def ask(self, frames: int) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(f"{frames}\n")
+            self._process.stdin.flush()
+
+    def answer(self) -> Figures:
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        return json.loads(line) if line else {"failed": "it ended"}
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
-def process_seconds(command: list[str]) -> Seconds:
-    """A whole process with its children, start and end included. ``command``: one of this environment's."""
-    scripts = sysconfig.get_path("scripts")
-    env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([f"{scripts}/{command[0]}", *command[1:]], check=True, env=env, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return Seconds(time.perf_counter() - began, cpu)
+def turn(workers: list[Worker], frames: int) -> Figures:
+    """All ``workers`` at once, ``frames`` each: clock and CPU seconds for a frame of any of them."""
+    for worker in workers:
+        worker.ask(frames)
+    answers = [worker.answer() for worker in workers]
+    if failed := next((answer["failed"] for answer in answers if "failed" in answer), None):
+        return {"failed": failed}
+    done = frames * len(workers)
+    return {
+        "clock": max(answer["clock"] for answer in answers) / done,
+        "cpu": sum(answer["cpu"] for answer in answers) / done,
+        "peak_mb": sum(answer["peak_mb"] for answer in answers),
+    }
+
+
+def measure(wanted: Iterable[Entry], rounds: int) -> list[Figures]:
+    """A row for each entry: medians of ``rounds`` turns, or why there are none."""
+    rows: list[Figures] = []
+    opened: list[tuple[Figures, list[Worker], int, list[Figures]]] = []
+    try:
+        for entry in wanted:
+            row: Figures = entry._asdict()
+            rows.append(row)
+            if package := missing(entry.contender):
+                row["skipped"] = f"{package} is not installed"
+                continue
+            workers = [Worker(entry) for _ in range(entry.instances)]
+            failed = next((worker.failed for worker in workers if worker.failed), None)
+            tried = {} if failed else turn(workers, 1)
+            failed = failed or tried.get("failed")
+            print(f"{entry}: {failed or 'ready'}", file=sys.stderr)
+            if failed:
+                row["skipped"] = failed
+                for worker in workers:
+                    worker.close()
+                continue
+            frames = max(1, min(MOST_FRAMES, round(TURN_SECONDS / tried["clock"] / entry.instances)))
+            opened.append((row, workers, frames, []))
+        for done in range(rounds):
+            for _, workers, frames, taken in opened:
+                taken.append(turn(workers, frames))
+            print(f"round {done + 1}/{rounds}", file=sys.stderr)
+        for row, _, frames, taken in opened:
+            clocks = [each["clock"] for each in taken]
+            row |= {
+                "frames": frames,
+                "seconds": statistics.median(clocks),
+                "least": min(clocks),
+                "most": max(clocks),
+                "cpu": statistics.median(each["cpu"] for each in taken),
+                "peak_mb": max(each["peak_mb"] for each in taken),
+            }
+    finally:
+        for _, workers, _, _ in opened:
+            for worker in workers:
+                worker.close()
+    return rows
+
+
+def free_share() -> float:
+    """The share of this machine's cores that processes get which want them all for a second."""
+    cores = usable_cores()
+    spin = "import time; t = time.time()\nwhile time.time() < t + 1: pass"
+    spinning = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(cores)]
+    before = os.times()
+    for process in spinning:
+        process.wait()
+    after = os.times()
+    return min(1.0, (after.children_user - before.children_user) / cores)
+
+
+def machine() -> str:
+    """One line: the CPU, what it can do, and versions."""
+    cpu: dict[str, str] = {}
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            key, _, value = line.partition(":")
+            cpu.setdefault(key.strip(), value.strip())
+    except OSError:
+        cpu["model name"] = platform.processor() or platform.machine()
+    flags = set(cpu.get("flags", cpu.get("Features", "")).split())
+    shown = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve")
+    known = ", ".join(flag for flag in shown if flag in flags)
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return (
+        f"{usable_cores()} cores of {cpu.get('model name', platform.machine())} ({known}); {', '.join(found)}"
+    )
 
 
 def benchmark(
-    model: Annotated[str, typer.Option()] = "j4r",
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT")] = "960x540",
-    frames: Annotated[int, typer.Option(min=2)] = 100,
-    runs: Annotated[int, typer.Option(min=1)] = 3,
-    threads: Annotated[int, typer.Option(help="of inference; 0 is automatic")] = 0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
+    data: Annotated[Path | None, typer.Argument(help="folder with val/ and real/, for quality")] = None,
+    part: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(PARTS)}; may be repeated [default: all]")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    threads: Annotated[int, typer.Option(help="of each contender; 0: all cores. 1 on a busy machine")] = 0,
+    write: Annotated[bool, typer.Option(help="measure nothing: write the page again")] = False,
 ) -> None:
-    """Time vspipe, `vsj4r run` and bare inference in turn."""
-    width, height = (int(side) for side in size.split("x"))
-    taken: dict[str, list[Seconds]] = {"vspipe": [], "run": [], "bare": []}
-    with tempfile.TemporaryDirectory() as folder:
-        source, script = Path(folder, "clip.mp4"), Path(folder, "clip.vpy")
-        make_clip(source, size, frames)
-        script.write_text(SCRIPT.format(source=str(source), model=model, threads=threads))
-        to_pipe = ["vspipe", str(script), "-c", "y4m", os.devnull]
-        to_run = ["vsj4r", "run", str(source), f"{folder}/out.mkv", "--model", model, "--overwrite", "--json"]
-        process_seconds(
-            [*to_pipe, "-e", "1"]
-        )  # the source filter writes its index once, and the engine is kept
-        for run in range(runs):
-            taken["vspipe"].append(process_seconds(to_pipe))
-            taken["bare"].append(bare_seconds(model, width, height, frames, threads))
-            taken["run"].append(process_seconds(to_run))
-            told = ", ".join(f"{name} {seconds[-1].clock:.2f} s" for name, seconds in taken.items())
-            print(f"run {run + 1}/{runs}: {told}", file=sys.stderr)
-    bare = taken.pop("bare")
-    figures: dict[str, object] = {
-        "model": model,
-        "size": size,
-        "frames": frames,
-        "runs": runs,
-        "bare_seconds": round(statistics.median(each.clock for each in bare), 3),
-        "bare_fps": round(frames / statistics.median(each.clock for each in bare), 2),
-    }
-    for name, whole in taken.items():
-        pairs = list(zip(whole, bare, strict=True))
-        figures |= {
-            f"{name}_seconds": round(statistics.median(each.clock for each in whole), 3),
-            f"{name}_ratio": round(statistics.median(w.clock / b.clock for w, b in pairs), 3),
-            f"{name}_cpu_ratio": round(statistics.median(w.cpu / b.cpu for w, b in pairs), 3),
-        }
-    figures |= {"cores": os.cpu_count(), "machine": platform.machine(), "commit": commit()}
-    table = Table("figure", "value")
-    for name, value in figures.items():
-        table.add_row(name, str(value))
-    Console().print(table)
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    """Measure, and write docs/benchmarks.json, .md and the picture."""
+    results: Figures = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    chosen = [] if write else part or [name for name in PARTS if name != "quality" or data is not None]
+    for name in chosen:
+        if name not in PARTS or (name == "quality" and data is None):
+            raise typer.BadParameter(f"{name}: a part is one of {', '.join(PARTS)}; quality needs DATA")
+    for name in chosen:
+        share = free_share()
+        rows = (
+            _quality(data)
+            if name == "quality" and data
+            else measure(entries(name, threads or usable_cores()), rounds)
+        )
+        dated = {"date": datetime.now(UTC).date().isoformat(), "commit": commit(), "machine": machine()}
+        results[name] = {**dated, "rounds": rounds, "free_share": round(share, 2), "rows": rows}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    write_page(results)
+
+
+def _quality(data: Path) -> list[Figures]:
+    from scripts.peer_quality import measure_peers  # scikit-image
+
+    return measure_peers(data)
 
 
 if __name__ == "__main__":

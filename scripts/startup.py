@@ -142,7 +142,7 @@ def startup(
 
 
 def _measure(model: str, size: str, runs: int) -> dict[str, Seconds]:
-    from scripts.benchmark import make_clip  # it imports what is timed here
+    from scripts.overhead import make_clip  # it imports what is timed here
 
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder, "clip.mp4")
