@@ -91,7 +91,11 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "x266"', 5, "encoder must be one of auto, x264, x265"),
         ('input = "a.mkv"\noutput = "o.mkv"\npreset = "tv"', 5, "unknown preset 'tv': known are mezzanine"),
         ('input = "a.mkv"\noutput = "o.mkv"\npreset = ["web"]', 5, "unknown preset ['web']: known are"),
-        ('input = "a.mkv"\noutput = "o.mkv"\nimage = "exr"', 5, "image is for folders, which vsj4r run"),
+        (
+            'input = "a.mkv"\noutput = "o.mkv"\nimage = "exr"',
+            5,
+            "image has no use here: the output is a video",
+        ),
         ('input = "a.mkv"\noutput = "o.mkv"\nstrength = 2', 5, "strength must be between 0 and 1, got 2"),
         ('input = "a.mkv"\noutput = "o.mkv"\nchunk = 100', 5, "chunk must be a multiple of 120"),
         ('input = "a.mkv"\noutput = "o.mkv"\ntrim = ["1:00", "0:10"]', 5, "trim must end after it begins"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,8 @@ import OpenImageIO
 import pytest
 from numpy.typing import NDArray
 
-from tests.cli import assert_refused, run, vsj4r
+from tests import media
+from tests.cli import assert_refused, batch, parts, run, vsj4r
 from vsj4r.media.images import write_rgb
 from vsj4r.media.plates import read_plate, to_display, to_light
 from vsj4r.media.reading import gaps_in, images_in, read_image
@@ -216,3 +220,104 @@ def test_a_mask_may_be_an_exr(model: Path, tmp_path: Path) -> None:
     before, after = read(source / "shot.1002.exr")[0], read(tmp_path / "out" / "shot.1002.exr")[0]
     assert np.array_equal(before[:, : WIDTH // 2], after[:, : WIDTH // 2])
     assert not np.array_equal(before, after)
+
+
+def sequence_jobs(folder: Path, model: Path, *bodies: str) -> None:
+    head = f"[defaults]\nmodel = {json.dumps(str(model))}\nchunk = 120\npreset = 'archive'\n"
+    (folder / "jobs.toml").write_text(head + "".join(f"[[job]]\n{body}\n" for body in bodies))
+
+
+def test_a_batch_writes_sequences_in_chunks_as_a_run_does(model: Path, tmp_path: Path) -> None:
+    """EXR with other channels and mattes, and a video into 16 bit TIFF, in three chunks each."""
+    exr_shot(tmp_path / "in", frames=250)
+    media.plain(tmp_path / "a.mkv", seconds=250 / 24, size="48x32")
+    sequence_jobs(
+        tmp_path,
+        model,
+        'input = "in"\noutput = "out/{name}"\noutputs = ["derained", "occlusion"]',
+        'input = "a.mkv"\noutput = "tif/{stem}/"\nimage = "tif"\ntrim = [3, 249]\ndepth = 16',
+    )
+    events = batch(tmp_path)
+    assert [each["chunks"] for each in events if each["event"] == "plan"] == [3, 3]
+    common = ("--model", model)
+    run(tmp_path / "in", tmp_path / "run", *common, "--output", "derained,occlusion")
+    run(tmp_path / "a.mkv", tmp_path / "run_tif", *common, "--image", "tif", "--trim", "3:249", "--depth", 16)
+    for one, other in (("out/in", "run"), ("out/in.occlusion", "run.occlusion"), ("tif/a", "run_tif")):
+        assert images_in(tmp_path / one) == images_in(tmp_path / other)
+        for name in images_in(tmp_path / one)[::31]:
+            (before, _), (after, _) = read(tmp_path / other / name), read(tmp_path / one / name)
+            assert np.array_equal(before, after)
+    assert images_in(tmp_path / "tif" / "a")[0] == "000003.tif"
+    assert not parts(tmp_path)
+
+
+def test_a_sequence_of_a_batch_is_done_once_and_again_when_it_must_be(model: Path, tmp_path: Path) -> None:
+    for n in range(3):
+        rgba_png(tmp_path / "in" / f"{n}.png", n, np.uint8)
+    job = 'input = "in"\noutput = "out/"\n'
+
+    def events(*options: object, code: int = 0) -> list[str]:
+        return [str(each["event"]) for each in batch(tmp_path, *options, code=code)]
+
+    sequence_jobs(tmp_path, model, job)
+    assert "done" in events()
+    first = (tmp_path / "out" / "1.png").stat()
+    assert "plan" not in events()
+    sequence_jobs(tmp_path, model, job + "strength = 0")
+    assert "done" in events()
+    assert (tmp_path / "out" / "1.png").stat() != first
+    (tmp_path / "out" / "1.png").unlink()  # it is no longer the batch's own
+    assert events(code=2) == ["problem"]
+    sequence_jobs(tmp_path, model, job + "strength = 0\noverwrite = true")
+    (tmp_path / "out" / "old.png").write_bytes(b"")
+    assert "failed" in events(code=1)
+    (tmp_path / "out" / "old.png").unlink()
+    assert "done" in events()
+    assert images_in(tmp_path / "out") == ["0.png", "1.png", "2.png"]
+
+
+@pytest.mark.parametrize("moved", [0, 1, 3])
+def test_killed_while_a_sequence_gets_its_names(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    """Another strength into the same folder: whatever is there afterwards, the same command goes on."""
+    for n in range(3):
+        rgba_png(tmp_path / "in" / f"{n}.png", n, np.uint8)
+    job = 'input = "in"\noutput = "out/"\n'
+    sequence_jobs(tmp_path, model, job)
+    batch(tmp_path)
+    sequence_jobs(tmp_path, model, job + "strength = 0")
+    (tmp_path / "dying.py").write_text(
+        f"import os\nfrom pathlib import Path\nreal, left = Path.replace, [{moved}]\n"
+        "def replace(self, target):\n"
+        "    if Path(target).parent.name == 'out':\n"
+        "        if not left[0]: os._exit(9)\n"
+        "        left[0] -= 1\n"
+        "    return real(self, target)\n"
+        "Path.replace = replace\n"
+        "import vsj4r.batch.manifest as m\n"
+        "done = m.Manifest.done\n"
+        "m.Manifest.done = lambda *given, **more: os._exit(9)\n"
+        "from vsj4r.cli.app import main\nmain()\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, tmp_path / "dying.py", "batch", "jobs.toml"], cwd=tmp_path, check=False, timeout=120
+    )
+    assert killed.returncode == 9
+    batch(tmp_path)
+    for n in range(3):
+        assert np.array_equal(
+            read_image(tmp_path / "out" / f"{n}.png"), read_image(tmp_path / "in" / f"{n}.png")
+        )
+    assert not parts(tmp_path)
+
+
+def test_what_a_sequence_has_no_use_for(model: Path, tmp_path: Path) -> None:
+    rgba_png(tmp_path / "in" / "0.png", 0, np.uint8)
+    done = vsj4r("run", tmp_path / "in", tmp_path / "out", "--model", model, "--encoder", "x265")
+    assert_refused(done, 2, "--encoder has no use here: the output is a folder of images", tmp_path)
+    done = vsj4r("run", tmp_path / "in", tmp_path / "out.mkv", "--model", model, "--image", "exr")
+    assert_refused(done, 2, "--image has no use here: the output is a video", tmp_path)
+    sequence_jobs(tmp_path, model, 'input = "in"\noutput = "out/"\ncrf = 20')
+    (problem,) = batch(tmp_path, code=2)
+    assert problem["text"] == "crf has no use here: the output is a folder of images"

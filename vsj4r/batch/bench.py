@@ -32,7 +32,8 @@ class Bench:
             self._forget()
         if self._file is None:
             source = open_source(work.input, work.settings.reading(), index=work.folder / "index")
-            self._file, self._key = Filtering(source, work.settings), work.key
+            self._file = Filtering(source, work.settings, into_rgb=work.to_folder)
+            self._key = work.key
         return self._file
 
     def derain(self, work: Work, threads: int) -> list[vs.VideoNode]:

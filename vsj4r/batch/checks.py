@@ -7,7 +7,7 @@ import shutil
 import stat
 import subprocess
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,8 @@ from vsj4r.media.trim import frames_between
 _GIB = 1 << 30
 _TRIAL_SECONDS = 120
 _TRIAL_WIDTH = 256
+_IMAGE_BITS_PER_PIXEL = 48
+"""At most: RGB of 16 bits, or half floats."""
 
 
 def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True) -> dict[Path, int]:
@@ -44,7 +46,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
     largest = 0
     damaged: list[tuple[int, str]] = []
     for file in batch.files:
-        settings, muxer = file.settings, container_for(file.output).muxer
+        settings = file.settings
         pictures = None
         try:
             pictures = _look_at(file.input, settings.track)
@@ -53,12 +55,14 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         except (Vsj4rError, OSError) as error:
             batch.complain(file.line, f"{file.job}: {error}")
             continue
-        encoder, _ = encoder_for(settings.encoder, pictures if isinstance(pictures, Probe) else None, muxer)
-        for check in (
-            partial(find_encoder, encoder),
-            partial(_try_encoder, encoder, settings, muxer),
-            partial(require_device, settings.device if devices else "cpu"),
-        ):
+        checks: list[Callable[[], object]] = [partial(check_device, settings.device if devices else "cpu")]
+        encoder = ""
+        if not file.to_folder:
+            muxer = container_for(file.output).muxer
+            source = pictures if isinstance(pictures, Probe) else None
+            encoder, _ = encoder_for(settings.encoder, source, muxer)
+            checks[:0] = [partial(find_encoder, encoder), partial(_try_encoder, encoder, settings, muxer)]
+        for check in checks:
             try:
                 check()
             except Vsj4rError as error:
@@ -100,15 +104,21 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
                 batch.complain(file.line, f"{file.input} and {other.input} would both become {output}")
             elif output.exists() and _identity(output) in inputs:
                 batch.complain(file.line, f"output {output} would overwrite an input")
-            elif output.is_dir():
-                batch.complain(file.line, f"output {output} is a folder")
-            elif output.exists() and not (is_ours or output in owned or file.settings.overwrite):
+            elif output.exists() and output.is_dir() != file.to_folder:
+                kind = "a file" if file.to_folder else "a folder"
+                batch.complain(file.line, f"output {output} is {kind}")
+            elif _is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
                 batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
             elif not os.access(_existing(output), os.W_OK | os.X_OK):
                 batch.complain(file.line, f"folder {_existing(output)} cannot be written")
         for name in (file.settings.mask, file.settings.qpfile):
             if name is not None and not Path(name).exists():
                 batch.complain(file.line, f"{file.job}: {missing_error(name)}")
+
+
+def _is_occupied(output: Path) -> bool:
+    """Whether something would be replaced: an empty folder is nothing."""
+    return any(output.iterdir()) if output.is_dir() else output.exists()
 
 
 def _check_room(batch: JobFile, bytes_needed: dict[Path, int]) -> None:
@@ -141,9 +151,10 @@ def _look_at(path: Path, track: int | None) -> Probe | ImageSet:
 
 def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:
     """How many frames and bytes the output will have, roughly; the input's size stands for its
-    other streams."""
+    other streams. ``encoder`` is "" for images."""
     settings = file.settings
-    per_pixel = ENCODERS[encoder].bits_per_pixel / 8 * len(settings.outputs)
+    bits = _IMAGE_BITS_PER_PIXEL if file.to_folder else ENCODERS[encoder].bits_per_pixel
+    per_pixel = bits / 8 * len(settings.outputs)
     if isinstance(pictures, Probe):
         video, rate = pictures.video, pictures.rate or GUESSED_RATE
         count = video.frames or int((pictures.duration_seconds or 0) * rate)
@@ -151,6 +162,8 @@ def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> 
     else:
         rate = settings.reading().rate
         count, size, others = len(pictures.names), pictures.width * pictures.height, 0
+    if file.to_folder:
+        others = 0
     frames = len(frames_between(settings.trim, range(count), 1 / rate))
     return frames, int(frames * size * per_pixel) + others
 

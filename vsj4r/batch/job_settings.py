@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from vsj4r.errors import Vsj4rError
 from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.run.settings import RunSettings, check_preset
 from vsj4r.tables import Text, Whole, convert_with
@@ -16,13 +15,9 @@ CHUNK_FRAMES = 4 * SEGMENT_FRAMES
 """Chunks begin at anchors of the filter, where it costs nothing."""
 
 
-def _refuse_image(value: object) -> None:
-    raise Vsj4rError(f"image is for folders, which vsj4r run writes, got {value!r}")
-
-
 @dataclass(frozen=True, slots=True)
 class Settings(RunSettings):
-    """``chunk``: frames in a chunk at most. ``image`` is refused: no output of a batch is a folder."""
+    """``chunk``: frames in a chunk at most."""
 
     chunk: Annotated[
         Whole,
@@ -32,7 +27,6 @@ class Settings(RunSettings):
             description=f"a multiple of {SEGMENT_FRAMES} frames",
         ),
     ] = CHUNK_FRAMES
-    image: Annotated[None, convert_with(_refuse_image)] = None
 
 
 @dataclass(frozen=True, slots=True)

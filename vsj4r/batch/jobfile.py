@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -14,18 +15,19 @@ from pydantic import Field
 from vsj4r.batch.job_settings import DefaultsTable, JobTable, Settings
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.containers import container_for
+from vsj4r.media.containers import container_for, names_folder
 from vsj4r.media.opening import SCRIPT
-from vsj4r.media.reading import images_in, missing_error
-from vsj4r.run.settings import merge_settings, settings_of
-from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, parse_leniently, read_toml
+from vsj4r.media.reading import absent, images_in
+from vsj4r.run.settings import Form, layered, settings_of, useless
+from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, read_toml, understood
 
 _FIELD = re.compile(r"\{(\w*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class FileJob:
-    """One file of a batch. Paths are absolute; ``line`` is that of its ``[[job]]`` in the job file."""
+    """One file of a batch. Paths are absolute; ``line`` is that of its ``[[job]]`` in the job file;
+    ``to_folder``: the output is a folder of images."""
 
     job: str
     line: int
@@ -33,6 +35,7 @@ class FileJob:
     output: Path
     settings: Settings
     model: Model
+    to_folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,20 @@ class _Jobs:
         name = table.get("name", f"job {number + 1}")
         template = {**self._defaults, **table}.get("output", "")
         if not template:
-            complain("output", f'{name} needs an output, such as "clean/{{stem}}.mkv"')
+            complain(
+                "output",
+                f'{name} needs an output, such as "clean/{{stem}}.mkv", or "clean/{{stem}}/" for images',
+            )
         inputs = table.get("input", [])
         if not inputs:
             complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
-        given = merge_settings(self._defaults, table, Path(template or "any.mkv").suffix)
-        settings, model = self._settings(given, complain), self._model_of(given, complain)
+        form = self._form_of(template)
+        if not template.endswith("{name}"):  # what that is, each input says
+            for mistake in useless(table, form):
+                complain(str(mistake.key[0]), mistake.text)
+        given = layered(self._defaults, table, Path(template or "any.mkv").suffix, form)
+        model = self._model_of(given, complain)
+        settings = {form: self._settings(given, form, complain)}
         for pattern in [inputs] if isinstance(inputs, str) else inputs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
@@ -137,18 +148,31 @@ class _Jobs:
                 complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
             for path in (each for each in found if template and each not in scripts):
                 try:
-                    output = _output(self._batch, template, name, path)
+                    filled = _filled(template, name, path)
+                    form = self._form_of(filled)
+                    output = _output(self._batch, filled, form)
                 except Vsj4rError as error:
                     complain("output", str(error))
                     break
+                if form not in settings:
+                    given = layered(self._defaults, table, output.suffix, form)
+                    settings[form] = self._settings(given, form, complain)
                 if model is not None:
                     line = self._lines.of(("job", number))
-                    self._batch.files.append(FileJob(name, line, path, output, settings, model))
+                    to_folder = form == "images"
+                    self._batch.files.append(
+                        FileJob(name, line, path, output, settings[form], model, to_folder)
+                    )
 
-    def _settings(self, given: dict[str, Any], complain: Callable[[str, str], None]) -> Settings:
+    def _form_of(self, output: str) -> Form:
+        if not output or output.endswith("{name}"):
+            return "video"
+        return "images" if names_folder(f"{self._batch.path.parent}{os.sep}{output}") else "video"
+
+    def _settings(self, given: dict[str, Any], form: Form, complain: Callable[[str, str], None]) -> Settings:
         """Those of ``given``; with a mistake in them the default ones, so that the rest is still checked."""
         try:
-            return settings_of(Settings, self._rooted(given))
+            return settings_of(Settings, self._rooted(given), form)
         except MistakesError as error:
             for mistake in error.mistakes:
                 complain(str(mistake.key[0]), mistake.text)
@@ -213,11 +237,11 @@ def _may_be_input(path: Path) -> bool:
     return path.is_file()
 
 
-def _output(batch: JobFile, template: str, job: str, source: Path) -> Path:
-    """The output of ``source``.
+def _filled(template: str, job: str, source: Path) -> str:
+    """The name of the output of ``source``.
 
     Raises:
-        Vsj4rError: an unknown field, an unknown type, or outside the folders of the batch.
+        Vsj4rError: an unknown field.
     """
     fields = {"stem": source.stem, "name": source.name, "folder": source.parent.name, "job": job}
 
@@ -227,10 +251,20 @@ def _output(batch: JobFile, template: str, job: str, source: Path) -> Path:
             raise Vsj4rError(f"unknown field {match[0]} in output {template!r}: known are {known}")
         return fields[match[1]].replace("/", "_")
 
-    output = _absolute(batch.path.parent / _FIELD.sub(fill, template))
+    return _FIELD.sub(fill, template)
+
+
+def _output(batch: JobFile, name: str, form: Form) -> Path:
+    """The output called ``name``.
+
+    Raises:
+        Vsj4rError: an unknown type, or outside the folders of the batch.
+    """
+    output = _absolute(batch.path.parent / name)
     if output.is_symlink():
         output = output.resolve()  # what it leads to is written, and has to lie in the folders too
-    container_for(output)
+    if form == "video":
+        container_for(output)
     if not any(output.is_relative_to(folder) for folder in batch.folders):
         folders = ", ".join(map(str, batch.folders))
         raise Vsj4rError(

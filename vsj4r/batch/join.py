@@ -1,7 +1,8 @@
-"""Encoded parts of one video made one file, without encoding again."""
+"""Parts made one output: encoded ones of a video without encoding again, images side by side."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -17,7 +18,7 @@ from vsj4r.media.nut import BUFFER_BYTES
 from vsj4r.media.process import FFmpeg
 from vsj4r.media.tags import Tags
 from vsj4r.media.video import check_video, cover_files
-from vsj4r.media.whole import whole_file
+from vsj4r.media.whole import whole_file, whole_folder
 
 
 def join_video(
@@ -58,6 +59,32 @@ def join_video(
             process.finish()
         check_video(temporary, encode, output)
         on_whole(temporary)
+
+
+def join_images(
+    parts: Sequence[Path], output: Path, *, frames: int, on_whole: Callable[[Path], None]
+) -> None:
+    """Put the images of the folders ``parts`` into the folder ``output``, all of them or none; they stay in
+    the parts, too. ``on_whole`` is told the folder whose files get their names next.
+
+    Raises:
+        Vsj4rError: they are not ``frames``, or cannot be written.
+    """
+    images = [image for part in parts for image in sorted(part.iterdir())]
+    if len(images) != frames:
+        raise Vsj4rError(f"the parts of {output} hold {len(images)} of {frames} frames")
+    with whole_folder(output) as temporary:
+        for image in images:
+            _link_or_copy(image, temporary / image.name)
+        on_whole(temporary)
+
+
+def _link_or_copy(image: Path, name: Path) -> None:
+    """Another name of ``image``; on another disk, or without hard links, a copy."""
+    try:
+        name.hardlink_to(image)
+    except OSError:
+        shutil.copy2(image, name)
 
 
 class _PacketWriter:

@@ -14,7 +14,7 @@ from vsj4r.batch.work import Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import hold_lock
 from vsj4r.media.encoders import ENCODERS
-from vsj4r.media.whole import writing_to
+from vsj4r.media.whole import measured, written
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.run.settings import path_beside
 
@@ -31,8 +31,8 @@ CREATE TABLE IF NOT EXISTS chunks (key TEXT, number INTEGER, size INTEGER, PRIMA
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``
-    of the output once it is."""
+    """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``:
+    what is ``measured`` of the output once it is."""
 
     key: str
     output: Path
@@ -47,10 +47,9 @@ class Record:
     def owns_output(self) -> bool:
         """Whether the output is there, as this batch has written it."""
         try:
-            found = self.output.stat()
+            return self.state == "done" and measured(self.output) == (self.size, self.mtime_ns)
         except OSError:
             return False
-        return self.state == "done" and (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 def outputs_of_records(records: Iterable[Record]) -> set[Path]:
@@ -190,6 +189,6 @@ def _plan_from(text: str) -> Plan | None:
     if not text:
         return None
     fields = json.loads(text)
-    if fields["encoder"] not in ENCODERS:
+    if fields["encoder"] not in ("", *ENCODERS):
         raise ValueError(f"encoder {fields['encoder']!r}")
     return Plan(**{**fields, "starts": tuple(fields["starts"]), "notes": tuple(fields["notes"])})

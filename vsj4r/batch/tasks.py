@@ -17,7 +17,7 @@ import vapoursynth as vs
 
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.chunks import chunk_starts, cut_finder
-from vsj4r.batch.join import join_video
+from vsj4r.batch.join import join_images, join_video
 from vsj4r.batch.work import Plan, Work
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
@@ -25,14 +25,17 @@ from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, encoder_for, lost_depth
 from vsj4r.media.identity import identify
+from vsj4r.media.image_sink import image_sink, kind_for, namer
+from vsj4r.media.images import check_replaced
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import ClipSink, video_sink, write_outputs
-from vsj4r.media.whole import NO_ROOM, write_error
-from vsj4r.run.encodable import make_encodable
+from vsj4r.media.video import Output, video_sink, write_outputs
+from vsj4r.media.whole import NO_ROOM, measured, unwritten
+from vsj4r.run.encodable import encodable, imageable
+from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
 TRIES = 3
@@ -126,6 +129,30 @@ def _done(task: Task, worker: Worker) -> Result:
 def _plan(work: Work, worker: Worker) -> Plan:
     filtering = worker.bench.open(work)
     clip, source = filtering.before, filtering.part
+    encoder, notes = _fit_images(work, clip, source) if work.to_folder else _fit_video(work, clip, source)
+    last_cut = cut_finder(upright(filtering.whole, source=filtering.whole), filtering.given_cuts())
+    starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
+    kind = source.clip.format.name
+    size = clip.width, clip.height
+    return Plan(len(clip), tuple(starts), *size, kind, float(clip.fps), encoder, tuple(notes))
+
+
+def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
+    """No encoder, and a line for each thing that the images lack, or have otherwise."""
+    kind = _kind_of_images(work, source)
+    _, notes = imageable(clip, source, kind, work.settings.depth, is_matte=False)
+    names = [namer(source, kind)(n) for n in range(len(clip))]
+    for output in work.outputs:
+        check_replaced(output, names)
+    return "", [*notes, *source.notes(into_images=True)]
+
+
+def _kind_of_images(work: Work, source: Source) -> str:
+    return work.settings.image or kind_for(source)
+
+
+def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
+    """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
     muxer = container_for(work.output).muxer
     encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer)
     encoded, changed = _encodable(work, encoder, clip, source)
@@ -135,14 +162,7 @@ def _plan(work: Work, worker: Worker) -> Plan:
     extras = extras_of(source, work.output.suffix)
     encode = _encode_of(work, encoder, source, muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
-    notes += [*source.notes(), *extras.notes]
-    last_cut = cut_finder(
-        turn_output_upright(filtering.whole, source=filtering.whole), filtering.given_cuts()
-    )
-    starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
-    kind = source.clip.format.name
-    size = clip.width, clip.height
-    return Plan(len(clip), tuple(starts), *size, kind, float(clip.fps), encoder, tuple(notes))
+    return encoder, [*notes, *source.notes(), *extras.notes]
 
 
 def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
@@ -150,30 +170,67 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clips, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
     _check_length(work, plan, clips[0])
-    encode = _encode_of(work, plan.encoder, source, ENCODERS[plan.encoder].packet_muxer)
-    encode = replace(encode, timestamps=source.timestamps[first:stop])
     parts = work.parts(plan, number)
-    outputs: list[ClipSink] = []
-    for clip, part in zip(clips, parts, strict=True):
-        encoded, _ = _encodable(work, plan.encoder, clip[first:stop], source)
-        outputs.append(
-            (encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker)))
-        )
+    make = partial(_images_of_chunk, work) if work.to_folder else partial(_video_of_chunk, work, plan, worker)
+    outputs: list[Output] = [
+        make(source, clip, range(first, stop), part, place)
+        for place, (clip, part) in enumerate(zip(clips, parts, strict=True))
+    ]
     write_outputs(outputs, on_frame=_progress(worker, "frames", number, stop - first))
-    return sum(part.stat().st_size for part in parts), 0
+    return sum(measured(part)[0] for part in parts), 0
+
+
+def _images_of_chunk(
+    work: Work, source: Source, clip: vs.VideoNode, frames: range, part: Path, place: int
+) -> Output:
+    kind, is_matte = _kind_of_images(work, source), work.settings.outputs[place] != "derained"
+    images, _ = imageable(
+        clip[frames.start : frames.stop], source, kind, work.settings.depth, is_matte=is_matte
+    )
+    return images, image_sink(part, source, kind, frames=frames, is_matte=is_matte)
+
+
+def _video_of_chunk(
+    work: Work,
+    plan: Plan,
+    worker: Worker,
+    source: Source,
+    clip: vs.VideoNode,
+    frames: range,
+    part: Path,
+    place: int,
+) -> Output:
+    encode = _encode_of(work, plan.encoder, source, ENCODERS[plan.encoder].packet_muxer)
+    encode = replace(encode, timestamps=source.timestamps[frames.start : frames.stop])
+    encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source)
+    return encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
 
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     filtering = worker.bench.open(work)
+    _check_length(work, plan, filtering.before)
+    work.output.parent.mkdir(parents=True, exist_ok=True)
+    if work.to_folder:
+        for place, output in reversed(list(enumerate(work.outputs))):
+            join_images(
+                [work.part(plan, number, place) for number in range(len(plan.starts))],
+                output,
+                frames=plan.frames,
+                on_whole=partial(_note_joined, work, output),
+            )
+    else:
+        _join_videos(work, plan, filtering, worker)
+    return measured(work.output)
+
+
+def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -> None:
     clip, source = filtering.before, filtering.part
-    _check_length(work, plan, clip)
     encoded, _ = _encodable(work, plan.encoder, clip, source)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
     muxer = container_for(work.output).muxer
     encode = replace(_encode_of(work, plan.encoder, source, muxer), source=source.probe)
     extras = extras_of(source, work.output.suffix)
-    work.output.parent.mkdir(parents=True, exist_ok=True)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(
             [work.part(plan, number, place) for number in range(len(plan.starts))],
@@ -184,8 +241,6 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
             on_command=partial(_tell_command, worker),
             on_whole=partial(_note_joined, work, output),
         )
-    written = work.output.stat()
-    return written.st_size, written.st_mtime_ns
 
 
 def _tell_command(worker: Worker, command: list[str]) -> None:
@@ -203,20 +258,29 @@ def _check_length(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
 
 def _note_joined(work: Work, output: Path, whole: Path) -> None:
     """Which file is about to get the name ``output``; a process may die before it can tell."""
-    found = whole.stat()
+    size, mtime_ns = measured(whole)
     with (work.folder / _JOINED).open("a") as file:
-        file.write(f"{json.dumps(output.name)} {found.st_size} {found.st_mtime_ns}\n")
+        file.write(f"{json.dumps(output.name)} {size} {mtime_ns}\n")
 
 
 def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
     """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
     try:
-        found = output.stat()
+        size, mtime_ns = measured(output)
         noted = (folder / _JOINED).read_text().splitlines()
     except (OSError, ValueError):
         return None
-    size, mtime_ns = found.st_size, found.st_mtime_ns
     return (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in noted else None
+
+
+def was_being_placed(folder: Path, output: Path) -> bool:
+    """Whether the folder ``output`` was getting its files from the parts in ``folder``: one that was there
+    before gets them one by one, and is this batch's own however far that went."""
+    try:
+        noted = (folder / _JOINED).read_text().splitlines()
+    except (OSError, ValueError):
+        return False
+    return output.is_dir() and any(line.startswith(f"{json.dumps(output.name)} ") for line in noted)
 
 
 def _encodable(

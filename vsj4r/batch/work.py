@@ -19,7 +19,8 @@ _RECIPE = 2  # another number when the same settings come to give other frames
 @dataclass(frozen=True, slots=True)
 class Work:
     """One file. ``key`` stands for the input's content, the model and the settings; ``folder`` holds what
-    is unfinished; ``identity`` is that of the input, ``model`` the sha256 of the model."""
+    is unfinished; ``identity`` is that of the input, ``model`` the sha256 of the model; ``to_folder``: the
+    output is a folder of images."""
 
     key: str
     input: Path
@@ -28,6 +29,7 @@ class Work:
     folder: Path
     identity: str
     model: str
+    to_folder: bool = False
 
     @property
     def inputs(self) -> list[Path]:
@@ -41,9 +43,10 @@ class Work:
         return self.settings.paths(self.output)
 
     def part(self, plan: Plan, number: int, place: int = 0) -> Path:
-        """That of chunk ``number`` of the output at ``place``."""
+        """That of chunk ``number`` of the output at ``place``: a file, or a folder of images."""
         which = f".{self.settings.outputs[place]}" if place else ""
-        return self.folder / f"{number:05d}{which}.{ENCODERS[plan.encoder].packet_muxer}"
+        suffix = f".{ENCODERS[plan.encoder].packet_muxer}" if plan.encoder else ""
+        return self.folder / f"{number:05d}{which}{suffix}"
 
     def parts(self, plan: Plan, number: int) -> list[Path]:
         """Those of chunk ``number``, one for each output."""
@@ -53,7 +56,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of a file once it has been opened. ``starts``: first frames of the chunks;
-    ``encoder``: that of the settings, or what fits the file; "" where a run needs none.
+    ``encoder``: that of the settings, or what fits the file; "" where none is needed, as for images.
     ``open_ended``: nobody knows how many frames there are, as of a pipe, which a run reads.
 
     Raises:
@@ -92,7 +95,8 @@ def work_for(job: FileJob, state: Path) -> Work:
     identity = identify(job.input)
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
     beside = [identify(Path(name)) for name in (job.settings.mask, job.settings.qpfile) if name]
-    text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, settings, str(job.output)])
+    output = f"{job.output}{'/' * job.to_folder}"
+    text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, settings, output])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     folder = state / "parts" / key
-    return Work(key, job.input, job.output, job.settings, folder, identity, job.model.sha256)
+    return Work(key, job.input, job.output, job.settings, folder, identity, job.model.sha256, job.to_folder)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
+
+if TYPE_CHECKING:
+    from vsj4r.run.settings import Form
 
 
 def run(
@@ -129,8 +131,9 @@ def run(
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
-    from vsj4r.media.pipes import STDIN, STDOUT
-    from vsj4r.run.job import Job, check_job
+    from vsj4r.media.containers import names_folder
+    from vsj4r.media.pipes import STDIN, STDOUT, is_y4m
+    from vsj4r.run.derain import Job, check_job
 
     try:
         arguments = tuple(shlex.split(ffmpeg))
@@ -161,11 +164,14 @@ def run(
     output = STDOUT if output_name == "-" else Path(output_name)
     report: Report = JsonReport(sys.stderr if output == STDOUT else sys.stdout) if as_json else BarReport()
     with report:
+        to_folder = names_folder(output_name)
+        is_picture = preview and output.suffix.lower() == ".png"
+        form: Form = "images" if to_folder or is_picture else "y4m" if is_y4m(output) else "video"
         job = Job(
             input=source,
             output=output,
-            to_folder=is_folder_name(output_name),
-            settings=settings_from(given, preset=preset, suffix=Path(output_name).suffix),
+            to_folder=to_folder,
+            settings=settings_from(given, preset=preset, suffix=output.suffix, form=form),
             ffmpeg=arguments,
             preview=preview,
         )
@@ -174,13 +180,3 @@ def run(
         except Vsj4rError as error:
             raise UsageError(str(error)) from error
         derain_with_report(job, report)
-
-
-def is_folder_name(name: str) -> bool:
-    """Whether output ``name`` means a folder: it is one already, ends with a separator, or has no suffix; no
-    pipe is one, and neither is stdout (-)."""
-    path = Path(name)
-    if name == "-" or (path.exists() and not path.is_dir() and not path.is_file()):
-        return False
-    separators = tuple(filter(None, (os.sep, os.altsep)))
-    return path.is_dir() or name.endswith(separators) or not path.suffix

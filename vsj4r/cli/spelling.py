@@ -8,15 +8,16 @@ from pathlib import Path
 
 from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
-from vsj4r.run.settings import RunSettings, check_preset, merge_settings, settings_of
+from vsj4r.run.settings import Form, RunSettings, check_preset, layered, settings_of, useless
 from vsj4r.tables import MistakesError
 
 _OPTIONS = {"outputs": "output"}  # a job file's `output` is a path
 _FRAME = re.compile(r"\d+")
 
 
-def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: str) -> RunSettings:
-    """The settings that options are ``given`` for (None: it is not), over those of ``preset``.
+def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: str, form: Form) -> RunSettings:
+    """The settings that options are ``given`` for (None: it is not), over those of ``preset``, for an output
+    of ``form`` whose name ends in ``suffix``.
 
     Raises:
         UsageError: all that is wrong with them, by the names of the options.
@@ -25,7 +26,9 @@ def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: st
     try:
         if preset is not None:
             table["preset"] = check_preset(preset)
-        return settings_of(RunSettings, merge_settings({}, table, suffix))
+        if mistakes := list(useless(table, form)):
+            raise MistakesError(mistakes)
+        return settings_of(RunSettings, layered({}, table, suffix, form), form)
     except MistakesError as error:
         raise UsageError("; ".join(_of_option(*mistake) for mistake in error.mistakes)) from error
     except Vsj4rError as error:

@@ -15,6 +15,7 @@ again (tests/test_containers.py tries it): ffmpeg writes more, which nothing can
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +209,17 @@ CONTAINERS: Mapping[str, Container] = {
 """By the suffix of the output's name."""
 
 
+def names_folder(name: str) -> bool:
+    """Whether the output ``name`` means a folder of images: it ends with a separator, has no suffix, or is a
+    folder already that is not called like a video. No pipe is one, and neither is stdout (-)."""
+    path = Path(name)
+    if name == "-" or (path.exists() and not path.is_dir() and not path.is_file()):
+        return False
+    if name.endswith(tuple(filter(None, (os.sep, os.altsep)))) or not path.suffix:
+        return True
+    return path.is_dir() and path.suffix.lower() not in CONTAINERS
+
+
 def container_for(output: Path) -> Container:
     """What a file of the name ``output`` can hold.
 
@@ -218,6 +230,6 @@ def container_for(output: Path) -> Container:
     if suffix not in CONTAINERS:
         raise Vsj4rError(
             f"unknown type of output {output.name!r}: known are {', '.join(CONTAINERS)}; "
-            "for a folder of PNG images end the name with /"
+            "for a folder of images end the name with /"
         )
     return CONTAINERS[suffix]

@@ -37,25 +37,31 @@ def takes_floats(kind: str) -> bool:
 
 
 @contextmanager
-def image_sink(folder: Path, source: Source, kind: str, *, is_matte: bool = False) -> Iterator[Sink]:
-    """Images of ``kind``, one for each frame of ``source``, with its names, its colours and its alpha; a
-    matte has none of the last two.
+def image_sink(
+    folder: Path, source: Source, kind: str, *, frames: range | None = None, is_matte: bool = False
+) -> Iterator[Sink]:
+    """Images of ``kind``, one for each frame of ``source``, or of those ``frames`` of it, with its names, its
+    colours and its alpha; a matte has none of the last two.
 
     Raises:
         Vsj4rError: other images would stay among them, or two would have one name.
     """
-    name_of = _namer(source, kind)
-    known = 0 if source.pipe else len(source.timestamps)
-    check_replaced(folder, [name_of(n) for n in range(known)])
+    name_of = namer(source, kind)
+    frames = range(0 if source.pipe else len(source.timestamps)) if frames is None else frames
+    check_replaced(folder, [name_of(n) for n in frames])
     with whole_folder(folder) as temporary:
-        yield _ImageSink(temporary, name_of, source, is_matte)
+        yield _ImageSink(temporary, name_of, source, is_matte, frames.start)
 
 
 class _ImageSink:
-    def __init__(self, folder: Path, name_of: Callable[[int], str], source: Source, is_matte: bool) -> None:
+    def __init__(
+        self, folder: Path, name_of: Callable[[int], str], source: Source, is_matte: bool, first: int
+    ) -> None:
         self._folder, self._name_of, self._source, self._is_matte = folder, name_of, source, is_matte
+        self._first = first
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
+        n += self._first
         image, path = rgb_array(frame), self._folder / self._name_of(n)
         source = None if self._source.images is None or self._is_matte else self._source.images
         like = None if source is None else source.folder / source.names[n]
@@ -82,7 +88,7 @@ def _like(image: Image, alpha: Image) -> Image:
     return deep if image.dtype == np.uint16 else (deep >> 8).astype(np.uint8)
 
 
-def _namer(source: Source, kind: str) -> Callable[[int], str]:
+def namer(source: Source, kind: str) -> Callable[[int], str]:
     """The name of each image: the input's with the suffix of ``kind``, or the number of the frame.
 
     Raises:

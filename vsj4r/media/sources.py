@@ -117,7 +117,7 @@ class Source:
         self.index.write(_ONE_THREAD, b"")
 
     def notes(self, *, into_images: bool = False) -> list[str]:
-        """A line for what ``clip`` lacks of the input; ``into_images``: the output is a folder of PNG."""
+        """A line for what ``clip`` lacks of the input; ``into_images``: the output is a folder of images."""
         if self.images is not None:
             return [*self.said, *_losses_of_images(self.images, into_images=into_images)]
         return [*self.said, *([] if self.probe is None else _losses(self.probe, self.clip))]
@@ -167,9 +167,9 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
         raise InputError(f"{path} changes its format or size on the way: that is not supported")
 
 
-def clip_to_rgb(clip: vs.VideoNode, *, floats: bool = False) -> vs.VideoNode:
-    """``clip`` as RGB24, or RGB48 above 8 bit; with ``floats`` as RGBS."""
-    target = vs.RGB24 if clip.format.bits_per_sample == 8 else vs.RGB48
+def to_rgb(clip: vs.VideoNode, *, floats: bool = False, depth: int | None = None) -> vs.VideoNode:
+    """``clip`` as RGB24, or RGB48 above 8 bit (``depth``, or that of the clip); with ``floats`` as RGBS."""
+    target = vs.RGB24 if (depth or clip.format.bits_per_sample) == 8 else vs.RGB48
     target = vs.RGBS if floats else target
     return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
 

@@ -95,6 +95,10 @@ def whole_folder(output: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
+        for part in temporary.iterdir():
+            if part.is_file():
+                with part.open("rb+") as file:
+                    _sync(file.fileno())
         if output.is_dir():
             for part in sorted(temporary.iterdir()):
                 part.replace(output / part.name)
@@ -104,6 +108,18 @@ def whole_folder(output: Path) -> Iterator[Path]:
         raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def measured(path: Path) -> tuple[int, int]:
+    """Bytes of the file ``path``, and when it changed last, in ns; of a folder those of all its files, and
+    the latest.
+
+    Raises:
+        OSError: it is not there.
+    """
+    files = [entry for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path]
+    found = [file.stat() for file in files]
+    return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
 
 
 def remove_leftovers(output: Path) -> None:

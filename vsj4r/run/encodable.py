@@ -6,9 +6,10 @@ import vapoursynth as vs
 
 from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.encoders import Encoder
-from vsj4r.media.pixels import SUBSAMPLING, chroma_for, chroma_of, clip_to_yuv
-from vsj4r.media.rotation import is_turned, turn_output_upright
-from vsj4r.media.sources import Source
+from vsj4r.media.image_sink import takes_floats
+from vsj4r.media.pixels import SUBSAMPLING, chroma_for, chroma_of, to_yuv
+from vsj4r.media.rotation import is_turned, upright
+from vsj4r.media.sources import Source, to_rgb
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
 
@@ -38,7 +39,19 @@ def _is_full_range(clip: vs.VideoNode) -> bool:
         return clip.format.color_family != vs.RGB and Tags.of(first).full_range
 
 
-def make_y4m(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
+def imageable(
+    clip: vs.VideoNode, source: Source, kind: str, depth: int | None, *, is_matte: bool
+) -> tuple[vs.VideoNode, list[str]]:
+    """``clip``, lying as ``source`` does, as images of ``kind`` take it, and what that changed. ``depth``
+    None is its own."""
+    floats = takes_floats(kind)
+    notes = []
+    if floats and (source.images is None or source.images.depth < 32) and not is_matte:
+        notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
+    return upright(to_rgb(clip, floats=floats, depth=depth), source=source.clip), notes
+
+
+def nameable(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, lying as ``source`` does, as y4m takes it, and what that changed."""
     notes = []
     if is_turned(source.clip):

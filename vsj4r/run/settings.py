@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -51,6 +51,18 @@ ENCODER_PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 Curve = tuple[tuple[int, float], ...]
 """(frame, strength) from that frame on; the first is 0."""
+
+Form = Literal["video", "images", "y4m"]
+"""What an output is: a video file, a folder of images, or y4m into a pipe or a file."""
+
+_USELESS: Mapping[Form, tuple[str, ...]] = {
+    "video": ("image",),
+    "images": ("preset", "encoder", "crf", "chroma", "options"),
+    "y4m": ("preset", "encoder", "crf", "options", "image"),
+}
+"""Keys that do nothing for an output of that form."""
+
+_CALLED: Mapping[Form, str] = {"video": "a video", "images": "a folder of images", "y4m": "y4m"}
 
 _OPTION_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _OF_THE_ENCODER = ("encoder", "preset")
@@ -203,8 +215,18 @@ def path_beside(output: Path, name: str) -> Path:
     return output.with_name(f"{output.stem}.{name}{output.suffix}")
 
 
-def merge_settings(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str) -> dict[str, Any]:
-    """The keys of ``job`` over those of ``defaults``; ``suffix`` is the output's.
+def useless(table: Mapping[str, Any], form: Form) -> Iterator[Mistake]:
+    """What ``table`` says although an output of ``form`` has no use for it."""
+    for name in _USELESS[form]:
+        if name in table:
+            yield Mistake((name,), f"{name} has no use here: the output is {_CALLED[form]}")
+
+
+def layered(
+    defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str, form: Form = "video"
+) -> dict[str, Any]:
+    """The keys of ``job`` over those of ``defaults``, as far as an output of ``form`` has a use for them;
+    ``suffix`` is the output's.
 
     Naming an encoder or a preset begins afresh: nothing that was meant for another encoder stays.
     """
@@ -212,14 +234,15 @@ def merge_settings(defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: 
     for table in (defaults, job):
         if any(key in table for key in _OF_THE_ENCODER):
             merged = {key: value for key, value in merged.items() if key not in _ENCODER_KEYS}
-        preset = ENCODER_PRESETS.get(str(table.get("preset")), {})
+        preset = {} if "preset" in _USELESS[form] else PRESETS.get(str(table.get("preset")), {})
         merged |= preset.get(suffix.lower(), preset.get("", {}))
         merged |= {key: value for key, value in table.items() if key != "preset"}
-    return merged
+    return {key: value for key, value in merged.items() if key not in _USELESS[form]}
 
 
-def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any]) -> T:
-    """The keys of ``table`` that are settings of ``kind``; what it does not say is the default.
+def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any], form: Form = "video") -> T:
+    """The keys of ``table`` that are settings of ``kind``, for an output of ``form``; what it does not say is
+    the default.
 
     Raises:
         MistakesError: all that is wrong.
@@ -228,7 +251,8 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any]) -> T:
     settings = parse_table(kind, {name: table[name] for name in names if name in table})
     if settings.options and settings.encoder == AUTO:
         settings = replace(settings, encoder=USUAL_ENCODER)  # options are an encoder's own
-    if mistakes := [*_unfit_for_encoder(settings), *_excluding(settings)]:
+    unfit = _unfit_for_encoder(settings) if form == "video" else ()
+    if mistakes := [*unfit, *_excluding(settings)]:
         raise MistakesError(mistakes)
     return settings
 

@@ -10,15 +10,13 @@ import vapoursynth as vs
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import encoder_for, find_encoder, lost_depth
-from vsj4r.media.image_sink import image_sink, kind_for, takes_floats
+from vsj4r.media.image_sink import image_sink, kind_for
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
-from vsj4r.media.rotation import turn_output_upright
-from vsj4r.media.sources import clip_to_rgb
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import ClipSink, video_sink
-from vsj4r.run.encodable import make_encodable, make_y4m
+from vsj4r.media.video import Output, video_sink
+from vsj4r.run.encodable import encodable, imageable, nameable
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.settings import RunSettings
 
@@ -51,10 +49,8 @@ class Writing:
     def _images(self, clip: vs.VideoNode, folder: Path, *, is_matte: bool) -> ClipSink:
         source = self._filtering.part
         kind = self._settings.image or kind_for(source)
-        floats = takes_floats(kind)
-        if floats and (source.images is None or source.images.depth < 32) and not is_matte:
-            self.notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
-        images = turn_output_upright(clip_to_rgb(clip, floats=floats), source=source.clip)
+        images, notes = imageable(clip, source, kind, self._settings.depth, is_matte=is_matte)
+        self.notes += notes
         return images, image_sink(folder, source, kind, is_matte=is_matte)
 
     def _y4m(self, clip: vs.VideoNode, path: Path) -> ClipSink:
