@@ -8,11 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import vapoursynth as vs
 
 from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
 from vsj4r.media.images import write_rgb
-from vsj4r.media.reading import read_image
+from vsj4r.media.reading import read_image, read_translucent
 
 
 def picture_of(path: Path) -> tuple[str, str, str]:
@@ -36,13 +37,13 @@ def images(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("preset", "name", "found"),
     [
-        ("ffv1", "out.mkv", ("ffv1", "", "yuv444p10le")),
+        ("ffv1", "out.mkv", ("ffv1", "", "bgr0")),
         ("prores", "out.mov", ("prores", "4444", "yuv444p12le")),
         ("dnxhr", "out.mov", ("dnxhd", "DNXHR 444", "yuv444p10le")),
         ("web", "out.mp4", ("h264", "High", "yuv420p")),
     ],
 )
-def test_rgb_in_a_master_is_444_of_10_bits(
+def test_rgb_in_a_master_stays_or_is_444_of_10_bits(
     images: Path, model: Path, tmp_path: Path, preset: str, name: str, found: tuple[str, str, str]
 ) -> None:
     run(images, tmp_path / name, "--model", model, "--strength", 0, "--preset", preset)
@@ -51,8 +52,145 @@ def test_rgb_in_a_master_is_444_of_10_bits(
         return
     run(tmp_path / name, tmp_path / "back", "--model", model, "--strength", 0)
     for n in range(3):
-        back = (read_image(tmp_path / "back" / f"{n:06d}.png") / 257).round()
-        assert np.abs(back - read_image(images / f"{n}.png")).max() <= 1
+        assert np.array_equal(read_image(tmp_path / "back" / f"{n:06d}.png"), read_image(images / f"{n}.png"))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "found"),
+    [("gbrp10le", "gbrp10le"), ("gbrp12le", "gbrp12le"), ("gbrp16le", "gbrp16le"), ("bgr0", "bgr0")],
+)
+def test_rgb_of_any_depth_stays_in_ffv1(model: Path, tmp_path: Path, pixels: str, found: str) -> None:
+    source = media.plain(tmp_path / "in.mkv", "-pix_fmt", pixels, seconds=0.2)
+    done = run(source, tmp_path / "out.mkv", "--model", model, "--strength", 0, "--encoder", "ffv1")
+    assert picture_of(tmp_path / "out.mkv")[2] == found
+    assert "is converted" not in done.stderr
+    media.assert_same_frames(source, tmp_path / "out.mkv")
+    run(source, tmp_path / "yuv.mkv", "--model", model, "--encoder", "ffv1", "--chroma", "444")
+    assert picture_of(tmp_path / "yuv.mkv")[2].startswith("yuv444p1")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "pixels"), [("x264", "yuv444p"), ("x265", "yuv444p"), ("svtav1", "yuv420p")]
+)
+def test_rgb_is_444_where_an_encoder_has_it(
+    images: Path, model: Path, tmp_path: Path, encoder: str, pixels: str
+) -> None:
+    done = run(images, tmp_path / "out.mkv", "--model", model, "--encoder", encoder)
+    assert picture_of(tmp_path / "out.mkv")[2] == pixels
+    told = "chroma 420, as preset web has it, plays everywhere" in done.stderr
+    assert told == (pixels == "yuv444p")
+    run(images, tmp_path / "420.mkv", "--model", model, "--encoder", encoder, "--chroma", "420")
+    assert picture_of(tmp_path / "420.mkv")[2] == "yuv420p"
+
+
+def test_rgb_goes_to_10_bits_without_8_on_the_way(model: Path, tmp_path: Path) -> None:
+    """A ramp of 16 bits: 8 would leave 256 levels of it; and the filter works in the master's 10 bits."""
+    ramp = np.linspace(0, 65535, 256 * 128).round().astype(np.uint16).reshape(128, 256)
+    (tmp_path / "in").mkdir()
+    for n in range(2):
+        write_rgb(np.dstack([ramp] * 3), tmp_path / "in" / f"{n}.png")
+    levels = {}
+    for encoder in ("prores", "dnxhr"):
+        run(tmp_path / "in", tmp_path / f"{encoder}.mov", "--model", model, "--encoder", encoder)
+        levels[encoder] = len(np.unique(media.planes(tmp_path / f"{encoder}.mov")[0][0]))
+    assert min(levels.values()) > 600
+    half = ("--model", model, "--encoder", "ffv1", "--chroma", "444", "--strength", 0.5)
+    source = media.plain(tmp_path / "8.mkv", "-pix_fmt", "bgr0", seconds=0.2)
+    run(source, tmp_path / "own.mkv", *half)
+    run(source, tmp_path / "named.mkv", *half, "--depth", 10)
+    media.assert_same_frames(tmp_path / "own.mkv", tmp_path / "named.mkv")
+
+
+ALPHA = "geq=lum='p(X,Y)':cb='p(X,Y)':cr='p(X,Y)':a='mod(X*11+Y*5+N*7,{top})'"
+
+
+def with_alpha(path: Path, pixels: str, *options: str) -> Path:
+    top = 1024 if "10" in pixels else 256
+    filters = (
+        f"format={'yuva444p10le' if top == 1024 else 'yuva444p'},{ALPHA.format(top=top)},format={pixels}"
+    )
+    media.ffmpeg(*media.picture(seconds=0.3), "-vf", filters, "-pix_fmt", pixels, *options, f"file:{path}")
+    return path
+
+
+def alphas(path: Path) -> list[np.ndarray]:
+    """That of every frame, of the depth that the decoder gives."""
+    clip = vs.core.bs.VideoSource(str(path), cachemode=0)
+    return [np.array(frame[0]) for frame in clip.std.PropToClip(prop="_Alpha").frames(close=True)]
+
+
+@pytest.mark.parametrize("pixels", ["yuva420p", "yuva422p", "yuva444p10le", "bgra", "gbrap10le"])
+def test_alpha_goes_through_ffv1_untouched(model: Path, tmp_path: Path, pixels: str) -> None:
+    source = with_alpha(tmp_path / "in.mkv", pixels, "-c:v", "ffv1")
+    (tmp_path / "jobs.toml").write_text(
+        f"[[job]]\ninput = 'in.mkv'\noutput = 'batch.mkv'\nencoder = 'ffv1'\n"
+        f"model = {json.dumps(str(model))}\n"
+    )
+    done = run(source, tmp_path / "out.mkv", "--model", model, "--encoder", "ffv1")
+    assert "alpha channel" not in done.stderr
+    batch(tmp_path)
+    for name in ("out.mkv", "batch.mkv"):
+        assert picture_of(tmp_path / name)[2] == pixels
+        assert all(map(np.array_equal, alphas(source), alphas(tmp_path / name)))
+    media.assert_same_frames(tmp_path / "out.mkv", tmp_path / "batch.mkv")
+    assert not np.array_equal(media.planes(source)[3][0], media.planes(tmp_path / "out.mkv")[3][0])
+
+
+def test_alpha_goes_through_prores_untouched(model: Path, tmp_path: Path) -> None:
+    source = with_alpha(tmp_path / "in.mov", "yuva444p10le", "-c:v", "prores_ks")
+    before = alphas(source)
+    assert before[0].max() == 4095
+    (tmp_path / "jobs.toml").write_text(
+        f"[[job]]\ninput = 'in.mov'\noutput = 'batch.mov'\npreset = 'prores'\ntrim = [2, 6]\n"
+        f"model = {json.dumps(str(model))}\n"
+    )
+    run(source, tmp_path / "out.mov", "--model", model, "--preset", "prores", "--trim", "2:6")
+    batch(tmp_path)
+    for name in ("out.mov", "batch.mov"):
+        assert picture_of(tmp_path / name)[1:] == ("4444", "yuva444p12le")
+        assert all(map(np.array_equal, before[2:6], alphas(tmp_path / name)))
+    done = run(source, tmp_path / "mattes.mov", "--model", model, "--preset", "prores", "--output", "rain")
+    assert picture_of(tmp_path / "mattes.mov")[2] == "yuv444p12le"
+    assert "alpha channel" not in done.stderr
+
+
+def test_alpha_goes_from_images_to_a_master_and_back(model: Path, tmp_path: Path) -> None:
+    wanted = []
+    (tmp_path / "in").mkdir()
+    for n in range(3):
+        pixels = np.random.default_rng(n).integers(0, 256, (64, 96, 4)).astype(np.uint8)
+        write_rgb(pixels, tmp_path / "in" / f"{n}.png")
+        wanted.append(pixels[..., 3])
+    same = ("--model", model, "--strength", 0)
+    run(tmp_path / "in", tmp_path / "out.mov", *same, "--preset", "prores", "--fps", 24)
+    run(tmp_path / "in", tmp_path / "out.mkv", *same, "--preset", "ffv1")
+    for name in ("out.mov", "out.mkv"):
+        run(tmp_path / name, tmp_path / f"{name[-3:]}_back", *same)
+        for n in range(3):
+            _, alpha = read_translucent(tmp_path / f"{name[-3:]}_back" / f"{n:06d}.png")
+            assert alpha is not None
+            scale = np.iinfo(alpha.dtype).max / 255
+            assert np.array_equal((alpha / scale).round(), wanted[n])
+    for encoder, name in (("x264", "no.mkv"), ("svtav1", "no.webm")):
+        done = run(tmp_path / "in", tmp_path / name, *same, "--encoder", encoder, "--overwrite")
+        lines = [line for line in done.stderr.splitlines() if "alpha channel" in line]
+        assert lines == [
+            "vsj4r: the alpha channel is left out: the output is opaque "
+            f"({encoder} takes none here; ffv1 and prores keep it)"
+        ]
+
+
+def test_alpha_is_turned_with_the_picture(model: Path, tmp_path: Path) -> None:
+    lying = with_alpha(tmp_path / "lying.mkv", "yuva444p10le", "-c:v", "ffv1")
+    media.ffmpeg("-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{tmp_path}/t.mkv")
+    run(tmp_path / "t.mkv", tmp_path / "kept.mkv", "--model", model, "--encoder", "ffv1")
+    assert all(map(np.array_equal, alphas(lying), alphas(tmp_path / "kept.mkv")))
+    run(tmp_path / "t.mkv", tmp_path / "frames", "--model", model)
+    shown, alpha = read_translucent(tmp_path / "frames" / "000001.png")
+    assert alpha is not None
+    assert shown.shape == (96, 64, 3)
+    upright = np.rot90(alphas(lying)[1], 1)
+    assert np.array_equal((alpha.astype(float) * 1023 / 65535).round(), upright)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests import media
 from tests.cli import assert_refused, batch, parts, run, vsj4r
 from vsj4r.media.images import write_rgb
-from vsj4r.media.plates import read_plate, to_display, to_light
+from vsj4r.media.plates import to_display, to_light
 from vsj4r.media.reading import gaps_in, images_in, read_image
 
 HEIGHT, WIDTH = 32, 48
@@ -166,7 +166,7 @@ def test_a_video_becomes_a_sequence_and_comes_back(model: Path, tmp_path: Path) 
     run(tmp_path / "in.mkv", tmp_path / "dpx", *common, "--image", "dpx")
     for n in range(3):
         wanted = read_image(tmp_path / "png" / f"{n}.png").astype(np.float32) / 255
-        np.testing.assert_allclose(read_plate(tmp_path / "exr" / f"{n:06d}.exr"), wanted, atol=0.02)
+        np.testing.assert_allclose(read_image(tmp_path / "exr" / f"{n:06d}.exr"), wanted, atol=0.02)
     done = run(tmp_path / "exr", tmp_path / "out.mkv", *common)
     assert "EXR is shown as a display has it" in done.stderr
 

@@ -7,6 +7,7 @@ import vapoursynth as vs
 from vsj4r.batch.work import Work
 from vsj4r.engine import EngineCache
 from vsj4r.media.sources import open_source
+from vsj4r.run.encodable import working_depth
 from vsj4r.run.filtering import Filtering
 
 
@@ -32,7 +33,8 @@ class Bench:
             self._forget()
         if self._file is None:
             source = open_source(work.input, work.settings.reading(), index=work.folder / "index")
-            self._file = Filtering(source, work.settings, into_rgb=work.to_folder)
+            depth = working_depth(source, work.output, work.settings, to_folder=work.to_folder)
+            self._file = Filtering(source, work.settings, depth=depth, into_rgb=work.to_folder)
             self._key = work.key
         return self._file
 

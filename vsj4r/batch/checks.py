@@ -20,7 +20,6 @@ from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import ENCODERS, encoder_for, ffmpeg_executable, find_encoder, known_options
 from vsj4r.media.images import ImageSet, look_at_images
-from vsj4r.media.pixels import pixel_format
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.process import environment
 from vsj4r.media.reading import image_names, missing_error
@@ -55,7 +54,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         except (Vsj4rError, OSError) as error:
             batch.complain(file.line, f"{file.job}: {error}")
             continue
-        checks: list[Callable[[], object]] = [partial(check_device, settings.device if devices else "cpu")]
+        checks: list[Callable[[], object]] = [partial(require_device, settings.device if devices else "cpu")]
         encoder = ""
         if not file.to_folder:
             muxer = container_for(file.output).muxer
@@ -175,19 +174,25 @@ def _try_encoder(encoder_name: str, settings: Settings, muxer: str) -> None:
         if name not in known:
             raise Vsj4rError(f"encoder {encoder_name} has no option {name!r}")
     chroma = settings.chroma or encoder.chroma[0]
-    depth, form = encoder.form(chroma, settings.depth or min(encoder.depths))
-    options = (*settings.options, *form.items())
-    said = _trial(encoder_name, settings.crf, pixel_format(chroma, depth), options, muxer)
+    depth = encoder.depth_of(chroma, settings.depth or min(encoder.depths))
+    form = tuple(encoder.form(chroma, depth).items())
+    said = _trial(encoder_name, settings.crf, form, settings.options, muxer)
     if said:
         given = " ".join(f"{name}={value}" for name, value in settings.options)
         raise Vsj4rError(f"encoder {encoder_name} {given} does not write {muxer}: {said}")
 
 
 @cache
-def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, str], ...], muxer: str) -> str:
+def _trial(
+    name: str,
+    crf: int | None,
+    form: tuple[tuple[str, str], ...],
+    options: tuple[tuple[str, str], ...],
+    muxer: str,
+) -> str:
     """What ffmpeg says against these settings, found out on a few black frames; "" when it takes them."""
     encoder = ENCODERS[name]
-    given = encoder.with_options(options, width=_TRIAL_WIDTH)
+    given = dict(form) | encoder.with_options(options, width=_TRIAL_WIDTH)
     crf = encoder.crf if crf is None else crf
     if crf is not None:
         given["crf"] = str(crf)
@@ -197,8 +202,6 @@ def _trial(name: str, crf: int | None, pixels: str, options: tuple[tuple[str, st
         command += [
             "-c:v",
             encoder.codec,
-            "-pix_fmt",
-            pixels,
             *(text for key, value in given.items() for text in (f"-{key}", value)),
             "-f",
             muxer,

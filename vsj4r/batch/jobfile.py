@@ -17,9 +17,9 @@ from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import container_for, names_folder
 from vsj4r.media.opening import SCRIPT
-from vsj4r.media.reading import absent, images_in
-from vsj4r.run.settings import Form, layered, settings_of, useless
-from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, read_toml, understood
+from vsj4r.media.reading import images_in, missing_error
+from vsj4r.run.settings import Form, merge_settings, settings_of, useless
+from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, parse_leniently, read_toml
 
 _FIELD = re.compile(r"\{(\w*)\}")
 
@@ -136,7 +136,7 @@ class _Jobs:
         if not template.endswith("{name}"):  # what that is, each input says
             for mistake in useless(table, form):
                 complain(str(mistake.key[0]), mistake.text)
-        given = layered(self._defaults, table, Path(template or "any.mkv").suffix, form)
+        given = merge_settings(self._defaults, table, Path(template or "any.mkv").suffix, form)
         model = self._model_of(given, complain)
         settings = {form: self._settings(given, form, complain)}
         for pattern in [inputs] if isinstance(inputs, str) else inputs:
@@ -155,7 +155,7 @@ class _Jobs:
                     complain("output", str(error))
                     break
                 if form not in settings:
-                    given = layered(self._defaults, table, output.suffix, form)
+                    given = merge_settings(self._defaults, table, output.suffix, form)
                     settings[form] = self._settings(given, form, complain)
                 if model is not None:
                     line = self._lines.of(("job", number))

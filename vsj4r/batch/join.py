@@ -119,6 +119,10 @@ class _PacketWriter:
         container = av.open(stream, "w", format=self._format, options=options, buffer_size=BUFFER_BYTES)
         video = container.add_stream_from_template(self._template, opaque=True)
         video.time_base = self._time_base
+        if self._format == "mov" and self._template.container.format.name.startswith("mov,"):
+            video.codec_context.codec_tag = (
+                self._template.codec_context.codec_tag
+            )  # tells ProRes 4444 from 422
         return container
 
 

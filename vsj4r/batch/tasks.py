@@ -18,12 +18,12 @@ import vapoursynth as vs
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.join import join_images, join_video
-from vsj4r.batch.work import Plan, Work
+from vsj4r.batch.work import IMAGES, Plan, Work
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import ENCODERS, encoder_for, lost_depth
+from vsj4r.media.encoders import ENCODERS, encoder_for
 from vsj4r.media.identity import identify
 from vsj4r.media.image_sink import image_sink, kind_for, namer
 from vsj4r.media.images import check_replaced
@@ -32,9 +32,9 @@ from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import Output, video_sink, write_outputs
-from vsj4r.media.whole import NO_ROOM, measured, unwritten
-from vsj4r.run.encodable import encodable, imageable
+from vsj4r.media.video import ClipSink, video_sink, write_outputs
+from vsj4r.media.whole import NO_ROOM, measured, write_error
+from vsj4r.run.encodable import make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
@@ -130,7 +130,9 @@ def _plan(work: Work, worker: Worker) -> Plan:
     filtering = worker.bench.open(work)
     clip, source = filtering.before, filtering.part
     encoder, notes = _fit_images(work, clip, source) if work.to_folder else _fit_video(work, clip, source)
-    last_cut = cut_finder(upright(filtering.whole, source=filtering.whole), filtering.given_cuts())
+    last_cut = cut_finder(
+        turn_output_upright(filtering.whole, source=filtering.whole), filtering.given_cuts()
+    )
     starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
     kind = source.clip.format.name
     size = clip.width, clip.height
@@ -138,13 +140,13 @@ def _plan(work: Work, worker: Worker) -> Plan:
 
 
 def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
-    """No encoder, and a line for each thing that the images lack, or have otherwise."""
+    """``IMAGES``, and a line for each thing that the images lack, or have otherwise."""
     kind = _kind_of_images(work, source)
-    _, notes = imageable(clip, source, kind, work.settings.depth, is_matte=False)
+    _, notes = make_images(clip, source, kind, work.settings.depth, is_matte=False)
     names = [namer(source, kind)(n) for n in range(len(clip))]
     for output in work.outputs:
         check_replaced(output, names)
-    return "", [*notes, *source.notes(into_images=True)]
+    return IMAGES, [*notes, *source.notes(into_images=True)]
 
 
 def _kind_of_images(work: Work, source: Source) -> str:
@@ -157,8 +159,6 @@ def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, lis
     encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer)
     encoded, changed = _encodable(work, encoder, clip, source)
     notes += changed
-    if work.settings.depth is None:
-        notes += lost_depth(encoder, encoded.format.bits_per_sample)
     extras = extras_of(source, work.output.suffix)
     encode = _encode_of(work, encoder, source, muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
@@ -169,10 +169,10 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clips, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
-    _check_length(work, plan, clips[0])
+    _check_plan(work, plan, clips[0])
     parts = work.parts(plan, number)
     make = partial(_images_of_chunk, work) if work.to_folder else partial(_video_of_chunk, work, plan, worker)
-    outputs: list[Output] = [
+    outputs: list[ClipSink] = [
         make(source, clip, range(first, stop), part, place)
         for place, (clip, part) in enumerate(zip(clips, parts, strict=True))
     ]
@@ -182,9 +182,9 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
 
 def _images_of_chunk(
     work: Work, source: Source, clip: vs.VideoNode, frames: range, part: Path, place: int
-) -> Output:
+) -> ClipSink:
     kind, is_matte = _kind_of_images(work, source), work.settings.outputs[place] != "derained"
-    images, _ = imageable(
+    images, _ = make_images(
         clip[frames.start : frames.stop], source, kind, work.settings.depth, is_matte=is_matte
     )
     return images, image_sink(part, source, kind, frames=frames, is_matte=is_matte)
@@ -199,16 +199,16 @@ def _video_of_chunk(
     frames: range,
     part: Path,
     place: int,
-) -> Output:
+) -> ClipSink:
     encode = _encode_of(work, plan.encoder, source, ENCODERS[plan.encoder].packet_muxer)
     encode = replace(encode, timestamps=source.timestamps[frames.start : frames.stop])
-    encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source)
+    encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, place)
     return encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
 
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
     filtering = worker.bench.open(work)
-    _check_length(work, plan, filtering.before)
+    _check_plan(work, plan, filtering.before)
     work.output.parent.mkdir(parents=True, exist_ok=True)
     if work.to_folder:
         for place, output in reversed(list(enumerate(work.outputs))):
@@ -247,8 +247,10 @@ def _tell_command(worker: Worker, command: list[str]) -> None:
     worker.tell({"kind": "command", "command": command})
 
 
-def _check_length(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
+def _check_plan(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
     """A damaged file may give another number of frames each time, and a damaged manifest another plan."""
+    if (plan.encoder == IMAGES) != work.to_folder:
+        raise InputError(f"the plan of {work.output} is another file's: delete the batch's folder")
     if len(clip) != plan.frames:
         raise InputError(
             f"{work.input} has {len(clip)} frames now, {plan.frames} when it was planned: "
@@ -284,9 +286,11 @@ def was_being_placed(folder: Path, output: Path) -> bool:
 
 
 def _encodable(
-    work: Work, encoder: str, clip: vs.VideoNode, source: Source
+    work: Work, encoder: str, clip: vs.VideoNode, source: Source, place: int = 0
 ) -> tuple[vs.VideoNode, list[str]]:
-    return make_encodable(clip, source, work.output.suffix, ENCODERS[encoder], work.settings.chroma)
+    """``clip``, the output at ``place``, as ``encoder`` takes it, and what that changed."""
+    is_matte = work.settings.outputs[place] != "derained"
+    return make_encodable(clip, source, work.output.suffix, encoder, work.settings, is_matte=is_matte)
 
 
 def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:

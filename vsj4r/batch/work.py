@@ -13,6 +13,9 @@ from vsj4r.batch.jobfile import FileJob
 from vsj4r.media.encoders import ENCODERS
 from vsj4r.media.identity import identify
 
+IMAGES = "images"
+"""In place of an encoder's name: the output is a folder of images."""
+
 _RECIPE = 2  # another number when the same settings come to give other frames
 
 
@@ -45,7 +48,7 @@ class Work:
     def part(self, plan: Plan, number: int, place: int = 0) -> Path:
         """That of chunk ``number`` of the output at ``place``: a file, or a folder of images."""
         which = f".{self.settings.outputs[place]}" if place else ""
-        suffix = f".{ENCODERS[plan.encoder].packet_muxer}" if plan.encoder else ""
+        suffix = "" if plan.encoder == IMAGES else f".{ENCODERS[plan.encoder].packet_muxer}"
         return self.folder / f"{number:05d}{which}{suffix}"
 
     def parts(self, plan: Plan, number: int) -> list[Path]:
@@ -56,7 +59,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of a file once it has been opened. ``starts``: first frames of the chunks;
-    ``encoder``: that of the settings, or what fits the file; "" where none is needed, as for images.
+    ``encoder``: that of the settings, or what fits the file, or ``IMAGES``; "" where a run needs none.
     ``open_ended``: nobody knows how many frames there are, as of a pipe, which a run reads.
 
     Raises:

@@ -75,8 +75,8 @@ def _read(
     wrong with it has been said."""
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
-    from vsj4r.batch.manifest import Manifest, written_by
-    from vsj4r.batch.tasks import joined, was_being_placed
+    from vsj4r.batch.manifest import Manifest, outputs_of_records
+    from vsj4r.batch.tasks import join_stamp, was_being_placed
     from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
@@ -93,7 +93,8 @@ def _read(
         for file in jobs.files
         for output in file.settings.paths(file.output)
         if any(
-            joined(parts / each.key, output) or was_being_placed(parts / each.key, output) for each in records
+            join_stamp(parts / each.key, output) or was_being_placed(parts / each.key, output)
+            for each in records
         )
     }
     frames = check_batch(jobs, owned=owned, devices=not on_cluster)

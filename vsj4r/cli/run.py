@@ -133,7 +133,7 @@ def run(
     from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
     from vsj4r.media.containers import names_folder
     from vsj4r.media.pipes import STDIN, STDOUT, is_y4m
-    from vsj4r.run.derain import Job, check_job
+    from vsj4r.run.job import Job, check_job
 
     try:
         arguments = tuple(shlex.split(ffmpeg))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
-from vsj4r.run.settings import Form, RunSettings, check_preset, layered, settings_of, useless
+from vsj4r.run.settings import Form, RunSettings, check_preset, merge_settings, settings_of, useless
 from vsj4r.tables import MistakesError
 
 _OPTIONS = {"outputs": "output"}  # a job file's `output` is a path
@@ -28,7 +28,7 @@ def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: st
             table["preset"] = check_preset(preset)
         if mistakes := list(useless(table, form)):
             raise MistakesError(mistakes)
-        return settings_of(RunSettings, layered({}, table, suffix, form), form)
+        return settings_of(RunSettings, merge_settings({}, table, suffix, form), form)
     except MistakesError as error:
         raise UsageError("; ".join(_of_option(*mistake) for mistake in error.mistakes)) from error
     except Vsj4rError as error:

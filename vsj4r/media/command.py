@@ -13,7 +13,6 @@ import ffmpeg
 from vsj4r.media.containers import HIDING_BEFORE_ZERO
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.muxing import Extras
-from vsj4r.media.pixels import pixel_format
 from vsj4r.media.probe import Probe
 from vsj4r.media.tags import Tags
 
@@ -58,7 +57,15 @@ class Encode:
 
 
 def encode_command(
-    output: Path, tags: Tags, encode: Encode, *, bits: int, chroma: str, width: int, covers: Path
+    output: Path,
+    tags: Tags,
+    encode: Encode,
+    *,
+    bits: int,
+    chroma: str,
+    alpha: bool,
+    width: int,
+    covers: Path,
 ) -> list[str]:
     """Arguments as a list, for no shell: frames of ``bits`` bits and ``width`` columns, as NUT on stdin,
     become ``output``.
@@ -68,11 +75,10 @@ def encode_command(
     """
     encoder = encode.encoder
     given = _Given.of(encode.arguments)
-    depth, form = encoder.form(chroma, encode.depth or encoder.depth_for(bits))
+    depth = encoder.depth_of(chroma, encode.depth or bits, alpha=alpha)
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
-        "pix_fmt:v:0": pixel_format(chroma, depth),
-        **form,
+        **encoder.form(chroma, depth, alpha=alpha),
         "filter:v:0": ",".join(filter(None, (tags.filters(), *given.filters))),
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",

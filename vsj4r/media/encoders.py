@@ -11,6 +11,7 @@ from functools import cache
 import imageio_ffmpeg
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.pixels import AS_RGB, pixel_format
 from vsj4r.media.probe import Probe
 
 _NARROW = 64
@@ -24,8 +25,10 @@ class Encoder:
     ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
     ``narrow``: more options for frames of less than ``_NARROW`` columns. ``mp4_tag``: what MP4
     and MOV call it, where players do not all know ffmpeg's word.
-    ``is_master``: made to be worked on, so that RGB becomes 4:4:4 of 10 bits at least. ``profiles``: what the
-    encoder is told for each layout and depth, where it must be.
+    ``is_master``: made to be worked on, so that YUV of RGB has 10 bits at least. ``profiles``: what the
+    encoder is told for each layout and depth, where it must be. ``alpha``: the depths that it has with an
+    alpha channel, by layout. ``pixels``: ffmpeg's names of its pixels where they are not planes, by layout,
+    depth and whether there is alpha.
     """
 
     codec: str
@@ -40,18 +43,30 @@ class Encoder:
     mp4_tag: str = ""
     is_master: bool = False
     profiles: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    alpha: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    pixels: Mapping[tuple[str, int, bool], str] = field(default_factory=dict)
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
         return min((d for d in self.depths if d >= depth), default=max(self.depths))
 
-    def form(self, chroma: str, depth: int) -> tuple[int, dict[str, str]]:
-        """The depth of a picture of ``chroma`` and ``depth`` bits, and the options that this takes."""
-        if not self.profiles:
-            return depth, {}
-        depths = [bits for layout, bits in self.profiles if layout == chroma]
-        depth = min((bits for bits in depths if bits >= depth), default=max(depths))
-        return depth, {"profile:v:0": self.profiles[chroma, depth]}
+    def depth_of(self, chroma: str, depth: int, *, alpha: bool = False) -> int:
+        """Of the depths that it has for the layout ``chroma`` the smallest that loses nothing of ``depth``
+        bits, or the largest there is."""
+        if alpha:
+            depths: Iterable[int] = self.alpha[chroma]
+        elif self.profiles:
+            depths = [bits for layout, bits in self.profiles if layout == chroma]
+        else:
+            depths = self.depths
+        depths = tuple(depths)
+        return min((bits for bits in depths if bits >= depth), default=max(depths))
+
+    def form(self, chroma: str, depth: int, *, alpha: bool = False) -> dict[str, str]:
+        """Options for a picture of ``chroma`` and a ``depth`` that ``depth_of`` has given."""
+        name = self.pixels.get((chroma, depth, alpha)) or pixel_format(chroma, depth, alpha=alpha)
+        profile = self.profiles.get((chroma, depth))
+        return {"pix_fmt:v:0": name, **({"profile:v:0": profile} if profile else {})}
 
     def with_options(self, given: Iterable[tuple[str, str]], *, width: int) -> dict[str, str]:
         """Its options for frames of ``width`` columns, with those ``given`` over them; lists of parameters
@@ -76,7 +91,22 @@ ENCODERS = {
     ),
     "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",)),
     "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
-    "ffv1": Encoder("ffv1", None, (8, 9, 10, 12, 14, 16), 8, {"level": "3", "slicecrc": "1"}, is_master=True),
+    "ffv1": Encoder(
+        "ffv1",
+        None,
+        (8, 9, 10, 12, 14, 16),
+        8,
+        {"level": "3", "slicecrc": "1"},
+        chroma=("420", "422", "444", AS_RGB),
+        is_master=True,
+        alpha={
+            "420": (8, 9, 10, 16),
+            "422": (8, 9, 10, 12, 16),
+            "444": (8, 9, 10, 12, 16),
+            AS_RGB: (8, 10, 12, 14, 16),
+        },
+        pixels={(AS_RGB, 8, False): "bgr0", (AS_RGB, 8, True): "bgra"},
+    ),
     "prores": Encoder(
         "prores_ks",
         None,
@@ -87,6 +117,7 @@ ENCODERS = {
         chroma=("422", "444"),
         full_range=False,
         is_master=True,
+        alpha={"444": (10,)},
     ),
     "dnxhr": Encoder(
         "dnxhd",
@@ -142,12 +173,6 @@ def find_encoder(name: str) -> Encoder:
     if re.search(rf"^ V\S{{5}} {re.escape(encoder.codec)} ", ffmpeg_says("-encoders"), re.MULTILINE) is None:
         raise Vsj4rError(f"encoder {name} needs {encoder.codec}, which {ffmpeg_executable()} lacks")
     return encoder
-
-
-def lost_depth(name: str, bits: int) -> list[str]:
-    """One line, where the encoder ``name`` has fewer than ``bits`` bits."""
-    depth = ENCODERS[name].depth_for(bits)
-    return [f"{name} has no {bits} bit: the output has {depth} bit"] if depth < bits else []
 
 
 def ffmpeg_executable() -> str:

@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.alpha import ALPHA
 from vsj4r.media.images import check_replaced, rgb_array, write_rgb
 from vsj4r.media.plates import EXR, PLATES, write_plate
-from vsj4r.media.reading import Image, image_to_floats, read_alpha, to_16_bit
+from vsj4r.media.reading import Image, image_to_floats, to_16_bit
 from vsj4r.media.sources import Source
 from vsj4r.media.video import Sink
 from vsj4r.media.whole import whole_folder
@@ -63,16 +65,24 @@ class _ImageSink:
     def put(self, n: int, frame: vs.VideoFrame) -> None:
         n += self._first
         image, path = rgb_array(frame), self._folder / self._name_of(n)
-        source = None if self._source.images is None or self._is_matte else self._source.images
+        source = None if self._is_matte else self._source.images
         like = None if source is None else source.folder / source.names[n]
-        alpha = None if like is None or source is None or not source.translucent else read_alpha(like)
+        alpha: Any = None if self._is_matte else frame.props.get(ALPHA)
         if alpha is not None:
-            alpha = _like(image, alpha)
+            alpha = _like(image, np.asarray(alpha[0]), alpha.format.bits_per_sample)
         colours = () if self._is_matte else self._source.colours(n)
         if path.suffix != ".png":
             packed = next((content for name, content in colours if name == b"iCCP"), b"")
             profile = zlib.decompress(packed.partition(b"\0")[2][1:]) if packed else b""
-            write_plate(image, path, like=like, alpha=alpha, profile=profile, is_light=not self._is_matte)
+            write_plate(
+                image,
+                path,
+                like=like,
+                kept=None if source is None else source.kept,
+                alpha=alpha,
+                profile=profile,
+                is_light=not self._is_matte,
+            )
             return
         write_rgb(image if alpha is None else np.dstack([image, alpha]), path, colours)
 
@@ -80,8 +90,10 @@ class _ImageSink:
         """Each file was written as it came."""
 
 
-def _like(image: Image, alpha: Image) -> Image:
-    """``alpha`` with samples as those of ``image``; of 8 bits it has the upper ones."""
+def _like(image: Image, alpha: Image, bits: int) -> Image:
+    """``alpha``, of ``bits`` bits, with samples as those of ``image``; of 8 bits it has the upper ones."""
+    if alpha.dtype == np.uint16 and bits < 16:
+        alpha = np.rint(alpha * (65535 / ((1 << bits) - 1))).astype(np.uint16)
     if image.dtype == np.float32:
         return image_to_floats(alpha)
     deep = to_16_bit(alpha)

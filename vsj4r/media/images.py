@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.alpha import ALPHA
 from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
-from vsj4r.media.plates import is_plate, plate_shape
-from vsj4r.media.reading import Image, image_to_floats, images_in, read_image, to_8_bit, to_16_bit
+from vsj4r.media.plates import KeptPlates, is_plate, plate_shape
+from vsj4r.media.reading import (
+    Image,
+    image_to_floats,
+    images_in,
+    read_image,
+    read_translucent,
+    to_8_bit,
+    to_16_bit,
+)
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -37,6 +47,7 @@ class ImageSet:
     """The images ``names`` of ``folder``, all of ``width`` x ``height`` px as they are shown, read as RGB of
     ``depth`` bits (8, 16, or 32 for floats), which the first one has.
 
+    ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
     is not for RGB, cut short.
     """
@@ -51,6 +62,7 @@ class ImageSet:
     profiled: int
     unfit_profiles: int
     cut_short: int
+    kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
 
 
 _DEPTHS = (8, 16, 32)  # of clips
@@ -93,7 +105,8 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
 def _head_of(path: Path) -> ImageHead:
     """Its head; of a format that only the decoder knows, what the decoder makes of it."""
     if is_plate(path):
-        return ImageHead(*plate_shape(path))
+        width, height, depth, has_alpha = plate_shape(path)
+        return ImageHead(width, height, depth, has_alpha=has_alpha)
     head = read_head(path)
     if head is not None:
         if head.depth > _DEPTHS[-1]:
@@ -106,15 +119,20 @@ def _head_of(path: Path) -> ImageHead:
 
 
 def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
-    """``images`` as an RGB24 or RGB48 clip, each read when its frame is asked for."""
+    """``images`` as an RGB24, RGB48 or RGBS clip, each read when its frame is asked for; all with alpha, if
+    one has it."""
+    convert = {8: to_8_bit, 16: to_16_bit, 32: image_to_floats}[images.depth]
 
     def read(n: int) -> Image:
         path = images.folder / images.names[n]
-        image = read_image(path)
+        image, alpha = read_translucent(path, images.kept)
         if image.shape[:2] != (images.height, images.width):
             got = f"{image.shape[1]}x{image.shape[0]}"
             raise InputError(f"image {path} must be {images.width}x{images.height}, got {got}")
-        return {8: to_8_bit, 16: to_16_bit, 32: image_to_floats}[images.depth](image)
+        if not images.translucent:
+            return convert(image)
+        opaque = np.full(image.shape[:2], 255, np.uint8)
+        return np.dstack([convert(image), convert(opaque if alpha is None else alpha)])
 
     return rgb_clip(
         read,
@@ -123,6 +141,7 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         height=images.height,
         depth=images.depth,
         fps=fps,
+        has_alpha=bool(images.translucent),
     )
 
 
@@ -135,27 +154,43 @@ def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
 
 
 def rgb_clip(
-    read: Callable[[int], Image], *, frames: int, width: int, height: int, depth: int, fps: Fraction
+    read: Callable[[int], Image],
+    *,
+    frames: int,
+    width: int,
+    height: int,
+    depth: int,
+    fps: Fraction,
+    has_alpha: bool = False,
 ) -> vs.VideoNode:
     """A clip of ``frames`` frames, RGB of 8, 16 or 32 (floats) bits ``depth``: ``read`` gives each, (H, W, 3)
-    of that depth, when it is asked for."""
-    blank = vs.core.std.BlankClip(
-        width=width,
-        height=height,
-        format={8: vs.RGB24, 16: vs.RGB48, 32: vs.RGBS}[depth],
-        length=frames,
-        fpsnum=fps.numerator,
-        fpsden=fps.denominator,
-        keep=True,
-    )
+    of that depth, when it is asked for; with an alpha channel (H, W, 4)."""
 
-    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
-        filled, image = f.copy(), read(n)
+    def blank(kind: int) -> vs.VideoNode:
+        return vs.core.std.BlankClip(
+            width=width,
+            height=height,
+            format=kind,
+            length=frames,
+            fpsnum=fps.numerator,
+            fpsden=fps.denominator,
+            keep=True,
+        )
+
+    def fill(n: int, f: Any) -> vs.VideoFrame:
+        image = read(n)
+        filled: vs.VideoFrame = (f[0] if has_alpha else f).copy()
         for plane in range(3):
             np.copyto(np.asarray(filled[plane]), image[..., plane])
+        if has_alpha:
+            alpha: vs.VideoFrame = f[1].copy()
+            np.copyto(np.asarray(alpha[0]), image[..., 3])
+            filled.props[ALPHA] = alpha
         return filled
 
-    return vs.core.std.ModifyFrame(blank, blank, fill)
+    colour = blank({8: vs.RGB24, 16: vs.RGB48, 32: vs.RGBS}[depth])
+    grey = blank({8: vs.GRAY8, 16: vs.GRAY16, 32: vs.GRAYS}[depth]).std.SetFrameProps(_Range=vs.RANGE_FULL)
+    return vs.core.std.ModifyFrame(colour, [colour, grey] if has_alpha else colour, fill)
 
 
 def colours_of(path: Path) -> tuple[Chunk, ...]:

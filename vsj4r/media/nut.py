@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import IO
+from typing import IO, Any
 
 import av
 import numpy as np
 import vapoursynth as vs
 
-from vsj4r.media.pixels import chroma_of, pixel_format
+from vsj4r.media.alpha import ALPHA
+from vsj4r.media.pixels import AS_RGB, chroma_of, pixel_format
 
 BUFFER_BYTES = 1 << 20
 
 
-class NutWriter:
-    """Gives jobs that write frames of ``clip`` (such as ``pixels.clip_to_yuv`` gives) to a stream."""
+_GBR = (1, 2, 0)
+"""In what order ffmpeg has the planes of RGB."""
 
-    def __init__(self, clip: vs.VideoNode, *, time_base: Fraction) -> None:
-        self._pixel_format = pixel_format(str(chroma_of(clip)), clip.format.bits_per_sample)
+
+class NutWriter:
+    """Gives jobs that write frames of ``clip`` (such as ``pixels.to_yuv`` gives) to a stream; with ``alpha``
+    that of each frame too."""
+
+    def __init__(self, clip: vs.VideoNode, *, time_base: Fraction, alpha: bool = False) -> None:
+        chroma = str(chroma_of(clip))
+        self._pixel_format = pixel_format(chroma, clip.format.bits_per_sample, alpha=alpha)
+        self._order = _GBR if chroma == AS_RGB else range(3)
+        self._alpha = alpha
         self._size = clip.width, clip.height
         self._rate = Fraction(clip.fps) if clip.fps else None
         self._time_base = time_base
@@ -27,7 +36,10 @@ class NutWriter:
 
     def frame(self, frame: vs.VideoFrame, timestamp: int) -> Callable[[IO[bytes]], None]:
         """The job that writes ``frame``, shown at ``timestamp`` time bases; the samples are copied now."""
-        planes = b"".join(np.ascontiguousarray(np.asarray(frame[plane])).data for plane in range(3))
+        planes = b"".join(np.ascontiguousarray(np.asarray(frame[plane])).data for plane in self._order)
+        if self._alpha:
+            alpha: Any = frame.props[ALPHA]
+            planes += np.ascontiguousarray(np.asarray(alpha[0])).tobytes()
 
         def write(stream: IO[bytes]) -> None:
             container = self._container = self._container or self._open(stream)

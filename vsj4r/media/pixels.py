@@ -1,7 +1,8 @@
-"""What goes to an encoder: integer YUV of 8 to 16 bit, in 4:2:0, 4:2:2 or 4:4:4."""
+"""What goes to an encoder: integer YUV of 8 to 16 bit, in 4:2:0, 4:2:2 or 4:4:4, or RGB of 8 to 16 bit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import vapoursynth as vs
@@ -9,37 +10,50 @@ import vapoursynth as vs
 SUBSAMPLING = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 """log2 of how much narrower and lower chroma is."""
 
+AS_RGB = "rgb"
+"""In place of a key of ``SUBSAMPLING``: red, green and blue, as they are."""
+
 
 def chroma_of(clip: vs.VideoNode) -> str | None:
-    """The key of ``SUBSAMPLING`` by which ``clip`` goes to an encoder as it is; None: it does not."""
+    """The key of ``SUBSAMPLING``, or ``AS_RGB``, by which ``clip`` goes to an encoder as it is; None: it does
+    not."""
     kind = clip.format
-    if kind.color_family != vs.YUV or kind.sample_type != vs.INTEGER or kind.bits_per_sample > 16:
+    if kind.sample_type != vs.INTEGER or kind.bits_per_sample > 16 or kind.color_family == vs.GRAY:
         return None
+    if kind.color_family == vs.RGB:
+        return AS_RGB
     layouts = {layout: chroma for chroma, layout in SUBSAMPLING.items()}
     return layouts.get((kind.subsampling_w, kind.subsampling_h))
 
 
-def pixel_format(chroma: str, depth: int) -> str:
-    """ffmpeg's name."""
-    return f"yuv{chroma}p" if depth == 8 else f"yuv{chroma}p{depth}le"
+def bits_of(clip: vs.VideoNode) -> int:
+    """The bits of integers that hold the samples of ``clip``: 16 for floats."""
+    return min(clip.format.bits_per_sample, 16) if clip.format.sample_type == vs.INTEGER else 16
 
 
-def chroma_for(clip: vs.VideoNode, known: tuple[str, ...], *, is_master: bool = False) -> str:
+def pixel_format(chroma: str, depth: int, *, alpha: bool = False) -> str:
+    """ffmpeg's name of planes."""
+    planes = f"gbr{'a' * alpha}p" if chroma == AS_RGB else f"yuv{'a' * alpha}{chroma}p"
+    return planes if depth == 8 else f"{planes}{depth}le"
+
+
+def chroma_for(clip: vs.VideoNode, known: Sequence[str]) -> str:
     """Of ``known`` the one with the least chroma that loses nothing of ``clip``, or the one with the most.
 
-    RGB is taken for 4:2:0, which is what players expect of it, but for 4:4:4 in a master.
+    RGB stays what it is, or becomes 4:4:4; grey becomes 4:2:0.
     """
     kind = clip.format
-    width, height = kind.subsampling_w, kind.subsampling_h
-    if kind.color_family != vs.YUV and not (is_master and kind.color_family == vs.RGB):
-        width = height = 1
-    enough = [each for each in known if SUBSAMPLING[each][0] <= width and SUBSAMPLING[each][1] <= height]
-    return max(enough, key=_shrink_log2) if enough else min(known, key=_shrink_log2)
+    if kind.color_family == vs.RGB and AS_RGB in known:
+        return AS_RGB
+    width, height = (1, 1) if kind.color_family == vs.GRAY else (kind.subsampling_w, kind.subsampling_h)
+    layouts = [each for each in known if each != AS_RGB]
+    enough = [each for each in layouts if SUBSAMPLING[each][0] <= width and SUBSAMPLING[each][1] <= height]
+    return max(enough, key=_shrink_log2) if enough else min(layouts, key=_shrink_log2)
 
 
-def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, rgb_bits: int = 0) -> tuple[vs.VideoNode, str | None]:
-    """``clip`` as integer YUV of the same depth (at most 16 bit; of RGB, at least ``rgb_bits``), and one line
-    that says what changed.
+def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, depth: int = 0) -> tuple[vs.VideoNode, str | None]:
+    """``clip`` as integer YUV of the layout ``chroma``, of its own depth (at most 16 bit) or ``depth`` where
+    that is more, and one line that says what changed. ``AS_RGB``: as RGB.
 
     Where chroma has half the size, an odd width or height gets its last column or row repeated.
     RGB becomes BT.709 of limited range, which players expect.
@@ -47,9 +61,11 @@ def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, rgb_bits: int = 0) -> tuple[
     if chroma_of(clip) == chroma:
         return clip, None
     source = clip.format
-    depth = min(source.bits_per_sample, 16) if source.sample_type == vs.INTEGER else 16
-    if source.color_family == vs.RGB:
-        depth = max(depth, rgb_bits)
+    depth = max(bits_of(clip), depth)
+    if chroma == AS_RGB:
+        target = vs.core.query_video_format(vs.RGB, vs.INTEGER, depth, 0, 0)
+        note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name}"
+        return vs.core.resize.Point(clip, format=target.id), note
     across, down = SUBSAMPLING[chroma]
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, across, down)
     width, height = clip.width + clip.width % (1 + across), clip.height + clip.height % (1 + down)

@@ -12,6 +12,8 @@ the rest), windows, and what it says of itself.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,8 @@ EXR, DPX, TIFF = ".exr", ".dpx", ".tif"
 PLATES = (EXR, DPX)
 
 _RGB = ("R", "G", "B")
+_ALPHA = "A"
+_KEPT_BYTES = 512 << 20
 _DPX_BITS = 10  # where no input says it
 _BITS = "oiio:BitsPerSample"
 
@@ -38,26 +42,64 @@ def is_plate(path: Path) -> bool:
     return path.suffix.lower() in PLATES
 
 
-def plate_shape(path: Path) -> tuple[int, int, int]:
-    """Width, height and bits of a sample of the clip that ``path`` becomes: 8, 16 or 32 (floats).
+class KeptPlates:
+    """All channels of files that were read, until they are written: decoding takes most of the time. At most
+    ``_KEPT_BYTES``, the oldest are let go first; nothing unless ``is_wanted``."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Path, Samples] = OrderedDict()
+        self._bytes = 0
+
+    def keep(self, path: Path, channels: Samples) -> None:
+        if not self.is_wanted:
+            return
+        with self._lock:
+            self._drop(path)
+            self._kept[path] = channels
+            self._bytes += channels.nbytes
+            while self._bytes > _KEPT_BYTES:
+                self._drop(next(iter(self._kept)))
+
+    def take(self, path: Path) -> Samples | None:
+        """What is kept of ``path``, once; None where nothing is."""
+        with self._lock:
+            return self._drop(path)
+
+    def _drop(self, path: Path) -> Samples | None:
+        channels = self._kept.pop(path, None)
+        if channels is not None:
+            self._bytes -= channels.nbytes
+        return channels
+
+
+def plate_shape(path: Path) -> tuple[int, int, int, bool]:
+    """Width, height and bits of a sample of the clip that ``path`` becomes: 8, 16 or 32 (floats); and whether
+    it has an alpha channel.
 
     Raises:
         InputError: it cannot be read, or has no R, G and B.
     """
     with _open(path) as (_, spec):
         _rgb_of(path, spec)
-        return spec.width, spec.height, 8 * _dtype_of(spec).itemsize
+        return spec.width, spec.height, 8 * _dtype_of(spec).itemsize, _ALPHA in spec.channelnames
 
 
-def read_plate(path: Path) -> Samples:
-    """(H, W, 3): uint8 or uint16 over its full range, or float32 as a display would be given it.
+def read_plate(path: Path, kept: KeptPlates | None = None) -> tuple[Samples, Samples | None]:
+    """(H, W, 3): uint8 or uint16 over its full range, or float32 as a display would be given it; and the
+    alpha (H, W) of the same kind, None where there is none.
 
     Raises:
         InputError: it cannot be read.
     """
     channels, spec = _read(path)
+    if kept is not None:
+        kept.keep(path, channels)
     colour = channels[..., _rgb_of(path, spec)]
-    return to_display(colour) if colour.dtype == np.float32 else colour
+    names = list(spec.channelnames)
+    alpha = channels[..., names.index(_ALPHA)] if _ALPHA in names else None
+    return to_display(colour) if colour.dtype == np.float32 else colour, alpha
 
 
 def to_display(linear: Samples) -> Samples:
@@ -87,6 +129,7 @@ def write_plate(
     path: Path,
     *,
     like: Path | None = None,
+    kept: KeptPlates | None = None,
     alpha: Samples | None = None,
     profile: bytes = b"",
     is_light: bool = True,
@@ -94,9 +137,9 @@ def write_plate(
     """Write (H, W, 3) of ``read_plate``'s kind as the file that ``path``'s suffix names: EXR takes float32,
     the others uint8 and uint16.
 
-    ``like``: the image of the input that it comes from, which gives all else where it is of the same kind;
-    ``alpha`` (H, W) of the samples of ``colour``, and the ICC ``profile``, are for a file of another kind.
-    Unless it ``is_light``, numbers go into EXR as they are.
+    ``like``: the image of the input that it comes from, which gives all else where it is of the same kind,
+    from ``kept`` where that has it. ``alpha`` (H, W) of the samples of ``colour``, and the ICC ``profile``,
+    are for a file of another kind. Unless it ``is_light``, numbers go into EXR as they are.
 
     Raises:
         Vsj4rError: it cannot be written.
@@ -105,7 +148,7 @@ def write_plate(
 
     suffix = path.suffix.lower()
     if like is not None and like.suffix.lower() == suffix and suffix in PLATES:
-        channels, spec = _read(like)
+        channels, spec = _read(like, None if kept is None else kept.take(like))
         places = _rgb_of(like, spec)
         if colour.dtype == np.float32:
             before = channels[..., places]
@@ -134,9 +177,12 @@ def write_plate(
         raise Vsj4rError(f"{path.name} cannot be written: {_reason(output.geterror)}")
 
 
-def _read(path: Path) -> tuple[Samples, Any]:
-    """All channels (H, W, C), half floats as float32, and the specification."""
+def _read(path: Path, channels: Samples | None = None) -> tuple[Samples, Any]:
+    """All channels (H, W, C), half floats as float32, and the specification; ``channels`` where they are
+    known."""
     with _open(path) as (image, spec):
+        if channels is not None:
+            return channels, spec
         channels = image.read_image(str(_dtype_of(spec)).replace("float32", "float"))
         if channels is None:
             raise InputError(f"image {path} cannot be read: {_reason(image.geterror)}")

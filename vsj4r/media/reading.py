@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
-from vsj4r.media.plates import PLATES, is_plate, read_plate
+from vsj4r.media.plates import PLATES, KeptPlates, is_plate, read_plate
 from vsj4r.media.probe import READ_ERRORS, reason_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", *PLATES)
@@ -103,17 +103,25 @@ def read_image(path: Path) -> Image:
         Vsj4rError: the file cannot be read as an image.
     """
     if is_plate(path):
-        return read_plate(path)
+        return read_plate(path)[0]
     head = read_head(path)
     return turn_image(decode_image(path, _rgb), 1 if head is None else head.orientation)
 
 
-def read_alpha(path: Path) -> NDArray[Any] | None:
-    """The alpha channel (H, W) of what ``read_image`` reads, uint8 or uint16; None where it has none."""
-    head = None if is_plate(path) else read_head(path)
+def read_translucent(path: Path, kept: KeptPlates | None = None) -> tuple[Image, NDArray[Any] | None]:
+    """What ``read_image`` gives, and the alpha channel (H, W) of the same kind, None where there is none.
+    ``kept``: see ``plates``.
+
+    Raises:
+        Vsj4rError: the file cannot be read as an image.
+    """
+    if is_plate(path):
+        return read_plate(path, kept)
+    head = read_head(path)
     if head is None or not head.has_alpha:
-        return None
-    return turn_image(decode_image(path, _rgba), head.orientation)[..., 3]
+        return read_image(path), None
+    image = turn_image(decode_image(path, _rgba), head.orientation)
+    return image[..., :3], image[..., 3]
 
 
 def to_8_bit(image: Image) -> NDArray[np.uint8]:

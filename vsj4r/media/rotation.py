@@ -11,6 +11,8 @@ from typing import Any
 
 import vapoursynth as vs
 
+from vsj4r.media.alpha import with_alpha_of
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
@@ -56,13 +58,16 @@ def turn_upright(clip: vs.VideoNode) -> tuple[vs.VideoNode, Callable[[vs.VideoNo
     return _turn(clip, rotation), lambda shown: _turn_back(shown, rotation)
 
 
-def turn_output_upright(clip: vs.VideoNode, *, source: vs.VideoNode) -> vs.VideoNode:
-    """``clip``, which lies as ``source`` does, as it is shown: for outputs that cannot say how to turn it."""
+def turn_output_upright(clip: vs.VideoNode, *, source: vs.VideoNode, has_alpha: bool = False) -> vs.VideoNode:
+    """``clip``, which lies as ``source`` does, as it is shown: for outputs that cannot say how to turn it.
+    ``has_alpha``: it has an alpha channel, which is turned with it."""
     with source.get_frame(0) as first:
         rotation, props = rotation_of(first), dict(first.props)
     if rotation == Rotation():
         return clip
     shown = _turn(clip, rotation).std.SetFrameProps(Rotation=0, FlipVertical=0)
+    if has_alpha:
+        shown = with_alpha_of(shown, clip, lambda alpha: _turn(alpha, rotation))
     if rotation.quarter_turns % 2 and "_SARNum" in props and "_SARDen" in props:
         shown = shown.std.SetFrameProps(_SARNum=props["_SARDen"], _SARDen=props["_SARNum"])
     return shown.std.RemoveFrameProps("_ChromaLocation")  # what was left is above or below

@@ -15,6 +15,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
+from vsj4r.media.alpha import ALPHA, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.decoded import IMAGE_CODECS, decoded_clip, needs_decoding
 from vsj4r.media.image_head import Chunk
@@ -28,7 +29,6 @@ from vsj4r.media.times import frame_number_times, settle_times, times_at_rate
 if TYPE_CHECKING:  # it writes into sinks, which know of sources' errors
     from vsj4r.media.pipes import Pipe
 
-_OPAQUE = "the alpha channel is left out: the output is opaque"
 _ERRORS = f"{Vsj4rError.__module__}."
 _SOURCE_FILTER = "VideoSource: "
 _UNSTEADY = "No frame returned"
@@ -80,7 +80,8 @@ class Source:
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. At most one of ``images``,
     ``probe`` and ``pipe`` is not None: a source is a folder of images, a video, a pipe, or a script.
     ``said``: a line for each thing that the file says wrongly, and what was taken for it. ``index`` keeps
-    what was found out about the file. ``part``: which frames of the file these are, ``begins_late`` by how
+    what was found out about the file. ``has_alpha``: whether the frames carry an alpha channel, see
+    ``media.alpha``. ``part``: which frames of the file these are, ``begins_late`` by how
     many seconds the first; None is all of them.
     """
 
@@ -93,6 +94,7 @@ class Source:
     pipe: Pipe | None = None
     index: Index = field(default_factory=Index)
     said: tuple[str, ...] = ()
+    has_alpha: bool = False
     part: range | None = None
     begins_late: Fraction = Fraction(0)
 
@@ -145,6 +147,7 @@ def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None 
             times.stamps,
             images,
             said=tuple(gaps_in(names)),
+            has_alpha=bool(images.translucent),
         )
     found = probe(path, track=reading.track)
     return _open_video(found, reading, _index_of(path, index))
@@ -167,7 +170,7 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
         raise InputError(f"{path} changes its format or size on the way: that is not supported")
 
 
-def to_rgb(clip: vs.VideoNode, *, floats: bool = False, depth: int | None = None) -> vs.VideoNode:
+def clip_to_rgb(clip: vs.VideoNode, *, floats: bool = False, depth: int | None = None) -> vs.VideoNode:
     """``clip`` as RGB24, or RGB48 above 8 bit (``depth``, or that of the clip); with ``floats`` as RGBS."""
     target = vs.RGB24 if (depth or clip.format.bits_per_sample) == 8 else vs.RGB48
     target = vs.RGBS if floats else target
@@ -220,7 +223,7 @@ def _losses_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
     def some(count: int) -> str:
         return f"{count} of {total} images"
 
-    lost = [_OPAQUE] if images.translucent and not into_images else []
+    lost = []
     if images.depth == 32 and not into_images:
         lost.append("EXR is shown as a display has it: sRGB's curve, and what is above 1 is clipped")
     unfit = images.unfit_profiles if into_images else images.unfit_profiles + images.profiled
@@ -236,11 +239,10 @@ def _losses_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
 
 def _losses(source: Probe, clip: vs.VideoNode) -> list[str]:
     """A line for each thing that the file has with its first frame, and ``clip`` has not."""
-    lost = [_OPAQUE] if _has_alpha(source, clip) else []
     frame = source.first_frame
     if frame is None:
-        return lost  # BestSource may still read it
-    lost += [f"{name} are left out" for kind, name in _BESIDE.items() if kind in frame.side_data]
+        return []  # BestSource may still read it
+    lost = [f"{name} are left out" for kind, name in _BESIDE.items() if kind in frame.side_data]
     off_by = max(frame.width - clip.width, frame.height - clip.height)
     if off_by == 1 and source.video.cropping is None:
         size = f"{frame.width}x{frame.height}"
@@ -275,12 +277,24 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
     clip = _with_what_the_container_says(clip, found, reading)
+    has_alpha = _has_alpha(found, clip)
+    if found.video.tag("alpha_mode") == "1":
+        said.append(left_out_alpha("ffmpeg decodes none of WebM"))
     shown = _crop_to_shown(clip, found)
     if (shown.width, shown.height) != (clip.width, clip.height):
         of = f"{shown.width}x{shown.height} of {clip.width}x{clip.height}"
         said.append(f"the container shows {of}: the rest is cut off")
-        clip = shown
-    return Source(path, clip, times.time_base, times.stamps, probe=found, index=index, said=tuple(said))
+        clip = with_alpha_of(shown, clip, lambda alpha: _crop_to_shown(alpha, found)) if has_alpha else shown
+    return Source(
+        path,
+        clip if has_alpha else without_alpha(clip),
+        times.time_base,
+        times.stamps,
+        probe=found,
+        index=index,
+        said=tuple(said),
+        has_alpha=has_alpha,
+    )
 
 
 def _open_samples(
@@ -358,13 +372,18 @@ def _open_with_bestsource(
     return clip, stamps, Fraction(opened["timebasenum"], opened["timebaseden"])
 
 
+def left_out_alpha(why: str) -> str:
+    """The line for an alpha channel that the output lacks."""
+    return f"the alpha channel is left out: the output is opaque ({why})"
+
+
 def _has_alpha(source: Probe, clip: vs.VideoNode) -> bool:
-    """WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over; every palette
-    has an alpha of its own, which is seldom used."""
-    if source.video.tag("alpha_mode") == "1":
-        return True
+    """Whether the frames of ``clip`` have an alpha channel: every palette has one, which is seldom used.
+
+    WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over.
+    """
     with clip.get_frame(0) as first:
-        alpha: Any = first.props.get("_Alpha")
+        alpha: Any = first.props.get(ALPHA)
         if alpha is None or source.first_frame is None or not source.first_frame.has_palette:
             return alpha is not None
         return bool(np.asarray(alpha[0]).min() < 255)

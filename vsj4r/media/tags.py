@@ -46,9 +46,12 @@ class Tags:
                 ("colorspace", "_Matrix"),
             )
         }
+        is_rgb = frame.format.color_family == vs.RGB
+        if is_rgb:
+            colours["colorspace"] = int(vs.MATRIX_RGB)
         aspect = Fraction(int(props.get("_SARNum", 0)) or 1, int(props.get("_SARDen", 0)) or 1)
         return cls(
-            full_range=int(props.get("_Range", vs.RANGE_LIMITED)) == vs.RANGE_FULL,
+            full_range=is_rgb or int(props.get("_Range", vs.RANGE_LIMITED)) == vs.RANGE_FULL,
             colours={name: value for name, value in colours.items() if value != _UNSPECIFIED},
             chroma_location=int(props["_ChromaLocation"]) + 1 if "_ChromaLocation" in props else None,
             aspect=aspect,

@@ -16,6 +16,7 @@ import av
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.alpha import ALPHA
 from vsj4r.media.command import Encode, encode_command
 from vsj4r.media.muxing import Extras, video_times
 from vsj4r.media.nut import NutWriter
@@ -88,7 +89,8 @@ def write_video(
     on_frame: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> None:
-    """Write ``clip`` (see ``pixels.clip_to_yuv``), whole or not at all; tagged as its first frame is.
+    """Write ``clip`` (such as ``pixels.to_yuv`` gives), whole or not at all; tagged as its first frame is,
+    with the alpha that its frames have.
 
     ``on_frame`` is told how many frames are done, ``on_command`` what is run.
 
@@ -126,34 +128,38 @@ class _VideoSink:
         on_command: Callable[[list[str]], None],
         stack: ExitStack,
     ) -> None:
-        self._bits, self._chroma = clip.format.bits_per_sample, str(chroma_of(clip))
+        self._clip = clip
         self._output, self._temporary, self._encode, self._covers = output, temporary, encode, covers
         self._on_command, self._stack = on_command, stack
-        self._writer = NutWriter(clip, time_base=encode.time_base)
+        self._writer: NutWriter | None = None
         self._process: FFmpeg | None = None
         self._frames = 0
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
         encode = self._encode
-        process = self._process = self._process or self._start(frame)
-        process.put(self._writer.frame(frame, encode.timestamps[n] + encode.ahead))
+        if self._process is None or self._writer is None:
+            alpha = ALPHA in frame.props
+            self._writer = NutWriter(self._clip, time_base=encode.time_base, alpha=alpha)
+            self._process = self._start(frame, alpha=alpha)
+        self._process.put(self._writer.frame(frame, encode.timestamps[n] + encode.ahead))
         self._frames = n + 1
 
     def finish(self) -> None:
-        if self._process is None:
+        if self._process is None or self._writer is None:
             raise Vsj4rError(f"there is no frame for {self._output}")
         self._process.put(self._writer.end)
         self._process.finish()
         written = replace(self._encode, timestamps=self._encode.timestamps[: self._frames])
         check_video(self._temporary, written, self._output)
 
-    def _start(self, first: vs.VideoFrame) -> FFmpeg:
+    def _start(self, first: vs.VideoFrame, *, alpha: bool) -> FFmpeg:
         command = encode_command(
             self._temporary,
             Tags.of(first),
             self._encode,
-            bits=self._bits,
-            chroma=self._chroma,
+            bits=self._clip.format.bits_per_sample,
+            chroma=str(chroma_of(self._clip)),
+            alpha=alpha,
             width=first.width,
             covers=self._covers,
         )

@@ -2,36 +2,107 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import vapoursynth as vs
 
-from vsj4r.media.containers import CONTAINERS
-from vsj4r.media.encoders import Encoder
+from vsj4r.media.alpha import deepened, with_alpha_of, without_alpha
+from vsj4r.media.containers import CONTAINERS, container_for
+from vsj4r.media.encoders import ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import takes_floats
-from vsj4r.media.pixels import SUBSAMPLING, chroma_for, chroma_of, to_yuv
-from vsj4r.media.rotation import is_turned, upright
-from vsj4r.media.sources import Source, to_rgb
+from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_yuv
+from vsj4r.media.plates import PLATES
+from vsj4r.media.rotation import is_turned, turn_output_upright
+from vsj4r.media.sources import Source, clip_to_rgb, left_out_alpha
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
+from vsj4r.run.settings import RunSettings
 
-MASTER_RGB_BITS = 10
+_MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
 
 
 def make_encodable(
-    clip: vs.VideoNode, source: Source, suffix: str, encoder: Encoder, chroma: str | None = None
+    clip: vs.VideoNode,
+    source: Source,
+    suffix: str,
+    encoder_name: str,
+    settings: RunSettings,
+    *,
+    is_matte: bool = False,
 ) -> tuple[vs.VideoNode, list[str]]:
-    """``clip``, lying as ``source`` does, as ``encoder`` and an output with ``suffix`` take it; and what that
-    changed. ``chroma`` None is as much as there is, where the encoder takes it."""
+    """``clip``, lying as ``source`` does, as the encoder and an output with ``suffix`` take it, with its
+    alpha where they have that; and a line for each thing that this changed. A matte has no alpha."""
     notes = []
+    encoder, wants_alpha = ENCODERS[encoder_name], source.has_alpha and not is_matte
     if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
         notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
-        clip = turn_output_upright(clip, source=source.clip)
+        clip = turn_output_upright(clip, source=source.clip, has_alpha=wants_alpha)
     if not encoder.full_range and _is_full_range(source.clip):
         notes.append(f"{encoder.codec} has no full range: the output has limited range")
-    chroma = chroma or chroma_for(clip, encoder.chroma, is_master=encoder.is_master)
-    bits = encoder.depth_for(MASTER_RGB_BITS) if encoder.is_master else 0
-    encoded, conversion = clip_to_yuv(clip, chroma, rgb_bits=bits)
-    return encoded, notes if conversion is None else [*notes, conversion]
+    chroma, alpha = _layout_of(clip, encoder, settings.chroma, wants_alpha=wants_alpha)
+    if wants_alpha and not alpha:
+        keep = " and ".join(name for name, each in ENCODERS.items() if each.alpha)
+        notes.append(left_out_alpha(f"{encoder_name} takes none here; {keep} keep it"))
+    bits = _wanted_bits(clip, encoder, chroma)
+    depth = encoder.depth_of(chroma, settings.depth or bits, alpha=alpha)
+    if settings.depth is None and depth < bits:
+        notes.append(f"{encoder_name} has no {bits} bit: the output has {depth} bit")
+    encoded, conversion = clip_to_yuv(clip, chroma, depth=depth)
+    if conversion is not None:
+        notes.append(conversion)
+    is_chosen = clip.format.color_family == vs.RGB and settings.chroma is None
+    if is_chosen and chroma == "444" and not encoder.is_master:
+        notes.append("not every player shows 4:4:4: chroma 420, as preset web has it, plays everywhere")
+    if not alpha:
+        return without_alpha(encoded), notes
+    return _with_deep_alpha(encoded, clip, depth), notes
+
+
+def _with_deep_alpha(encoded: vs.VideoNode, clip: vs.VideoNode, depth: int) -> vs.VideoNode:
+    """``encoded`` with the alpha of ``clip``, both of ``depth`` bits: they go to ffmpeg as one picture."""
+    if encoded.format.bits_per_sample != depth:
+        encoded = encoded.resize.Point(format=encoded.format.replace(bits_per_sample=depth).id)
+    width, height = encoded.width, encoded.height
+
+    def fitted(alpha: vs.VideoNode) -> vs.VideoNode:
+        if (width, height) != (alpha.width, alpha.height):  # as to_yuv has it
+            alpha = alpha.resize.Bicubic(width=width, height=height, src_width=width, src_height=height)
+        return deepened(alpha, depth)
+
+    return with_alpha_of(encoded, clip, fitted)
+
+
+def _layout_of(
+    clip: vs.VideoNode, encoder: Encoder, chroma: str | None, *, wants_alpha: bool
+) -> tuple[str, bool]:
+    """The layout of the samples, and whether there is alpha: where nobody names a ``chroma``, alpha comes
+    first."""
+    if chroma is not None:
+        return chroma, wants_alpha and chroma in encoder.alpha
+    if wants_alpha and encoder.alpha:
+        return chroma_for(clip, tuple(encoder.alpha)), True
+    return chroma_for(clip, encoder.chroma), False
+
+
+def _wanted_bits(clip: vs.VideoNode, encoder: Encoder, chroma: str) -> int:
+    """The bits that lose nothing of ``clip`` in the layout ``chroma``."""
+    bits = bits_of(clip)
+    if clip.format.color_family == vs.RGB and chroma != AS_RGB and encoder.is_master:
+        return max(bits, encoder.depth_for(_MASTER_RGB_BITS))
+    return bits
+
+
+def working_depth(source: Source, output: Path, settings: RunSettings, *, to_folder: bool) -> int | None:
+    """The bits that the filter is to work in: those of the settings, or of a master that has more than
+    ``source``."""
+    if settings.depth is not None or to_folder or output.suffix.lower() not in CONTAINERS:
+        return settings.depth
+    encoder = ENCODERS[encoder_for(settings.encoder, source.probe, container_for(output).muxer)[0]]
+    if not encoder.is_master:
+        return None
+    chroma, alpha = _layout_of(source.clip, encoder, settings.chroma, wants_alpha=source.has_alpha)
+    return encoder.depth_of(chroma, _wanted_bits(source.clip, encoder, chroma), alpha=alpha)
 
 
 def _is_full_range(clip: vs.VideoNode) -> bool:
@@ -39,7 +110,7 @@ def _is_full_range(clip: vs.VideoNode) -> bool:
         return clip.format.color_family != vs.RGB and Tags.of(first).full_range
 
 
-def imageable(
+def make_images(
     clip: vs.VideoNode, source: Source, kind: str, depth: int | None, *, is_matte: bool
 ) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, lying as ``source`` does, as images of ``kind`` take it, and what that changed. ``depth``
@@ -48,15 +119,22 @@ def imageable(
     notes = []
     if floats and (source.images is None or source.images.depth < 32) and not is_matte:
         notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
-    return upright(to_rgb(clip, floats=floats, depth=depth), source=source.clip), notes
+    if source.images is not None and not is_matte:
+        source.images.kept.is_wanted = f".{kind}" in PLATES
+    has_alpha = source.has_alpha and not is_matte
+    return turn_output_upright(
+        clip_to_rgb(clip, floats=floats, depth=depth), source=source.clip, has_alpha=has_alpha
+    ), notes
 
 
-def nameable(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
+def make_y4m(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, lying as ``source`` does, as y4m takes it, and what that changed."""
     notes = []
     if is_turned(source.clip):
         notes.append("y4m cannot say how to turn the picture: it is written upright")
         clip = turn_output_upright(clip, source=source.clip)
+    if source.has_alpha:
+        notes.append(left_out_alpha("y4m has none"))
     known = has_word(clip) and (clip.format.sample_type == vs.INTEGER or source.pipe is not None)
     if known and chroma in (None, chroma_of(clip)):
         return clip, notes

@@ -30,11 +30,14 @@ class Filtering:
 
     The filter itself has all of the source, so that a part is what the whole would give. ``part`` is the
     source as far as it is written; ``before`` its clip as the filter has it; ``whole`` that of all frames.
+    ``depth``: bits that it has at least; ``into_rgb``: it is to become images.
     """
 
-    def __init__(self, source: Source, settings: RunSettings, *, into_rgb: bool = False) -> None:
+    def __init__(
+        self, source: Source, settings: RunSettings, *, depth: int | None = None, into_rgb: bool = False
+    ) -> None:
         self.part = part_of(source, settings.trim)
-        self.whole = _deepen(source.clip, settings.depth)
+        self.whole = _deepen(source.clip, depth)
         if into_rgb or chroma_of(self.whole) is None:
             self.whole = with_known_matrix(self.whole)  # before, for it reads a frame
         self._settings = settings

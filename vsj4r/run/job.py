@@ -16,6 +16,7 @@ from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
 from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.video import write_outputs
 from vsj4r.media.whole import check_output
+from vsj4r.run.encodable import working_depth
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 from vsj4r.run.preview import find_busiest, write_before_and_after
@@ -140,7 +141,9 @@ def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
     settings = job.settings
     if job.preview:
         settings = replace(settings, trim=find_busiest(source, settings.trim, one=job.is_picture))
-    filtering = Filtering(source, settings, into_rgb=job.to_folder or job.is_picture)
+    into_images = job.to_folder or job.is_picture
+    depth = working_depth(source, job.output, settings, to_folder=into_images)
+    filtering = Filtering(source, settings, depth=depth, into_rgb=into_images)
     derained = filtering.after()
     writing = Writing(filtering, settings, job.ffmpeg)
     if job.is_picture:

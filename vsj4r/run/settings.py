@@ -222,7 +222,7 @@ def useless(table: Mapping[str, Any], form: Form) -> Iterator[Mistake]:
             yield Mistake((name,), f"{name} has no use here: the output is {_CALLED[form]}")
 
 
-def layered(
+def merge_settings(
     defaults: Mapping[str, Any], job: Mapping[str, Any], suffix: str, form: Form = "video"
 ) -> dict[str, Any]:
     """The keys of ``job`` over those of ``defaults``, as far as an output of ``form`` has a use for them;
@@ -234,7 +234,7 @@ def layered(
     for table in (defaults, job):
         if any(key in table for key in _OF_THE_ENCODER):
             merged = {key: value for key, value in merged.items() if key not in _ENCODER_KEYS}
-        preset = {} if "preset" in _USELESS[form] else PRESETS.get(str(table.get("preset")), {})
+        preset = {} if "preset" in _USELESS[form] else ENCODER_PRESETS.get(str(table.get("preset")), {})
         merged |= preset.get(suffix.lower(), preset.get("", {}))
         merged |= {key: value for key, value in table.items() if key != "preset"}
     return {key: value for key, value in merged.items() if key not in _USELESS[form]}

@@ -9,14 +9,14 @@ import vapoursynth as vs
 
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import encoder_for, find_encoder, lost_depth
+from vsj4r.media.encoders import encoder_for, find_encoder
 from vsj4r.media.image_sink import image_sink, kind_for
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.trial import try_out
-from vsj4r.media.video import Output, video_sink
-from vsj4r.run.encodable import encodable, imageable, nameable
+from vsj4r.media.video import ClipSink, video_sink
+from vsj4r.run.encodable import make_encodable, make_images, make_y4m
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.settings import RunSettings
 
@@ -42,14 +42,14 @@ class Writing:
         elif is_y4m(path):
             made = self._y4m(clip, path)
         else:
-            made = self._video(clip, path)
+            made = self._video(clip, path, is_matte=is_matte)
         self._is_first = False
         return made
 
     def _images(self, clip: vs.VideoNode, folder: Path, *, is_matte: bool) -> ClipSink:
         source = self._filtering.part
         kind = self._settings.image or kind_for(source)
-        images, notes = imageable(clip, source, kind, self._settings.depth, is_matte=is_matte)
+        images, notes = make_images(clip, source, kind, self._settings.depth, is_matte=is_matte)
         self.notes += notes
         return images, image_sink(folder, source, kind, is_matte=is_matte)
 
@@ -64,18 +64,15 @@ class Writing:
         head = source.pipe.head if source.pipe and as_read else None
         return written, y4m_sink(written, path, rate=rate, head=head, frames=self._filtering.frames)
 
-    def _video(self, clip: vs.VideoNode, path: Path) -> ClipSink:
+    def _video(self, clip: vs.VideoNode, path: Path, *, is_matte: bool) -> ClipSink:
         settings, source = self._settings, self._filtering.part
         suffix, muxer = path.suffix, container_for(path).muxer
         name, chosen = encoder_for(settings.encoder, source.probe, muxer)
         encoder = find_encoder(name)
-        encoded, notes = make_encodable(clip, source, suffix, encoder, settings.chroma)
+        encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
         extras = extras_of(source, suffix)
         if self._is_first:
-            self.notes += [*chosen, *notes]
-            if settings.depth is None:
-                self.notes += lost_depth(name, encoded.format.bits_per_sample)
-            self.notes += extras.notes
+            self.notes += [*chosen, *notes, *extras.notes]
         else:
             extras = extras.of_picture()
         time_base, timestamps = source.times(muxer)
@@ -92,6 +89,6 @@ class Writing:
             arguments=self._ffmpeg,
         )
         if self._is_first:  # the others are pictures alone, of the same encoder
-            trial, _ = make_encodable(self._filtering.before, source, suffix, encoder, settings.chroma)
+            trial, _ = make_encodable(self._filtering.before, source, suffix, name, settings)
             try_out(trial, encode, suffix)
         return encoded, video_sink(encoded, path, encode)
