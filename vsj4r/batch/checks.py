@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob, JobFile
@@ -18,16 +16,14 @@ from vsj4r.engine.cuda.driver import find_trouble
 from vsj4r.engine.devices import device_index
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import ENCODERS, encoder_for, ffmpeg_executable, find_encoder, known_options
+from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for, find_encoder, known_options
 from vsj4r.media.images import ImageSet, look_at_images
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
-from vsj4r.media.process import environment
 from vsj4r.media.reading import image_names, missing_error
+from vsj4r.media.trial import require_hardware, try_settings
 from vsj4r.media.trim import frames_between
 
 _GIB = 1 << 30
-_TRIAL_SECONDS = 120
-_TRIAL_WIDTH = 256
 _IMAGE_BITS_PER_PIXEL = 48
 """At most: RGB of 16 bits, or half floats."""
 
@@ -59,7 +55,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         if not file.to_folder:
             muxer = container_for(file.output).muxer
             source = pictures if isinstance(pictures, Probe) else None
-            encoder, _ = encoder_for(settings.encoder, source, muxer)
+            encoder, _ = encoder_for(settings.encoder, source, muxer, settings.depth)
             checks[:0] = [partial(find_encoder, encoder), partial(_try_encoder, encoder, settings, muxer)]
         for check in checks:
             try:
@@ -152,7 +148,7 @@ def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> 
     """How many frames and bytes the output will have, roughly; the input's size stands for its
     other streams. ``encoder`` is "" for images."""
     settings = file.settings
-    bits = _IMAGE_BITS_PER_PIXEL if file.to_folder else ENCODERS[encoder].bits_per_pixel
+    bits = _IMAGE_BITS_PER_PIXEL if file.to_folder else KNOWN_ENCODERS[encoder].bits_per_pixel
     per_pixel = bits / 8 * len(settings.outputs)
     if isinstance(pictures, Probe):
         video, rate = pictures.video, pictures.rate or GUESSED_RATE
@@ -168,61 +164,19 @@ def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> 
 
 
 def _try_encoder(encoder_name: str, settings: Settings, muxer: str) -> None:
-    encoder = ENCODERS[encoder_name]
+    encoder = KNOWN_ENCODERS[encoder_name]
     known = known_options(encoder) if settings.options else frozenset()
     for name, _ in settings.options:  # those of ffmpeg itself could open files and connections
         if name not in known:
             raise Vsj4rError(f"encoder {encoder_name} has no option {name!r}")
     chroma = settings.chroma or encoder.chroma[0]
     depth = encoder.depth_of(chroma, settings.depth or min(encoder.depths))
-    form = tuple(encoder.form(chroma, depth).items())
-    said = _trial(encoder_name, settings.crf, form, settings.options, muxer)
+    form = chroma, depth
+    require_hardware(encoder_name)
+    said = try_settings(encoder_name, settings.crf, form, settings.options, muxer)
     if said:
         given = " ".join(f"{name}={value}" for name, value in settings.options)
         raise Vsj4rError(f"encoder {encoder_name} {given} does not write {muxer}: {said}")
-
-
-@cache
-def _trial(
-    name: str,
-    crf: int | None,
-    form: tuple[tuple[str, str], ...],
-    options: tuple[tuple[str, str], ...],
-    muxer: str,
-) -> str:
-    """What ffmpeg says against these settings, found out on a few black frames; "" when it takes them."""
-    encoder = ENCODERS[name]
-    given = dict(form) | encoder.with_options(options, width=_TRIAL_WIDTH)
-    crf = encoder.crf if crf is None else crf
-    if crf is not None:
-        given["crf"] = str(crf)
-    with TemporaryDirectory(prefix="vsj4r-") as folder:
-        source = ["-f", "lavfi", "-i", f"color=size={_TRIAL_WIDTH}x144:duration=0.2"]
-        command = [ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", *source]
-        command += [
-            "-c:v",
-            encoder.codec,
-            *(text for key, value in given.items() for text in (f"-{key}", value)),
-            "-f",
-            muxer,
-            f"file:{Path(folder) / 'trial'}",
-        ]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                check=False,
-                cwd=folder,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                timeout=_TRIAL_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            return f"it had not ended after {_TRIAL_SECONDS} s"
-    if done.returncode == 0:
-        return ""
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[0] if lines else f"it ended with code {done.returncode}"
 
 
 def _bytes_of(part: Path) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, get_args
 from vsj4r.batch.work import IMAGES, Plan, Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import hold_lock
-from vsj4r.media.encoders import ENCODERS
+from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.whole import measured, writing_to
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.run.settings import path_beside
@@ -189,6 +189,6 @@ def _plan_from(text: str) -> Plan | None:
     if not text:
         return None
     fields = json.loads(text)
-    if fields["encoder"] not in (IMAGES, *ENCODERS):
+    if fields["encoder"] not in (IMAGES, *KNOWN_ENCODERS):
         raise ValueError(f"encoder {fields['encoder']!r}")
     return Plan(**{**fields, "starts": tuple(fields["starts"]), "notes": tuple(fields["notes"])})

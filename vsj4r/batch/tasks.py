@@ -23,7 +23,7 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import ENCODERS, encoder_for
+from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for
 from vsj4r.media.identity import identify
 from vsj4r.media.image_sink import image_sink, kind_for, namer
 from vsj4r.media.images import check_replaced
@@ -156,7 +156,7 @@ def _kind_of_images(work: Work, source: Source) -> str:
 def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
     muxer = container_for(work.output).muxer
-    encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer)
+    encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer, work.settings.depth)
     encoded, changed = _encodable(work, encoder, clip, source)
     notes += changed
     extras = extras_of(source, work.output.suffix)
@@ -200,7 +200,7 @@ def _video_of_chunk(
     part: Path,
     place: int,
 ) -> ClipSink:
-    encode = _encode_of(work, plan.encoder, source, ENCODERS[plan.encoder].packet_muxer)
+    encode = _encode_of(work, plan.encoder, source, KNOWN_ENCODERS[plan.encoder].packet_muxer)
     encode = replace(encode, timestamps=source.timestamps[frames.start : frames.stop])
     encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, place)
     return encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
@@ -298,7 +298,7 @@ def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:
     time_base, timestamps = source.times(muxer)
     return Encode(
         muxer=muxer,
-        encoder=ENCODERS[encoder],
+        encoder=KNOWN_ENCODERS[encoder],
         time_base=time_base,
         timestamps=timestamps,
         crf=settings.crf,

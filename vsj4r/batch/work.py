@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob
-from vsj4r.media.encoders import ENCODERS
+from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.identity import identify
 
 IMAGES = "images"
@@ -48,7 +48,7 @@ class Work:
     def part(self, plan: Plan, number: int, place: int = 0) -> Path:
         """That of chunk ``number`` of the output at ``place``: a file, or a folder of images."""
         which = f".{self.settings.outputs[place]}" if place else ""
-        suffix = "" if plan.encoder == IMAGES else f".{ENCODERS[plan.encoder].packet_muxer}"
+        suffix = "" if plan.encoder == IMAGES else f".{KNOWN_ENCODERS[plan.encoder].packet_muxer}"
         return self.folder / f"{number:05d}{which}{suffix}"
 
     def parts(self, plan: Plan, number: int) -> list[Path]:

@@ -89,7 +89,8 @@ def run(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="x264, x265, svtav1, vp9, ffv1, prores, dnxhr; auto: x264, x265 for HDR, svtav1 for .webm.",
+            help="x264, x265, svtav1, vp9, ffv1, prores, dnxhr; on a graphics card nvenc, qsv, vaapi, amf; "
+            "auto: x264, x265 for HDR, svtav1 for .webm.",
             show_default="auto",
         ),
     ] = None,

@@ -79,16 +79,14 @@ def encode_command(
     options: dict[str, str | int] = {
         "c:v:0": encoder.codec,
         **encoder.form(chroma, depth, alpha=alpha),
-        "filter:v:0": ",".join(filter(None, (tags.filters(), *given.filters))),
+        "filter:v:0": ",".join(filter(None, (tags.filters(), *given.filters, encoder.upload(chroma, depth)))),
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
         **encoder.with_options(encode.options, width=width),
     }
-    crf = encoder.crf if encode.crf is None else encode.crf
-    if crf is not None:
-        options["crf"] = crf
-    return _command(output, tags, encode, "nut", options, given, covers)
+    options |= encoder.quality_options(encode.crf)
+    return _command(output, tags, encode, "nut", options, given, covers, device=encoder.device)
 
 
 def copy_command(
@@ -134,6 +132,8 @@ def _command(
     picture: dict[str, str | int],
     given: _Given,
     covers: Path,
+    *,
+    device: tuple[str, ...] = (),
 ) -> list[str]:
     extras = encode.extras
     ahead = float(encode.ahead * encode.time_base)
@@ -156,7 +156,7 @@ def _command(
         options["map_chapters"] = 1  # ffmpeg-python numbers the inputs as ``streams`` has them
     *built, name = ffmpeg.compile(
         ffmpeg.output(*streams, f"file:{output.absolute()}", **options),
-        cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-copyts"],
+        cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *device, "-copyts"],
     )
     return [*built, *_repeat_options(encode, given, covers), name]
 

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import imageio_ffmpeg
 
@@ -28,7 +29,9 @@ class Encoder:
     ``is_master``: made to be worked on, so that YUV of RGB has 10 bits at least. ``profiles``: what the
     encoder is told for each layout and depth, where it must be. ``alpha``: the depths that it has with an
     alpha channel, by layout. ``pixels``: ffmpeg's names of its pixels where they are not planes, by layout,
-    depth and whether there is alpha.
+    depth and whether there is alpha. ``quality``: its options that take the crf, times ``quality_scale``.
+    ``needs``: what a machine must have for it, "" is nothing. ``device``: options of ffmpeg that open that;
+    frames are then uploaded to it.
     """
 
     codec: str
@@ -45,6 +48,10 @@ class Encoder:
     profiles: Mapping[tuple[str, int], str] = field(default_factory=dict)
     alpha: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     pixels: Mapping[tuple[str, int, bool], str] = field(default_factory=dict)
+    quality: tuple[str, ...] = ("crf",)
+    quality_scale: int = 1
+    needs: str = ""
+    device: tuple[str, ...] = ()
 
     def depth_for(self, depth: int) -> int:
         """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
@@ -64,9 +71,21 @@ class Encoder:
 
     def form(self, chroma: str, depth: int, *, alpha: bool = False) -> dict[str, str]:
         """Options for a picture of ``chroma`` and a ``depth`` that ``depth_of`` has given."""
-        name = self.pixels.get((chroma, depth, alpha)) or pixel_format(chroma, depth, alpha=alpha)
         profile = self.profiles.get((chroma, depth))
-        return {"pix_fmt:v:0": name, **({"profile:v:0": profile} if profile else {})}
+        pixels = {} if self.device else {"pix_fmt:v:0": self._pixels(chroma, depth, alpha)}
+        return {**pixels, **({"profile:v:0": profile} if profile else {})}
+
+    def upload(self, chroma: str, depth: int) -> str:
+        """The filters that bring such a picture to its device; "" where none have to."""
+        return f"format={self._pixels(chroma, depth, False)},hwupload" if self.device else ""
+
+    def quality_options(self, crf: int | None) -> dict[str, str]:
+        """Options for the quality ``crf``, None is the default."""
+        crf = self.crf if crf is None else crf
+        return {} if crf is None else dict.fromkeys(self.quality, str(crf * self.quality_scale))
+
+    def _pixels(self, chroma: str, depth: int, alpha: bool) -> str:
+        return self.pixels.get((chroma, depth, alpha)) or pixel_format(chroma, depth, alpha=alpha)
 
     def with_options(self, given: Iterable[tuple[str, str]], *, width: int) -> dict[str, str]:
         """Its options for frames of ``width`` columns, with those ``given`` over them; lists of parameters
@@ -132,6 +151,68 @@ ENCODERS = {
     ),
 }
 
+_SEMI_PLANAR = {("420", 8, False): "nv12", ("420", 10, False): "p010le"}
+
+
+def _hardware() -> dict[str, Encoder]:
+    """Encoders of graphics cards, by ffmpeg's names. Each kind of card has three: H.264 of 8 bits, HEVC and
+    AV1 of 8 and 10."""
+    kinds: dict[str, dict[str, Any]] = {
+        "nvenc": {
+            "options": {"preset": "p5", "rc": "vbr", "b:v": "0"},
+            "quality": ("cq",),
+            "pixels": {("420", 10, False): "p010le"},
+            "needs": "an NVIDIA card that has an encoder, and its driver",
+        },
+        "qsv": {
+            "options": {"preset": "slow"},
+            "quality": ("global_quality",),
+            "pixels": _SEMI_PLANAR,
+            "needs": "an Intel graphics device and its driver (oneVPL)",
+        },
+        "vaapi": {
+            "options": {"rc_mode": "CQP"},
+            "quality": ("global_quality",),
+            "pixels": _SEMI_PLANAR,
+            "needs": "Linux and a graphics device with a VA-API driver",
+            "device": ("-init_hw_device", "vaapi=card", "-filter_hw_device", "card"),
+        },
+        "amf": {
+            "options": {"rc": "cqp", "quality": "quality"},
+            "quality": ("qp_i", "qp_p"),
+            "pixels": {("420", 10, False): "p010le"},
+            "needs": "an AMD card and its driver (AMF)",
+        },
+    }
+    codecs: dict[str, tuple[int, tuple[int, ...], str]] = {
+        "h264": (21, (8,), ""),
+        "hevc": (23, (8, 10), "hvc1"),
+        "av1": (28, (8, 10), ""),
+    }
+    found = {}
+    for kind, details in kinds.items():
+        for codec, (crf, depths, tag) in codecs.items():
+            name = f"{codec}_{kind}"
+            has_steps_of_4 = codec == "av1" and kind in ("vaapi", "amf")  # of 255, where others have 63
+            found[name] = Encoder(
+                name,
+                crf,
+                depths,
+                0.3,
+                chroma=("420",),
+                mp4_tag=tag,
+                quality_scale=4 if has_steps_of_4 else 1,
+                **details,
+            )
+    return found
+
+
+HARDWARE_ENCODERS = _hardware()
+HARDWARE = ("nvenc", "qsv", "vaapi", "amf")
+"""Kinds of cards: a name for the one of their encoders that fits the input."""
+
+KNOWN_ENCODERS = ENCODERS | HARDWARE_ENCODERS
+
 AUTO = "auto"
 """In place of an encoder's name: the one that fits the input."""
 
@@ -142,17 +223,26 @@ _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
 _HEVC_MUXERS = ("matroska", "mp4", "mov", "mpegts")
 
 
-def encoder_for(name: str, source: Probe | None, muxer: str) -> tuple[str, list[str]]:
-    """The encoder that ``name`` is, or that AUTO stands for, and a line where that is not the usual one.
+def encoder_for(
+    name: str, source: Probe | None, muxer: str, depth: int | None = None
+) -> tuple[str, list[str]]:
+    """The encoder that ``name`` is, or that AUTO or a kind of card stands for, and a line where that is not
+    the usual one.
 
     WebM holds no H.264: AV1. HDR of 10 bit and more is HEVC: hardware that plays it decodes no H.264 of 10
-    bit. ``source`` is None where the input is a folder of images.
+    bit. Cards have H.264 of 8 bit alone. ``source`` is None where the input is a folder of images; ``depth``
+    is that of the output, None is the input's.
     """
+    video = source.video if source else None
+    if name in HARDWARE:
+        codec = "av1" if muxer == "webm" else "h264"
+        if codec == "h264" and (depth or (video.depth if video else 8)) > 8 and muxer in _HEVC_MUXERS:
+            codec = "hevc"
+        return f"{codec}_{name}", []
     if name != AUTO:
         return name, []
     if muxer == "webm":
         return _WEBM_ENCODER, []
-    video = source.video if source else None
     if video is None or video.transfer not in _HDR_TRANSFERS or video.depth < 10 or muxer not in _HEVC_MUXERS:
         return USUAL_ENCODER, []
     kind = f"{video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
@@ -167,11 +257,14 @@ def find_encoder(name: str) -> Encoder:
     Raises:
         Vsj4rError: not in the table, or not in this ffmpeg.
     """
-    if name not in ENCODERS:
-        raise Vsj4rError(f"unknown encoder {name!r}: known are {', '.join(ENCODERS)}")
-    encoder = ENCODERS[name]
+    if name not in KNOWN_ENCODERS:
+        raise Vsj4rError(f"unknown encoder {name!r}: known are {', '.join((*ENCODERS, *HARDWARE))}")
+    encoder = KNOWN_ENCODERS[name]
     if re.search(rf"^ V\S{{5}} {re.escape(encoder.codec)} ", ffmpeg_says("-encoders"), re.MULTILINE) is None:
-        raise Vsj4rError(f"encoder {name} needs {encoder.codec}, which {ffmpeg_executable()} lacks")
+        raise Vsj4rError(
+            f"encoder {name} needs {encoder.codec}, which {ffmpeg_executable()} lacks: "
+            "let IMAGEIO_FFMPEG_EXE name an ffmpeg that has it, or take another encoder"
+        )
     return encoder
 
 

@@ -146,9 +146,14 @@ class FFmpeg:
         self._listener.join(timeout=5)
         if self._no_room:
             return DiskFullError(f"ffmpeg: {self._no_room}")
-        said = re.sub(r"^(\[[^]]*\] )+", "", self._first_words)
-        silent = f"it ended with code {code}" if code else "it ended before it had all frames"
+        said = without_origin(self._first_words)
+        silent = f"it gives no reason; its exit code is {code}" if code else "it ended before the last frame"
         return Vsj4rError(f"ffmpeg: {said or silent}")
+
+
+def without_origin(line: str) -> str:
+    """What ffmpeg says in ``line``, without the part of it that says so."""
+    return re.sub(r"^(\[[^]]*\] )+", "", line)
 
 
 def environment() -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,10 +14,14 @@ import vapoursynth as vs
 
 from vsj4r.errors import DiskFullError, InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
+from vsj4r.media.encoders import KNOWN_ENCODERS, ffmpeg_executable
 from vsj4r.media.muxing import Along
 from vsj4r.media.probe import READ_ERRORS, Probe, main_video
+from vsj4r.media.process import environment, without_origin
 from vsj4r.media.video import write_video
 
+_SETTINGS_SECONDS = 120
+_SETTINGS_WIDTH, _SETTINGS_HEIGHT = 256, 144
 _SECONDS = 0.5
 _PACKETS = 50  # at most, until a decoder gives sound
 
@@ -44,6 +50,59 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
             stream = f"{along.kind} stream {along.index}"
             raise Vsj4rError(f"{stream} cannot be written into {suffix}: {own}; try .mkv")
     raise Vsj4rError(f"the streams of the input cannot be written into {suffix} together: {trouble}")
+
+
+def require_hardware(name: str) -> None:
+    """Refuse the encoder ``name`` of a graphics card that does not work here.
+
+    Raises:
+        Vsj4rError: what it needs, and what ffmpeg says.
+    """
+    encoder = KNOWN_ENCODERS[name]
+    if encoder.needs and (said := try_settings(name, None, ("420", 8), (), "matroska")):
+        raise Vsj4rError(
+            f"encoder {name} does not work on this machine ({said}): it needs {encoder.needs}; "
+            "x264 and x265 need nothing"
+        )
+
+
+@cache
+def try_settings(
+    name: str, crf: int | None, form: tuple[str, int], options: tuple[tuple[str, str], ...], muxer: str
+) -> str:
+    """What ffmpeg says against the encoder ``name`` with these settings, found out on a few black frames of
+    ``form``, layout and depth; "" when it takes them."""
+    encoder = KNOWN_ENCODERS[name]
+    given = encoder.form(*form) | encoder.with_options(options, width=_SETTINGS_WIDTH)
+    given |= encoder.quality_options(crf)
+    if filters := encoder.upload(*form):
+        given["vf"] = filters
+    with TemporaryDirectory(prefix="vsj4r-") as folder:
+        command = [
+            ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", *encoder.device,
+            "-f", "lavfi", "-i", f"color=size={_SETTINGS_WIDTH}x{_SETTINGS_HEIGHT}:duration=0.2",
+            "-c:v", encoder.codec,
+            *(text for key, value in given.items() for text in (f"-{key}", value)),
+            "-f", muxer, f"file:{Path(folder) / 'trial'}",
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                check=False,
+                cwd=folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                timeout=_SETTINGS_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return f"it had not ended after {_SETTINGS_SECONDS} s"
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return (
+        without_origin(lines[0]) if lines else f"ffmpeg gives no reason; its exit code is {done.returncode}"
+    )
 
 
 def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suffix: str) -> str | None:

@@ -8,7 +8,7 @@ import vapoursynth as vs
 
 from vsj4r.media.alpha import deepened, with_alpha_of, without_alpha
 from vsj4r.media.containers import CONTAINERS, container_for
-from vsj4r.media.encoders import ENCODERS, Encoder, encoder_for
+from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import takes_floats
 from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_yuv
 from vsj4r.media.plates import PLATES
@@ -34,7 +34,7 @@ def make_encodable(
     """``clip``, lying as ``source`` does, as the encoder and an output with ``suffix`` take it, with its
     alpha where they have that; and a line for each thing that this changed. A matte has no alpha."""
     notes = []
-    encoder, wants_alpha = ENCODERS[encoder_name], source.has_alpha and not is_matte
+    encoder, wants_alpha = KNOWN_ENCODERS[encoder_name], source.has_alpha and not is_matte
     if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
         notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
         clip = turn_output_upright(clip, source=source.clip, has_alpha=wants_alpha)
@@ -98,7 +98,9 @@ def working_depth(source: Source, output: Path, settings: RunSettings, *, to_fol
     ``source``."""
     if settings.depth is not None or to_folder or output.suffix.lower() not in CONTAINERS:
         return settings.depth
-    encoder = ENCODERS[encoder_for(settings.encoder, source.probe, container_for(output).muxer)[0]]
+    encoder = KNOWN_ENCODERS[
+        encoder_for(settings.encoder, source.probe, container_for(output).muxer, settings.depth)[0]
+    ]
     if not encoder.is_master:
         return None
     chroma, alpha = _layout_of(source.clip, encoder, settings.chroma, wants_alpha=source.has_alpha)

@@ -10,10 +10,11 @@ from typing import Protocol
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import AUTO, find_encoder
+from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
 from vsj4r.media.sources import Source, decode_error, frame_errors
+from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import write_outputs
 from vsj4r.media.whole import check_output
 from vsj4r.run.encodable import working_depth
@@ -79,7 +80,9 @@ def check_job(job: Job) -> None:
     """
     find_model(job.settings.model)
     if job.settings.encoder != AUTO:
-        find_encoder(job.settings.encoder)
+        name, _ = encoder_for(job.settings.encoder, None, "", job.settings.depth)
+        find_encoder(name)
+        require_hardware(name)
     if job.preview and is_pipe(job.input):
         raise Vsj4rError("a preview is of a file: a pipe cannot be looked through first")
     if is_pipe(job.output) and len(job.settings.outputs) > 1:

@@ -17,7 +17,7 @@ from pydantic import Field
 from vsj4r.engine import PRECISIONS
 from vsj4r.engine.devices import device_index
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.encoders import AUTO, ENCODERS, USUAL_ENCODER
+from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS, USUAL_ENCODER
 from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
@@ -180,7 +180,7 @@ class RunSettings:
     strength: Annotated[float | Curve, convert_with(_strength)] = 1.0
     device: Annotated[str, convert_with(_device)] = "auto"
     precision: Annotated[str, choice(PRECISIONS)] = "auto"
-    encoder: Annotated[str, choice((AUTO, *ENCODERS))] = AUTO
+    encoder: Annotated[str, choice((AUTO, *ENCODERS, *HARDWARE, *HARDWARE_ENCODERS))] = AUTO
     crf: Annotated[Whole, _whole_number(0, 63)] | None = None
     depth: Annotated[Whole, _whole_number(8, 16)] | None = None
     chroma: Annotated[str, choice(SUBSAMPLING)] | None = None
@@ -264,7 +264,7 @@ def _excluding(settings: RunSettings) -> Iterator[Mistake]:
 
 def _unfit_for_encoder(settings: RunSettings) -> Iterator[Mistake]:
     name = USUAL_ENCODER if settings.encoder == AUTO else settings.encoder
-    encoder = ENCODERS[name]
+    encoder = KNOWN_ENCODERS[f"hevc_{name}" if name in HARDWARE else name]  # which has what one of them has
     if settings.crf is not None and encoder.crf is None:
         yield Mistake(("crf",), f"encoder {name} has no crf")
     if settings.depth is not None and settings.depth not in encoder.depths:

@@ -67,7 +67,7 @@ class Writing:
     def _video(self, clip: vs.VideoNode, path: Path, *, is_matte: bool) -> ClipSink:
         settings, source = self._settings, self._filtering.part
         suffix, muxer = path.suffix, container_for(path).muxer
-        name, chosen = encoder_for(settings.encoder, source.probe, muxer)
+        name, chosen = encoder_for(settings.encoder, source.probe, muxer, settings.depth)
         encoder = find_encoder(name)
         encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
         extras = extras_of(source, suffix)
