@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -231,3 +232,83 @@ def test_a_track_is_chosen(model: Path, tmp_path: Path) -> None:
     assert len(media.planes(tmp_path / "second.mkv")) == 6
     done = vsj4r("run", source, tmp_path / "no.mkv", "--model", model, "--track", 2)
     assert_refused(done, 1, "two.mkv has no video track 2: its last one is 1", tmp_path)
+
+
+def take(path: Path, *options: str, rate: str = "30000/1001", hertz: int = 44100) -> Path:
+    """A second of picture with a time code, and sound."""
+    media.ffmpeg(
+        "-f", "lavfi", "-i", f"testsrc2=s=256x128:r={rate}:d=1", "-f", "lavfi", "-i", f"sine=d=1:r={hertz}",
+        "-timecode", "01:00:00;00", "-c:v", "libx264", "-c:a", "aac", *options, f"file:{path}",
+    )  # fmt: skip
+    return path
+
+
+def told_of_mxf(path: Path) -> tuple[str, str, str, int, Fraction]:
+    """Codec and profile, codec of sound, time code, frames, rate."""
+    with av.open(str(path)) as container:
+        picture, sound = container.streams.video[0], container.streams.audio[0]
+        kind = f"{picture.codec_context.name} {picture.codec_context.profile}"
+        frames = sum(packet.size > 0 for packet in container.demux(picture))
+        rate = Fraction(str(picture.average_rate or 0))
+        return kind, sound.codec_context.name, container.metadata["timecode"], frames, rate
+
+
+def test_mxf_is_dnxhr_with_its_time_code_and_pcm(model: Path, tmp_path: Path) -> None:
+    source = take(tmp_path / "in.mov")
+    done = run(source, tmp_path / "out.mxf", "--model", model, "--trim", "5:25")
+    assert "audio stream 1 (aac) becomes pcm_s24le of 48 kHz, with loss" in done.stderr
+    (tmp_path / "jobs.toml").write_text(
+        f"[[job]]\ninput = 'in.mov'\noutput = 'batch.mxf'\nmodel = {json.dumps(str(model))}\n"
+    )
+    batch(tmp_path)
+    rate = Fraction(30000, 1001)
+    assert told_of_mxf(tmp_path / "out.mxf") == ("dnxhd DNXHR HQ", "pcm_s24le", "01:00:00;05", 20, rate)
+    assert told_of_mxf(tmp_path / "batch.mxf") == ("dnxhd DNXHR HQ", "pcm_s24le", "01:00:00;00", 30, rate)
+    run(tmp_path / "out.mxf", tmp_path / "again.mov", "--model", model, "--preset", "dnxhr")
+    with av.open(str(tmp_path / "again.mov")) as container:
+        assert container.streams.audio[0].codec_context.name == "pcm_s24le"
+        codes = {stream.metadata.get("timecode") for stream in container.streams}
+        assert "01:00:00;05" in codes | {container.metadata.get("timecode")}
+
+
+def test_what_mxf_cannot_hold_is_told_before_the_first_frame(model: Path, tmp_path: Path) -> None:
+    odd = take(tmp_path / "odd.mov", rate="12")
+    done = vsj4r("run", odd, tmp_path / "out.mxf", "--model", model)
+    assert_refused(done, 1, ".mxf cannot hold 12 frames a second: --cfr RATE (cfr in a job file)", tmp_path)
+    varied = take(tmp_path / "varied.mkv", "-vf", media.VARIABLE_RATE, "-fps_mode", "vfr")
+    done = vsj4r("run", varied, tmp_path / "out.mxf", "--model", model)
+    assert_refused(done, 1, ".mxf cannot hold a variable rate: --cfr RATE", tmp_path)
+    run(varied, tmp_path / "out.mxf", "--model", model, "--cfr", "29.97")
+    assert told_of_mxf(tmp_path / "out.mxf")[3:] == (30, Fraction(30000, 1001))
+
+
+def test_a_constant_rate_shows_what_was_shown_then(model: Path, tmp_path: Path) -> None:
+    """Each frame says when it was: 41 of 48 moments, made 48, and 25 a second; in chunks too."""
+    source = media.rich(tmp_path, seconds=12)
+    shown = [float(time) for time in media.seconds_of_frames(source)]
+    (tmp_path / "jobs.toml").write_text(
+        f"[[job]]\ninput = 'rich.mkv'\noutput = 'batch.mkv'\nencoder = 'ffv1'\nstrength = 0\n"
+        f"cfr = 'auto'\nchunk = 120\nmodel = {json.dumps(str(model))}\n"
+    )
+    batch(tmp_path)
+    common = ("--model", model, "--encoder", "ffv1", "--strength", 0)
+    done = run(source, tmp_path / "auto.mkv", *common, "--cfr", "auto")
+    assert "the output has a constant rate of 24 frames a second:" in done.stderr
+    run(source, tmp_path / "25.mkv", *common, "--cfr", 25)
+    media.assert_same_frames(tmp_path / "auto.mkv", tmp_path / "batch.mkv")
+    before = [planes[0] for planes in media.planes(source)]
+    for name, rate in (("auto.mkv", 24), ("25.mkv", 25)):
+        times = media.seconds_of_frames(tmp_path / name)
+        assert len(times) == round((shown[-1] - shown[0] + 1 / 24) * rate)
+        assert all(abs(float(time) - n / rate) < 0.002 for n, time in enumerate(times))
+        for n, planes in enumerate(media.planes(tmp_path / name)[::7]):
+            moment = shown[0] + (7 * n + 0.5) / rate
+            wanted = max(k for k, time in enumerate(shown) if time <= moment)
+            assert np.array_equal(planes[0], before[wanted])
+        assert media.audio_packets(tmp_path / name) == media.audio_packets(source)
+
+
+def test_a_constant_rate_that_cannot_be(model: Path, tmp_path: Path) -> None:
+    done = vsj4r("run", tmp_path / "in.mkv", tmp_path / "out.mkv", "--model", model, "--cfr", "fast")
+    told = "--cfr must be a number such as 25 or 30000/1001, at most 1000, got 'fast'"
+    assert_refused(done, 2, told, tmp_path)

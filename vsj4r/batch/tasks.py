@@ -30,6 +30,7 @@ from vsj4r.media.images import check_replaced
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Source, decode_error, frame_errors
+from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
@@ -162,6 +163,8 @@ def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, lis
     extras = extras_of(source, work.output.suffix)
     encode = _encode_of(work, encoder, source, muxer)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
+    if (steady := _steady(work, source)) is not None and steady.note is not None:
+        notes.append(steady.note)
     return encoder, [*notes, *source.notes(), *extras.notes]
 
 
@@ -201,9 +204,14 @@ def _video_of_chunk(
     place: int,
 ) -> ClipSink:
     encode = _encode_of(work, plan.encoder, source, KNOWN_ENCODERS[plan.encoder].packet_muxer)
-    encode = replace(encode, timestamps=source.timestamps[frames.start : frames.stop])
+    steady = _steady(work, source)
+    stamps = steady.written(frames) if steady else source.timestamps[frames.start : frames.stop]
+    encode = replace(encode, timestamps=stamps)
     encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, place)
-    return encoded, video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
+    sink = video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
+    if steady is not None:
+        sink = repeating_sink(sink, steady.counts[frames.start : frames.stop])
+    return encoded, sink
 
 
 def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
@@ -237,7 +245,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
             output,
             tags.of_map() if work.settings.outputs[place] == "occlusion" else tags,
             replace(encode, extras=extras.of_picture() if place else extras),
-            on_packet=_progress(worker, "joined", 0, plan.frames),
+            on_packet=_progress(worker, "joined", 0, len(encode.timestamps)),
             on_command=partial(_tell_command, worker),
             on_whole=partial(_note_joined, work, output),
         )
@@ -290,12 +298,15 @@ def _encodable(
 ) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, the output at ``place``, as ``encoder`` takes it, and what that changed."""
     is_matte = work.settings.outputs[place] != "derained"
-    return make_encodable(clip, source, work.output.suffix, encoder, work.settings, is_matte=is_matte)
+    encoded, notes = make_encodable(
+        clip, source, work.output.suffix, encoder, work.settings, is_matte=is_matte
+    )
+    return with_rate_of(_steady(work, source), encoded), notes
 
 
 def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:
     settings = work.settings
-    time_base, timestamps = source.times(muxer)
+    time_base, timestamps = source.times(muxer, _steady(work, source))
     return Encode(
         muxer=muxer,
         encoder=KNOWN_ENCODERS[encoder],
@@ -306,6 +317,10 @@ def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:
         options=settings.options,
         folder=work.folder,
     )
+
+
+def _steady(work: Work, source: Source) -> Steady | None:
+    return steady_for(source, work.output, work.settings.cfr)
 
 
 def _progress(worker: Worker, kind: str, number: int, last: int) -> Callable[[int], None]:

@@ -113,6 +113,13 @@ def run(
         str | None,
         typer.Option(help="Frames a second of an input that does not say it: images, raw streams.  [25]"),
     ] = None,
+    cfr: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE|auto",
+            help="Write a constant rate, such as 25 or 30000/1001: frames are repeated or left out.",
+        ),
+    ] = None,
     assume_progressive: Annotated[
         bool,
         typer.Option("--assume-progressive", help="Frames flagged as interlaced are whole all the same."),
@@ -158,6 +165,7 @@ def run(
         "image": image,
         "track": track,
         "fps": fps,
+        "cfr": cfr,
         "assume_progressive": assume_progressive,
         "overwrite": overwrite,
     }

@@ -49,8 +49,10 @@ class Encode:
 
     @property
     def origin_seconds(self) -> float:
-        """What is taken off all times: the output's 0 is there in the source."""
+        """What is taken off all times: the output's 0 is there in the source. MXF begins with its picture."""
         begins = float(self.timestamps[0] * self.time_base)
+        if self.muxer == "mxf":
+            return begins
         if self.muxer in HIDING_BEFORE_ZERO and begins < self.extras.start_seconds:
             return begins
         return self.extras.start_seconds
@@ -144,6 +146,8 @@ def _command(
         options["tag:v:0"] = encode.encoder.mp4_tag
     if encode.muxer == "avi":
         options["time_base:v:0"] = f"{encode.time_base.numerator}/{encode.time_base.denominator}"
+    if encode.muxer == "mxf":
+        options["ss"] = "0"
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:

@@ -11,6 +11,7 @@ again (tests/test_containers.py tries it): ffmpeg writes more, which nothing can
 | any other, in .mkv; any, in .mp4     | FLAC of 16 bit, or of 24 where it has more          |
 | any, in .webm                        | Opus, with loss: .webm has no sound without         |
 | any, in .ts                          | left out                                            |
+| any, in .mxf                         | PCM of 48 kHz, of 16 bit, or of 24 where it has more|
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -35,19 +37,21 @@ class Container:
     """One kind of output file. Names of codecs, flags and tags are ffmpeg's.
 
     ``sound``: codecs that are copied; ``other_pcm`` and ``other_sound``: what PCM, and sound, of other codecs
-    becomes, "" where it is left out. ``subtitles``: codec to "copy" or to the encoder that it goes through.
+    becomes ("studio" is PCM of 16 or 24 bit), "" where it is left out. ``subtitles``: codec to "copy" or to
+    the encoder that it goes through.
     ``data``: codecs that are copied. ``covers``: codecs of cover pictures, which are ``attached`` as files or
     streams. ``attachments``, ``chapters``: whether it has them. ``turns``: whether it can say how to turn the
     picture; ``stereo``: that it is stereo.
     ``flags``: what a stream can be said to be for. ``tags`` of the file, ``stream_tags`` of a stream;
     ``more_tags``: whether another way of writing takes all tags, but no cover; ``tags_of_picture``: whether
-    the picture's stream has any.
+    the picture's stream has any. ``sound_rate``: the one of all sound, 0 is any. ``rates``: frames a second,
+    one of these for all frames; empty is any.
     """
 
     muxer: str
     sound: frozenset[str]
-    other_pcm: Literal["pcm", "flac", "opus", ""] = ""
-    other_sound: Literal["pcm", "flac", "opus", ""] = ""
+    other_pcm: Literal["pcm", "studio", "flac", "opus", ""] = ""
+    other_sound: Literal["pcm", "studio", "flac", "opus", ""] = ""
     subtitles: Mapping[str, str] = field(default_factory=dict)
     data: frozenset[str] = frozenset()
     covers: frozenset[str] = frozenset()
@@ -61,6 +65,8 @@ class Container:
     more_tags: bool = False
     tags_of_picture: bool = True
     stream_tags: frozenset[str] = frozenset()
+    sound_rate: int = 0
+    rates: frozenset[Fraction] = frozenset()
 
     def holds_tag(self, name: str) -> bool:
         return self.tags is ANY or name.lower() in self.tags
@@ -196,6 +202,18 @@ _TS = Container(
     tags_of_picture=False,
 )
 
+_WHOLE_RATES = frozenset(map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)))
+_MXF = Container(
+    "mxf",
+    sound=frozenset({"pcm_s16le", "pcm_s24le"}),
+    other_pcm="studio",
+    other_sound="studio",
+    tags=frozenset({"timecode"}),
+    stream_tags=frozenset({"timecode"}),
+    sound_rate=48_000,
+    rates=_WHOLE_RATES | {Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120)},
+)
+
 CONTAINERS: Mapping[str, Container] = {
     ".mkv": _MATROSKA,
     ".mp4": _MP4,
@@ -205,6 +223,7 @@ CONTAINERS: Mapping[str, Container] = {
     ".avi": _AVI,
     ".nut": _NUT,
     ".ts": _TS,
+    ".mxf": _MXF,
 }
 """By the suffix of the output's name."""
 

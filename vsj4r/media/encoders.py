@@ -217,7 +217,7 @@ AUTO = "auto"
 """In place of an encoder's name: the one that fits the input."""
 
 USUAL_ENCODER = "x264"
-_WEBM_ENCODER = "svtav1"
+_USUAL_OF_MUXER = {"webm": "svtav1", "mxf": "dnxhr"}
 _HDR_ENCODER = "x265"
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
 _HEVC_MUXERS = ("matroska", "mp4", "mov", "mpegts")
@@ -229,9 +229,9 @@ def encoder_for(
     """The encoder that ``name`` is, or that AUTO or a kind of card stands for, and a line where that is not
     the usual one.
 
-    WebM holds no H.264: AV1. HDR of 10 bit and more is HEVC: hardware that plays it decodes no H.264 of 10
-    bit. Cards have H.264 of 8 bit alone. ``source`` is None where the input is a folder of images; ``depth``
-    is that of the output, None is the input's.
+    WebM holds no H.264: AV1. MXF is for masters: DNxHR. HDR of 10 bit and more is HEVC: hardware that plays
+    it decodes no H.264 of 10 bit. Cards have H.264 of 8 bit alone. ``source`` is None where the input is a
+    folder of images; ``depth`` is that of the output, None is the input's.
     """
     video = source.video if source else None
     if name in HARDWARE:
@@ -241,8 +241,8 @@ def encoder_for(
         return f"{codec}_{name}", []
     if name != AUTO:
         return name, []
-    if muxer == "webm":
-        return _WEBM_ENCODER, []
+    if muxer in _USUAL_OF_MUXER:
+        return _USUAL_OF_MUXER[muxer], []
     if video is None or video.transfer not in _HDR_TRANSFERS or video.depth < 10 or muxer not in _HEVC_MUXERS:
         return USUAL_ENCODER, []
     kind = f"{video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"

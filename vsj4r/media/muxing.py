@@ -152,7 +152,7 @@ def video_times(path: Path) -> list[Fraction]:
 
 def sound_codec_for(container: Container, stream: Stream) -> str:
     """What ``stream`` of sound is written with into ``container``: "copy", an encoder, or "" (left out)."""
-    if stream.codec in container.sound:
+    if stream.codec in container.sound and container.sound_rate in (0, stream.sample_rate):
         return "copy"
     if not stream.codec:
         return ""
@@ -160,6 +160,9 @@ def sound_codec_for(container: Container, stream: Stream) -> str:
     match other:
         case "opus":
             return "libopus"
+        case "studio":
+            is_short = stream.sample_format.removesuffix("p") in ("u8", "s16")
+            return "pcm_s16le" if is_short else "pcm_s24le"
         case "pcm":
             samples = stream.sample_format.removesuffix("p")
             return "pcm_s24le" if samples == "s32" and _is_24_bit(stream) else _SAMPLES.get(samples, "")
@@ -245,11 +248,11 @@ class _Planner:
             case "audio":
                 codec = sound_codec_for(container, stream)
                 if codec not in ("", "copy"):
-                    how = "with loss" if codec == "libopus" else "without loss"
-                    told = codec.removeprefix("lib")
-                    self.changed.append(
-                        f"{name} becomes {told}, {how}: {self._suffix} cannot hold {stream.codec}"
-                    )
+                    rate = container.sound_rate if container.sound_rate != stream.sample_rate else 0
+                    how = "with loss" if codec == "libopus" or rate else "without loss"
+                    told = f"{codec.removeprefix('lib')}{f' of {rate // 1000} kHz' if rate else ''}"
+                    had = f"{stream.codec}{f' of {stream.sample_rate / 1000:g} kHz' if rate else ''}"
+                    self.changed.append(f"{name} becomes {told}, {how}: {self._suffix} cannot hold {had}")
             case "subtitle":
                 codec = container.subtitles.get(stream.codec, "")
                 if codec not in ("", "copy"):
@@ -279,6 +282,8 @@ class _Planner:
         options = {}
         if codec == "libopus":
             options["b"] = f"{_OPUS_KBIT_PER_CHANNEL * max(2, stream.channels)}k"
+        if stream.kind == "audio" and codec != "copy" and self.container.sound_rate:
+            options["ar"] = str(self.container.sound_rate)
         return Along(
             index=stream.index,
             kind=stream.kind,

@@ -28,6 +28,7 @@ from vsj4r.media.times import frame_number_times, settle_times, times_at_rate
 
 if TYPE_CHECKING:  # it writes into sinks, which know of sources' errors
     from vsj4r.media.pipes import Pipe
+    from vsj4r.media.steady import Steady
 
 _ERRORS = f"{Vsj4rError.__module__}."
 _SOURCE_FILTER = "VideoSource: "
@@ -103,11 +104,15 @@ class Source:
         """File names of a folder's images; None for a video."""
         return None if self.images is None else self.images.names
 
-    def times(self, muxer: str) -> tuple[Fraction, Sequence[int]]:
-        """Time base and timestamps for an output of ``muxer``: AVI counts frames."""
-        if muxer != "avi" or self.pipe is not None:
-            return self.time_base, self.timestamps
-        return frame_number_times(self.time_base, self.timestamps, Fraction(self.clip.fps))
+    def times(self, muxer: str, steady: Steady | None = None) -> tuple[Fraction, Sequence[int]]:
+        """Time base and timestamps for an output of ``muxer``, those of ``steady`` if it is to be that: AVI
+        and MXF count frames."""
+        time_base, stamps, rate = self.time_base, self.timestamps, Fraction(self.clip.fps)
+        if steady is not None:
+            time_base, stamps, rate = steady.time_base, steady.timestamps, steady.rate
+        if muxer not in ("avi", "mxf") or self.pipe is not None:
+            return time_base, stamps
+        return frame_number_times(time_base, stamps, rate)
 
     def colours(self, n: int) -> tuple[Chunk, ...]:
         """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""

@@ -46,8 +46,9 @@ class Times:
     notes: list[str] = field(default_factory=list)
 
 
-def parse_rate(text: str) -> Fraction:
+def parse_rate(text: str, *, name: str = "fps") -> Fraction:
     """Frames a second, written as 25, 29.97 or 30000/1001; what is a usual rate in short is that rate.
+    ``name``: of what it is told for.
 
     Raises:
         Vsj4rError: it is no number above 0.
@@ -57,7 +58,9 @@ def parse_rate(text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
     if not 0 < rate <= _FASTEST:
-        raise Vsj4rError(f"fps must be a number such as 25 or 30000/1001, at most {_FASTEST}, got {text!r}")
+        raise Vsj4rError(
+            f"{name} must be a number such as 25 or 30000/1001, at most {_FASTEST}, got {text!r}"
+        )
     near = min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
     return near if abs(near - rate) * 1000 <= 1 else rate
 
@@ -88,10 +91,31 @@ def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fract
     steady = constant_rate(time_base, known, rate)
     if steady is None:
         return Times(time_base, known, 1 / (step * time_base) if step else None, notes)
-    parts = max(1, _TICKS // steady.numerator)  # of a frame's numerator, so that the start is exact enough
-    base, step = Fraction(1, steady.numerator * parts), steady.denominator * parts
-    start = round(_start(known, 1 / (steady * time_base)) * time_base / base)
-    return Times(base, [start + n * step for n in range(len(known))], steady, notes)
+    start = _start(known, 1 / (steady * time_base)) * time_base
+    return Times(*steady_times(start, steady, len(known)), steady, notes)
+
+
+def steady_times(start_seconds: Fraction, rate: Fraction, frames: int) -> tuple[Fraction, list[int]]:
+    """Time base and timestamps of ``frames`` frames at the constant ``rate``."""
+    parts = max(1, _TICKS // rate.numerator)  # of a frame's numerator, so that the start is exact enough
+    base, step = Fraction(1, rate.numerator * parts), rate.denominator * parts
+    start = round(start_seconds / base)
+    return base, [start + n * step for n in range(frames)]
+
+
+def rate_of_frames(time_base: Fraction, stamps: Sequence[int]) -> Fraction | None:
+    """The rate at which ``stamps`` rise by the same step; None where they do not, and of one frame."""
+    step = stamps.step if isinstance(stamps, range) else _only_step(stamps)
+    return 1 / (step * time_base) if step else None
+
+
+def usual_rate_near(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
+    """The usual rate that is nearest to how long most of the frames are shown: the mean of what is near the
+    median, for ticks may be coarse."""
+    median = _usual_step(stamps)
+    near = [step for before, after in pairwise(stamps) if 4 * abs((step := after - before) - median) < median]
+    rate = 1 / (Fraction(sum(near), len(near)) * time_base) if near else 1 / (median * time_base)
+    return min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
 
 
 def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None) -> Fraction | None:
@@ -119,7 +143,7 @@ def frame_number_times(
     return (1 / fps, numbers) if steady else (time_base, timestamps)
 
 
-def _only_step(stamps: list[int]) -> int:
+def _only_step(stamps: Sequence[int]) -> int:
     """What lies between any two frames, 0 where that differs."""
     steps = {after - before for before, after in pairwise(stamps)}
     return steps.pop() if len(steps) == 1 else 0
@@ -164,7 +188,7 @@ def _fill(stamps: list[int], frame: Fraction) -> list[int]:
     return known
 
 
-def _usual_step(stamps: list[int]) -> Fraction:
+def _usual_step(stamps: Sequence[int]) -> Fraction:
     """The median of what lies between two frames, in ticks."""
     steps = sorted(after - before for before, after in pairwise(stamps) if after > before)
     return Fraction(steps[len(steps) // 2]) if steps else Fraction(1)

@@ -21,6 +21,7 @@ from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KN
 from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
+from vsj4r.media.steady import NEAREST
 from vsj4r.media.times import parse_rate
 from vsj4r.media.trim import WHOLE_CLIP, Trim, check_trim
 from vsj4r.plugin.signature import OUTPUT_NAMES
@@ -57,7 +58,7 @@ Form = Literal["video", "images", "y4m"]
 
 _USELESS: Mapping[Form, tuple[str, ...]] = {
     "video": ("image",),
-    "images": ("preset", "encoder", "crf", "chroma", "options"),
+    "images": ("preset", "encoder", "crf", "chroma", "options", "cfr"),
     "y4m": ("preset", "encoder", "crf", "options", "image"),
 }
 """Keys that do nothing for an output of that form."""
@@ -143,6 +144,14 @@ def _rate(value: object) -> str:
     return str(parse_rate(str(value)))
 
 
+def _constant_rate(value: object) -> str:
+    if value == NEAREST:
+        return NEAREST
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise Vsj4rError(f"cfr must be {NEAREST} or a number, got {value!r}")
+    return str(parse_rate(str(value), name="cfr"))
+
+
 def _options(value: object) -> tuple[tuple[str, str], ...]:
     """ffmpeg runs in a folder of its own: without a separator in it, no value is a path out of there."""
     if not isinstance(value, dict):
@@ -170,7 +179,8 @@ class RunSettings:
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
     ``options``: of the encoder, by ffmpeg's names. ``image``: what a folder gets, None is as the input.
-    ``fps``, ``track`` and ``assume_progressive``: see ``media.sources.Reading``; a rate is a text such as
+    ``cfr``: the constant rate of the output, or "auto". ``fps``, ``track`` and ``assume_progressive``: see
+    ``media.sources.Reading``; a rate is a text such as
     "30000/1001".
     """
 
@@ -187,6 +197,7 @@ class RunSettings:
     options: Annotated[tuple[tuple[str, str], ...], convert_with(_options)] = ()
     image: Annotated[str, choice(KINDS)] | None = None
     fps: Annotated[str | None, convert_with(_rate)] = None
+    cfr: Annotated[str | None, convert_with(_constant_rate)] = None
     track: Annotated[Whole, _whole_number(0, 999)] | None = None
     assume_progressive: Annotated[Flag, Field(description="true or false")] = False
     outputs: Annotated[tuple[str, ...], convert_with(_outputs)] = (OUTPUT_NAMES[0],)

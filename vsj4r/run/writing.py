@@ -14,6 +14,7 @@ from vsj4r.media.image_sink import image_sink, kind_for
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
+from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink
 from vsj4r.run.encodable import make_encodable, make_images, make_y4m
@@ -57,7 +58,11 @@ class Writing:
         source = self._filtering.part
         written, notes = make_y4m(clip, source, self._settings.chroma)
         self.notes += notes
+        steady = self._steady(path)
         rate = Fraction(source.clip.fps) or (source.probe and source.probe.rate) or GUESSED_RATE
+        if steady is not None:
+            sink = y4m_sink(written, path, rate=steady.rate, head=None, frames=len(steady.timestamps))
+            return written, repeating_sink(sink, steady.counts)
         if not source.clip.fps:
             self.notes.append(f"y4m has one rate for all frames: taken as {float(rate):g} a second")
         as_read = source.part is None and written.format.id == source.clip.format.id
@@ -75,7 +80,8 @@ class Writing:
             self.notes += [*chosen, *notes, *extras.notes]
         else:
             extras = extras.of_picture()
-        time_base, timestamps = source.times(muxer)
+        steady = self._steady(path)
+        time_base, timestamps = source.times(muxer, steady)
         encode = Encode(
             muxer=muxer,
             encoder=encoder,
@@ -90,5 +96,13 @@ class Writing:
         )
         if self._is_first:  # the others are pictures alone, of the same encoder
             trial, _ = make_encodable(self._filtering.before, source, suffix, name, settings)
-            try_out(trial, encode, suffix)
-        return encoded, video_sink(encoded, path, encode)
+            try_out(with_rate_of(steady, trial), encode, suffix)
+        encoded = with_rate_of(steady, encoded)
+        sink = video_sink(encoded, path, encode)
+        return encoded, sink if steady is None else repeating_sink(sink, steady.counts)
+
+    def _steady(self, path: Path) -> Steady | None:
+        steady = steady_for(self._filtering.part, path, self._settings.cfr)
+        if steady is not None and steady.note is not None:
+            self.notes.append(steady.note)
+        return steady
