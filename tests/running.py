@@ -20,6 +20,9 @@ class Notes:
     def started(self, started: Started) -> None:
         pass
 
+    def command(self, command: list[str]) -> None:
+        pass
+
     def frame_done(self, frame: int) -> None:
         pass
 

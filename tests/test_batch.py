@@ -20,7 +20,8 @@ from tests.cli import assert_refused, batch, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r.batch.jobfile import read_jobs
 from vsj4r.batch.manifest import Manifest
-from vsj4r.batch.work import Plan, work_for
+from vsj4r.batch.plan import Plan
+from vsj4r.batch.work import work_for
 from vsj4r.media.images import write_rgb
 
 

@@ -19,8 +19,9 @@ from vsj4r.batch.checks import check_batch
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob, JobFile, read_jobs
+from vsj4r.batch.plan import Plan
 from vsj4r.batch.tasks import Task, Worker, perform
-from vsj4r.batch.work import Plan, work_for
+from vsj4r.batch.work import work_for
 from vsj4r.engine.cuda.driver import Trouble
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError

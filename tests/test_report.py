@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsj4r.batch.work import Plan
+from vsj4r.batch.plan import Plan
 from vsj4r.cli.report import Item, JsonReport
 
 

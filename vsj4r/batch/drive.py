@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from vsj4r.batch.manifest import Manifest, Record
+from vsj4r.batch.plan import BatchListener, Plan
 from vsj4r.batch.pool import Ended, Messages, Pool, Told
 from vsj4r.batch.tasks import (
     TRIES,
-    Event,
     GivenUpError,
     Result,
     StoppedError,
@@ -22,29 +22,13 @@ from vsj4r.batch.tasks import (
     join_stamp,
     remove_parts,
 )
-from vsj4r.batch.work import Plan, Work
+from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError
 from vsj4r.media.whole import measured, remove_leftovers, remove_leftovers_in
 
 _LISTEN_SECONDS = 0.2
 
 FileState = Literal["done", "failed", "stopped"]
-
-
-class BatchListener(Protocol):
-    """Told how a batch goes, in the thread that drives it. ``index`` is the file's place in the batch."""
-
-    def planned(self, index: int, plan: Plan, frames_done: int) -> None: ...
-
-    def said(self, index: int, event: Event) -> None: ...
-
-    def frames_done(self, index: int, frames: int) -> None: ...
-
-    def chunk_done(self, index: int, number: int) -> None: ...
-
-    def file_done(self, index: int, seconds: float) -> None: ...
-
-    def file_failed(self, index: int, error: str) -> None: ...
 
 
 @dataclass(slots=True)

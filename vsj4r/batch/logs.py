@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
 from pathlib import Path
 
-from vsj4r.batch.drive import BatchListener
-from vsj4r.batch.tasks import Event
-from vsj4r.batch.work import Plan, Work
+from vsj4r.batch.plan import BatchListener, Event, Plan
+from vsj4r.batch.work import Work
+from vsj4r.logfile import append_line
 
 _NAME_CHARACTERS = 60
 
@@ -56,9 +55,7 @@ class Logs:
         self._after.file_failed(index, error)
 
     def _write(self, index: int, text: str) -> None:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        with log_of(self._works[index], self._folder).open("a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{stamp} {text}\n")
+        append_line(log_of(self._works[index], self._folder), text)
 
 
 def log_of(work: Work, folder: Path) -> Path:

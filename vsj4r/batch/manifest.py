@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from vsj4r.batch.work import IMAGES, Plan, Work
+from vsj4r.batch.plan import IMAGES, Plan
+from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import hold_lock
 from vsj4r.media.encoders import KNOWN_ENCODERS

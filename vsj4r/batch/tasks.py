@@ -18,7 +18,8 @@ import vapoursynth as vs
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.join import join_images, join_video
-from vsj4r.batch.work import IMAGES, Plan, Work
+from vsj4r.batch.plan import IMAGES, Event, Plan
+from vsj4r.batch.work import Work
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
@@ -45,7 +46,6 @@ TRIES = 3
 _JOINED = "joined"
 _TELL_EVERY_SECONDS = 0.5
 
-Event = dict[str, object]
 Result = Plan | tuple[int, int]
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob
+from vsj4r.batch.plan import IMAGES, Plan
 from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.identity import identify
-
-IMAGES = "images"
-"""In place of an encoder's name: the output is a folder of images."""
 
 _RECIPE = 2  # another number when the same settings come to give other frames
 
@@ -54,38 +51,6 @@ class Work:
     def parts(self, plan: Plan, number: int) -> list[Path]:
         """Those of chunk ``number``, one for each output."""
         return [self.part(plan, number, place) for place in range(len(self.settings.outputs))]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is known of a file once it has been opened. ``starts``: first frames of the chunks;
-    ``encoder``: that of the settings, or what fits the file, or ``IMAGES``; "" where a run needs none.
-    ``open_ended``: nobody knows how many frames there are, as of a pipe, which a run reads.
-
-    Raises:
-        ValueError: there is no frame, or the chunks are not all of them, in order.
-    """
-
-    frames: int
-    starts: tuple[int, ...]
-    width: int
-    height: int
-    format: str
-    fps: float
-    encoder: str = ""
-    notes: tuple[str, ...] = ()
-    open_ended: bool = False
-
-    def __post_init__(self) -> None:
-        bounds = (*self.starts, self.frames)
-        if not self.starts or self.starts[0] != 0 or not all(type(each) is int for each in bounds):
-            raise ValueError(f"chunks must begin at frame 0, got {self.starts}")
-        if any(after <= before for before, after in pairwise(bounds)):
-            raise ValueError(f"chunks must hold frames, got {bounds}")
-
-    def chunk(self, number: int) -> tuple[int, int]:
-        """First frame, and the one after the last."""
-        return (*self.starts, self.frames)[number], (*self.starts, self.frames)[number + 1]
 
 
 def work_for(job: FileJob, state: Path) -> Work:

@@ -11,8 +11,9 @@ import typer
 
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.manifest import Manifest
+from vsj4r.batch.plan import Plan
 from vsj4r.batch.tasks import Task, Worker, perform
-from vsj4r.batch.work import Plan, Work
+from vsj4r.batch.work import Work
 from vsj4r.cli.outcome import DONE, FAILED, count_of, one_line
 from vsj4r.cli.report import Report
 from vsj4r.errors import Vsj4rError

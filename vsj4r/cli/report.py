@@ -18,9 +18,7 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from vsj4r.batch.drive import BatchListener
-from vsj4r.batch.tasks import Event
-from vsj4r.batch.work import Plan
+from vsj4r.batch.plan import BatchListener, Event, Plan
 from vsj4r.cli.outcome import count_of, one_line
 
 _JSON_EVERY_SECONDS = 0.5

@@ -129,6 +129,10 @@ def run(
         bool, typer.Option("--json", help="Report as JSON lines on stdout (stderr where frames go there).")
     ] = False,
     ffmpeg: Annotated[str, typer.Option(help='More output options for ffmpeg, e.g. "-preset slow".')] = "",
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add what was done to this file, with the exact commands."),
+    ] = None,
 ) -> None:
     """Derain INPUT into OUTPUT; sound, subtitles, chapters and timestamps are kept.
 
@@ -188,4 +192,4 @@ def run(
             check_job(job)
         except Vsj4rError as error:
             raise UsageError(str(error)) from error
-        derain_with_report(job, report)
+        derain_with_report(job, report, log)

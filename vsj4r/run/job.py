@@ -68,6 +68,9 @@ class RunListener(Protocol):
 
     def started(self, started: Started) -> None: ...
 
+    def command(self, command: list[str]) -> None:
+        """What is run for an output."""
+
     def frame_done(self, frame: int) -> None: ...
 
 
@@ -148,7 +151,7 @@ def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
     depth = working_depth(source, job.output, settings, to_folder=into_images)
     filtering = Filtering(source, settings, depth=depth, into_rgb=into_images)
     derained = filtering.after()
-    writing = Writing(filtering, settings, job.ffmpeg)
+    writing = Writing(filtering, settings, job.ffmpeg, listener.command)
     if job.is_picture:
         listener.started(_describe_start(filtering))
         write_before_and_after(filtering, derained[0], job.output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,9 +25,16 @@ from vsj4r.run.settings import RunSettings
 
 class Writing:
     """Makes the outputs of ``filtering``. ``notes``: a line for each thing that they lack, or have otherwise;
-    ``ffmpeg``: more of its arguments."""
+    ``ffmpeg``: more of its arguments; ``on_command`` is told what is run."""
 
-    def __init__(self, filtering: Filtering, settings: RunSettings, ffmpeg: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        filtering: Filtering,
+        settings: RunSettings,
+        ffmpeg: tuple[str, ...],
+        on_command: Callable[[list[str]], None],
+    ) -> None:
+        self._on_command = on_command
         self.notes: list[str] = []
         self._filtering, self._settings, self._ffmpeg = filtering, settings, ffmpeg
         self._is_first = True
@@ -98,7 +106,7 @@ class Writing:
             trial, _ = make_encodable(self._filtering.before, source, suffix, name, settings)
             try_out(with_rate_of(steady, trial), encode, suffix)
         encoded = with_rate_of(steady, encoded)
-        sink = video_sink(encoded, path, encode)
+        sink = video_sink(encoded, path, encode, on_command=self._on_command)
         return encoded, sink if steady is None else repeating_sink(sink, steady.counts)
 
     def _steady(self, path: Path) -> Steady | None:
