@@ -10,11 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import vapoursynth as vs
 
 from tests import media
 from tests.cli import Done, assert_refused, command, leftovers, run, vsj4r
 from tests.tried import tried
 from vsj4r.media.encoders import ffmpeg_executable
+from vsj4r.media.pipes import Pipe
+from vsj4r.media.video import frames_in_order
 from vsj4r.media.y4m import parse_head
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
@@ -260,3 +263,28 @@ def test_a_batch_runs_no_script(model: Path, tmp_path: Path) -> None:
     assert (done.returncode, "a.vpy is a script, and a batch runs none" in done.stderr) == (2, True)
     assert not (tmp_path / "ran").exists()
     assert not leftovers(tmp_path)
+
+
+def test_nothing_behind_the_end_is_worked_out(tmp_path: Path) -> None:
+    """What looks a frame ahead, as the filter does, is asked for the frames of the pipe and no others."""
+    stream = tmp_path / "in.y4m"
+    stream.write_bytes(y4m(seconds=0.5))
+    pipe, asked = Pipe(stream), []
+
+    def look(n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
+        asked.append(n)
+        return f[0]
+
+    both = [pipe.clip, pipe.clip[1:] + pipe.clip[-1:]]
+    looking = vs.core.std.ModifyFrame(pipe.clip, both, look)
+    found = sum(1 for _ in frames_in_order(looking, pipe.has))
+    assert (found, sorted(asked)) == (12, list(range(12)))
+
+
+def test_what_shows_a_run_imports_no_batch() -> None:
+    script = (
+        "import sys, vsj4r.cli.run_report, vsj4r.cli.spelling\n"
+        "print([name for name in sys.modules if name.startswith('vsj4r.batch.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "['vsj4r.batch.plan']\n"

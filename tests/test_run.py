@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +14,9 @@ import numpy as np
 import pytest
 
 from tests import media
-from tests.cli import command, run, vsj4r
+from tests.cli import assert_refused, command, run, vsj4r
 from vsj4r.engine.weights import models
-from vsj4r.media.encoders import ENCODERS
+from vsj4r.media.encoders import ENCODERS, ffmpeg_executable
 from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image
 
@@ -202,3 +204,22 @@ def test_shipped_models_derain(plain: Path, tmp_path: Path, name: str) -> None:
     output = tmp_path / "clean.mkv"
     run(plain, output, "--model", name)
     assert len(media.seconds_of_frames(output)) == 24
+
+
+def test_a_log_has_the_exact_commands(model: Path, tmp_path: Path) -> None:
+    source, log = media.rich(tmp_path, seconds=0.5), tmp_path / "logs.txt"
+    run(source, tmp_path / "out.mp4", "--model", model, "--log", log)
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in lines)
+    told = [line[20:] for line in lines]
+    assert f"--log {log} -- {source} {tmp_path}/out.mp4" in told[0]
+    assert any("cannot hold" in line or "becomes" in line for line in told)  # what a person was told
+    assert any(line.endswith(" a second") and " frames, 96x64 " in line for line in told)
+    (command,) = [line for line in told if "-c:v:0 libx264" in line]
+    assert shlex.split(command)[0] == ffmpeg_executable()
+    assert told[-1].startswith("done in ")
+    vsj4r("run", source, tmp_path / "out.mp4", "--model", model, "--log", log)
+    assert log.read_text().splitlines()[: len(lines)] == lines
+    assert "failed: output" in log.read_text().splitlines()[-1]
+    done = vsj4r("run", source, tmp_path / "2.mp4", "--model", model, "--log", tmp_path)
+    assert_refused(done, 1, f"{tmp_path} cannot be written", tmp_path)

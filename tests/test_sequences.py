@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from tests import media
 from tests.cli import assert_refused, batch, parts, run, vsj4r
+from tests.running import Notes
 from vsj4r.media.images import write_rgb
 from vsj4r.media.plates import to_display, to_light
 from vsj4r.media.reading import gaps_in, images_in, read_image
+from vsj4r.run.job import Job, run_job
+from vsj4r.run.settings import RunSettings
 
 HEIGHT, WIDTH = 32, 48
 Pixels = NDArray[Any]
@@ -321,3 +324,20 @@ def test_what_a_sequence_has_no_use_for(model: Path, tmp_path: Path) -> None:
     sequence_jobs(tmp_path, model, 'input = "in"\noutput = "out/"\ncrf = 20')
     (problem,) = batch(tmp_path, code=2)
     assert problem["text"] == "crf has no use here: the output is a folder of images"
+
+
+def test_an_exr_is_decoded_once(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What more there is of it (alpha, depth) waits until it is written; the first is looked at before."""
+    source, decoded = exr_shot(tmp_path / "in", frames=12), []
+    real = OpenImageIO.ImageInput.read_image
+
+    def read_image(self: Any, *given: Any) -> Any:
+        decoded.append(self.format_name())
+        return real(self, *given)
+
+    monkeypatch.setattr(OpenImageIO.ImageInput, "read_image", read_image)
+    job = Job(source, tmp_path / "out", to_folder=True, settings=RunSettings(model=str(model)))
+    run_job(job, Notes())
+    assert 12 <= len(decoded) <= 12 + 2
+    (before, _), (after, _) = read(source / "shot.1007.exr"), read(tmp_path / "out" / "shot.1007.exr")
+    assert np.array_equal(before[..., 3:], after[..., 3:])

@@ -20,9 +20,11 @@ from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import vapoursynth as vs
+from numpy.typing import NDArray
 
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.frames import WARMUP_FRAMES
@@ -109,6 +111,12 @@ class Pipe:
         if self._is_over:
             raise InputError(f"{self.name} has a head, but no frame")
         self.clip = self._blank.std.ModifyFrame(self._blank, self._frame)
+
+    def has(self, n: int) -> bool | None:
+        """Whether it has a frame ``n``; None as long as nobody knows."""
+        if n < self._read:
+            return True
+        return False if self._is_over else None
 
     def stop(self) -> None:
         """Whoever waits for a frame gives up."""
@@ -227,20 +235,35 @@ class _Y4mSink:
     ) -> None:
         self._file, self._clip, self._rate, self._frames = file, clip, rate, frames
         self._head = head
-        self._sizes: list[tuple[int, int]] = []
+        self._packet = bytearray()
+        self._planes: list[NDArray[Any]] = []
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
         if n == 0:
             head = self._head or head_for(self._clip, frame, self._rate, frames=self._frames)
-            self._sizes = head.plane_sizes()
+            self._make_room(head.plane_sizes(), np.asarray(frame[0]).dtype)
             self._write(head.line)
-        planes = (np.asarray(frame[plane])[:h, :w] for plane, (h, w) in enumerate(self._sizes))
-        self._write(b"".join([FRAME + b"\n", *(np.ascontiguousarray(plane).data for plane in planes)]))
+        for plane, room in enumerate(self._planes):
+            height, width = room.shape
+            np.copyto(room, np.asarray(frame[plane])[:height, :width])
+        self._write(self._packet)
 
     def finish(self) -> None:
         """Each frame was written as it came."""
 
-    def _write(self, content: bytes) -> None:
+    def _make_room(self, sizes: list[tuple[int, int]], dtype: np.dtype[Any]) -> None:
+        """One piece of memory for every frame: what is taken anew each time costs as much as it holds."""
+        line = FRAME + b"\n"
+        samples = sum(height * width for height, width in sizes)
+        self._packet = bytearray(len(line) + samples * dtype.itemsize)
+        self._packet[: len(line)] = line
+        start = len(line)
+        for height, width in sizes:
+            count = height * width
+            self._planes.append(np.frombuffer(self._packet, dtype, count, start).reshape(height, width))
+            start += count * dtype.itemsize
+
+    def _write(self, content: bytes | bytearray) -> None:
         left = memoryview(content)
         while left:
             left = left[os.write(self._file, left) :]

@@ -57,19 +57,20 @@ def write_outputs(
     run_in: int = 0,
     on_frame: Callable[[int], None] = lambda done: None,
     on_end: Callable[[], None] = lambda: None,
+    has_frame: Callable[[int], bool | None] = lambda n: True,
 ) -> None:
     """Write the clips of ``outputs``, all of the same length, frame by frame side by side, but for the first
     ``run_in`` frames. They appear together, each whole, or none does.
 
     ``on_frame`` is told how many frames are done; ``on_end`` that no more are wanted, however it ends, while
-    some may be under way.
+    some may be under way. ``has_frame``: see ``frames_in_order``.
 
     Raises:
         Vsj4rError: a frame or an output fails.
     """
     with ExitStack() as stack:
         sinks = [stack.enter_context(sink) for _, sink in outputs]
-        clips = [stack.enter_context(closing(frames_in_order(clip))) for clip, _ in outputs]
+        clips = [stack.enter_context(closing(frames_in_order(clip, has_frame))) for clip, _ in outputs]
         stack.callback(on_end)
         for n, frames in enumerate(zip(*clips, strict=True), -run_in):
             if n < 0:
@@ -200,9 +201,13 @@ def cover_files(extras: Extras) -> Iterator[Path]:
         yield Path(folder)
 
 
-def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
+def frames_in_order(
+    clip: vs.VideoNode, has_frame: Callable[[int], bool | None] = lambda n: True
+) -> Generator[vs.VideoFrame]:
     """All frames as far as the clip goes, each closed when the next one is asked for.
 
+    ``has_frame`` says whether there is a frame of that number, None where that is not known yet: it is then
+    asked for only when nothing else is under way, for what is behind the end costs as much as a frame.
     However it ends, no frame is under way afterwards: a process may end then, threads and all.
 
     Raises:
@@ -210,17 +215,26 @@ def frames_in_order(clip: vs.VideoNode) -> Generator[vs.VideoFrame]:
     """
     waiting: deque[Future[vs.VideoFrame]] = deque()
     asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        while asked < len(clip) and len(waiting) < _FRAMES_ASKED_FOR:
+            there = has_frame(asked)
+            if there is False or (there is None and waiting):
+                return
+            waiting.append(clip.get_frame_async(asked))
+            asked += 1
+
     try:
-        for _ in range(len(clip)):
-            while asked < len(clip) and len(waiting) < _FRAMES_ASKED_FOR:
-                waiting.append(clip.get_frame_async(asked))
-                asked += 1
+        ask()
+        while waiting:
             with frame_errors():
                 frame = waiting[0].result()
             with frame:
                 waiting.popleft()
                 if PAST_END in frame.props:
                     return
+                ask()  # before this one is written
                 yield frame
     finally:
         for future in waiting:

@@ -164,11 +164,13 @@ def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
     for note in dict.fromkeys(writing.notes):
         listener.note(note)
     listener.started(_describe_start(filtering))
+    pipe, begins = source.pipe, filtering.first - filtering.run_in
     write_outputs(
         outputs,
         run_in=filtering.run_in,
         on_frame=listener.frame_done,
-        on_end=source.pipe.stop if source.pipe else lambda: None,
+        on_end=pipe.stop if pipe else lambda: None,
+        has_frame=lambda n: True if pipe is None else pipe.has(begins + n),
     )
 
 
