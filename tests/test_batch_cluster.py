@@ -173,7 +173,7 @@ def test_what_a_worker_lacks_is_named(tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     for wrong, text in (
         (replace(good, version="0"), f"it has vsj4r {__version__}, here is 0"),
-        (replace(good, models=((model, "0"),)), "is another one there"),
+        (replace(good, models=((model, "0"),)), "it has another model"),
         (Wanted(__version__, (), (token, "y"), (), ()), "workers share a file system"),
         (Wanted(__version__, (), (absent, "x"), (), ()), "cannot see"),
         (Wanted(__version__, (), (token, "x"), (absent,), ()), f"cannot read {absent}"),

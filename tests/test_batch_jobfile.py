@@ -107,7 +107,7 @@ def test_lines_of_every_key() -> None:
             "x264 has no option 'progress'",
         ),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
-        ('input = "a.mkv"\noutput = "o.webm"\nencoder = "x264"', 1, "encoder x264  does not write webm"),
+        ('input = "a.mkv"\noutput = "o.webm"\nencoder = "x264"', 1, "encoder x264 cannot write webm"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),
         ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 12', 5, "depth of x264 must be one of 8, 10, got 12"),
         (

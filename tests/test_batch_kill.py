@@ -199,7 +199,7 @@ def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) 
     assert done.returncode == 1, done.stderr
     assert [Path(e["output"]).name for e in events if e["event"] == "done"] == ["good.mkv"]
     failed = [e["message"] for e in events if e["event"] == "failed"]
-    assert failed == ["chunk 0 has killed its worker, or failed, 3 times"]
+    assert failed == ["chunk 0 has failed, or ended its worker, 3 times: given up"]
     assert not (tmp_path / "out" / "bad.mkv").exists()
 
 

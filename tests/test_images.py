@@ -221,7 +221,7 @@ def test_a_jpeg_that_is_cut_short_is_read_with_a_line(model: Path, tmp_path: Pat
     path = saved(tmp_path / "in" / "a.jpg")
     path.write_bytes(path.read_bytes()[:-60])
     done = run(tmp_path / "in", tmp_path / "out", "--model", model)
-    said = "vsj4r: 1 of 1 images are cut short: the decoder makes up the rest of them"
+    said = "vsj4r: 1 of 1 images are cut short: the decoder fills in the rest"
     assert said in done.stderr.splitlines()
 
 

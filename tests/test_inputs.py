@@ -246,7 +246,7 @@ class TestDamage:
         outputs = []
         for n in range(2):
             done = run(source, tmp_path / f"{n}.mkv", "--model", model, "--encoder", "ffv1")
-            said = "frames are damaged: the decoder makes up what is missing of them"
+            said = "damaged frames: the decoder makes up what is missing"
             assert sum(line.endswith(said) for line in done.stderr.splitlines()) == 1
             outputs.append(decoded(tmp_path / f"{n}.mkv"))
         assert len(outputs[0]) >= 30
@@ -260,7 +260,7 @@ class TestDamage:
         done = vsj4r("batch", jobs)
         assert done.returncode == 0, done.stderr
         assert "again" not in done.stderr
-        assert done.stderr.count("frames are damaged") == 1
+        assert done.stderr.count("damaged frame") == 1
 
     def test_what_is_whole_is_not_called_damaged(self, tmp_path: Path) -> None:
         source = tmp_path / "a.ts"
@@ -344,7 +344,12 @@ class TestIndex:
         kept.write_bytes(content)
         for said in (1, 0):
             done = run(source, tmp_path / f"{said}.mkv", "--model", model, "--encoder", "ffv1")
-            assert done.stderr.count("does not always decode alike: begun again, with one thread") == said
+            assert (
+                done.stderr.count(
+                    "does not decode the same each time: begun again with one thread, which is slower"
+                )
+                == said
+            )
             assert len(seconds_of_frames(tmp_path / f"{said}.mkv")) == 120
 
     def test_an_index_of_other_frames_is_made_again_in_a_batch(self, model: Path, tmp_path: Path) -> None:
@@ -364,7 +369,7 @@ class TestIndex:
         kept.write_bytes(kept.read_bytes()[:-200] + bytes(200))
         size, _ = done(Task("encode", work, plan))
         assert work.part(plan, 0).stat().st_size == size
-        again = f"{source} does not always decode alike: chunk 0 again, with one thread"
+        again = f"{source} does not decode the same each time: chunk 0 again with one thread, which is slower"
         assert [event["text"] for event in told if event["kind"] == "note"] == [again]
 
     @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders of POSIX")
@@ -465,7 +470,7 @@ class TestTimes:
         ffmpeg(*picture(seconds=0.2), *QUICK, f"file:{tmp_path / 'a.mkv'}")
         done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "30")
         assert_refused(
-            done, 1, "says itself when its frames are shown: --fps is for inputs that do not", tmp_path
+            done, 1, "has timestamps of its own: --fps is for inputs without (images, raw streams)", tmp_path
         )
         done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "fast")
         assert_refused(done, 2, "fps must be a number such as 25 or 30000/1001", tmp_path)
@@ -504,7 +509,7 @@ class TestTimes:
         times: list[int | None] = [n * 40 for n in range(25)]
         times[12] = 440
         done = run(timed(tmp_path / "a.mkv", times), tmp_path / "out.mkv", "--model", model)
-        said = "vsj4r: 1 of 25 frames are to be shown no later than the one before: moved on"
+        said = "vsj4r: 1 of 25 timestamps are not later than the one before: moved on"
         assert said in done.stderr.splitlines()
         assert seconds_of_frames(tmp_path / "out.mkv") == [Fraction(n, 25) for n in range(25)]
 
@@ -537,7 +542,7 @@ def test_what_the_container_hides_is_cut_off(model: Path, tmp_path: Path) -> Non
         whole = np.array(frame[0])
     source.write_bytes(content)
     done = run(source, tmp_path / "out.mkv", "--model", model)
-    said = "vsj4r: the container shows 82x64 of 96x64: the rest is cut off"
+    said = "vsj4r: the container says to show 82x64 of 96x64: the rest is cut off"
     assert said in done.stderr.splitlines()
     assert decoded(tmp_path / "out.mkv")[0].shape == (64, 82, 3)
     with open_source(source).clip.get_frame(0) as frame:

@@ -107,7 +107,7 @@ def test_a_container_that_cannot_turn_gets_upright_frames(model: Path, tmp_path:
     run(upright_copy(source, "90", tmp_path), expected, "--model", model, "--encoder", "ffv1")
     output, images = tmp_path / "clean.nut", tmp_path / "images"
     done = run(source, output, "--model", model, "--encoder", "ffv1")
-    said = "vsj4r: .nut cannot say how to turn the picture: it is written upright"
+    said = "vsj4r: .nut cannot store a rotation: the picture is written upright"
     assert done.stderr.splitlines()[0] == said
     assert all(
         np.array_equal(a, b)

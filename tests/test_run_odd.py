@@ -150,7 +150,7 @@ def test_closed_captions_are_left_out_aloud(model: Path, tmp_path: Path) -> None
 def test_an_odd_size_is_cut_aloud(model: Path, tmp_path: Path) -> None:
     source = media.plain(tmp_path / "odd.mkv", "-vf", CUT, seconds=0.1)
     said = run(source, tmp_path / "out.mkv", "--model", model).stderr
-    assert "95x63 is odd for its subsampling: it is cut to 94x62" in said
+    assert "95x63 cannot be halved for its chroma: the picture is cut to 94x62" in said
 
 
 def test_sound_that_would_not_be_found_again_is_left_out_aloud(model: Path, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_ffmpeg_is_not_to_cut(take: Path, model: Path, tmp_path: Path, argument:
 
 def test_a_trim_that_leaves_nothing(take: Path, model: Path, tmp_path: Path) -> None:
     done = vsj4r("run", take, tmp_path / "out.mkv", "--model", model, "--trim", "200:300")
-    assert_refused(done, 1, "has 170 frames: the trim leaves nothing of it", tmp_path)
+    assert_refused(done, 1, "has 170 frames, numbered from 0: none is in the trim", tmp_path)
     for trim, text in (("9:5", "--trim must end after it begins"), ("a:b", "--trim must hold frame numbers")):
         done = vsj4r("run", take, tmp_path / "out.mkv", "--model", model, "--trim", trim)
         assert_refused(done, 2, text, tmp_path)

@@ -175,8 +175,8 @@ def _try_encoder(encoder_name: str, settings: Settings, muxer: str) -> None:
     require_hardware(encoder_name)
     said = try_settings(encoder_name, settings.crf, form, settings.options, muxer)
     if said:
-        given = " ".join(f"{name}={value}" for name, value in settings.options)
-        raise Vsj4rError(f"encoder {encoder_name} {given} does not write {muxer}: {said}")
+        given = "".join(f" {name}={value}" for name, value in settings.options)
+        raise Vsj4rError(f"encoder {encoder_name}{given} cannot write {muxer}: {said}")
 
 
 def _bytes_of(part: Path) -> int:

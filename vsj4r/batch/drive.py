@@ -223,7 +223,9 @@ class Batch:
         text = text.encode(errors="backslashreplace").decode()
         final = isinstance(error, GivenUpError | InputError)
         if task.kind == "encode" and times < TRIES and not final:
-            self._listener.said(file.index, {"kind": "note", "text": f"chunk {task.number} again: {text}"})
+            self._listener.said(
+                file.index, {"kind": "note", "text": f"chunk {task.number} failed and is tried again: {text}"}
+            )
             return
         self._manifest.failed(file.work.key, text)
         file.ended = "failed"

@@ -288,7 +288,7 @@ def problems_here(wanted: Wanted) -> list[str]:
         other = [name for name, key in wanted.models if find_model(name).sha256 != key]
     except (OSError, Vsj4rError) as error:
         return [f"cannot see {path.parent}: {error}"]
-    problems = [f"model {name} is another one there" for name in other]
+    problems = [f"it has another model {name}" for name in other]
     problems += [f"cannot read {path}" for path in wanted.inputs if not os.access(path, os.R_OK)]
     problems += [f"cannot write into {each}" for each in wanted.folders if not os.access(each, os.W_OK)]
     for device in wanted.devices:

@@ -106,7 +106,8 @@ def perform(task: Task, worker: Worker) -> Result:
             return _done(task, worker)
         except UnsteadyError:
             worker.bench.read_with_one_thread(work)
-            text = f"{work.input} does not always decode alike: {task} again, with one thread"
+            slower = f"{task} again with one thread, which is slower"
+            text = f"{work.input} does not decode the same each time: {slower}"
             worker.tell({"kind": "note", "text": text})
             return _done(task, worker)
     except UnsteadyError as error:
@@ -342,7 +343,7 @@ def _count_try(task: Task) -> None:
     """One byte for each beginning, kept where a killed worker cannot take it along."""
     with (task.work.folder / f"{task.kind}-{task.number}.tries").open("ab") as file:
         if file.tell() >= TRIES:
-            raise GivenUpError(f"{task} has killed its worker, or failed, {TRIES} times")
+            raise GivenUpError(f"{task} has failed, or ended its worker, {TRIES} times: given up")
         file.write(b".")
         file.flush()
         os.fsync(file.fileno())

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 
 def batch(
-    job_file: Annotated[Path, typer.Argument(metavar="JOBS.TOML", help="What is to be done.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and begin nothing.")] = False,
+    job_file: Annotated[Path, typer.Argument(metavar="JOBS.TOML", help="The job file.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and print the plan; write nothing.")
+    ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes on this machine. [default: this one]")
+        int | None,
+        typer.Option(min=1, help="Worker processes on this machine. [default: none, this process works]"),
     ] = None,
     cluster: Annotated[
         str | None,
@@ -44,7 +47,7 @@ def batch(
     from vsj4r.cli.report import BarReport, Item, JsonReport
 
     if workers is not None and cluster is not None:
-        raise UsageError("--workers and --cluster exclude each other")
+        raise UsageError("give --workers or --cluster, not both")
     report: Report = JsonReport() if as_json else BarReport()
     with report:
         read = _read(job_file, report, on_cluster=cluster is not None)

@@ -14,9 +14,10 @@ from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.plan import Plan
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import Work
-from vsj4r.cli.outcome import DONE, FAILED, count_of, one_line
+from vsj4r.cli.outcome import DONE, FAILED, one_line
 from vsj4r.cli.report import Report
 from vsj4r.errors import Vsj4rError
+from vsj4r.words import count_of
 
 _NOTHING = (None, (), (None, None), False)
 

@@ -14,13 +14,16 @@ def compare(
     before: Annotated[
         Path, typer.Argument(metavar="BEFORE", help="A video, or a folder of images.", show_default=False)
     ],
-    after: Annotated[Path, typer.Argument(metavar="AFTER", help="The same, derained.", show_default=False)],
+    after: Annotated[
+        Path, typer.Argument(metavar="AFTER", help="The derained video or folder.", show_default=False)
+    ],
     truth: Annotated[
-        Path | None, typer.Option("--gt", help="The same without rain, if there is such a thing.")
+        Path | None,
+        typer.Option("--gt", help="The same scene without rain (ground truth), where there is one."),
     ] = None,
     page: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("compare.html"),
     video: Annotated[Path | None, typer.Option(help="Write them side by side as a video, too.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Show BEFORE and AFTER on one HTML page, with a slider over the frames that tell most.
 

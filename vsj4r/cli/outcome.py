@@ -24,8 +24,3 @@ def one_line(text: object) -> str:
     may be of any length, and is cut."""
     line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(text))
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
-
-
-def count_of(number: int, thing: str) -> str:
-    """ "1 frame", "2 frames"."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from vsj4r.batch.plan import BatchListener, Event, Plan
-from vsj4r.cli.outcome import count_of, one_line
+from vsj4r.cli.outcome import one_line
+from vsj4r.words import count_of
 
 _JSON_EVERY_SECONDS = 0.5
 _PACE_SECONDS = 60.0  # that the pace is measured over

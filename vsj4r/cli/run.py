@@ -27,7 +27,7 @@ def run(
         str,
         typer.Argument(
             metavar="OUTPUT",
-            help="A video file (.mkv .mp4 .mov .webm ...), a folder for PNG images, or - for y4m to stdout.",
+            help="A video file (.mkv .mp4 .mov .mxf .webm ...), a folder for images, or - for y4m to stdout.",
         ),
     ],
     model: Annotated[
@@ -41,7 +41,7 @@ def run(
         str | None,
         typer.Option(
             metavar="NUMBER|FILE",
-            help="0 changes nothing, 1 is all; or a file of lines such as 120 0.5: from that frame on.",
+            help="0 (no change) to 1 (all rain); or a file of lines such as 120 0.5: from frame 120 on.",
             show_default="1.0",
         ),
     ] = None,
@@ -96,18 +96,18 @@ def run(
     ] = None,
     crf: Annotated[int | None, typer.Option(help="Quality of the encoder, lower is better.")] = None,
     depth: Annotated[
-        int | None, typer.Option(help="Bits of the output; as the input has where it is not said.")
+        int | None, typer.Option(help="Bits a sample of the output; those of the input by default.")
     ] = None,
-    chroma: Annotated[
-        str | None, typer.Option(help="420, 422 or 444; as the input has where it is not said.")
-    ] = None,
+    chroma: Annotated[str | None, typer.Option(help="420, 422 or 444; that of the input by default.")] = None,
     track: Annotated[
         int | None,
-        typer.Option(help="Which video track, from 0; what a player would play where it is not said."),
+        typer.Option(help="Which video track, counted from 0; the one that a player would play by default."),
     ] = None,
     image: Annotated[
         str | None,
-        typer.Option(help="What a folder gets: png, tif, exr or dpx; EXR and DPX stay what they are."),
+        typer.Option(
+            help="Images of an output folder: png, tif, exr or dpx; EXR and DPX stay what they are."
+        ),
     ] = None,
     fps: Annotated[
         str | None,
@@ -122,9 +122,11 @@ def run(
     ] = None,
     assume_progressive: Annotated[
         bool,
-        typer.Option("--assume-progressive", help="Frames flagged as interlaced are whole all the same."),
+        typer.Option(
+            "--assume-progressive", help="Take frames that are flagged as interlaced as progressive."
+        ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Report as JSON lines on stdout (stderr where frames go there).")
     ] = False,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    job_file: Annotated[Path, typer.Argument(metavar="JOBS.TOML", help="What `vsj4r batch` was given.")],
+    job_file: Annotated[Path, typer.Argument(metavar="JOBS.TOML", help="The job file.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file on stdout.")] = False,
 ) -> int:
     """Say of each file of JOBS.TOML what is done: waiting, frames, done, failed and why.

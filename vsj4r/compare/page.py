@@ -72,7 +72,7 @@ def render_page(sides: list[Side], measures: Measures, quality: list[Quality], v
 
 def summary(measures: Measures, quality: list[Quality]) -> str:
     """One line: what has been found, on average."""
-    parts = [f"{fmean(measures.removed):.2f} % of white taken away per frame, on average"]
+    parts = [f"rain removed {fmean(measures.removed):.2f} % (mean change of luma, white is 100 %)"]
     for row in _rows(measures, quality)[1:]:
         parts.append(f"{row.name} {' -> '.join(row.means)}")
     return ", ".join(parts)

@@ -53,7 +53,9 @@ def decoded_clip(source: Probe) -> tuple[vs.VideoNode, list[int]]:
     if not stamps:
         raise InputError(f"{source.path} cannot be decoded")
     if len(sizes) > 1:
-        raise InputError(f"{source.path} changes its size on the way: that is not supported")
+        raise InputError(
+            f"{source.path} changes its size in the middle, which is not supported: cut it into parts there"
+        )
     ((width, height),) = sizes
     reader = _Reader(source, "rgb48le" if deep else "rgb24")
     clip = rgb_clip(

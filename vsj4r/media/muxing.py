@@ -15,6 +15,7 @@ import av
 from vsj4r.media.containers import CONTAINERS, Container
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import PICTURE_FLAGS, Probe, Stream, main_video
+from vsj4r.words import count_of
 
 _SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
 """ffmpeg's sample formats, less the p of those that keep channels apart, and PCM that holds them exactly."""
@@ -199,9 +200,9 @@ class _Planner:
                 streams.append(self._along(stream, codec))
         elsewhere = [str(stream.index) for stream in self._source.other_programs]
         if elsewhere:
-            self.lost.append(f"of other programs than the picture's, left out: stream {', '.join(elsewhere)}")
+            self.lost.append(f"stream {', '.join(elsewhere)} of another program than the picture's: left out")
         if self._source.chapters and not self.container.chapters:
-            self._lose(f"{len(self._source.chapters)} chapters")
+            self._lose(count_of(len(self._source.chapters), "chapter"))
         return tuple(streams)
 
     def file_tags(self, *, beside_cover: bool) -> tuple[dict[str, str], bool]:
@@ -262,7 +263,8 @@ class _Planner:
                     )
             case "video" if not stream.is_cover:
                 self.lost.append(
-                    f"{name} is left out: of the video streams, {self._source.video.index} is derained"
+                    f"{name} is left out: video stream {self._source.video.index} is derained "
+                    "(--track chooses another)"
                 )
                 return ""
             case "video":
@@ -316,7 +318,7 @@ class _Planner:
             plain["title"] = plain.pop("name")
         lost = [name for name in plain if not held(name) and name.lower() != "creation_time"]
         if lost:
-            self._lose(f"of {of} the {'tags' if len(lost) > 1 else 'tag'} {', '.join(lost)}")
+            self._lose(f"the {'tags' if len(lost) > 1 else 'tag'} {', '.join(lost)} of {of}")
         about_file = ("handler_name", "encoder") if copied else ("handler_name",)
         plain |= {name: value for name, value in tags.items() if name.lower() in about_file}
         kept = {name: value for name, value in plain.items() if held(name)}

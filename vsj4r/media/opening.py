@@ -58,7 +58,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
         outputs = vs.get_outputs()
     except (Exception, SystemExit) as error:
         said = f"{type(error).__name__}: {error}".strip().splitlines()
-        raise InputError(f"{path} fails: {said[0]}") from error
+        raise InputError(f"script {path} ends with an error: {said[0]}") from error
     output = outputs.get(0)
     clip = getattr(output, "clip", None)
     if not isinstance(clip, vs.VideoNode):

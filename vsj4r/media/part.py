@@ -10,6 +10,7 @@ from vsj4r.errors import InputError
 from vsj4r.media.muxing import Extras, find_extras
 from vsj4r.media.sources import Source
 from vsj4r.media.trim import Trim, frames_between, later_timecode
+from vsj4r.words import count_of
 
 
 def part_of(source: Source, trim: Trim) -> Source:
@@ -20,7 +21,9 @@ def part_of(source: Source, trim: Trim) -> Source:
     """
     part = frames_between(trim, source.timestamps, source.time_base)
     if not part:
-        raise InputError(f"{source.path} has {len(source.clip)} frames: the trim leaves nothing of it")
+        raise InputError(
+            f"{source.path} has {count_of(len(source.clip), 'frame')}, numbered from 0: none is in the trim"
+        )
     if part == range(len(source.clip)):
         return source
     frames = slice(part.start, part.stop)

@@ -109,7 +109,7 @@ class Pipe:
         with self._blank.get_frame(0) as blank:
             self._read_next(blank)  # here, where Ctrl-C is heard
         if self._is_over:
-            raise InputError(f"{self.name} has a head, but no frame")
+            raise InputError(f"{self.name} ends before its first frame")
         self.clip = self._blank.std.ModifyFrame(self._blank, self._frame)
 
     def has(self, n: int) -> bool | None:
@@ -146,7 +146,7 @@ class Pipe:
         if not line.startswith(FRAME):
             raise InputError(f"{self.name} is no y4m any more at frame {self._read}")
         if self._fill(memoryview(self._buffer)) < len(self._buffer):
-            raise InputError(f"{self.name} ends in the midst of frame {self._read}")
+            raise InputError(f"{self.name} ends in the middle of frame {self._read}")
         frame = blank.copy()
         start, dtype = 0, np.asarray(frame[0]).dtype
         for plane, (height, width) in enumerate(self._sizes):

@@ -17,6 +17,7 @@ from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.image_head import read_head
 from vsj4r.media.plates import PLATES, KeptPlates, is_plate, read_plate
 from vsj4r.media.probe import READ_ERRORS, reason_of
+from vsj4r.words import count_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", *PLATES)
 _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)")
@@ -59,10 +60,10 @@ def gaps_in(names: Sequence[str]) -> list[str]:
             continue
         first, last = int(one[2]) + 1, int(other[2]) - 1
         if first <= last:
-            missing = f"{first}" if first == last else f"{first} to {last}"
-            gaps.append(f"number {missing} is missing after {before}: {after} follows it without a gap")
+            missing = f"number {first}" if first == last else f"numbers {first} to {last}"
+            gaps.append(f"{missing} missing: {before} is followed by {after}")
     if len(gaps) > _TOLD_GAPS:
-        gaps[_TOLD_GAPS:] = [f"{len(gaps) - _TOLD_GAPS} more numbers are missing"]
+        gaps[_TOLD_GAPS:] = [f"{count_of(len(gaps) - _TOLD_GAPS, 'more gap')}"]
     return gaps
 
 

@@ -25,6 +25,7 @@ from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
 from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import frame_number_times, settle_times, times_at_rate
+from vsj4r.words import count_of
 
 if TYPE_CHECKING:  # it writes into sinks, which know of sources' errors
     from vsj4r.media.pipes import Pipe
@@ -65,7 +66,9 @@ class Reading:
             InputError: it does.
         """
         if is_said and self.fps is not None:
-            raise InputError(f"{name} says itself when its frames are shown: --fps is for inputs that do not")
+            raise InputError(
+                f"{name} has timestamps of its own: --fps is for inputs without (images, raw streams)"
+            )
 
     def guess_of_rate(self, name: object) -> list[str]:
         """The line for an input that does not say its rate, where nobody else does."""
@@ -172,7 +175,10 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
         InputError: in their format or size.
     """
     if clip.format is None or not clip.width or not clip.height:
-        raise InputError(f"{path} changes its format or size on the way: that is not supported")
+        raise InputError(
+            f"{path} changes its format or size in the middle, which is not supported: "
+            "cut it into parts there"
+        )
 
 
 def clip_to_rgb(clip: vs.VideoNode, *, floats: bool = False, depth: int | None = None) -> vs.VideoNode:
@@ -194,7 +200,10 @@ def decode_error(path: Path, error: UnsteadyError) -> InputError:
     """``error`` of ``path`` when one thread reads it no better."""
     found = re.search(r"frame number (\d+)", str(error))
     where = f"frame {found[1]} of {path}" if found else str(path)
-    return InputError(f"{where} cannot be decoded: the file is damaged; write it anew with ffmpeg first")
+    return InputError(
+        f"{where} cannot be decoded: the file is damaged; "
+        "repair it first (ffmpeg -i INPUT -c:v ffv1 repaired.mkv)"
+    )
 
 
 @contextmanager
@@ -230,7 +239,9 @@ def _losses_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
 
     lost = []
     if images.depth == 32 and not into_images:
-        lost.append("EXR is shown as a display has it: sRGB's curve, and what is above 1 is clipped")
+        lost.append(
+            "EXR is scene-linear: it goes into a video by sRGB's curve, and what is above 1 is clipped"
+        )
     unfit = images.unfit_profiles if into_images else images.unfit_profiles + images.profiled
     if unfit:
         reason = "is not for RGB" if into_images else "cannot go into a video"
@@ -238,7 +249,7 @@ def _losses_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
     if images.deeper:
         lost.append(f"{some(images.deeper)} have 16 bit: read as 8 bit, like the first")
     if images.cut_short:
-        lost.append(f"{some(images.cut_short)} are cut short: the decoder makes up the rest of them")
+        lost.append(f"{some(images.cut_short)} are cut short: the decoder fills in the rest")
     return lost
 
 
@@ -251,7 +262,9 @@ def _losses(source: Probe, clip: vs.VideoNode) -> list[str]:
     off_by = max(frame.width - clip.width, frame.height - clip.height)
     if off_by == 1 and source.video.cropping is None:
         size = f"{frame.width}x{frame.height}"
-        lost.append(f"{size} is odd for its subsampling: it is cut to {clip.width}x{clip.height}")
+        lost.append(
+            f"{size} cannot be halved for its chroma: the picture is cut to {clip.width}x{clip.height}"
+        )
     return lost
 
 
@@ -267,11 +280,12 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
         )
     said = []
     if survey.damaged:
-        said.append(f"{survey.damaged} frames are damaged: the decoder makes up what is missing of them")
+        damaged = count_of(survey.damaged, "damaged frame")
+        said.append(f"{damaged}: the decoder makes up what is missing")
     alone = survey.damaged or reading.one_thread or index.read(_ONE_THREAD) is not None
     clip, stamps, time_base = _open_samples(found, index, survey, threads=1 if alone else 0)
     if len(clip) < survey.frames:
-        said.append(f"{len(clip)} of its {survey.frames} frames can be had")
+        said.append(f"only {len(clip)} of its {survey.frames} frames can be decoded")
     rate = found.rate or Fraction(clip.fps) or None
     if found.rate_is_guess:
         times = times_at_rate(reading.rate, len(clip))
@@ -288,7 +302,7 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
     shown = _crop_to_shown(clip, found)
     if (shown.width, shown.height) != (clip.width, clip.height):
         of = f"{shown.width}x{shown.height} of {clip.width}x{clip.height}"
-        said.append(f"the container shows {of}: the rest is cut off")
+        said.append(f"the container says to show {of}: the rest is cut off")
         clip = with_alpha_of(shown, clip, lambda alpha: _crop_to_shown(alpha, found)) if has_alpha else shown
     return Source(
         path,

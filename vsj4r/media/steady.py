@@ -16,6 +16,7 @@ from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.sources import Source
 from vsj4r.media.times import rate_of_frames, steady_times, usual_rate_near
 from vsj4r.media.video import Sink
+from vsj4r.words import count_of
 
 NEAREST = "auto"
 """In place of a rate: the usual one that is nearest."""
@@ -38,7 +39,7 @@ class Steady:
         none = sum(count == 0 for count in self.counts)
         if not more and not none:
             return None
-        told = f"{more} frames are repeated, {none} left out"
+        told = f"{count_of(more, 'frame')} repeated, {none} left out"
         return f"the output has a constant rate of {float(self.rate):g} frames a second: {told}"
 
     def written(self, frames: range) -> Sequence[int]:

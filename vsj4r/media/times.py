@@ -78,7 +78,7 @@ def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fract
         InputError: there is no rate to make up what is missing.
     """
     if not rate and NO_TIME in stamps:
-        raise InputError(f"{path} says neither when its frames are shown nor how many a second: use --fps")
+        raise InputError(f"{path} has neither timestamps nor a frame rate: give the rate, such as --fps 25")
     if rate and all(stamp == NO_TIME for stamp in stamps):
         return times_at_rate(rate, len(stamps))
     frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
@@ -87,7 +87,7 @@ def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fract
     if (wrong := _count_wrong(known)) > 0:
         time_base, known = _made_rising(time_base, known, frame)
         step = _only_step(known)
-        notes.append(f"{wrong} of {len(known)} frames are to be shown no later than the one before: moved on")
+        notes.append(f"{wrong} of {len(known)} timestamps are not later than the one before: moved on")
     steady = constant_rate(time_base, known, rate)
     if steady is None:
         return Times(time_base, known, 1 / (step * time_base) if step else None, notes)

@@ -36,7 +36,7 @@ def make_encodable(
     notes = []
     encoder, wants_alpha = KNOWN_ENCODERS[encoder_name], source.has_alpha and not is_matte
     if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
-        notes.append(f"{suffix} cannot say how to turn the picture: it is written upright")
+        notes.append(f"{suffix} cannot store a rotation: the picture is written upright")
         clip = turn_output_upright(clip, source=source.clip, has_alpha=wants_alpha)
     if not encoder.full_range and _is_full_range(source.clip):
         notes.append(f"{encoder.codec} has no full range: the output has limited range")
@@ -133,7 +133,7 @@ def make_y4m(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs
     """``clip``, lying as ``source`` does, as y4m takes it, and what that changed."""
     notes = []
     if is_turned(source.clip):
-        notes.append("y4m cannot say how to turn the picture: it is written upright")
+        notes.append("y4m cannot store a rotation: the picture is written upright")
         clip = turn_output_upright(clip, source=source.clip)
     if source.has_alpha:
         notes.append(left_out_alpha("y4m has none"))

@@ -90,7 +90,7 @@ def check_job(job: Job) -> None:
         raise Vsj4rError("a preview is of a file: a pipe cannot be looked through first")
     if is_pipe(job.output) and len(job.settings.outputs) > 1:
         raise Vsj4rError(
-            f"--output must be one where it goes to a pipe, got {', '.join(job.settings.outputs)}"
+            f"a pipe takes one output: give --output once, got {', '.join(job.settings.outputs)}"
         )
     if is_y4m(job.output):
         if job.ffmpeg:
@@ -128,7 +128,9 @@ def run_job(job: Job, listener: RunListener) -> float:
         _derain_source(job, source, listener)
     except UnsteadyError:
         source.use_one_thread()
-        listener.note(f"{job.input} does not always decode alike: begun again, with one thread")
+        listener.note(
+            f"{job.input} does not decode the same each time: begun again with one thread, which is slower"
+        )
         try:
             _derain_source(job, open_input(job.input, replace(settings.reading(), one_thread=True)), listener)
         except UnsteadyError as error:
@@ -136,7 +138,7 @@ def run_job(job: Job, listener: RunListener) -> float:
     except BrokenPipeError:
         if not is_pipe(job.output):
             raise
-        listener.note(f"whoever reads {display_path(job.output)} wants no more frames: ended")
+        listener.note(f"the reader of {display_path(job.output)} has closed it: ended")
     return time.monotonic() - began
 
 
