@@ -57,6 +57,17 @@ def test_a_video_says_what_it_leaves_out(rich: Path, tmp_path: Path) -> None:
         assert [stream.type for stream in container.streams] == ["video", "audio", "subtitle", "data"]
 
 
+def test_images_with_alpha_are_compared_opaque(tmp_path: Path) -> None:
+    for folder in ("before", "after"):
+        (tmp_path / folder).mkdir()
+        for n in range(2):
+            pixels = np.random.default_rng(n).integers(0, 256, (64, 96, 4)).astype(np.uint8)
+            write_rgb(pixels, tmp_path / folder / f"{n}.png")
+    outputs = ("-o", tmp_path / "page.html", "--video", tmp_path / "both.mp4")
+    compare(tmp_path / "before", tmp_path / "after", *outputs)
+    assert len(media.planes(tmp_path / "both.mp4")) == 2
+
+
 def test_figures_are_right(folder: Path) -> None:
     sides = open_sides(folder / "before.mkv", folder / "after.mkv", folder / "truth.mkv")
     before, after = measure_quality(sides[:2], sides[2], nothing)

@@ -10,10 +10,12 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.alpha import without_alpha
 from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.pixels import clip_to_yuv
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Reading, Source, open_source
+from vsj4r.words import count_of
 
 LABELS = ("before", "after", "ground truth")
 _RATES_DIFFER = Fraction(1, 100)  # 25 and 24 do; 24 and 23.976, which containers confuse, do not
@@ -100,9 +102,10 @@ def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
 
 def _open(label: str, path: Path) -> Side:
     source = open_source(path, Reading(assume_progressive=True))  # what is compared is not changed
-    return Side(label, source, turn_output_upright(with_known_matrix(source.clip), source=source.clip))
+    opaque = without_alpha(with_known_matrix(source.clip))
+    return Side(label, source, turn_output_upright(opaque, source=source.clip))
 
 
 def _shape(side: Side) -> str:
     clip = side.clip
-    return f"{len(clip)} frame{'s' * (len(clip) != 1)} of {clip.width}x{clip.height}"
+    return f"{count_of(len(clip), 'frame')} of {clip.width}x{clip.height}"
