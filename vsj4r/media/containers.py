@@ -37,7 +37,7 @@ class Container:
     """One kind of output file. Names of codecs, flags and tags are ffmpeg's.
 
     ``sound``: codecs that are copied; ``other_pcm`` and ``other_sound``: what PCM, and sound, of other codecs
-    becomes ("studio" is PCM of 16 or 24 bit), "" where it is left out. ``subtitles``: codec to "copy" or to
+    becomes ("pcm, 48 kHz" has 16 or 24 bit), "" where it is left out. ``subtitles``: codec to "copy" or to
     the encoder that it goes through.
     ``data``: codecs that are copied. ``covers``: codecs of cover pictures, which are ``attached`` as files or
     streams. ``attachments``, ``chapters``: whether it has them. ``turns``: whether it can say how to turn the
@@ -50,8 +50,8 @@ class Container:
 
     muxer: str
     sound: frozenset[str]
-    other_pcm: Literal["pcm", "studio", "flac", "opus", ""] = ""
-    other_sound: Literal["pcm", "studio", "flac", "opus", ""] = ""
+    other_pcm: Literal["pcm", "pcm, 48 kHz", "flac", "opus", ""] = ""
+    other_sound: Literal["pcm", "pcm, 48 kHz", "flac", "opus", ""] = ""
     subtitles: Mapping[str, str] = field(default_factory=dict)
     data: frozenset[str] = frozenset()
     covers: frozenset[str] = frozenset()
@@ -206,8 +206,8 @@ _WHOLE_RATES = frozenset(map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)))
 _MXF = Container(
     "mxf",
     sound=frozenset({"pcm_s16le", "pcm_s24le"}),
-    other_pcm="studio",
-    other_sound="studio",
+    other_pcm="pcm, 48 kHz",
+    other_sound="pcm, 48 kHz",
     tags=frozenset({"timecode"}),
     stream_tags=frozenset({"timecode"}),
     sound_rate=48_000,

@@ -161,7 +161,7 @@ def sound_codec_for(container: Container, stream: Stream) -> str:
     match other:
         case "opus":
             return "libopus"
-        case "studio":
+        case "pcm, 48 kHz":
             is_short = stream.sample_format.removesuffix("p") in ("u8", "s16")
             return "pcm_s16le" if is_short else "pcm_s24le"
         case "pcm":
