@@ -95,7 +95,11 @@ def test_every_sound_is_decoded_again(
             assert any(f"audio stream {stream.index} ({stream.codec}) becomes" in note for note in notes)
         if becomes not in ("copy", "libopus"):
             tolerance = 2**-23 if becomes == "flac" or suffix == ".mxf" else 0
-            assert np.abs(samples[: len(original)] - original).max() <= tolerance, (stream.codec, becomes)
+            if suffix == ".mxf":  # it has no sound without its picture
+                early = float(media.seconds_of_frames(path)[0] - (stream.start_seconds or 0))
+                original = original[max(0, round(early * 48_000)) :]
+            both = min(len(samples), len(original))
+            assert np.abs(samples[:both] - original[:both]).max() <= tolerance, (stream.codec, becomes)
         place += 1
     with av.open(str(output)) as container:
         assert len(container.streams) == place

@@ -282,6 +282,17 @@ def test_what_mxf_cannot_hold_is_told_before_the_first_frame(model: Path, tmp_pa
     assert told_of_mxf(tmp_path / "out.mxf")[3:] == (30, Fraction(30000, 1001))
 
 
+def test_sound_after_the_picture_of_mxf_is_not_lost_silently(model: Path, tmp_path: Path) -> None:
+    media.ffmpeg(
+        *media.picture(seconds=1, size="256x128", rate=25), "-f", "lavfi", "-i", "sine=d=2.5:r=48000",
+        "-c:v", "ffv1", "-c:a", "pcm_s16le", f"file:{tmp_path / 'in.mkv'}",
+    )  # fmt: skip
+    done = run(tmp_path / "in.mkv", tmp_path / "out.mxf", "--model", model)
+    assert ".mxf has no sound without a picture: 1.50 s after it are left out" in done.stderr
+    done = run(tmp_path / "in.mkv", tmp_path / "part.mxf", "--model", model, "--trim", "0:20")
+    assert "without a picture" not in done.stderr
+
+
 def test_a_constant_rate_shows_what_was_shown_then(model: Path, tmp_path: Path) -> None:
     """Each frame says when it was: 41 of 48 moments, made 48, and 25 a second; in chunks too."""
     source = media.rich(tmp_path, seconds=12)

@@ -49,13 +49,16 @@ class Encode:
 
     @property
     def origin_seconds(self) -> float:
-        """What is taken off all times: the output's 0 is there in the source. MXF begins with its picture."""
+        """What is taken off all times of the source: the output's 0 is there."""
         begins = float(self.timestamps[0] * self.time_base)
-        if self.muxer == "mxf":
-            return begins
         if self.muxer in HIDING_BEFORE_ZERO and begins < self.extras.start_seconds:
             return begins
         return self.extras.start_seconds
+
+    @property
+    def picture_origin_seconds(self) -> float:
+        """What is taken off all of ``timestamps``. MXF begins with its picture, and counts its frames."""
+        return float(self.timestamps[0] * self.time_base) if self.muxer == "mxf" else self.origin_seconds
 
 
 def encode_command(
@@ -139,7 +142,11 @@ def _command(
 ) -> list[str]:
     extras = encode.extras
     ahead = float(encode.ahead * encode.time_base)
-    pipe = {"format": pipe_format, **_placement(-encode.origin_seconds - ahead), **tags.input_options()}
+    pipe = {
+        "format": pipe_format,
+        **_placement(-encode.picture_origin_seconds - ahead),
+        **tags.input_options(),
+    }
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": encode.muxer, **picture}
     if encode.encoder.mp4_tag and encode.muxer in ("mp4", "mov"):

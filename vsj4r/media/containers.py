@@ -45,7 +45,8 @@ class Container:
     ``flags``: what a stream can be said to be for. ``tags`` of the file, ``stream_tags`` of a stream;
     ``more_tags``: whether another way of writing takes all tags, but no cover; ``tags_of_picture``: whether
     the picture's stream has any. ``sound_rate``: the one of all sound, 0 is any. ``rates``: frames a second,
-    one of these for all frames; empty is any.
+    one of these for all frames; empty is any. ``only_with_picture``: no sound
+    before the picture or after it.
     """
 
     muxer: str
@@ -67,6 +68,7 @@ class Container:
     stream_tags: frozenset[str] = frozenset()
     sound_rate: int = 0
     rates: frozenset[Fraction] = frozenset()
+    only_with_picture: bool = False
 
     def holds_tag(self, name: str) -> bool:
         return self.tags is ANY or name.lower() in self.tags
@@ -211,6 +213,7 @@ _MXF = Container(
     tags=frozenset({"timecode"}),
     stream_tags=frozenset({"timecode"}),
     sound_rate=48_000,
+    only_with_picture=True,
     rates=_WHOLE_RATES | {Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120)},
 )
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 from vsj4r.errors import InputError
+from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.muxing import Extras, find_extras
+from vsj4r.media.probe import Probe
 from vsj4r.media.sources import Source
 from vsj4r.media.trim import Trim, frames_between, later_timecode
 from vsj4r.words import count_of
@@ -39,10 +41,19 @@ def extras_of(source: Source, suffix: str) -> Extras:
     if source.probe is None:
         return Extras()
     extras = find_extras(source.probe, suffix)
-    if source.part is None:
-        return extras
     stamps, base = source.timestamps, source.time_base
     frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
+    if source.part is None:
+        if not CONTAINERS[suffix.lower()].only_with_picture:
+            return extras
+        begins, ends = float(stamps[0] * base), float((stamps[-1] + frame) * base)
+        early, late = _sound_beside(source.probe, extras, begins, ends)
+        lost = [
+            f"{suffix} has no sound without a picture: {seconds:.2f} s {where} it are left out"
+            for seconds, where in ((early, "before"), (late, "after"))
+            if seconds > float(frame * base)
+        ]
+        return replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
     rate = source.probe.rate or Fraction(source.clip.fps)
 
     def moved(tags: Mapping[str, str]) -> dict[str, str]:
@@ -59,6 +70,19 @@ def extras_of(source: Source, suffix: str) -> Extras:
         start_seconds=float(stamps[0] * base),
         length_seconds=float((stamps[-1] - stamps[0] + frame) * base),
     )
+
+
+def _sound_beside(source: Probe, extras: Extras, begins: float, ends: float) -> tuple[float, float]:
+    """Seconds of sound before a picture that ``begins`` and ``ends`` then, and after it; 0 where there is no
+    sound, or nothing is known."""
+    heard = {along.index for along in extras.streams if along.kind == "audio"}
+    if not heard:
+        return 0.0, 0.0
+    starts = [stream.start_seconds for stream in source.streams if stream.index in heard]
+    early = max((begins - float(start) for start in starts if start is not None), default=0.0)
+    if source.duration_seconds is None:
+        return early, 0.0
+    return early, float(source.duration_seconds + (source.start_seconds or 0)) - ends
 
 
 def _is_code(name: str) -> bool:
