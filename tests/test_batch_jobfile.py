@@ -100,7 +100,7 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.mkv"\nstrength = 2', 5, "strength must be between 0 and 1, got 2"),
         ('input = "a.mkv"\noutput = "o.mkv"\nchunk = 100', 5, "chunk must be a multiple of 120"),
         ('input = "a.mkv"\noutput = "o.mkv"\ntrim = ["1:00", "0:10"]', 5, "trim must end after it begins"),
-        ('input = "a.mkv"\noutput = "o.mkv"\noptions = {preset = "x"}', 1, "encoder x264 preset=x does not"),
+        ('input = "a.mkv"\noutput = "o.mkv"\noptions = {preset = "x"}', 1, "encoder x264 preset=x cannot"),
         (
             'input = "a.mkv"\noutput = "o.mkv"\noptions = {progress = "tcp:host"}',
             1,
