@@ -184,5 +184,5 @@ def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:
     os.kill(child, signal.SIGKILL)
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert complaint.splitlines() == ["vsj4r: ffmpeg: it ended with code -9"]
+    assert complaint.splitlines() == ["vsj4r: ffmpeg: signal 9 ended it"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["long.mkv"]

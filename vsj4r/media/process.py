@@ -147,13 +147,19 @@ class FFmpeg:
         if self._no_room:
             return DiskFullError(f"ffmpeg: {self._no_room}")
         said = without_origin(self._first_words)
-        silent = f"it gives no reason; its exit code is {code}" if code else "it ended before the last frame"
-        return Vsj4rError(f"ffmpeg: {said or silent}")
+        return Vsj4rError(f"ffmpeg: {said or _reason_of(code)}")
 
 
 def without_origin(line: str) -> str:
     """What ffmpeg says in ``line``, without the part of it that says so."""
     return re.sub(r"^(\[[^]]*\] )+", "", line)
+
+
+def _reason_of(code: int | None) -> str:
+    """Why a process with this exit code has ended, which said nothing itself."""
+    if not code:
+        return "it ended before the last frame"
+    return f"signal {-code} ended it" if code < 0 else f"it gives no reason; its exit code is {code}"
 
 
 def environment() -> dict[str, str]:

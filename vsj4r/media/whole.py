@@ -63,7 +63,7 @@ def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -
     target = _target(output)
     parent = target.parent
     if not parent.is_dir():
-        raise Vsj4rError(f"folder {parent} does not exist: make it first")
+        raise Vsj4rError(f"no folder {parent} to write {target.name} into: make it first")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise Vsj4rError(f"folder {parent} cannot be written")
 
