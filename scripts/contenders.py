@@ -62,7 +62,7 @@ def missing(contender: str) -> str | None:
 def peer(name: str, clip: vs.VideoNode) -> vs.VideoNode:
     """``clip`` through one of ``PEERS``, as its users set it up: a median over five frames; a denoiser that
     follows motion over five frames, as strong as gains most on the benchmark "complex" (at its defaults it
-    takes no rain)."""
+    takes nothing of that rain)."""
     import vapoursynth as vs
 
     core = vs.core
