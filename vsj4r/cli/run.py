@@ -90,7 +90,7 @@ def run(
         str | None,
         typer.Option(
             help="x264, x265, svtav1, vp9, ffv1, prores, dnxhr; on a graphics card nvenc, qsv, vaapi, amf; "
-            "auto: x264, x265 for HDR, svtav1 for .webm.",
+            "auto: x264, x265 for HDR, svtav1 for .webm, dnxhr for .mxf.",
             show_default="auto",
         ),
     ] = None,
