@@ -1,5 +1,6 @@
 # make demo   install, then derain a rainy clip made on the spot
 # make test   install what the tests need (torch too), then test
+# make quick  the tests that are not slow: for the daily loop
 # make lint   formatting, lint, types, import contracts
 # make check  lint, then test
 # make docs   the site, in site/
@@ -30,7 +31,7 @@ ASAN := $(shell g++ -print-file-name=libasan.so 2>/dev/null)
 TSAN := $(shell g++ -print-file-name=libtsan.so 2>/dev/null)
 KERNEL_TESTS := $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_cuda_kernels.py -k 'frames or gates or code_means'
 
-.PHONY: setup setup-test demo test lint check docs fuzz sanitize-kernels sanitize wheel smoke release
+.PHONY: setup setup-test demo test quick lint check docs fuzz sanitize-kernels sanitize wheel smoke release
 
 setup: $(VENV)/.installed
 
@@ -56,6 +57,9 @@ demo: setup
 
 test: setup-test
 	$(TEST)
+
+quick: setup-test
+	$(TEST) -m 'not slow'
 
 lint: setup-test
 	$(BIN)/ruff format --check

@@ -94,6 +94,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, one_torch_thread: None) -> None:
     monkeypatch.setattr(fitting, "CLIPS", Clips(frames=3, patch_px=32, batch=1))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_what_is_worse_is_never_given(rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "LEARNING_RATE", 0.5)  # ruins any network
@@ -104,6 +105,7 @@ def test_what_is_worse_is_never_given(rainy: Path, tmp_path: Path, monkeypatch: 
     assert all(torch.equal(before[name], value) for name, value in found.net.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_the_best_that_was_judged_is_given(
     rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -117,6 +119,7 @@ def test_the_best_that_was_judged_is_given(
     assert (found.before.score, found.after.score, found.steps) == (0.3, 0.5, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "state"
@@ -129,6 +132,7 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
     assert torch.load(state, weights_only=True)["step"] == 7
 
 
+@pytest.mark.slow
 def test_the_command_line(rainy: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.onnx"
     done = vsj4r("adapt", rainy, "--out", out, "--model", "j4r-lite", "--minutes", 0.02, "--threads", 1)

@@ -49,6 +49,7 @@ def test_frames_are_independent(bank: StreakBank) -> None:
     assert correlation.max() < 0.9, "no frame repeats"
 
 
+@pytest.mark.slow
 def test_rains_as_much_as_asked_for() -> None:
     """The densest layers too: 34 % of the frame, far more than a prerendered layer holds."""
     clean = np.zeros((2, 160, 160, 3), np.uint8)

@@ -40,6 +40,7 @@ def body(source: Path, output: str, more: str = "") -> str:
     return f"input = {json.dumps(str(source))}\noutput = {json.dumps(output)}\n{more}"
 
 
+@pytest.mark.slow
 def test_chunks_joined_are_the_sequential_run(rich: Path, model: Path, tmp_path: Path) -> None:
     output, sequential = tmp_path / "out.mkv", tmp_path / "sequential.mkv"
     jobs(tmp_path, model, body(rich, "out.mkv", 'encoder = "ffv1"'))
@@ -51,6 +52,7 @@ def test_chunks_joined_are_the_sequential_run(rich: Path, model: Path, tmp_path:
     assert not parts(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "suffix"),
     [("x264", ".mp4"), ("x265", ".mkv"), ("svtav1", ".webm"), ("vp9", ".webm"), ("prores", ".mkv")],
@@ -70,6 +72,7 @@ def test_every_encoder_is_joined_to_the_tick(
         assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "suffix"), [("archive", ".mkv"), ("archive", ".mp4"), ("mezzanine", ".mkv")]
 )
@@ -139,6 +142,7 @@ def test_trims_cut_all_streams(rich: Path, model: Path, tmp_path: Path) -> None:
     assert media.seconds_of_frames(tmp_path / "first.mkv") == stamps[:10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 @pytest.mark.parametrize("trim", ["[0, 10]", "[5, 17]", '["0:00.3", ""]'])
 def test_trims_keep_every_frame_of_an_encoder_that_reorders(
@@ -177,6 +181,7 @@ def test_a_picture_that_begins_after_the_sound(model: Path, tmp_path: Path, enco
     assert found[1] == pytest.approx([stamp - stamps[3] for stamp in stamps[3:9]], abs=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -208,6 +213,7 @@ def test_names_of_any_kind(model: Path, tmp_path: Path, name: str) -> None:
     assert [(each["output"], each["state"]) for each in states] == [(str(output), "done")]
 
 
+@pytest.mark.slow
 def test_only_what_has_changed_is_done_again(model: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         media.plain(tmp_path / f"{name}.mkv", seconds=0.3)
@@ -259,6 +265,7 @@ PLAN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -375,6 +382,7 @@ def test_a_dry_run_writes_nothing(rich: Path, model: Path, tmp_path: Path) -> No
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.toml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "playlist"),
     [

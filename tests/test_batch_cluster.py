@@ -104,6 +104,7 @@ def test_the_scheduler_is_not_asked_for_all_workers_at_every_message(
     assert client.asked == 1
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_there_already(cluster: Cluster, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
@@ -140,6 +141,7 @@ def test_a_worker_does_one_task_at_a_time(cluster: Cluster, tmp_path: Path) -> N
     assert problem.endswith(": resource vsj4r must be 1 (a task has all its cores), got 2")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_named(cluster: Cluster, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()

@@ -78,6 +78,7 @@ def frames_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.slow
 def test_killed_worker_killed_scheduler_same_frames(shelf: Path, tmp_path: Path) -> None:
     write_job(tmp_path, shelf)
     process = started(tmp_path, "--workers", 2)
@@ -111,6 +112,7 @@ def test_killed_worker_killed_scheduler_same_frames(shelf: Path, tmp_path: Path)
     assert [event["event"] for event in batch(tmp_path, "--workers", 2)] == ["batch", "end"]
 
 
+@pytest.mark.slow
 def test_the_only_process_killed_at_any_moment(shelf: Path, tmp_path: Path) -> None:
     write_job(tmp_path, shelf)
     output = tmp_path / "out.mkv"
@@ -147,6 +149,7 @@ def test_killed_between_the_output_and_its_record(shelf: Path, tmp_path: Path) -
     assert not parts(tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_there_and_again_after_the_job_has_changed(shelf: Path, tmp_path: Path) -> None:
     media.plain(tmp_path / "a.mkv", seconds=0.3)
     model = json.dumps(str(shelf / "tiny.onnx"))
@@ -171,6 +174,7 @@ def die_at(folder: Path, record: str) -> None:
     assert died.returncode == 9
 
 
+@pytest.mark.slow
 def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) -> None:
     ffmpeg = tmp_path / "ffmpeg"
     ffmpeg.write_text(
@@ -203,6 +207,7 @@ def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) 
     assert not (tmp_path / "out" / "bad.mkv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
 def test_ctrl_c_drains_and_twice_stops(shelf: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     write_job(tmp_path, shelf)

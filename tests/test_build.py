@@ -32,6 +32,7 @@ def build_wheel(target: str, folder: Path, source: Path = ROOT) -> subprocess.Co
     return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
     built = build_wheel(target, tmp_path)
@@ -61,6 +62,7 @@ def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
     assert {f"vsj4r/weights/{path.name}" for path in weights} <= set(names)
 
 
+@pytest.mark.slow
 def test_the_source_distribution_gives_the_same_wheel(tmp_path: Path) -> None:
     """Byte by byte that of the checkout, built in another folder, with no index to ask."""
     command = [

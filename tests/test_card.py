@@ -21,6 +21,7 @@ def card(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_two_runs_go_there_and_back(tmp_path: Path) -> None:
     data = write_footage(tmp_path / "data")
     recipes = [write_recipe(tmp_path / f"{name}.toml", steps=3) for name in ("first", "second")]
@@ -54,6 +55,7 @@ def test_a_schedule_ends_with_the_time(tmp_path: Path) -> None:
         shorten(recipe, tmp_path / "log.csv", 60)
 
 
+@pytest.mark.slow
 def test_what_stops_it_is_said(tmp_path: Path) -> None:
     data = write_footage(tmp_path / "data")
     recipe = write_recipe(

@@ -66,6 +66,7 @@ def decoded(path: Path, place: int) -> tuple[str, NDArray[np.float64]]:
         return stream.codec_context.codec.canonical_name, samples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm", ".avi", ".nut", ".ts", ".mxf"])
 @pytest.mark.parametrize("source", ["matroska", "quicktime", "disc"])
 @tried(

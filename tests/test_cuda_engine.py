@@ -32,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 EAGER = Options(graphs=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["j4r", "j4r-lite"])
 def test_a_hundred_recurrent_frames_equal_openvino(compiled: CpuKernels, name: str) -> None:
     """Two float32 implementations that share no arithmetic but the weights. A displacement that went the

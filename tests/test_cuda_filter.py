@@ -23,6 +23,7 @@ def differ(a: Any, b: Any) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("vs_format", "arguments", "direct"),
     [

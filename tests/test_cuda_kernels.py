@@ -138,6 +138,7 @@ def test_every_name_is_a_variant_of_the_library(compiled: CpuKernels) -> None:
     assert nothing.nbytes == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("cupy") is None, reason="CuPy is not installed")
 @pytest.mark.parametrize("architecture", kernels.ARCHITECTURES)
 def test_machine_code_has_no_spills_and_no_stack(architecture: int) -> None:

@@ -88,6 +88,7 @@ def large(device: FakeDevice, model: Model) -> CudaEngine:
     return CudaEngine(model, height=16, width=144, device=device, precision="f32")
 
 
+@pytest.mark.slow
 def test_out_of_memory_once_anywhere_leaves_a_usable_engine(compiled: CpuKernels, tmp_path: Path) -> None:
     model = write_small_model(tmp_path)
     clip = rainy_clip(1, 16, 144)

@@ -76,6 +76,7 @@ def test_a_scene_is_not_begun_before_the_one_before_it_is_done(in_flight: list[i
     assert in_flight == [2, 1, 3, 3, 2, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("restored_threads")
 def test_in_any_order_they_are_the_bits_of_one_by_one(
     opened: list[Opening], monkeypatch: pytest.MonkeyPatch

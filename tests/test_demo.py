@@ -15,6 +15,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.reading import read_image
 
 
+@pytest.mark.slow
 def test_demo_leaves_rain_clean_and_both(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path)
     output = tmp_path / "made" / "here"

@@ -64,6 +64,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disk", [2], indirect=True)
 @pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out/"])
 def test_a_run_says_so_and_leaves_what_was_there(noisy: Path, disk: Path, name: str) -> None:
@@ -88,6 +89,7 @@ def check_manifest(folder: Path) -> None:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disk", [48], indirect=True)
 @pytest.mark.parametrize(
     ("where", "moment", "options"),

@@ -106,6 +106,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return os.environ | {"PATH": os.pathsep.join([path, str(folder)]), "PYTHONPATH": str(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in RUN if blocks(page)], ids=lambda page: page.stem)
 def test_examples_run(page: Path, folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """In the order of the page, in one folder, as a reader would type them."""

@@ -202,6 +202,7 @@ def test_no_weights_at_all(package: Path) -> None:
     assert findings["weights j4r"]["what"] == "not installed, found: none at all"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name", "command"),
     [

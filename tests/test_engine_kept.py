@@ -80,6 +80,7 @@ def are_same(some: list[Floats], others: list[Floats]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(some, others, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "tile", "native"),
     [("auto", None, True), ("auto", None, False), ("f32", (64, 64), True)],

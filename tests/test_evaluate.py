@@ -243,6 +243,7 @@ def test_a_broken_still_is_found_before_anything_is_measured(tmp_path: Path) -> 
         benchmark.check_clips(tmp_path)
 
 
+@pytest.mark.slow
 def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> None:
     write_frames(tmp_path / "short" / "clip0", 3, 45, 67)
     write_frames(tmp_path / "short" / "clip1", 3, 45, 67)
@@ -330,6 +331,7 @@ def test_a_long_clip_is_derained_in_the_segments_of_the_filter(model: Path) -> N
     assert not np.array_equal(whole[119], list(run(clip[112:]))[7])
 
 
+@pytest.mark.slow
 def test_a_long_clip_is_never_copied(model: Path) -> None:
     """400 frames: what is measured passes frame by frame."""
     clip = np.zeros((400, 32, 48, 3), np.uint8)

@@ -30,6 +30,7 @@ from vsj4r.training.trainer import Trainer  # noqa: E402
 ALONE = Ranks(0, 1, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_a_run_becomes_a_model(tmp_path: Path) -> None:
     run = tmp_path / "best.pt"
     weights = J4RNet(CONFIGS["j4r-lite"]).state_dict()
@@ -46,6 +47,7 @@ def test_a_run_becomes_a_model(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "mine.json").read_text()) == described
 
 
+@pytest.mark.slow
 def test_export_tells_what_a_run_has_saved(tmp_path: Path) -> None:
     """The hours of its training and, of the weights that were validated, their PSNR."""
     recipe = load_recipe(write_recipe(tmp_path / "tiny.toml", steps=4))
@@ -63,6 +65,7 @@ def test_shipped_models_say_how_they_were_trained(name: str) -> None:
     assert described["training"].keys() >= {"steps", "hours", "version"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -104,6 +107,7 @@ def test_a_checkpoint_that_holds_anything_is_refused(
         read_run(tmp_path / "best.pt", "mine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "onnx", "json"])
 def test_a_full_disk_is_one_line_and_replaces_nothing(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
@@ -124,6 +128,7 @@ def test_a_full_disk_is_one_line_and_replaces_nothing(
     assert (tmp_path / "mine.json").read_text() == "before"
 
 
+@pytest.mark.slow
 def test_weights_that_give_no_numbers_replace_nothing(tmp_path: Path) -> None:
     weights = J4RNet(CONFIGS["j4r-lite"]).state_dict()
     weights["jrc_net.3.weight"][0] = torch.nan

@@ -26,6 +26,7 @@ REFUSED = Ran(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
 @pytest.mark.parametrize(
     ("kinds", "number"), [("PNG,JPEG,TIFF,WEBP", 6), ("MP4,MOV,MKV", 6), ("JOB,QPFILE", 12)]

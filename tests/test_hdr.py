@@ -13,6 +13,7 @@ from tests.tiny_model import write_tiny_model
 from tests.tried import tried
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "suffix"), [("x265", ".mkv"), ("x265", ".mp4"), ("vp9", ".webm"), ("ffv1", ".mkv")]
 )
@@ -37,6 +38,7 @@ def test_what_is_no_hdr10_does_not_become_it(tmp_path: Path) -> None:
     assert not any("Mastering" in prop or "Light" in prop for prop in media.hdr_props(tmp_path / "clean.mkv"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("transfer", "pixels", "suffix", "codec"),
     [

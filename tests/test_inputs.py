@@ -122,6 +122,7 @@ class TestInterlaced:
         assert vsj4r("compare", source, source, "-o", tmp_path / "page.html").returncode == 0
 
 
+@pytest.mark.slow
 class TestTags:
     """RGB that says it is YUV, and the other way round."""
 
@@ -229,6 +230,7 @@ def damaged(path: Path, *, options: tuple[str, ...] = QUICK, flips: int = 12) ->
     return path
 
 
+@pytest.mark.slow
 class TestDamage:
     @pytest.mark.parametrize(
         "options", [QUICK, ("-c:v", "libx265", "-x265-params", "log-level=none"), ("-c:v", "mpeg4")]
@@ -418,6 +420,7 @@ def timed(path: Path, milliseconds: list[int | None], *, rate: int = 25) -> Path
     return path
 
 
+@pytest.mark.slow
 class TestTimes:
     @pytest.mark.parametrize(
         ("name", "encoder"),
@@ -576,6 +579,7 @@ def shown_and_heard(path: Path) -> tuple[list[float], int]:
         return [float(frame.time or 0) for frame in container.decode(video=0)], samples
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
 @pytest.mark.parametrize("cut", ["both", "sound", "late sound"])
 @tried(

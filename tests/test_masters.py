@@ -194,6 +194,7 @@ def test_alpha_is_turned_with_the_picture(model: Path, tmp_path: Path) -> None:
     assert np.array_equal((alpha.astype(float) * 1023 / 65535).round(), upright)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "found"),
     [
@@ -217,6 +218,7 @@ def test_dnxhr_has_the_profile_of_the_picture(
     media.assert_same_frames(tmp_path / "out.mov", tmp_path / "batch.mov")
 
 
+@pytest.mark.slow
 def test_a_track_is_chosen(model: Path, tmp_path: Path) -> None:
     source = tmp_path / "two.mkv"
     media.ffmpeg(

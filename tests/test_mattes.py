@@ -46,6 +46,7 @@ def assert_sums_up(shot: Path, derained: Path, rain: Path) -> None:
             assert fits.mean() > 0.9
 
 
+@pytest.mark.slow
 def test_mattes_lie_beside_the_picture(shot: Path, clean: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
     named = ("--output", "derained,rain", "--output", "occlusion")
@@ -73,6 +74,7 @@ def test_mattes_as_images(shot: Path, model: Path, tmp_path: Path) -> None:
     assert np.array_equal(grey[..., 0], grey[..., 2])
 
 
+@pytest.mark.slow
 def test_one_matte_that_exists_stops_all(shot: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "out.rain.mkv").write_text("earlier")
     done = vsj4r("run", shot, tmp_path / "out.mkv", "--model", model, "--output", "derained,rain")
@@ -114,6 +116,7 @@ def mask_image(path: Path, depth: type[np.uint8 | np.uint16] = np.uint8) -> Path
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["png", "16 bit", "folder", "video"])
 def test_a_mask_of_any_kind(shot: Path, clean: Path, model: Path, tmp_path: Path, kind: str) -> None:
     mask = mask_image(tmp_path / "mask.png", np.uint16 if kind == "16 bit" else np.uint8)
@@ -147,6 +150,7 @@ def test_planes_that_are_left_alone(shot: Path, clean: Path, model: Path, tmp_pa
         assert all(np.array_equal(a, b) for a, b in zip(found[1:], before[1:], strict=True))
 
 
+@pytest.mark.slow
 def test_scenes_that_are_named(shot: Path, clean: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "cuts.qp").write_text("0 K\n40 K\n")
     common = ("--model", model, "--encoder", "ffv1")
@@ -158,6 +162,7 @@ def test_scenes_that_are_named(shot: Path, clean: Path, model: Path, tmp_path: P
     assert not np.array_equal(named[40][0], found[40][0])
 
 
+@pytest.mark.slow
 def test_strength_by_shot(shot: Path, clean: Path, model: Path, tmp_path: Path) -> None:
     curve = tmp_path / "curve.txt"
     curve.write_text("# from frame 50 on, all of it\n0 0\n50 1.0\n\n120 0.5\n")
@@ -189,6 +194,7 @@ def test_options_that_mean_nothing(shot: Path, tmp_path: Path, options: list[str
     assert_refused(vsj4r("run", shot, tmp_path / "out.mkv", *options), 2, text, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_curve_that_means_nothing(shot: Path, tmp_path: Path) -> None:
     curve = tmp_path / "curve.txt"
     for text, said in (
@@ -209,6 +215,7 @@ def job_file(folder: Path, model: Path, shot: Path, more: str, name: str = "out.
     (folder / "jobs.toml").write_text(head + body)
 
 
+@pytest.mark.slow
 def test_a_batch_writes_mattes_too(shot: Path, model: Path, tmp_path: Path) -> None:
     names = "derained,rain,occlusion"
     run(shot, tmp_path / "run.mkv", "--model", model, "--encoder", "ffv1", "--output", names)
@@ -232,6 +239,7 @@ def test_a_batch_writes_mattes_too(shot: Path, model: Path, tmp_path: Path) -> N
     assert "new.rain.mkv exists already" in problems[0]["text"]
 
 
+@pytest.mark.slow
 def test_a_batch_has_masks_and_curves(shot: Path, clean: Path, model: Path, tmp_path: Path) -> None:
     mask_image(tmp_path / "mask.png")
     job_file(tmp_path, model, shot, "mask = 'mask.png'\nstrength = [[0, 0.0], [20, 1.0]]")

@@ -85,6 +85,7 @@ def test_shapes_must_agree() -> None:
         metrics.score_clip(noisy[:2], clean)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VALIDATION.is_dir(), reason="no validation footage beside the checkout")
 @pytest.mark.parametrize("preset", INPUT_LEVELS)
 def test_benchmark_level(preset: Benchmark) -> None:
@@ -99,6 +100,7 @@ def test_benchmark_level(preset: Benchmark) -> None:
     assert np.mean(ssim) == pytest.approx(level.ssim, abs=level.ssim_tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VALIDATION.is_dir(), reason="no validation footage beside the checkout")
 def test_benchmark_is_deterministic_and_even() -> None:
     name, clean, rainy = next(benchmark_clips(VALIDATION, "light"))
@@ -110,6 +112,7 @@ def test_benchmark_is_deterministic_and_even() -> None:
         assert clip.shape[1] % 2 == clip.shape[2] % 2 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", INPUT_LEVELS)
 def test_level_on_pictures_of_scikit_image(preset: Benchmark) -> None:
     """Wherever the tests run; wider, for these four scenes are not those that were calibrated on."""

@@ -255,6 +255,7 @@ def test_high_pass_takes_the_mean_away() -> None:
     assert torch.allclose(high_pass(torch.full((1, 1, 9, 9), 0.7)), torch.zeros(1, 1, 9, 9), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_onnx_equals_torch(name: str, tmp_path: Path) -> None:
     net = network(name)
@@ -262,6 +263,7 @@ def test_onnx_equals_torch(name: str, tmp_path: Path) -> None:
     assert onnx_difference(net, tmp_path / "net.onnx") <= TOLERANCE
 
 
+@pytest.mark.slow
 def test_published_weights_come_back(tmp_path: Path) -> None:
     net = network("j4r-lite")
     publish(net, "j4r-lite", tmp_path, {"steps": 0})
@@ -275,6 +277,7 @@ def test_published_weights_come_back(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_shipped_weights_match_their_onnx() -> None:
     weights = Path(__file__).parent.parent / "weights"
     shipped = sorted(p.stem for p in weights.glob("*.onnx"))
@@ -310,6 +313,7 @@ def test_configurations_that_cannot_be() -> None:
         J4RConfig(scale=2, channels=8, extractor_blocks=1, head_blocks=1, align="none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_cpu_engine_equals_torch(name: str, tmp_path: Path) -> None:
     """The published files through the real engine, against ``J4RNet.step``, each with its own state."""

@@ -72,6 +72,7 @@ def clips(scale: int) -> list[tuple[Floats, Floats]]:
     return [pair(kind, size, bits, rng) for kind in KINDS for size in SIZES for bits in (8, 10, 16, 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_library_finds_what_torch_finds(scale: int) -> None:
     moved = 0
@@ -90,6 +91,7 @@ def test_a_full_frame(scale: int) -> None:
     np.testing.assert_array_equal(by_native(scale, now, ref), by_torch(scale, now, ref))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_exported_graph_finds_the_same(scale: int, runtime: str) -> None:

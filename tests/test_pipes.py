@@ -53,6 +53,7 @@ PIXELS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixels", PIXELS)
 @tried("AVI, raw streams and others", "y4m of every format, from and to a pipe", "exact")
 def test_all_that_y4m_names_goes_through_to_the_bit(model: Path, pixels: str) -> None:
@@ -62,6 +63,7 @@ def test_all_that_y4m_names_goes_through_to_the_bit(model: Path, pixels: str) ->
     assert done.stdout == sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p10le", "yuv444p"])
 def test_odd_sizes_go_through_to_the_bit(model: Path, pixels: str) -> None:
     sent = y4m("-vf", "scale=97:65", "-pix_fmt", pixels, seconds=0.1)
@@ -69,6 +71,7 @@ def test_odd_sizes_go_through_to_the_bit(model: Path, pixels: str) -> None:
     assert piped(sent, "--model", model).stdout != sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", ["", " XLENGTH=150"])
 def test_a_pipe_is_a_file(model: Path, tmp_path: Path, length: str) -> None:
     """Over the beginning of a segment, where the memory begins anew, and at the end, which nobody knows."""
@@ -89,6 +92,7 @@ def test_a_pipe_is_a_file(model: Path, tmp_path: Path, length: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trim", "first", "end"), [("131:140", 131, 140), (":7", 0, 7), ("0.5:", 12, 150)])
 def test_a_part_of_a_pipe(model: Path, trim: str, first: int, end: int) -> None:
     sent = y4m(seconds=6.25)
@@ -174,6 +178,7 @@ def refused(done: subprocess.CompletedProcess[bytes], code: int, text: str, fold
     assert_refused(said, code, text, folder)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> None:
     sent, out = y4m(), tmp_path / "out.mkv"
     head, _, rest = sent.partition(b"\n")
@@ -208,6 +213,7 @@ def test_json_keeps_out_of_the_frames(model: Path) -> None:
     assert b'"event": "done"' in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
 def test_memory_is_flat(model: Path) -> None:
     """Ten times as many frames, 80 MiB of them, take no more."""
@@ -237,6 +243,7 @@ clip.set_output()
 """
 
 
+@pytest.mark.slow
 def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
     script = tmp_path / "a.vpy"
     script.write_text(SCRIPT)

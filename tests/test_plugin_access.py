@@ -100,6 +100,7 @@ def test_filters_on_one_clip_keep_out_of_each_others_way(
         assert_same(future.result(), (half if each == 1 else expected)[n])
 
 
+@pytest.mark.slow
 @given(
     order=st.lists(st.integers(0, 39), min_size=1, max_size=25),
     segment=st.integers(0, 45),
@@ -167,6 +168,7 @@ def test_going_10_frames_back_costs_no_step(
     assert count.steps == before
 
 
+@pytest.mark.slow
 def test_large_frames_go_10_back_too(tiny: str, count: type[CountingEngine]) -> None:
     """Of which 256 MiB hold only 8."""
     core.num_threads = 1

@@ -100,10 +100,12 @@ def assert_steady(groups: dict[str, list[Row]], filters: int) -> None:
     assert max(growth(counts).blocks for counts in groups.values()) < 250
 
 
+@pytest.mark.slow
 def test_nothing_grows(tiny: str) -> None:
     assert_steady(rows(tiny, 600, 40, "nothing"), 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", list(KEPT)[1:])
 def test_what_is_kept_is_seen(tiny: str, kept: str) -> None:
     with pytest.raises(AssertionError):

@@ -102,6 +102,7 @@ def test_frames_stay_under_the_cap_in_every_order(tiny: str, alive: Alive, order
     assert alive.settled(0) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height", "kept"), [(1920, 1080, 32), (2560, 1440, 18), (3840, 2160, 13)])
 def test_large_frames_are_kept_up_to_256_mib_but_13_at_least(
     tiny: str, alive: Alive, width: int, height: int, kept: int

@@ -60,6 +60,7 @@ def test_found_cuts_are_those_that_are_there(tiny: str) -> None:
     assert_all(derain(clip, tiny, segment=20, warmup=4, scene_detect=1), expected, list(range(LENGTH)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("segment", "warmup"), [(0, 0), (12, 4), (7, 9), (120, 8)])
 @pytest.mark.parametrize("source", ["noise", "shaded", "marked"])
 def test_every_order_gives_the_same_bits(tiny: str, source: str, segment: int, warmup: int) -> None:

@@ -278,6 +278,7 @@ def test_crops_are_where_most_rain_is() -> None:
         assert (crop.rain > 0).sum() == where[crop.frame].sum(), "the whole shower is in it"
 
 
+@pytest.mark.slow
 def test_a_long_clip_takes_no_more_memory() -> None:
     rng = np.random.default_rng(0)
 

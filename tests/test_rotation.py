@@ -68,6 +68,7 @@ def display_matrix(path: Path) -> tuple[int, int]:
     return props["Rotation"], props["FlipVertical"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "turn"),
     [

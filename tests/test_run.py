@@ -90,6 +90,7 @@ def test_players_can_be_served(model: Path, tmp_path: Path) -> None:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_encoder_writes_every_frame(plain: Path, model: Path, tmp_path: Path, encoder: str) -> None:
     output = tmp_path / "clean.mkv"
@@ -98,6 +99,7 @@ def test_every_encoder_writes_every_frame(plain: Path, model: Path, tmp_path: Pa
     assert media.seconds_of_frames(output) == media.seconds_of_frames(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("input_name", "output_name"),
     [
@@ -179,6 +181,7 @@ def test_json_lines(plain: Path, model: Path, tmp_path: Path) -> None:
     assert "exists already" in json.loads(refused.stdout)["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_is_flat(model: Path, tmp_path: Path) -> None:
     source = media.plain(tmp_path / "long.mkv", *media.QUICK, seconds=18, size="1280x720")
@@ -198,6 +201,7 @@ def test_memory_is_flat(model: Path, tmp_path: Path) -> None:
     assert late < 1.03 * early
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not models(), reason="no weights are shipped yet")
 @pytest.mark.parametrize("name", models())
 def test_shipped_models_derain(plain: Path, tmp_path: Path, name: str) -> None:

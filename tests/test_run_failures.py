@@ -35,6 +35,7 @@ def test_overwriting_is_asked_for_and_whole(plain: Path, model: Path, tmp_path: 
     assert len(media.seconds_of_frames(output)) == 24
 
 
+@pytest.mark.slow
 def test_overwriting_a_folder_mixes_no_images(plain: Path, model: Path, tmp_path: Path) -> None:
     """An image of an earlier, longer clip would be a frame more; a file that is none is left alone."""
     short, folder = media.plain(tmp_path / "short.mkv", seconds=0.25), tmp_path / "frames"
@@ -51,6 +52,7 @@ def test_overwriting_a_folder_mixes_no_images(plain: Path, model: Path, tmp_path
     assert len(list(folder.iterdir())) == 7
 
 
+@pytest.mark.slow
 def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> None:
     def refused(code: int, text: str, source: object, output: object, *options: object) -> None:
         assert_refused(vsj4r("run", source, output, "--model", model, *options), code, text, tmp_path)
@@ -100,6 +102,7 @@ def test_folder_that_cannot_be_written(plain: Path, model: Path, tmp_path: Path)
     assert_refused(done, 1, "cannot be written", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -128,6 +131,7 @@ def test_stopping_leaves_nothing(
     assert not [child for child in children if alive(child)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [("SIGINT", -signal.SIGINT), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_in_the_midst_of_a_callback_is_not_lost(sent: str, code: int) -> None:
     """Python drops exceptions of a weak reference's callback: about one SIGTERM in 25 fell into one."""

@@ -36,6 +36,7 @@ def batched(source: Path, output: Path, model: Path, encoder: str) -> None:
     batch(output.parent)
 
 
+@pytest.mark.slow
 @tried("Picture and colour", "full range", "stays full where the encoder has it")
 def test_full_range_stays_what_it_is(model: Path, tmp_path: Path) -> None:
     source = tmp_path / "full.mp4"
@@ -58,6 +59,7 @@ def range_of(path: Path) -> int:
     return int(vs.core.bs.VideoSource(str(path), cachemode=0).get_frame(0).props["_Range"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "encoder", "first"),
     [("raw.h264", "libx264", 0), ("raw.m2v", "mpeg2video", None), ("old.avi", "mpeg4", None)],
@@ -243,6 +245,7 @@ def test_images_are_read_as_they_are_shown(model: Path, tmp_path: Path) -> None:
     assert shown[36:].max() < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".avi", ".ts"])
 @tried(
     "Matroska and WebM",

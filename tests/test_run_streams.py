@@ -43,6 +43,7 @@ def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, 
         assert len(container.chapters()) == 2
 
 
+@pytest.mark.slow
 @tried("Streams and tags", "cover pictures", "stay covers")
 def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
     picture, source = tmp_path / "picture.png", tmp_path / "cover.mp4"
@@ -79,6 +80,7 @@ def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path)
         assert {bytes(packet) for packet in packets} == {picture.read_bytes() for picture in pictures}
 
 
+@pytest.mark.slow
 def test_an_alpha_channel_is_left_out_aloud(model: Path, tmp_path: Path) -> None:
     said = "the alpha channel is left out: the output is opaque"
     video, coded_beside = tmp_path / "alpha.mov", tmp_path / "beside.webm"

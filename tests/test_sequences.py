@@ -157,6 +157,7 @@ def test_alpha_is_carried_through(
             assert np.array_equal(found, wanted[n])
 
 
+@pytest.mark.slow
 def test_a_video_becomes_a_sequence_and_comes_back(model: Path, tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / "png").mkdir(exist_ok=True)
@@ -194,6 +195,7 @@ def test_the_order_of_names_is_natural_and_gaps_are_told(model: Path, tmp_path: 
     assert len(gaps_in([f"{2 * n:04d}.exr" for n in range(9)])) == 6
 
 
+@pytest.mark.slow
 def test_plates_that_cannot_be_read(model: Path, tmp_path: Path) -> None:
     source = exr_shot(tmp_path / "in")
     name = source / "shot.1002.exr"

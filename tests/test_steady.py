@@ -27,6 +27,7 @@ def steps_of(path: Path) -> tuple[Fraction, set[Fraction], set[Fraction], int]:
     return min(shown), lasts, apart, len(packets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["x264", "x265"])  # both show frames in another order than they decode
 @pytest.mark.parametrize(("rate", "suffix"), [("25", ".mp4"), ("24000/1001", ".mov"), ("30000/1001", ".mp4")])
 @tried("Times", "constant rates with B-frames, run and joined by a batch", "constant, from 0")

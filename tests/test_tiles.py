@@ -107,6 +107,7 @@ def opened(name: str, **options: Any) -> CpuEngine:
     return CpuEngine(model, height=272, width=336, threads=2, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision"), [("j4r", "auto"), ("j4r-lite", "auto"), ("j4r-lite", "f32")])
 def test_there_is_no_seam(name: str, precision: str) -> None:
     """After several frames of memory, too; and a halo that is too short shows."""

@@ -94,6 +94,7 @@ def assert_equal(a: Any, b: Any) -> None:
         assert a == b
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.toml", steps=12)
     whole = start(recipe, "--data", data, "--run", tmp_path / "whole")
@@ -125,6 +126,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -
     assert figures[0] == figures[1], "no row is lost or there twice"
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_loss_of_one(data: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.toml", steps=3, batch=4)
     one = start(recipe, "--data", data, "--run", tmp_path / "one")
@@ -144,6 +146,7 @@ def test_two_processes_give_the_loss_of_one(data: Path, tmp_path: Path) -> None:
     assert validated[0] == pytest.approx(validated[1], abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_ends(data: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     recipe = write_recipe(tmp_path / "recipe.toml", steps=500)
@@ -165,6 +168,7 @@ def weights_of(net: J4RNet) -> list[Any]:
     return list(net.state_dict().values())
 
 
+@pytest.mark.slow
 def test_a_run_in_process(data: Path, tmp_path: Path) -> None:
     """Pictures, log and weights of a run; a second run started from them; and what may not be mixed."""
     recipe = write_recipe(tmp_path / "recipe.toml", steps=2)
@@ -190,6 +194,7 @@ def test_a_run_in_process(data: Path, tmp_path: Path) -> None:
         trainer(other, data, tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["loss", "gradient"])
 def test_a_step_that_is_not_finite_ends_the_run(spoilt: str, data: Path, tmp_path: Path) -> None:
     """Before it is validated or saved: what the folder holds is of the step before."""
@@ -215,6 +220,7 @@ def test_a_step_that_is_not_finite_ends_the_run(spoilt: str, data: Path, tmp_pat
     assert not (tmp_path / "run" / "best.pt").exists(), "step 4 was to be validated"
 
 
+@pytest.mark.slow
 def test_the_norm_of_the_gradient_is_seen(data: Path, tmp_path: Path) -> None:
     """Weights that are not finite end the run at its first step."""
     run = trainer(write_recipe(tmp_path / "recipe.toml"), data, tmp_path / "run")
@@ -224,6 +230,7 @@ def test_the_norm_of_the_gradient_is_seen(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
+@pytest.mark.slow
 def test_a_run_from_a_gpu_goes_on_here(data: Path, tmp_path: Path) -> None:
     """There the optimizer can be captured in a graph, which a CPU refuses; and the rate was a number once."""
     assert trainer(write_recipe(tmp_path / "recipe.toml", steps=2), data, tmp_path / "run").run()
@@ -237,6 +244,7 @@ def test_a_run_from_a_gpu_goes_on_here(data: Path, tmp_path: Path) -> None:
     assert saved(tmp_path / "run")["step"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_recipe_trains(name: str, data: Path, tmp_path: Path) -> None:
     """One step on small clips: every box learns but those whose lambda is 0."""
@@ -260,6 +268,7 @@ def test_every_recipe_trains(name: str, data: Path, tmp_path: Path) -> None:
     assert all(bool(value.isfinite().all()) for value in run.net.state_dict().values())
 
 
+@pytest.mark.slow
 def test_shipped_weights_are_a_start(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(5)
     net = J4RNet(CONFIGS["j4r"])
@@ -344,6 +353,7 @@ def test_the_log_forgets_what_will_come_again(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_command_line_refuses_in_one_line(data: Path, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path / "recipe.toml")
     empty = tmp_path / "empty"

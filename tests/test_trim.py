@@ -52,6 +52,7 @@ def timecode_of(path: Path) -> str:
     return next(filter(None, (each.get("timecode") or each.get("TIMECODE") for each in tags)), "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trim", "first", "end"),
     [
@@ -121,6 +122,7 @@ def rainy_take(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_preview_is_where_it_rains_most(model: Path, tmp_path: Path) -> None:
     source, output = rainy_take(tmp_path / "rain.mkv"), tmp_path / "look.mkv"
     run(source, tmp_path / "whole.mkv", "--model", model, "--encoder", "ffv1")
