@@ -72,7 +72,8 @@ def test_a_run_says_so_and_leaves_what_was_there(noisy: Path, disk: Path, name: 
     before = output / "000000.png" if name.endswith("/") else output
     before.parent.mkdir(exist_ok=True)
     before.write_bytes(b"what was there")
-    options = ["--model", noisy / "tiny.onnx", "--crf", "1", "--overwrite"]
+    large = [] if name.endswith("/") else ["--crf", "1"]
+    options = ["--model", noisy / "tiny.onnx", *large, "--overwrite"]
     done = vsj4r("run", *options, noisy / "in.mkv", f"{disk}/{name}")
     assert_refused(done, 1, f"{output} cannot be written: ", disk)
     assert done.stderr.rstrip().endswith(FULL)
