@@ -217,6 +217,7 @@ def benchmark(
             if name == "quality" and data
             else measure(entries(name, threads or usable_cores()), rounds)
         )
+        share = min(share, free_share())
         dated = {"date": datetime.now(UTC).date().isoformat(), "commit": commit(), "machine": machine()}
         results[name] = {**dated, "rounds": rounds, "free_share": round(share, 2), "rows": rows}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
