@@ -473,7 +473,7 @@ class TestTimes:
         ffmpeg(*picture(seconds=0.2), *QUICK, f"file:{tmp_path / 'a.mkv'}")
         done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "30")
         assert_refused(
-            done, 1, "has timestamps of its own: --fps is for inputs without (images, raw streams)", tmp_path
+            done, 1, "has a rate of its own: --fps is for inputs without (images, raw streams)", tmp_path
         )
         done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "fast")
         assert_refused(done, 2, "fps must be a number such as 25 or 30000/1001", tmp_path)

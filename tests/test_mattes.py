@@ -88,7 +88,7 @@ def test_one_matte_that_exists_stops_all(shot: Path, model: Path, tmp_path: Path
     assert (tmp_path / "out.rain.mkv").read_text() == "earlier"
     assert not leftovers(tmp_path)
     done = vsj4r("run", shot, "-", "--model", model, "--output", "derained,rain")
-    assert_refused(done, 2, "--output must be one where it goes to a pipe", tmp_path)
+    assert_refused(done, 2, "a pipe takes one output: give --output once", tmp_path)
 
 
 def left_half(frame: Plane) -> Plane:

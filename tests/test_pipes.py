@@ -196,7 +196,9 @@ def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> N
         refused(piped(content, "--model", model, output=out), 1, text, tmp_path)
         assert not out.exists()
     refused(piped(sent, "--preview", "--model", model, output=out), 2, "a preview is of a file", tmp_path)
-    refused(piped(sent, "--fps", "30", "--model", model, output=out), 1, "stdin says itself when", tmp_path)
+    refused(
+        piped(sent, "--fps", "30", "--model", model, output=out), 1, "stdin has a rate of its own", tmp_path
+    )
 
 
 def test_a_dash_is_no_folder(model: Path, tmp_path: Path) -> None:
@@ -255,9 +257,9 @@ def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
     run(script, tmp_path / "out.mkv", "--model", model)
     assert len(media.seconds_of_frames(tmp_path / "out.mkv")) == 9
     for text, said in (
-        ("1 / 0", "fails: ZeroDivisionError"),
+        ("1 / 0", "ends with an error: ZeroDivisionError"),
         ("pass", "sets no video as output 0"),
-        ("a b", "fails: SyntaxError"),
+        ("a b", "ends with an error: SyntaxError"),
     ):
         script.write_text(text)
         assert_refused(vsj4r("run", script, tmp_path / "no.mkv", "--model", model), 1, said, tmp_path)

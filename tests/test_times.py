@@ -34,7 +34,7 @@ def test_gaps_are_filled_without_a_drift(stamps: list[int], expected: tuple[Frac
 
 
 def test_times_that_cannot_be_made_up_are_refused() -> None:
-    with pytest.raises(InputError, match="says neither when its frames are shown"):
+    with pytest.raises(InputError, match="has neither timestamps nor a frame rate"):
         settle_times(PATH, MS, [0, UNKNOWN], None)
     assert settle_times(PATH, MS, [0, 40], None).stamps == [0, 40]
 

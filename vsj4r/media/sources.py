@@ -67,7 +67,7 @@ class Reading:
         """
         if is_said and self.fps is not None:
             raise InputError(
-                f"{name} has timestamps of its own: --fps is for inputs without (images, raw streams)"
+                f"{name} has a rate of its own: --fps is for inputs without (images, raw streams)"
             )
 
     def guess_of_rate(self, name: object) -> list[str]:
