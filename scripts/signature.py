@@ -104,7 +104,7 @@ def between(file: Path, text: str) -> str:
     return before + begin + text + end + rest.partition(end)[2]
 
 
-def written() -> dict[Path, str]:
+def generate_files() -> dict[Path, str]:
     """Every file, as it ought to be."""
     return {HEADER: header(), FUNCTION: between(FUNCTION, function()), PAGE: between(PAGE, page())}
 
@@ -160,7 +160,7 @@ def _shown_default(argument: Argument) -> str:
 
 
 def main() -> None:
-    for file, text in written().items():
+    for file, text in generate_files().items():
         file.write_text(text, "utf-8")
 
 

@@ -32,10 +32,10 @@ def test_arguments_and_defaults_are_the_filters() -> None:
     assert {field.name for field in fields(Arguments)} == set(native) - {"clip", "mask"}
 
 
-@pytest.mark.parametrize("file", signature.written(), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", signature.generate_files(), ids=lambda file: file.name)
 def test_what_is_made_of_the_table_is_as_it_says(file: Path) -> None:
     """The C, the types and the documentation; ``python -m scripts.signature`` writes them."""
-    assert file.read_text("utf-8") == signature.written()[file]
+    assert file.read_text("utf-8") == signature.generate_files()[file]
 
 
 def test_it_is_the_filter(tiny: str, tmp_path: Path) -> None:

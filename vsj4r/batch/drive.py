@@ -24,7 +24,7 @@ from vsj4r.batch.tasks import (
 )
 from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError
-from vsj4r.media.whole import measured, remove_leftovers, remove_leftovers_in
+from vsj4r.media.whole import remove_leftovers, remove_leftovers_in, size_and_time
 
 _LISTEN_SECONDS = 0.2
 
@@ -141,7 +141,7 @@ class Batch:
         plan = file.plan = record.plan
         for number, size in record.chunks.items():
             parts = file.work.parts(plan, number) if plan else []
-            there = [measured(part)[0] for part in parts if part.exists()]
+            there = [size_and_time(part)[0] for part in parts if part.exists()]
             if there and len(there) == len(parts) and sum(there) == size:
                 file.done.add(number)
             else:

@@ -148,7 +148,7 @@ class _Jobs:
                 complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
             for path in (each for each in found if template and each not in scripts):
                 try:
-                    filled = _filled(template, name, path)
+                    filled = _fill(template, name, path)
                     form = self._form_of(filled)
                     output = _output(self._batch, filled, form)
                 except Vsj4rError as error:
@@ -172,7 +172,7 @@ class _Jobs:
     def _settings(self, given: dict[str, Any], form: Form, complain: Callable[[str, str], None]) -> Settings:
         """Those of ``given``; with a mistake in them the default ones, so that the rest is still checked."""
         try:
-            return settings_of(Settings, self._rooted(given), form)
+            return settings_of(Settings, self._root_paths(given), form)
         except MistakesError as error:
             for mistake in error.mistakes:
                 complain(str(mistake.key[0]), mistake.text)
@@ -181,7 +181,7 @@ class _Jobs:
     def _model_of(self, given: dict[str, Any], complain: Callable[[str, str], None]) -> Model | None:
         """The model that ``given`` names; with a mistake in it the default one, None if that is damaged."""
         try:
-            return self._model(self._rooted(given).get("model", Settings().model))
+            return self._model(self._root_paths(given).get("model", Settings().model))
         except Vsj4rError as error:
             complain("model", str(error))
         try:
@@ -189,7 +189,7 @@ class _Jobs:
         except Vsj4rError:
             return None
 
-    def _rooted(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _root_paths(self, given: dict[str, Any]) -> dict[str, Any]:
         """Files are looked for beside the job file, as everything in it is."""
         files = [name for name in ("mask", "qpfile") if isinstance(given.get(name), str)]
         if given.get("model", "").lower().endswith(".onnx"):
@@ -237,7 +237,7 @@ def _may_be_input(path: Path) -> bool:
     return path.is_file()
 
 
-def _filled(template: str, job: str, source: Path) -> str:
+def _fill(template: str, job: str, source: Path) -> str:
     """The name of the output of ``source``.
 
     Raises:

@@ -15,7 +15,7 @@ from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import hold_lock
 from vsj4r.media.encoders import KNOWN_ENCODERS
-from vsj4r.media.whole import measured, writing_to
+from vsj4r.media.whole import size_and_time, writing_to
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.run.settings import path_beside
 
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS chunks (key TEXT, number INTEGER, size INTEGER, PRIMA
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``:
-    what is ``measured`` of the output once it is."""
+    what is ``size_and_time`` of the output once it is."""
 
     key: str
     output: Path
@@ -48,7 +48,7 @@ class Record:
     def owns_output(self) -> bool:
         """Whether the output is there, as this batch has written it."""
         try:
-            return self.state == "done" and measured(self.output) == (self.size, self.mtime_ns)
+            return self.state == "done" and size_and_time(self.output) == (self.size, self.mtime_ns)
         except OSError:
             return False
 

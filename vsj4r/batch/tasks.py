@@ -35,7 +35,7 @@ from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
-from vsj4r.media.whole import NO_ROOM, measured, write_error
+from vsj4r.media.whole import NO_ROOM, size_and_time, write_error
 from vsj4r.run.encodable import make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
@@ -181,7 +181,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
         for place, (clip, part) in enumerate(zip(clips, parts, strict=True))
     ]
     write_outputs(outputs, on_frame=_progress(worker, "frames", number, stop - first))
-    return sum(measured(part)[0] for part in parts), 0
+    return sum(size_and_time(part)[0] for part in parts), 0
 
 
 def _images_of_chunk(
@@ -206,7 +206,7 @@ def _video_of_chunk(
 ) -> ClipSink:
     encode = _encode_of(work, plan.encoder, source, KNOWN_ENCODERS[plan.encoder].packet_muxer)
     steady = _steady(work, source)
-    stamps = steady.written(frames) if steady else source.timestamps[frames.start : frames.stop]
+    stamps = steady.timestamps_of(frames) if steady else source.timestamps[frames.start : frames.stop]
     encode = replace(encode, timestamps=stamps)
     encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, place)
     sink = video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
@@ -229,7 +229,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
             )
     else:
         _join_videos(work, plan, filtering, worker)
-    return measured(work.output)
+    return size_and_time(work.output)
 
 
 def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -> None:
@@ -269,7 +269,7 @@ def _check_plan(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
 
 def _note_joined(work: Work, output: Path, whole: Path) -> None:
     """Which file is about to get the name ``output``; a process may die before it can tell."""
-    size, mtime_ns = measured(whole)
+    size, mtime_ns = size_and_time(whole)
     with (work.folder / _JOINED).open("a") as file:
         file.write(f"{json.dumps(output.name)} {size} {mtime_ns}\n")
 
@@ -277,7 +277,7 @@ def _note_joined(work: Work, output: Path, whole: Path) -> None:
 def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
     """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
     try:
-        size, mtime_ns = measured(output)
+        size, mtime_ns = size_and_time(output)
         noted = (folder / _JOINED).read_text().splitlines()
     except (OSError, ValueError):
         return None

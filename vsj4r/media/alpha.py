@@ -28,7 +28,7 @@ def with_alpha_of(
     return clip.std.ClipToProp(change(other.std.PropToClip(prop=ALPHA)), prop=ALPHA)
 
 
-def deepened(alpha: vs.VideoNode, bits: int) -> vs.VideoNode:
+def deepen_alpha(alpha: vs.VideoNode, bits: int) -> vs.VideoNode:
     """``alpha`` as integers of ``bits`` bits: nothing stays nothing, all stays all."""
     kind = alpha.format
     if kind.sample_type == vs.INTEGER and kind.bits_per_sample == bits:

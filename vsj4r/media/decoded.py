@@ -37,7 +37,7 @@ def needs_decoding(source: Probe) -> bool:
     return layout.name.startswith("bayer") or layout.components[0].bits < 8
 
 
-def decoded_clip(source: Probe) -> tuple[vs.VideoNode, list[int]]:
+def decode_clip(source: Probe) -> tuple[vs.VideoNode, list[int]]:
     """``source`` as an RGB24 clip (RGB48 above 8 bits) and its timestamps, in the time base of its stream;
     AV_NOPTS_VALUE where a frame has none.
 

@@ -56,7 +56,7 @@ def extras_of(source: Source, suffix: str) -> Extras:
         return replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
     rate = source.probe.rate or Fraction(source.clip.fps)
 
-    def moved(tags: Mapping[str, str]) -> dict[str, str]:
+    def move_time_code(tags: Mapping[str, str]) -> dict[str, str]:
         return {
             name: later_timecode(value, round(source.begins_late * rate), rate) if _is_code(name) else value
             for name, value in tags.items()
@@ -64,9 +64,9 @@ def extras_of(source: Source, suffix: str) -> Extras:
 
     return replace(
         extras,
-        streams=tuple(replace(along, tags=moved(along.tags)) for along in extras.streams),
-        tags=moved(extras.tags),
-        video_tags=moved(extras.video_tags),
+        streams=tuple(replace(along, tags=move_time_code(along.tags)) for along in extras.streams),
+        tags=move_time_code(extras.tags),
+        video_tags=move_time_code(extras.video_tags),
         start_seconds=float(stamps[0] * base),
         length_seconds=float((stamps[-1] - stamps[0] + frame) * base),
     )

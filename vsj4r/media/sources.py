@@ -17,7 +17,7 @@ import vapoursynth as vs
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.alpha import ALPHA, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_consistent_colours
-from vsj4r.media.decoded import IMAGE_CODECS, decoded_clip, needs_decoding
+from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
 from vsj4r.media.image_head import Chunk
 from vsj4r.media.images import ImageSet, colours_of, image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
@@ -330,7 +330,7 @@ def _open_samples(
         else:
             if len(opened[0]) >= survey.frames or not may_lose:
                 return opened
-    return (*decoded_clip(found), found.video.time_base)
+    return (*decode_clip(found), found.video.time_base)
 
 
 def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Reading) -> vs.VideoNode:

@@ -42,7 +42,7 @@ class Steady:
         told = f"{count_of(more, 'frame')} repeated, {none} left out"
         return f"the output has a constant rate of {float(self.rate):g} frames a second: {told}"
 
-    def written(self, frames: range) -> Sequence[int]:
+    def timestamps_of(self, frames: range) -> Sequence[int]:
         """The timestamps of what is written of ``frames``."""
         first = sum(self.counts[: frames.start])
         return self.timestamps[first : first + sum(self.counts[frames.start : frames.stop])]

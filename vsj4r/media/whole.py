@@ -110,7 +110,7 @@ def whole_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def measured(path: Path) -> tuple[int, int]:
+def size_and_time(path: Path) -> tuple[int, int]:
     """Bytes of the file ``path``, and when it changed last, in ns; of a folder those of all its files, and
     the latest.
 

@@ -35,7 +35,7 @@ class Clip:
     frames: int
 
     @classmethod
-    def checked(cls, given: Info, name: str = "clip") -> Self:
+    def check(cls, given: Info, name: str = "clip") -> Self:
         """The clip that is the argument ``name``.
 
         Raises:
@@ -68,7 +68,7 @@ class Clip:
         Raises:
             Vsj4rError: it is not GRAY, or of another size.
         """
-        geometry = Clip.checked(given, "mask").geometry
+        geometry = Clip.check(given, "mask").geometry
         if geometry.format.family != "gray":
             raise Vsj4rError(f"mask must be GRAY, got {given['format']}")
         wanted, got = (f"{each.width}x{each.height}" for each in (self.geometry, geometry))
@@ -98,7 +98,7 @@ class Arguments:
     planes: tuple[int, ...] | None = None
 
     @classmethod
-    def checked(cls, given: Given) -> Self:
+    def check(cls, given: Given) -> Self:
         """From the arguments that were given; the signature in C has already fixed their types.
 
         Raises:

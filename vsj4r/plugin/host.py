@@ -53,8 +53,8 @@ def open_host(clip: Info, mask: Info | None, arguments: Given) -> Host:
         Vsj4rError: what the user can mend, one line.
     """
     with _one_line():
-        checked = Clip.checked(clip)
-        return Host(checked, checked.mask(mask) if mask else None, Arguments.checked(arguments))
+        checked = Clip.check(clip)
+        return Host(checked, checked.mask(mask) if mask else None, Arguments.check(arguments))
 
 
 class Host:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vsj4r.media.alpha import deepened, with_alpha_of, without_alpha
+from vsj4r.media.alpha import deepen_alpha, with_alpha_of, without_alpha
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import takes_floats
@@ -65,12 +65,12 @@ def _with_deep_alpha(encoded: vs.VideoNode, clip: vs.VideoNode, depth: int) -> v
         encoded = encoded.resize.Point(format=encoded.format.replace(bits_per_sample=depth).id)
     width, height = encoded.width, encoded.height
 
-    def fitted(alpha: vs.VideoNode) -> vs.VideoNode:
+    def fit(alpha: vs.VideoNode) -> vs.VideoNode:
         if (width, height) != (alpha.width, alpha.height):  # as to_yuv has it
             alpha = alpha.resize.Bicubic(width=width, height=height, src_width=width, src_height=height)
-        return deepened(alpha, depth)
+        return deepen_alpha(alpha, depth)
 
-    return with_alpha_of(encoded, clip, fitted)
+    return with_alpha_of(encoded, clip, fit)
 
 
 def _layout_of(

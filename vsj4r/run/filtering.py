@@ -44,7 +44,7 @@ class Filtering:
 
     @property
     def before(self) -> vs.VideoNode:
-        return self.whole if self.part.pipe else self._trimmed(self.whole)
+        return self.whole if self.part.pipe else self._trim(self.whole)
 
     @property
     def frames(self) -> int | None:
@@ -107,9 +107,9 @@ class Filtering:
             threads=threads,
             **options,
         )
-        return [self._trimmed(each) for each in derained]
+        return [self._trim(each) for each in derained]
 
-    def _trimmed(self, clip: vs.VideoNode) -> vs.VideoNode:
+    def _trim(self, clip: vs.VideoNode) -> vs.VideoNode:
         part = self.part.part
         return clip if part is None else clip[part.start - self.run_in : part.stop]
 

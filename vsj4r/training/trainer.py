@@ -270,7 +270,7 @@ class Trainer:
         self._write(**{name: getattr(now, name) for name in _Step._fields})
 
     def _validate(self) -> None:
-        net = self.averaged()
+        net = self.averaged_net()
         before, after = self.validation.measure(net, self.folder / f"step_{self.step:07d}.png")
         LOG.info("validation %.2f -> %.2f dB", before, after)
         self._write(val_in=before, val_out=after)
@@ -286,7 +286,7 @@ class Trainer:
             }
             checkpoint.save_checkpoint(self.folder / "best.pt", best)
 
-    def averaged(self) -> J4RNet:
+    def averaged_net(self) -> J4RNet:
         """The network with the moving average of its weights, on the CPU, ready to evaluate."""
         net = J4RNet(self.net.config)
         net.load_state_dict(self.ema)
