@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,16 @@ def test_a_name_that_cannot_be_given_is_one_line(
     assert isinstance(caught.value, DiskFullError) == (code == errno.ENOSPC)
     assert output.read_text() == "earlier"
     assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_what_the_body_cannot_read_is_not_the_outputs_fault(
+    tmp_path: Path, whole: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    with pytest.raises(FileNotFoundError) as caught, whole(tmp_path / "film"):
+        (tmp_path / "missing").read_bytes()
+    assert caught.value.filename == str(tmp_path / "missing")
+    assert not list(tmp_path.iterdir())
 
 
 def raising(code: int) -> object:

@@ -32,8 +32,8 @@ CREATE TABLE IF NOT EXISTS chunks (key TEXT, number INTEGER, size INTEGER, PRIMA
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``:
-    what is ``size_and_time`` of the output once it is."""
+    """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``
+    of the output, once it is whole."""
 
     key: str
     output: Path

@@ -81,11 +81,19 @@ def whole_file(output: Path) -> Iterator[Path]:
             _sync(file.fileno())  # a name never stands for less than the whole, power cuts included
         temporary.replace(_target(output))
     except OSError as error:
+        if _names_another(error, temporary):
+            raise
         raise write_error(output, error) from error
     except DiskFullError as error:
         raise DiskFullError(f"{output} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _names_another(error: OSError, temporary: Path) -> bool:
+    """Whether ``error`` is of a file that is neither ``temporary`` nor inside it: the body's, not the
+    output's."""
+    return error.filename is not None and not Path(os.fsdecode(error.filename)).is_relative_to(temporary)
 
 
 @contextmanager
@@ -105,6 +113,8 @@ def whole_folder(output: Path) -> Iterator[Path]:
         else:
             temporary.replace(_target(output))
     except OSError as error:
+        if _names_another(error, temporary):
+            raise
         raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
