@@ -72,6 +72,7 @@ def interlaced(path: Path, *, since: int = 0, codec: str = "mpeg2video") -> Path
     return path
 
 
+@pytest.mark.slow
 class TestInterlaced:
     @pytest.mark.parametrize("codec", ["mpeg2video", "libx264", "ffv1"])
     @tried(
@@ -283,6 +284,7 @@ class TestDamage:
         assert len(seconds_of_frames(tmp_path / "out.mkv")) >= 40
 
 
+@pytest.mark.slow
 class TestIndex:
     def long(self, path: Path, shift: int = 0) -> Path:
         ffmpeg(*picture(seconds=5, size="64x48"), "-vf", f"hue=h={shift}", "-c:v", "mjpeg", f"file:{path}")

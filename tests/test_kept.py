@@ -104,6 +104,7 @@ def make(path: Path, how: Made) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", OUTPUTS)
 @pytest.mark.parametrize("name", SOURCES)
 @tried(

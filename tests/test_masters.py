@@ -120,6 +120,7 @@ def alphas(path: Path) -> list[np.ndarray]:
     return [np.array(frame[0]) for frame in clip.std.PropToClip(prop="_Alpha").frames(close=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixels", ["yuva420p", "yuva422p", "yuva444p10le", "bgra", "gbrap10le"])
 def test_alpha_goes_through_ffv1_untouched(model: Path, tmp_path: Path, pixels: str) -> None:
     source = with_alpha(tmp_path / "in.mkv", pixels, "-c:v", "ffv1")

@@ -70,6 +70,7 @@ def whole(frames: list[Observation]) -> Observation:
     return Observation(torch.cat([f.o for f in frames]), torch.cat([f.l for f in frames]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_clips_of_a_batch_are_as_each_by_itself(name: str) -> None:
     net = network(name)

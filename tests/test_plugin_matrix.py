@@ -35,6 +35,7 @@ def noise_of(geometry: str, name: str, family: int, sample: int, bits: int, ssw:
     return noise_clip(width=width, height=height, length=LENGTH, vs_format=video.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("geometry", SIZES)
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: f"{kind[0]}-{'f' if kind[2] else 'i'}{kind[3]}")
 def test_every_format_size_and_order(tiny: str, kind: tuple[Any, ...], geometry: str) -> None:

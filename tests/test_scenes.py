@@ -102,6 +102,7 @@ def test_a_fade_in_rain_is_no_cut(frames: int, name: str, preset: Preset) -> Non
     assert found([times(frame, gain) for frame, gain in zip(rainy, gains, strict=True)]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", RAINS)
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("speed_px", [1, 6, 12])

@@ -30,6 +30,7 @@ def look(site: Path, out: Path, *pages: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look with")
 def test_a_browser_finds_no_fault(site: Path, tmp_path: Path) -> None:
     """The start page, one with code, one with wide tables; at two widths, light and dark."""
