@@ -145,7 +145,8 @@ def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, li
     """``IMAGES``, and a line for each thing that the images lack, or have otherwise."""
     kind = _kind_of_images(work, source)
     _, notes = make_images(clip, source, kind, work.settings.depth, is_matte=False)
-    names = [namer(source, kind)(n) for n in range(len(clip))]
+    name_of = namer(source, kind)
+    names = [name_of(n) for n in range(len(clip))]
     for output in work.outputs:
         check_replaced(output, names)
     return IMAGES, [*notes, *source.notes(into_images=True)]
@@ -159,12 +160,13 @@ def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, lis
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
     muxer = container_for(work.output).muxer
     encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer, work.settings.depth)
-    encoded, changed = _encodable(work, encoder, clip, source)
+    steady = _steady(work, source)
+    encoded, changed = _encodable(work, encoder, clip, source, steady)
     notes += changed
     extras = extras_of(source, work.output.suffix)
-    encode = _encode_of(work, encoder, source, muxer)
+    encode = _encode_of(work, encoder, source, muxer, steady)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
-    if (steady := _steady(work, source)) is not None and steady.note is not None:
+    if steady is not None and steady.note is not None:
         notes.append(steady.note)
     return encoder, [*notes, *source.notes(), *extras.notes]
 
@@ -175,7 +177,10 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
     clips, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
     _check_plan(work, plan, clips[0])
     parts = work.parts(plan, number)
-    make = partial(_images_of_chunk, work) if work.to_folder else partial(_video_of_chunk, work, plan, worker)
+    if work.to_folder:
+        make = partial(_images_of_chunk, work)
+    else:
+        make = partial(_video_of_chunk, work, plan, worker, _steady(work, source))
     outputs: list[ClipSink] = [
         make(source, clip, range(first, stop), part, place)
         for place, (clip, part) in enumerate(zip(clips, parts, strict=True))
@@ -198,17 +203,17 @@ def _video_of_chunk(
     work: Work,
     plan: Plan,
     worker: Worker,
+    steady: Steady | None,
     source: Source,
     clip: vs.VideoNode,
     frames: range,
     part: Path,
     place: int,
 ) -> ClipSink:
-    encode = _encode_of(work, plan.encoder, source, KNOWN_ENCODERS[plan.encoder].packet_muxer)
-    steady = _steady(work, source)
+    encode = _encode_of(work, plan.encoder, source, KNOWN_ENCODERS[plan.encoder].packet_muxer, steady)
     stamps = steady.timestamps_of(frames) if steady else source.timestamps[frames.start : frames.stop]
     encode = replace(encode, timestamps=stamps)
-    encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, place)
+    encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, steady, place)
     sink = video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
     if steady is not None:
         sink = repeating_sink(sink, steady.counts[frames.start : frames.stop])
@@ -234,11 +239,12 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
 
 def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -> None:
     clip, source = filtering.before, filtering.part
-    encoded, _ = _encodable(work, plan.encoder, clip, source)
+    steady = _steady(work, source)
+    encoded, _ = _encodable(work, plan.encoder, clip, source, steady)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
     muxer = container_for(work.output).muxer
-    encode = replace(_encode_of(work, plan.encoder, source, muxer), source=source.probe)
+    encode = replace(_encode_of(work, plan.encoder, source, muxer, steady), source=source.probe)
     extras = extras_of(source, work.output.suffix)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(
@@ -278,36 +284,43 @@ def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
     """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
     try:
         size, mtime_ns = size_and_time(output)
-        noted = (folder / _JOINED).read_text().splitlines()
-    except (OSError, ValueError):
+    except OSError:
         return None
-    return (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in noted else None
+    return (
+        (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in _noted_joins(folder) else None
+    )
 
 
 def was_being_placed(folder: Path, output: Path) -> bool:
     """Whether the folder ``output`` was getting its files from the parts in ``folder``: one that was there
     before gets them one by one, and is this batch's own however far that went."""
+    return output.is_dir() and any(
+        line.startswith(f"{json.dumps(output.name)} ") for line in _noted_joins(folder)
+    )
+
+
+def _noted_joins(folder: Path) -> list[str]:
+    """What ``_note_joined`` has written; nothing where that cannot be read."""
     try:
-        noted = (folder / _JOINED).read_text().splitlines()
+        return (folder / _JOINED).read_text().splitlines()
     except (OSError, ValueError):
-        return False
-    return output.is_dir() and any(line.startswith(f"{json.dumps(output.name)} ") for line in noted)
+        return []
 
 
 def _encodable(
-    work: Work, encoder: str, clip: vs.VideoNode, source: Source, place: int = 0
+    work: Work, encoder: str, clip: vs.VideoNode, source: Source, steady: Steady | None, place: int = 0
 ) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, the output at ``place``, as ``encoder`` takes it, and what that changed."""
     is_matte = work.settings.outputs[place] != "derained"
     encoded, notes = make_encodable(
         clip, source, work.output.suffix, encoder, work.settings, is_matte=is_matte
     )
-    return with_rate_of(_steady(work, source), encoded), notes
+    return with_rate_of(steady, encoded), notes
 
 
-def _encode_of(work: Work, encoder: str, source: Source, muxer: str) -> Encode:
+def _encode_of(work: Work, encoder: str, source: Source, muxer: str, steady: Steady | None) -> Encode:
     settings = work.settings
-    time_base, timestamps = source.times(muxer, _steady(work, source))
+    time_base, timestamps = source.times(muxer, steady)
     return Encode(
         muxer=muxer,
         encoder=KNOWN_ENCODERS[encoder],

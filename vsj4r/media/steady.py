@@ -57,18 +57,24 @@ def steady_for(source: Source, output: Path, rate: str | None) -> Steady | None:
     if rate is not None and source.pipe is not None:
         raise Vsj4rError(f"{source.pipe.name} has one rate for all frames: --cfr is for files")
     steady = None if rate is None else make_steady(source.time_base, source.timestamps, rate)
-    known = CONTAINERS[output.suffix.lower()].rates if output.suffix.lower() in CONTAINERS else frozenset()
-    own = rate_of_frames(source.time_base, source.timestamps)
-    if len(source.timestamps) == 1:
-        own = Fraction(source.clip.fps) or None
-    has = own if steady is None else steady.rate
-    if known and has not in known:
+    container = CONTAINERS.get(output.suffix.lower())
+    if container is None or not container.rates:
+        return steady
+    has = _own_rate(source) if steady is None else steady.rate
+    if has not in container.rates:
         told = "a variable rate" if has is None else f"{float(has):g} frames a second"
-        rates = ", ".join(f"{float(each):g}" for each in sorted(known))
+        rates = ", ".join(f"{float(each):g}" for each in sorted(container.rates))
         raise Vsj4rError(
             f"{output.suffix} cannot hold {told}: --cfr RATE (cfr in a job file) makes it one of {rates}"
         )
     return steady
+
+
+def _own_rate(source: Source) -> Fraction | None:
+    """The constant one of its frames; None where there is none."""
+    if len(source.timestamps) == 1:
+        return Fraction(source.clip.fps) or None
+    return rate_of_frames(source.time_base, source.timestamps)
 
 
 def make_steady(time_base: Fraction, stamps: Sequence[int], rate: str) -> Steady:
@@ -80,8 +86,9 @@ def make_steady(time_base: Fraction, stamps: Sequence[int], rate: str) -> Steady
     lasts = (stamps[-1] - stamps[0]) * time_base + last
     steps = max(1, round(lasts * wanted))
     counts = [0] * len(stamps)
+    half = 1 / (2 * wanted * time_base)  # of a step, in ticks
     for step in range(steps):
-        middle = stamps[0] + (step + Fraction(1, 2)) / (wanted * time_base)
+        middle = stamps[0] + (2 * step + 1) * half.numerator // half.denominator  # whole, as all stamps are
         counts[bisect_right(stamps, middle) - 1] += 1
     return Steady(wanted, counts, *steady_times(stamps[0] * time_base, wanted, steps))
 
