@@ -13,6 +13,7 @@ from vsj4r.logfile import append_line
 from vsj4r.media.pipes import display_path
 from vsj4r.media.whole import writing_to
 from vsj4r.run.job import Job, Started, run_job
+from vsj4r.words import count_of
 
 
 def derain_with_report(job: Job, report: Report, log: Path | None = None) -> None:
@@ -54,7 +55,7 @@ class _OneFile:
         self.log(shlex.join(command))
 
     def started(self, started: Started) -> None:
-        frames = "frames from a pipe" if started.frames is None else f"{started.frames} frames"
+        frames = "frames from a pipe" if started.frames is None else count_of(started.frames, "frame")
         self.log(f"{frames}, {started.width}x{started.height} {started.format}, {started.fps:g} a second")
         plan = Plan(
             started.frames or 1,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-from vsj4r.engine.base import StepSpec
+from vsj4r.engine.base import StepSpec, round_up
 
 
 class Span(NamedTuple):
@@ -81,7 +81,7 @@ def tiles_within(height: int, width: int, spec: StepSpec, most_px: int) -> Tiles
 
 
 def _halo(spec: StepSpec) -> int:
-    return _up(spec.halo_px, spec.multiple)
+    return round_up(spec.halo_px, spec.multiple)
 
 
 def _least_cells(length: int, spec: StepSpec) -> int:
@@ -98,7 +98,7 @@ def _parts(length: int, longest: int, spec: StepSpec) -> int:
 def _spans(length: int, parts: int, spec: StepSpec) -> tuple[Span, ...]:
     """``length`` in about ``parts`` spans of one size, the smallest that do."""
     halo = _halo(spec)
-    size = _up(-(-(length + 2 * halo * (parts - 1)) // parts), spec.multiple)
+    size = round_up(-(-(length + 2 * halo * (parts - 1)) // parts), spec.multiple)
     size = min(length, max(size, _least_cells(length, spec)))
     spans: list[Span] = []
     while not spans or spans[-1].last < length:
@@ -107,7 +107,3 @@ def _spans(length: int, parts: int, spec: StepSpec) -> tuple[Span, ...]:
         stop = start + size
         spans.append(Span(start, stop, first, length if stop == length else stop - halo))
     return tuple(spans)
-
-
-def _up(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple

@@ -53,10 +53,6 @@ class Encoder:
     needs: str = ""
     device: tuple[str, ...] = ()
 
-    def depth_for(self, depth: int) -> int:
-        """The smallest depth that loses nothing of ``depth`` bits, or the largest there is."""
-        return min((d for d in self.depths if d >= depth), default=max(self.depths))
-
     def depth_of(self, chroma: str, depth: int, *, alpha: bool = False) -> int:
         """Of the depths that it has for the layout ``chroma`` the smallest that loses nothing of ``depth``
         bits, or the largest there is."""

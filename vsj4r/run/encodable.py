@@ -89,7 +89,7 @@ def _wanted_bits(clip: vs.VideoNode, encoder: Encoder, chroma: str) -> int:
     """The bits that lose nothing of ``clip`` in the layout ``chroma``."""
     bits = bits_of(clip)
     if clip.format.color_family == vs.RGB and chroma != AS_RGB and encoder.is_master:
-        return max(bits, encoder.depth_for(_MASTER_RGB_BITS))
+        return max(bits, encoder.depth_of(chroma, _MASTER_RGB_BITS))
     return bits
 
 
