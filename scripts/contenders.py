@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Tensors
-from vsj4r.engine.weights import find_model
+from vsj4r.engine.base import Tensors, round_up
+from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
@@ -135,16 +135,7 @@ def open_step(contender: str, size: Size, threads: int) -> Frames:
     """``MODEL, RUNTIME``: the network alone, its memory carried on."""
     name, _, runtime = contender.partition(", ")
     model = find_model(name)
-    multiple = model.spec.multiple
-    height, width = (-(-side // multiple) * multiple for side in (size.height, size.width))
-    rng = np.random.default_rng(0)
-    planes = [
-        Tensors(
-            rng.random((height, width), np.float32),
-            rng.random((2, height // 2, width // 2), np.float32) - np.float32(0.5),
-        )
-        for _ in range(2)
-    ]
+    height, width, planes = noise_planes(model, size)
     if runtime.startswith("OpenVINO"):
         kind = runtime.removeprefix("OpenVINO ")
         precision = {"float32": "f32", "int8": "int8"}.get(kind, "auto")
@@ -162,6 +153,20 @@ def open_step(contender: str, size: Size, threads: int) -> Frames:
     ]
     step = _onnx_runtime(name, threads) if runtime.startswith("ONNX") else _torch(name, runtime, threads)
     return _in_turn(lambda now, _: step(pairs[now is planes[1]]), planes)
+
+
+def noise_planes(model: Model, size: Size) -> tuple[int, int, list[Tensors]]:
+    """Two frames of noise, padded to what ``model`` takes, and how high and wide that is."""
+    height, width = (round_up(side, model.spec.multiple) for side in (size.height, size.width))
+    rng = np.random.default_rng(0)
+    planes = [
+        Tensors(
+            rng.random((height, width), np.float32),
+            rng.random((2, height // 2, width // 2), np.float32) - np.float32(0.5),
+        )
+        for _ in range(2)
+    ]
+    return height, width, planes
 
 
 def _in_turn(step: Callable[[Tensors, Tensors], object], planes: list[Tensors]) -> Frames:

@@ -7,11 +7,10 @@ the middle as filmed, right of it derained. Each is at most 300 KB.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -19,7 +18,7 @@ from PIL import Image
 
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.evaluation import measurement
-from vsj4r.evaluation.rain_crops import RainCrops
+from vsj4r.evaluation.rain_crops import Crop, RainCrops
 from vsj4r.evaluation.real_rain import INPUT
 from vsj4r.training.footage import clip_frames
 
@@ -31,13 +30,19 @@ LOOP_PX = 480
 """Width of a loop, at most."""
 GAIN, MIDDLE = 4, 128
 QUALITIES = range(80, 20, -10)
+FRAME_MS = 80
 
 
-def _save(path: Path, encode: Callable[[BytesIO, int], None]) -> None:
-    """The best quality that is small enough."""
+def _save(path: Path, pictures: list[Image.Image]) -> None:
+    """A picture, or a loop of several, in the best quality that is small enough."""
     for quality in QUALITIES:
         written = BytesIO()
-        encode(written, quality)
+        loop: dict[str, Any] = (
+            {"save_all": True, "append_images": pictures[1:], "duration": FRAME_MS, "loop": 0, "method": 4}
+            if len(pictures) > 1
+            else {"method": 6}
+        )
+        pictures[0].save(written, "WEBP", quality=quality, **loop)
         if len(written.getvalue()) <= LARGEST_BYTES:
             path.write_bytes(written.getvalue())
             return
@@ -75,37 +80,26 @@ def gallery(
 ) -> None:
     """Derain the clips and write the pictures."""
     out.mkdir(parents=True, exist_ok=True)
-    methods = {INPUT: measurement.identity, model: measurement.derain_by(model)}
     for clip in clips:
-        crops, halves = RainCrops(), []
-
-        def show(moment: dict[str, Pixels], rain: Floats | None, crops: RainCrops = crops) -> None:
-            crops.add(moment, rain)
-            halves.append(_halves(moment[INPUT], moment[model]))  # noqa: B023 - called within this turn
-
-        measurement.measure_rain(clip.name, islice(clip_frames(clip), frames), methods, show)
-        best = max(crops.crops(), key=lambda crop: crop.rain_energy)
+        best, halves = _derain(clip, model, frames)
         still = _still(best.pictures[INPUT], best.pictures[model])
         first = max(min(best.frame - loop_frames // 2, len(halves) - loop_frames), 0)
-        loop = halves[first : first + loop_frames]
-        _save(
-            out / f"{clip.stem}-still.webp",
-            lambda file, quality: still.save(file, "WEBP", quality=quality, method=6),  # noqa: B023
-        )
-        _save(
-            out / f"{clip.stem}.webp",
-            lambda file, quality: loop[0].save(  # noqa: B023
-                file,
-                "WEBP",
-                save_all=True,
-                append_images=loop[1:],  # noqa: B023
-                duration=80,
-                loop=0,
-                quality=quality,
-                method=4,
-            ),
-        )
+        _save(out / f"{clip.stem}-still.webp", [still])
+        _save(out / f"{clip.stem}.webp", halves[first : first + loop_frames])
         typer.echo(f"{clip.name}: most rain in frame {best.frame}")
+
+
+def _derain(clip: Path, model: str, frames: int) -> tuple[Crop, list[Image.Image]]:
+    """Where it rains most, and every frame, half as filmed."""
+    crops, halves = RainCrops(), []
+
+    def show(moment: dict[str, Pixels], rain: Floats | None) -> None:
+        crops.add(moment, rain)
+        halves.append(_halves(moment[INPUT], moment[model]))
+
+    methods = {INPUT: measurement.identity, model: measurement.derain_by(model)}
+    measurement.measure_rain(clip.name, islice(clip_frames(clip), frames), methods, show)
+    return max(crops.crops(), key=lambda crop: crop.rain_energy), halves
 
 
 if __name__ == "__main__":

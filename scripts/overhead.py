@@ -24,14 +24,13 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import imageio_ffmpeg
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from scripts.contenders import Size, noise_planes
 from scripts.revision import commit
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Tensors
 from vsj4r.engine.weights import find_model
 
 SCRIPT = """import vapoursynth as vs
@@ -51,20 +50,11 @@ class Seconds(NamedTuple):
     cpu: float
 
 
-def bare_seconds(model: str, width: int, height: int, frames: int, threads: int) -> Seconds:
+def bare_seconds(model: str, size: Size, frames: int, threads: int) -> Seconds:
     """Inference alone: compiled before, two sets of planes in turn, one state carried through all frames."""
     found = find_model(model)
-    multiple = found.spec.multiple
-    rows, columns = (-(-side // multiple) * multiple for side in (height, width))
-    engine = open_engine(found, height=rows, width=columns, threads=threads)
-    rng = np.random.default_rng(0)
-    planes = [
-        Tensors(
-            rng.random((rows, columns), np.float32),
-            rng.random((2, rows // 2, columns // 2), np.float32) - np.float32(0.5),
-        )
-        for _ in range(2)
-    ]
+    height, width, planes = noise_planes(found, size)
+    engine = open_engine(found, height=height, width=width, threads=threads)
     state = engine.new_state()
     engine.step(planes[0], planes[1], state)
     began, before = time.perf_counter(), time.process_time()
@@ -93,7 +83,6 @@ def overhead(
     json_file: Annotated[Path | None, typer.Option("--json", help="write the figures here")] = None,
 ) -> None:
     """Time vspipe, `vsj4r run` and bare inference in turn."""
-    width, height = (int(side) for side in size.split("x"))
     taken: dict[str, list[Seconds]] = {"vspipe": [], "run": [], "bare": []}
     with tempfile.TemporaryDirectory() as folder:
         source, script = Path(folder, "clip.mp4"), Path(folder, "clip.vpy")
@@ -106,7 +95,7 @@ def overhead(
         )  # the source filter writes its index once, and the engine is kept
         for run in range(runs):
             taken["vspipe"].append(process_seconds(to_pipe))
-            taken["bare"].append(bare_seconds(model, width, height, frames, threads))
+            taken["bare"].append(bare_seconds(model, Size.read(size), frames, threads))
             taken["run"].append(process_seconds(to_run))
             told = ", ".join(f"{name} {seconds[-1].clock:.2f} s" for name, seconds in taken.items())
             print(f"run {run + 1}/{runs}: {told}", file=sys.stderr)
