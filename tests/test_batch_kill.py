@@ -134,6 +134,7 @@ def test_the_only_process_killed_at_any_moment(shelf: Path, tmp_path: Path) -> N
     assert not parts(tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_between_the_output_and_its_record(shelf: Path, tmp_path: Path) -> None:
     (tmp_path / "tiny.onnx").symlink_to(shelf / "tiny.onnx")
     (tmp_path / "tiny.json").symlink_to(shelf / "tiny.json")

@@ -56,6 +56,7 @@ def test_rgb_in_a_master_stays_or_is_444_of_10_bits(
         assert np.array_equal(read_image(tmp_path / "back" / f"{n:06d}.png"), read_image(images / f"{n}.png"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pixels", "found"),
     [("gbrp10le", "gbrp10le"), ("gbrp12le", "gbrp12le"), ("gbrp16le", "gbrp16le"), ("bgr0", "bgr0")],
@@ -156,6 +157,7 @@ def test_alpha_goes_through_prores_untouched(model: Path, tmp_path: Path) -> Non
     assert "alpha channel" not in done.stderr
 
 
+@pytest.mark.slow
 def test_alpha_goes_from_images_to_a_master_and_back(model: Path, tmp_path: Path) -> None:
     wanted = []
     (tmp_path / "in").mkdir()
@@ -296,6 +298,7 @@ def test_sound_after_the_picture_of_mxf_is_not_lost_silently(model: Path, tmp_pa
     assert "without a picture" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_constant_rate_shows_what_was_shown_then(model: Path, tmp_path: Path) -> None:
     """Each frame says when it was: 41 of 48 moments, made 48, and 25 a second; in chunks too."""
     source = media.rich(tmp_path, seconds=12)

@@ -97,6 +97,7 @@ def test_rain_falls_down_and_the_file_lies_as_it_lay(
     media.assert_same_frames(shown, expected)
 
 
+@pytest.mark.slow
 @tried(
     "AVI, raw streams and others",
     "the same into a container that cannot turn",

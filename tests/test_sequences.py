@@ -232,6 +232,7 @@ def sequence_jobs(folder: Path, model: Path, *bodies: str) -> None:
     (folder / "jobs.toml").write_text(head + "".join(f"[[job]]\n{body}\n" for body in bodies))
 
 
+@pytest.mark.slow
 def test_a_batch_writes_sequences_in_chunks_as_a_run_does(model: Path, tmp_path: Path) -> None:
     """EXR with other channels and mattes, and a video into 16 bit TIFF, in three chunks each."""
     exr_shot(tmp_path / "in", frames=250)
@@ -256,6 +257,7 @@ def test_a_batch_writes_sequences_in_chunks_as_a_run_does(model: Path, tmp_path:
     assert not parts(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_sequence_of_a_batch_is_done_once_and_again_when_it_must_be(model: Path, tmp_path: Path) -> None:
     for n in range(3):
         rgba_png(tmp_path / "in" / f"{n}.png", n, np.uint8)

@@ -39,6 +39,7 @@ def test_a_browser_finds_no_fault(site: Path, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.png"))) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look with")
 def test_faults_are_found(tmp_path: Path) -> None:
     page = '<body><img src="http://127.0.0.1:9/far.png"><pre style="width: 3000px">wide</pre></body>'
