@@ -21,7 +21,6 @@ import numpy as np
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors, round_up
 from vsj4r.engine.weights import Model, find_model
-from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -138,12 +137,10 @@ def open_step(contender: str, size: Size, threads: int) -> Frames:
     height, width, planes = noise_planes(model, size)
     if runtime.startswith("OpenVINO"):
         kind = runtime.removeprefix("OpenVINO ")
-        precision = {"float32": "f32", "int8": "int8"}.get(kind, "auto")
+        precision = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}[kind]
         engine = open_engine(
             model, height=height, width=width, device="cpu", precision=precision, threads=threads
         )
-        if precision == "auto" and engine.precision != "bf16":
-            raise Vsj4rError("this CPU has no bfloat16")
         state = engine.new_state()
         return _in_turn(lambda now, following: engine.step(now, following, state), planes)
     pairs = [

@@ -95,7 +95,7 @@ def test_strength_by_frame_and_interlaced_frames_are_heeded(opened: list[Opening
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"precision": "f8"}, "precision must be one of auto, f32, int8, got 'f8'"),
+        ({"precision": "f8"}, "precision must be one of auto, f32, bf16, int8, got 'f8'"),
         ({"threads": -1}, r"threads must be 0 \(automatic\) or more, got -1"),
     ],
 )

@@ -196,7 +196,7 @@ def test_precision_is_always_chosen(onnx: Path) -> None:
     ("options", "message"),
     [
         ({"device": "gpu9"}, "device must be one of auto, cpu, cuda or cuda:N, got 'gpu9'"),
-        ({"precision": "f16"}, "precision must be one of auto, f32, int8, got 'f16'"),
+        ({"precision": "f16"}, "precision must be one of auto, f32, bf16, int8, got 'f16'"),
         ({"threads": -1}, "threads must be 0 .automatic. or more, got -1"),
     ],
 )

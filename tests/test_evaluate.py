@@ -278,7 +278,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
             "must be 11 px a side or more, got 3 of 8x8",
         ),
         ((*both, "--model", "nothing"), "unknown model 'nothing'"),
-        ((*both, "--precision", "f64"), "precision must be one of auto, f32, int8, got 'f64'"),
+        ((*both, "--precision", "f64"), "precision must be one of auto, f32, bf16, int8, got 'f64'"),
         ((*both, "--json", tmp_path / "none" / "o.json"), "o.json can't be written"),
         ((*both, "--sheet", tmp_path), "can't be written: it must be a file"),
         (("--real", tmp_path / "broken"), "0.png cannot be read"),

@@ -182,7 +182,7 @@ def test_variable_clips_are_refused(tiny: str) -> None:
         ({"tile": [64, 0]}, "tile must be 0 (automatic) or more pixels, got [64, 0]"),
         ({"tile": [64, 64, 64]}, "tile must be one number or two, got 3"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda or cuda:N, got 'tpu'"),
-        ({"precision": "f8"}, "precision must be one of auto, f32, int8, got 'f8'"),
+        ({"precision": "f8"}, "precision must be one of auto, f32, bf16, int8, got 'f8'"),
     ],
 )
 def test_arguments_out_of_range_are_refused(tiny: str, arguments: dict[str, Any], text: str) -> None:

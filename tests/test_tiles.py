@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from skimage import data
 
 from vsj4r.arrays import Floats
+from vsj4r.engine import compiled
 from vsj4r.engine.base import StepSpec, Tensors
 from vsj4r.engine.cpu import CpuEngine
+from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Span, Tiles, tiles_of_size, tiles_within
 from vsj4r.engine.weights import find_model
 
@@ -107,8 +109,19 @@ def opened(name: str, **options: Any) -> CpuEngine:
     return CpuEngine(model, height=272, width=336, threads=2, **options)
 
 
+needs_bf16 = pytest.mark.skipif(not compiled.has_bf16(ov.Core()), reason="a CPU without bfloat16")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "precision"), [("j4r", "auto"), ("j4r-lite", "auto"), ("j4r-lite", "f32")])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("j4r", "auto"),
+        ("j4r-lite", "auto"),
+        ("j4r-lite", "f32"),
+        pytest.param("j4r", "bf16", marks=needs_bf16),
+    ],
+)
 def test_there_is_no_seam(name: str, precision: str) -> None:
     """After several frames of memory, too; and a halo that is too short shows."""
     clip = moving_rain(272, 336, 6)

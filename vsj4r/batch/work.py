@@ -13,7 +13,7 @@ from vsj4r.batch.plan import IMAGES, Plan
 from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.identity import identify
 
-_RECIPE = 2  # another number when the same settings come to give other frames
+_RECIPE = 3  # another number when the same settings come to give other frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def work_for(job: FileJob, state: Path) -> Work:
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
     beside = [identify(Path(name)) for name in (job.settings.mask, job.settings.qpfile) if name]
     output = f"{job.output}{'/' * job.to_folder}"
-    text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, settings, output])
+    text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, dict(job.model.int8), settings, output])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     folder = state / "parts" / key
     return Work(key, job.input, job.output, job.settings, folder, identity, job.model.sha256, job.to_folder)

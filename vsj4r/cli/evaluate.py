@@ -52,7 +52,7 @@ def evaluate(
         typer.Option(help="a clip of real rain, or a folder of clips; may be repeated"),
     ] = None,
     frames: Annotated[int, typer.Option(help="most frames read of a clip, for --gt and --real", min=3)] = 400,
-    precision: Annotated[str, typer.Option(help="auto, or f32 where auto is less: figures differ.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8: figures differ.")] = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
     sheet: Annotated[
         Path | None,

@@ -36,7 +36,9 @@ def run(
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, f32 or int8.", show_default="auto")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, f32, bf16 or int8.", show_default="auto")
+    ] = None,
     strength: Annotated[
         str | None,
         typer.Option(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # it imports pydantic, and whoever opens an engine has found 
 
 __all__ = ["PRECISIONS", "EngineCache", "open_engine"]
 
-PRECISIONS = ("auto", "f32", "int8")
+PRECISIONS = ("auto", "f32", "bf16", "int8")
+_OF_THE_CPU = ("bf16", "int8")
 
 
 @overload
@@ -59,8 +60,8 @@ def open_engine(
 ) -> Engine | FrameEngine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples (multiples of ``spec.multiple``).
 
-    ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision,
-    "int8" computes most convolutions of a CPU with VNNI in 8 bits.
+    ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision; "bf16"
+    and "int8", most convolutions in 8 bits, are for CPUs that have them.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
@@ -87,9 +88,9 @@ def open_engine(
         key = (model.sha256, height, width, precision, used, tile)
         return compiled() if lender is None else lender.lend(key, compiled)
 
-    if precision == "int8":
+    if precision in _OF_THE_CPU:
         if device not in ("auto", "cpu"):
-            raise Vsj4rError(f"precision int8 is for the CPU, got device {device!r}")
+            raise Vsj4rError(f"precision {precision} is for the CPU, got device {device!r}")
         return cpu()
 
     def cuda(index: int) -> Engine | FrameEngine:

@@ -25,6 +25,7 @@ from vsj4r.engine.graph import Shapes, inputs_of
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Tiles
 from vsj4r.engine.weights import Model
+from vsj4r.errors import Vsj4rError
 
 TILE_BYTES = 1 << 30
 """What evaluating one tile may take where nobody has chosen a tile size."""
@@ -35,6 +36,7 @@ _LARGEST_BYTES = 64 << 20  # some fifty compiled graphs
 _CODE = (Path(__file__), Path(graphs.__file__), Path(tiling.__file__))
 _VNNI = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+_ISAS_WITHOUT_VNNI = ("SSE41", "AVX", "AVX2", "AVX512_CORE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def _compile(
     core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int
 ) -> ov.CompiledModel:
     graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
-    return core.compile_model(graphs.with_channels_last(graph), "CPU", _options(precision, threads))
+    finished = graphs.with_states_as_computed(graph, precision)
+    return core.compile_model(finished, "CPU", _options(precision, threads))
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:
@@ -174,9 +177,42 @@ def _key(core: ov.Core, model: Model, request: Request) -> str:
     return digest.hexdigest()[:32]
 
 
+def choose_precision(core: ov.Core, model: Model, asked: str) -> str:
+    """What the convolutions of ``model`` are computed in: ``asked``, or for "auto" the fastest that loses
+    nothing to speak of (docs/experiments/speed.md).
+
+    "int8": 8 bits in those that the model's ranges name, the others in bf16 where the CPU has it, otherwise
+    in f32. On cores with AMX nobody has measured it, so "auto" takes bf16 there.
+
+    Raises:
+        Vsj4rError: this CPU, or for int8 the model, cannot do what was asked.
+    """
+    if asked == "auto":
+        if model.int8 and has_vnni() and not has_amx():
+            return "int8"
+        return "bf16" if has_bf16(core) else "f32"
+    if asked == "int8" and not has_vnni():
+        raise Vsj4rError("precision int8 needs a CPU with VNNI, which this one is not known to have")
+    if asked == "int8" and not model.int8:
+        raise Vsj4rError(f"precision int8: {model.name}.json has no ranges for it: use auto, bf16 or f32")
+    if asked == "bf16" and not has_bf16(core):
+        raise Vsj4rError("precision bf16 needs a CPU with bfloat16, which this one has not: use auto or f32")
+    return asked
+
+
+def has_bf16(core: ov.Core) -> bool:
+    """Whether this CPU computes bfloat16."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def has_vnni() -> bool:
-    """Whether this CPU multiplies 8 bits without saturation, as far as the system tells."""
-    return not _VNNI.isdisjoint(_instructions().split())
+    """Whether 8 bits are multiplied without saturation here, as far as the system tells."""
+    limited = any(os.environ.get(name, "").upper() in _ISAS_WITHOUT_VNNI for name in _ISA_LIMITS)
+    return not limited and not _VNNI.isdisjoint(_instructions().split())
+
+
+def has_amx() -> bool:
+    return "amx_tile" in _instructions().split()
 
 
 @cache

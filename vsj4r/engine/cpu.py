@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import State, Step, StepSpec, Tensors
-from vsj4r.engine.compiled import Request, compile_or_load, factor_of, has_vnni, tile_shapes
+from vsj4r.engine.compiled import (
+    Request,
+    choose_precision,
+    compile_or_load,
+    factor_of,
+    has_bf16,
+    tile_shapes,
+)
 from vsj4r.engine.graph import (
     NEXT_SUFFIX,
     STATE_PREFIX,
@@ -29,38 +36,46 @@ from vsj4r.errors import Vsj4rError
 
 Arrays = Mapping[str, NDArray[Any]]
 Tile = tuple[Span, Span]
+Types = Mapping[str, np.dtype[Any]]
+
+_BF16 = np.dtype(np.uint16)
+"""What numpy has no type for lies here as its bits."""
 
 
 class CpuState:
     """Two sets of buffers: a step reads ``current`` and writes ``spare``; then they change places."""
 
-    def __init__(self, shapes: Shapes) -> None:
+    def __init__(self, shapes: Shapes, types: Types) -> None:
         self.shapes = shapes
-        self.current = {name: _zeros(name, shape) for name, shape in shapes.items()}
-        self.spare = {name: _zeros(name, shape) for name, shape in shapes.items()}
+        self._is_new = True
+        self.current = {name: _zeros(name, shape, types[name]) for name, shape in shapes.items()}
+        self.spare = {name: _zeros(name, shape, types[name]) for name, shape in shapes.items()}
 
     def reset(self) -> None:
+        if self._is_new:  # all zeros already, and not in memory yet
+            return
         for array in self.current.values():
             array.fill(0)
+        self._is_new = True
 
     def advance(self) -> None:
         """What the last step wrote becomes what the next one reads."""
         self.current, self.spare = self.spare, self.current
+        self._is_new = False
 
 
 class CpuEngine:
     """``Engine`` for one frame size. ``height`` and ``width`` in luma samples, ``threads`` at least 1.
 
-    Frames and states go in and out without a copy where there is one tile. ``precision`` "auto" is bf16 where
-    the CPU has it natively, otherwise f32; ``self.precision`` tells which one it became. "int8": so, but 8
-    bits where the model allows them. Motion, which takes
+    Frames and states go in and out without a copy where there is one tile. ``precision``: see
+    ``choose_precision``; ``self.precision`` tells which one it became. Motion, which takes
     the whole frame, is whole numbers either way: found by the compiled library where it knows the model's
     kind of motion, otherwise by the graph in f32. ``tile``: (width, height) to keep from one tile, None for
     as few tiles as ``TILE_BYTES`` allow.
 
     Raises:
-        Vsj4rError: OpenVINO cannot read or compile the graph, or the graph breaks the contract; int8 is asked
-            of a model or a CPU without it.
+        Vsj4rError: OpenVINO cannot read or compile the graph, or the graph breaks the contract; a precision
+            is asked of a model or a CPU without it.
         ValueError: a side is not a multiple of ``spec.multiple``.
     """
 
@@ -82,14 +97,9 @@ class CpuEngine:
             raise ValueError(f"sides must be multiples of {multiple}, got {height = }, {width = }")
         self._height, self._width = height, width
         core = ov.Core()
-        native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        in_int8 = precision == "int8"
-        if in_int8 and not has_vnni():
-            raise Vsj4rError("precision int8 needs a CPU with VNNI, which this one is not known to have")
-        if in_int8 and not model.int8:
-            raise Vsj4rError(f"precision int8: {model.name}.json has no ranges for it: use auto or f32")
-        floats = "bf16" if precision != "f32" and native_bf16 else "f32"
-        self.precision = "int8" if in_int8 else floats
+        self.precision = choose_precision(core, model, precision)
+        in_int8 = self.precision == "int8"
+        floats = "bf16" if has_bf16(core) and self.precision != "f32" else "f32"
         native = is_native(self.spec.motion)
         request = Request(height, width, floats, threads, tile, with_head=not native, in_int8=in_int8)
         try:
@@ -108,6 +118,7 @@ class CpuEngine:
             for name, shape in self._shapes.items()
             if name.startswith(STATE_PREFIX) and not name.endswith(NEXT_SUFFIX)
         }
+        self._state_types = {name: self._tail.type_of(name) for name in self._state_shapes}
         given = set(self._state_shapes) | {name + NEXT_SUFFIX for name in self._state_shapes}
         computed = {**(self._head.outputs if self._head else {}), **self._tail.outputs}
         self._computed = {
@@ -119,7 +130,7 @@ class CpuEngine:
         self._buffers = {} if len(self.tiles) == 1 else self._tail.new_arrays(of_tile)
 
     def new_state(self) -> State:
-        return CpuState(self._state_shapes)
+        return CpuState(self._state_shapes, self._state_types)
 
     def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
         """See ``Engine.step``.
@@ -222,10 +233,7 @@ class _Stage:
     def __init__(self, compiled: ov.CompiledModel) -> None:
         # by index: a graph may give one tensor several names (an output that is an input too)
         self.inputs, self.outputs = (
-            {
-                name: (index, port.get_element_type().to_dtype())
-                for index, (name, port) in enumerate(ports.items())
-            }
+            {name: (index, _dtype_of(port)) for index, (name, port) in enumerate(ports.items())}
             for ports in (inputs_of(compiled), outputs_of(compiled))
         )
         self._request = compiled.create_infer_request()
@@ -233,6 +241,11 @@ class _Stage:
     def new_arrays(self, shapes: Shapes) -> dict[str, NDArray[Any]]:
         both = self.inputs | self.outputs
         return {name: _zeros(name, shapes[name], dtype) for name, (_, dtype) in both.items()}
+
+    def type_of(self, name: str) -> np.dtype[Any]:
+        """Of an input or output; float32 where the graph has none of that name."""
+        _, dtype = (self.inputs | self.outputs).get(name, (0, np.dtype(np.float32)))
+        return dtype
 
     def run(self, arrays: Arrays) -> None:
         """Read the inputs and write the outputs among ``arrays``."""
@@ -262,8 +275,15 @@ def _zeros(name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArra
     return np.zeros((n, h, w, c), dtype).transpose(0, 3, 1, 2)
 
 
+def _dtype_of(port: ov.Output) -> np.dtype[Any]:
+    kind = port.get_element_type()
+    return _BF16 if kind == ov.Type.bf16 else np.dtype(kind.to_dtype())
+
+
 def _tensor(name: str, array: NDArray[Any]) -> ov.Tensor:
     """The same memory for OpenVINO."""
     if channels_last(name, array.shape):
         array = array.transpose(0, 2, 3, 1)
+    if array.dtype == _BF16:
+        return ov.Tensor(array, list(array.shape), ov.Type.bf16)
     return ov.Tensor(array, shared_memory=True)

@@ -14,6 +14,8 @@ from vsj4r.errors import Vsj4rError
 
 STATE_PREFIX = "state."
 NEXT_SUFFIX = ".next"
+MEMORY = "state.h"
+"""What only convolutions and gates read. Other states are pictures, for which bfloat16 is too coarse."""
 FRAME_INPUTS = ("y", "uv", "y_next", "uv_next")
 
 Shapes = dict[str, tuple[int, ...]]
@@ -98,14 +100,17 @@ def channels_last(name: str, shape: tuple[int, ...]) -> bool:
     return name.startswith(STATE_PREFIX) and len(shape) == 4 and shape[1] > 1
 
 
-def with_channels_last(graph: ov.Model) -> ov.Model:
-    """``graph``, all sizes known, with (N, h, w, C) for (N, C, h, w) where ``channels_last`` says so."""
+def with_states_as_computed(graph: ov.Model, precision: str) -> ov.Model:
+    """``graph``, all sizes known, with states as its convolutions leave them: (N, h, w, C) for (N, C, h, w)
+    where ``channels_last`` says so, and the memory in bfloat16 where ``precision`` is "bf16"."""
     steps = ov.preprocess.PrePostProcessor(graph)
     for ports, of in ((inputs_of(graph), steps.input), (outputs_of(graph), steps.output)):
         for index, (name, port) in enumerate(ports.items()):
             if channels_last(name, tuple(port.shape)):
                 of(index).tensor().set_layout(ov.Layout("NHWC"))
                 of(index).model().set_layout(ov.Layout("NCHW"))
+            if precision == "bf16" and name.removesuffix(NEXT_SUFFIX) == MEMORY:
+                of(index).tensor().set_element_type(ov.Type.bf16)
     return steps.build()
 
 

@@ -17,7 +17,6 @@ from vsj4r.tables import MistakesError, Text, Whole, parse_table
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
-_MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
 
 
 @dataclass(frozen=True, slots=True)
