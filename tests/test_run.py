@@ -7,11 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import vapoursynth as vs
 
 from tests import media
 from tests.cli import assert_refused, command, run, vsj4r
@@ -19,6 +21,7 @@ from vsj4r.engine.weights import models
 from vsj4r.media.encoders import ENCODERS, ffmpeg_executable
 from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image
+from vsj4r.media.video import first_frame_under_way
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +230,19 @@ def test_a_log_has_the_exact_commands(model: Path, tmp_path: Path) -> None:
     assert "failed: output" in log.read_text().splitlines()[-1]
     done = vsj4r("run", source, tmp_path / "2.mp4", "--model", model, "--log", tmp_path)
     assert_refused(done, 1, f"{tmp_path} cannot be written", tmp_path)
+
+
+def test_the_first_frame_is_made_while_the_encoder_is_tried() -> None:
+    """A frame that fails, fails when it is asked for."""
+    made = threading.Event()
+
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        made.set()
+        raise ValueError("no rain today")
+
+    blank = vs.core.std.BlankClip(width=16, height=16, format=vs.GRAY8, length=2)
+    clip = blank.std.ModifyFrame(blank, fill)
+    with first_frame_under_way(clip):
+        assert made.wait(60)
+    with pytest.raises(vs.Error, match="no rain today"):
+        clip.get_frame(0)

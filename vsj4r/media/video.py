@@ -201,6 +201,18 @@ def cover_files(extras: Extras) -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def first_frame_under_way(clip: vs.VideoNode) -> Iterator[None]:
+    """Inside, the first frame of ``clip`` is being made; at the end it is waited for. The filter keeps it for
+    whoever asks next; if it has failed, it fails again."""
+    begun = clip.get_frame_async(0)
+    try:
+        yield
+    finally:
+        if begun.exception() is None:
+            begun.result().close()
+
+
 def frames_in_order(
     clip: vs.VideoNode, has_frame: Callable[[int], bool | None] = lambda n: True
 ) -> Generator[vs.VideoFrame]:

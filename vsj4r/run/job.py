@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +16,7 @@ from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
 from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.trial import require_hardware
-from vsj4r.media.video import write_outputs
+from vsj4r.media.video import first_frame_under_way, write_outputs
 from vsj4r.media.whole import check_output
 from vsj4r.run.encodable import working_depth
 from vsj4r.run.filtering import Filtering
@@ -159,10 +160,11 @@ def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
         write_before_and_after(filtering, derained[0], job.output)
         listener.frame_done(1)
         return
-    outputs = [
-        writing.output(clip, path, to_folder=job.to_folder, is_matte=name != "derained")
-        for clip, path, name in zip(derained, settings.paths(job.output), settings.outputs, strict=True)
-    ]
+    with nullcontext() if source.pipe else first_frame_under_way(derained[0]):  # encoders are tried meanwhile
+        outputs = [
+            writing.output(clip, path, to_folder=job.to_folder, is_matte=name != "derained")
+            for clip, path, name in zip(derained, settings.paths(job.output), settings.outputs, strict=True)
+        ]
     for note in dict.fromkeys(writing.notes):
         listener.note(note)
     listener.started(_describe_start(filtering))
