@@ -11,6 +11,7 @@ import vapoursynth as vs
 from tests.clips import planes_of
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Plane
+from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.frames.formats import Family, Format, Geometry
 from vsj4r.frames.planes import Converter
@@ -43,14 +44,25 @@ def format_of(video: Any) -> Format:
 
 
 def reference(
-    clip: Any, model: str, segments: Segments, *, strength: float = 1.0, full: bool = False
+    clip: Any,
+    model: str,
+    segments: Segments,
+    *,
+    strength: float = 1.0,
+    full: bool = False,
+    downscale: int = 1,
 ) -> list[list[Plane]]:
     """Each output on its own, from a fresh state, by the engine alone."""
     geometry = Geometry(clip.width, clip.height, format_of(clip.format))
     found = find_model(model)
-    convert = Converter(geometry, found.spec)
+    convert = Converter(geometry, downscale_spec(found.spec, downscale))
     engine = open_engine(
-        found, height=convert.padded_height, width=convert.padded_width, precision="f32", threads=1
+        found,
+        height=convert.padded_height,
+        width=convert.padded_width,
+        precision="f32",
+        threads=1,
+        downscale=downscale,
     )
     sources = [planes_of(frame) for frame in clip.frames()]
     tensors = [convert.new_tensors() for _ in sources]

@@ -65,15 +65,15 @@ def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
 
 
 def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> None:
-    stretches = read_stretches(rainy)
+    stretches = read_stretches(rainy, 2)
     assert [len(clip) for clip in stretches.learned] == [24]
     assert len(stretches.judged) == 8
-    long = read_stretches(write(tmp_path / "long.mkv", scene(150, 128, 144)))
+    long = read_stretches(write(tmp_path / "long.mkv", scene(150, 128, 144)), 2)
     assert [len(clip) for clip in (*long.learned, long.judged)] == [24] * 5
     with pytest.raises(Vsj4rError, match="has 9 frames: adapting takes 24 at least"):
-        read_stretches(write(tmp_path / "short.mkv", scene(9)))
+        read_stretches(write(tmp_path / "short.mkv", scene(9)), 2)
     with pytest.raises(Vsj4rError, match="has 48x32: adapting takes 128 px a side"):
-        read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)))
+        read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)), 2)
 
 
 def adapt(rainy: Path, state: Path, *, stop_at: int | None = None) -> fitting.Adapted:

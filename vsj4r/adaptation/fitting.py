@@ -77,7 +77,8 @@ def fit_to_clip(
     Raises:
         Vsj4rError: the source cannot be read or is too short, or ``state`` is no checkpoint.
     """
-    fitting = _Fitting(read_stretches(source), net, device)
+    grid_px = net.config.scale if net.config.align == "motion" else None
+    fitting = _Fitting(read_stretches(source, grid_px), net, device)
     fitting.resume(state)
     began = time.monotonic()
     try:

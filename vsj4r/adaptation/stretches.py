@@ -8,12 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from vsj4r.arrays import Pixels
+from vsj4r.engine.downscaled import choose_downscale
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.probe import open_container, probe, video_at
 from vsj4r.training.footage import video_frames
 
 STRETCHES, FRAMES = 5, 24
-"""At most so many stretches of so many frames: 750 MB of 1080p."""
+"""At most so many stretches of so many frames: 190 MB of 1080p, which is halved."""
 FEWEST_FRAMES, SMALLEST_PX = 24, 128
 JUDGED_SHARE = 0.25  # of a clip that is one stretch
 
@@ -25,8 +26,9 @@ class Stretches(NamedTuple):
     judged: Pixels
 
 
-def read_stretches(path: Path) -> Stretches:
-    """The clip whole where it is short, otherwise stretches of it, evenly spread.
+def read_stretches(path: Path, grid_px: int | None) -> Stretches:
+    """The clip whole where it is short, otherwise stretches of it, evenly spread; frames as large as a
+    network with ``grid_px`` (see ``StepSpec``) will see them.
 
     Raises:
         Vsj4rError: it cannot be read, or has under ``FEWEST_FRAMES`` frames or ``SMALLEST_PX`` a side.
@@ -34,16 +36,18 @@ def read_stretches(path: Path) -> Stretches:
     video = probe(path).video
     if min(video.width, video.height) < SMALLEST_PX:
         raise Vsj4rError(f"{path} has {video.width}x{video.height}: adapting takes {SMALLEST_PX} px a side")
+    shorter_px = min(video.width, video.height)
+    shorter_px //= choose_downscale(video.height, video.width, grid_px)
     count = _count(path, video.index)
     if count < FEWEST_FRAMES:
         raise Vsj4rError(f"{path} has {count} frames: adapting takes {FEWEST_FRAMES} at least")
     if count <= STRETCHES * FRAMES:
-        clip = np.stack([frame[:] for frame in video_frames(path)])
+        clip = np.stack([frame[:] for frame in video_frames(path, shorter_px=shorter_px)])
         learned = round(len(clip) * (1 - JUDGED_SHARE))
         return Stretches([clip[:learned]], clip[learned:])
     firsts = np.linspace(0, count - FRAMES, STRETCHES).astype(int)
     wanted = {int(first) + t for first in firsts for t in range(FRAMES)}
-    kept = [frame for n, frame in enumerate(video_frames(path)) if n in wanted]
+    kept = [frame for n, frame in enumerate(video_frames(path, shorter_px=shorter_px)) if n in wanted]
     clips = [np.stack(kept[k : k + FRAMES]) for k in range(0, len(kept) - FRAMES // 2, FRAMES)]
     return Stretches(clips[:-1], clips[-1])
 

@@ -39,6 +39,13 @@ def run(
     precision: Annotated[
         str | None, typer.Option(help="auto, f32, bf16 or int8.", show_default="auto")
     ] = None,
+    downscale: Annotated[
+        int | None,
+        typer.Option(
+            help="The network sees frames of so many times smaller sides, 1 to 8; 0 chooses by the size.",
+            show_default="0",
+        ),
+    ] = None,
     strength: Annotated[
         str | None,
         typer.Option(
@@ -159,6 +166,7 @@ def run(
         "model": model,
         "device": device,
         "precision": precision,
+        "downscale": downscale,
         "strength": None if strength is None else strength_of(strength),
         "outputs": [name for each in outputs or () for name in each.split(",")] or None,
         "mask": mask,

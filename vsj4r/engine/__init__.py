@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, overload
 from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
 from vsj4r.engine.cache import EngineCache
 from vsj4r.engine.devices import on_device, usable_cores
+from vsj4r.engine.downscaled import DownscaledEngine
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:  # it imports pydantic, and whoever opens an engine has found a model before
@@ -28,6 +29,7 @@ def open_engine(
     precision: str = ...,
     threads: int = ...,
     tile: tuple[int, int] | None = ...,
+    downscale: int = ...,
 ) -> Engine: ...
 
 
@@ -41,6 +43,7 @@ def open_engine(
     precision: str = ...,
     threads: int = ...,
     tile: tuple[int, int] | None = ...,
+    downscale: int = ...,
     frames: FrameLayout | None,
     num_streams: int,
 ) -> Engine | FrameEngine: ...
@@ -55,26 +58,42 @@ def open_engine(
     precision: str = "auto",
     threads: int = 0,
     tile: tuple[int, int] | None = None,
+    downscale: int = 1,
     frames: FrameLayout | None = None,
     num_streams: int = 1,
 ) -> Engine | FrameEngine:
-    """Compile ``model`` for frames of ``height`` x ``width`` luma samples (multiples of ``spec.multiple``).
+    """Compile ``model`` for frames of ``height`` x ``width`` luma samples, multiples of ``spec.multiple``
+    times ``downscale``: by so much frames are reduced before the step, see ``DownscaledEngine``.
 
     ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision; "bf16"
     and "int8", most convolutions in 8 bits, are for CPUs that have them.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
-    ``num_streams`` in flight. Inside ``EngineCache.lending`` an engine for the CPU may come from that cache.
+    ``num_streams`` in flight, unless they are to be reduced. Inside ``EngineCache.lending`` an engine for the
+    CPU may come from that cache.
 
     Raises:
         Vsj4rError: unknown device or precision, a damaged file, or a graph that will not compile.
-        ValueError: sides that are not multiples of ``spec.multiple``.
+        ValueError: sides that are not such multiples.
     """
     if precision not in PRECISIONS:
         raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if threads < 0:
         raise Vsj4rError(f"threads must be 0 (automatic) or more, got {threads}")
+    if downscale > 1:
+        if height % downscale or width % downscale:
+            raise ValueError(f"sides must be multiples of {downscale = }, got {height = }, {width = }")
+        small = open_engine(
+            model,
+            height=height // downscale,
+            width=width // downscale,
+            device=device,
+            precision=precision,
+            threads=threads,
+            tile=tile and (-(-tile[0] // downscale), -(-tile[1] // downscale)),
+        )
+        return DownscaledEngine(small, downscale)
 
     def cpu() -> Engine:
         used = threads or _cores_to_use()

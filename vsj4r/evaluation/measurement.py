@@ -17,6 +17,7 @@ import numpy as np
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
+from vsj4r.engine.downscaled import choose_downscale, downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score_clip
@@ -66,20 +67,28 @@ def _with_ends_repeated(frames: Iterable[Pixels], times: int) -> Iterator[Pixels
         yield from repeat(last, times)
 
 
-def derain_by(model: str, *, precision: str = "auto", threads: int = 0) -> Method:
+def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscale: int = 0) -> Method:
     """A model run over a clip as the filter runs it by default, cuts apart: its conversion of RGB, its
     segments. So a figure is that of the tool."""
     found = find_model(model)
-    spec = found.spec
+    lookahead = found.spec.lookahead
 
     def run(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
         clip = _Clip(rainy)
         if not clip.has(0):
             return
         height, width = clip[0].shape[:2]
+        by = downscale or choose_downscale(height, width, found.spec.grid_px)
+        spec = downscale_spec(found.spec, by)
         convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), spec)
-        rows, columns = convert.padded_height, convert.padded_width
-        engine = open_engine(found, height=rows, width=columns, precision=precision, threads=threads)
+        engine = open_engine(
+            found,
+            height=convert.padded_height,
+            width=convert.padded_width,
+            precision=precision,
+            threads=threads,
+            downscale=by,
+        )
         state = engine.new_state()
         ring = TensorCache([convert.new_tensors() for _ in range(2)])
 
@@ -88,13 +97,13 @@ def derain_by(model: str, *, precision: str = "auto", threads: int = 0) -> Metho
 
         def residual(t: int, segments: Segments) -> Tensors:
             now = tensors(t)
-            following = tensors(segments.neighbour(t)) if spec.lookahead else None
+            following = tensors(segments.neighbour(t)) if lookahead else None
             return engine.step(now, following, state).residual
 
         n = 0
         while clip.has(n):
             known = n + 2 if clip.has(n + 1) else n + 1
-            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, spec.lookahead)
+            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, lookahead)
             if segments.anchor(n) == n:
                 state.reset()
                 for t in range(segments.start(n), n):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from vsj4r.engine.downscaled import DOWNSCALE_MAX
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Family, Format, Geometry
 from vsj4r.frames.scenes import Cuts, FoundCuts
@@ -88,6 +89,7 @@ class Arguments:
     precision: str
     threads: int
     num_streams: int
+    downscale: int
     segment: int
     warmup: int
     scene_detect: int
@@ -113,6 +115,10 @@ class Arguments:
         if not 1 <= arguments.num_streams <= NUM_STREAMS_MAX:
             raise Vsj4rError(
                 f"num_streams must be between 1 and {NUM_STREAMS_MAX}, got {arguments.num_streams}"
+            )
+        if not 0 <= arguments.downscale <= DOWNSCALE_MAX:
+            raise Vsj4rError(
+                f"downscale must be 0 (automatic) or 1 to {DOWNSCALE_MAX}, got {arguments.downscale}"
             )
         if not 0 <= arguments.segment < FRAMES_MAX:
             raise Vsj4rError(f"segment must be 0 (none) or more, got {arguments.segment}")

@@ -26,6 +26,7 @@ def derain(
     precision: str = ...,
     threads: int = ...,
     num_streams: int = ...,
+    downscale: int = ...,
     segment: int = ...,
     warmup: int = ...,
     scene_detect: bool = ...,
@@ -48,6 +49,7 @@ def derain(
     precision: str = ...,
     threads: int = ...,
     num_streams: int = ...,
+    downscale: int = ...,
     segment: int = ...,
     warmup: int = ...,
     scene_detect: bool = ...,
@@ -69,6 +71,7 @@ def derain(
     precision: str = "auto",
     threads: int = 0,
     num_streams: int = 1,
+    downscale: int = 0,
     segment: int = 120,
     warmup: int = 8,
     scene_detect: bool = True,
@@ -98,6 +101,10 @@ def derain(
             two.
         num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for
             copies and for the host.
+        downscale: The network sees frames of so many times smaller sides, 1 to 8; fine detail stays the
+            clip's own. Higher is faster and takes wider rain, lower takes finer rain. 0: for `j4r` the
+            shorter side over 540, rounded (1 below 810, 2 at 1080, 4 at 2160), for `j4r-lite` over 1080, for
+            `j4r-paper` always 1 (Size).
         segment: The memory begins anew at each multiple of so many frames, so that a seek replays a bounded
             number of them. 0: never.
         warmup: The run-in: frames evaluated before each such beginning to fill the memory; their output is

@@ -16,6 +16,7 @@ from typing import cast
 
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, FrameEngine, State, Tensors
+from vsj4r.engine.downscaled import choose_downscale, downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
@@ -65,9 +66,12 @@ class Host:
         arguments.check_planes(geometry.format)
         cuts = arguments.cuts(clip.frames)
         model = find_model(arguments.model)
-        spec = model.spec
+        downscale = arguments.downscale or choose_downscale(
+            geometry.height, geometry.width, model.spec.grid_px
+        )
+        spec = downscale_spec(model.spec, downscale)
         self._converter = Converter(geometry, spec)
-        layout = layout_of(geometry, spec, arguments, masked=mask is not None)
+        layout = layout_of(geometry, spec, arguments, masked=mask is not None) if downscale == 1 else None
         self._engine = open_engine(
             model,
             height=self._converter.padded_height,
@@ -76,6 +80,7 @@ class Host:
             precision=arguments.precision,
             threads=arguments.threads,
             tile=arguments.tile_px,
+            downscale=downscale,
             frames=layout,
             num_streams=1 if layout is None else arguments.num_streams,
         )

@@ -10,6 +10,7 @@
     "precision:data:opt;" \
     "threads:int:opt;" \
     "num_streams:int:opt;" \
+    "downscale:int:opt;" \
     "segment:int:opt;" \
     "warmup:int:opt;" \
     "scene_detect:int:opt;" \

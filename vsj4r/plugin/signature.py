@@ -161,6 +161,15 @@ ARGUMENTS = (
         "for the host.",
     ),
     Argument(
+        "downscale",
+        WHOLE_NUMBER,
+        0,
+        "The network sees frames of so many times smaller sides, 1 to 8; fine detail stays the clip's own. "
+        "Higher is faster and takes wider rain, lower takes finer rain. 0: for `j4r` the shorter side over "
+        "540, rounded (1 below 810, 2 at 1080, 4 at 2160), for `j4r-lite` over 1080, for `j4r-paper` always "
+        "1 ([Size](../experiments/size.md)).",
+    ),
+    Argument(
         "segment",
         WHOLE_NUMBER,
         SEGMENT_FRAMES,

@@ -104,6 +104,7 @@ class Filtering:
             strength=strength,
             device=settings.device,
             precision=settings.precision,
+            downscale=settings.downscale,
             threads=threads,
             **options,
         )

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from vsj4r.engine import PRECISIONS
 from vsj4r.engine.devices import device_index
+from vsj4r.engine.downscaled import DOWNSCALE_MAX
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS, USUAL_ENCODER
 from vsj4r.media.image_sink import KINDS
@@ -173,9 +174,10 @@ def _whole_number(lowest: int, highest: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """``strength`` (a number, or how strong from which frame on), ``outputs``, ``mask`` (a path), ``planes``,
-    ``scenes`` and ``qpfile``: of the filter, None is its own default. Frames are counted in the whole input.
-    ``trim``: what of the input is written; the frames are those that the whole of it gives.
+    """``strength`` (a number, or how strong from which frame on), ``downscale``, ``outputs``, ``mask`` (a
+    path), ``planes``, ``scenes`` and ``qpfile``: of the filter, None is its own default. Frames are counted
+    in the whole input. ``trim``: what of the input is written; the frames are those that the whole of it
+    gives.
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
     ``options``: of the encoder, by ffmpeg's names. ``image``: what a folder gets, None is as the input.
@@ -190,6 +192,7 @@ class RunSettings:
     strength: Annotated[float | Curve, convert_with(_strength)] = 1.0
     device: Annotated[str, convert_with(_device)] = "auto"
     precision: Annotated[str, choice(PRECISIONS)] = "auto"
+    downscale: Annotated[Whole, _whole_number(0, DOWNSCALE_MAX)] = 0
     encoder: Annotated[str, choice((AUTO, *ENCODERS, *HARDWARE, *HARDWARE_ENCODERS))] = AUTO
     crf: Annotated[Whole, _whole_number(0, 63)] | None = None
     depth: Annotated[Whole, _whole_number(8, 16)] | None = None

@@ -41,3 +41,14 @@ int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, in
         return planes_add_8(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
     return planes_add_16(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
 }
+
+void j4r_resampling_shrink(const float *plane, int height, int width, int by, float *to)
+{
+    resampling_shrink(plane, height, width, by, to);
+}
+
+void j4r_resampling_enlarge(const float *plane, const float *small, const float *change, const float *rain, int height,
+                            int width, int by, const Phase *phases, const Limits *limits, float *work, float *to)
+{
+    resampling_enlarge(plane, small, change, rain, height, width, by, phases, limits, work, to);
+}

@@ -4,6 +4,7 @@
 
 #include "motion.h"
 #include "planes.h"
+#include "resampling.h"
 
 #ifdef _WIN32
 #define J4R_EXPORT __declspec(dllexport)
@@ -23,5 +24,11 @@ J4R_EXPORT void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pit
                                      float span, float *to, ptrdiff_t to_pitch);
 J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, const float *change,
                               ptrdiff_t change_pitch, float scale, float top, void *to, ptrdiff_t to_pitch);
+
+/* See resampling.h. */
+J4R_EXPORT void j4r_resampling_shrink(const float *plane, int height, int width, int by, float *to);
+J4R_EXPORT void j4r_resampling_enlarge(const float *plane, const float *small, const float *change, const float *rain,
+                                       int height, int width, int by, const Phase *phases, const Limits *limits,
+                                       float *work, float *to);
 
 #endif

@@ -1,0 +1,94 @@
+"""A step on frames of a fraction of their size: large rain is small again, as the network has learned it.
+
+What the network finds is enlarged and freed of the edges of rain (``engine.resampling``). What the small
+frames do not show, fine detail, comes from the frame itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors
+from vsj4r.engine.resampling import enlarge_change, halve_rain, phases_of, rain_near, shrink_plane
+
+GRID_LINES = 270
+"""Lines of its own grid that a network that aligns by motion does best at: docs/experiments/size.md."""
+
+DOWNSCALE_MAX = 8
+
+
+def choose_downscale(height: int, width: int, grid_px: int | None) -> int:
+    """By how much frames of ``height`` x ``width`` luma samples are reduced, unless somebody says it.
+
+    ``grid_px``: luma samples along a side of a pixel of the network's grid, None where it finds no motion.
+    """
+    if grid_px is None:
+        return 1
+    return min(max(1, round(min(height, width) / (GRID_LINES * grid_px))), DOWNSCALE_MAX)
+
+
+def downscale_spec(spec: StepSpec, by: int) -> StepSpec:
+    """``spec`` of a step on frames that are reduced ``by`` as much."""
+    return replace(spec, multiple=spec.multiple * by, halo_px=spec.halo_px * by)
+
+
+class DownscaledEngine:
+    """``Engine`` for frames whose sides are ``by`` times those of ``engine``, which evaluates them.
+
+    ``alpha`` stays on the network's own grid.
+    """
+
+    def __init__(self, engine: Engine, by: int) -> None:
+        self.spec = downscale_spec(engine.spec, by)
+        self.precision = engine.precision
+        self._engine, self._by, self._phases = engine, by, phases_of(by)
+        self._buffers: _Buffers | None = None
+
+    def new_state(self) -> State:
+        return self._engine.new_state()
+
+    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
+        """See ``Engine.step``."""
+        if self._buffers is None:
+            self._buffers = _Buffers(_empty_like(o_t, self._by), _empty_like(o_t, self._by), _empty_like(o_t))
+        small, residual = self._shrink(o_t, self._buffers.now), self._buffers.residual
+        following = None
+        if o_next is not None:
+            following = small if o_next is o_t else self._shrink(o_next, self._buffers.following)
+        step = self._engine.step(small, following, state)
+        change = step.residual
+        self._enlarge(o_t.y, small.y, change.y, rain_near(change.y), residual.y)
+        if o_t.uv is not None and small.uv is not None and change.uv is not None and residual.uv is not None:
+            rain = rain_near(halve_rain(change.y))
+            for planes in zip(o_t.uv, small.uv, change.uv, residual.uv, strict=True):
+                plane, shrunk, changed, into = planes
+                self._enlarge(plane, shrunk, changed, rain, into)
+        return Step(residual, step.alpha)
+
+    def _shrink(self, frame: Tensors, into: Tensors) -> Tensors:
+        shrink_plane(frame.y, self._by, into.y)
+        if frame.uv is not None and into.uv is not None:
+            for plane, small in zip(frame.uv, into.uv, strict=True):
+                shrink_plane(plane, self._by, small)
+        return into
+
+    def _enlarge(self, plane: Floats, small: Floats, change: Floats, rain: Floats, into: Floats) -> None:
+        enlarge_change(plane, small, change, rain, self._phases, into)
+
+
+class _Buffers(NamedTuple):
+    now: Tensors
+    following: Tensors
+    residual: Tensors
+
+
+def _empty_like(frame: Tensors, by: int = 1) -> Tensors:
+    """Unset tensors for frames that are ``by`` times smaller."""
+    (height, width), uv = frame.y.shape, None
+    if frame.uv is not None:
+        uv = np.empty((2, height // (2 * by), width // (2 * by)), np.float32)
+    return Tensors(np.empty((height // by, width // by), np.float32), uv)
