@@ -76,6 +76,12 @@ def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> 
         read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)), 2)
 
 
+def test_a_large_clip_is_learned_from_as_the_network_sees_it(tmp_path: Path) -> None:
+    large = write(tmp_path / "large.mkv", scene(24, 832, 832))
+    assert read_stretches(large, 2).judged.shape[1:] == (416, 416, 3)
+    assert read_stretches(large, 4).judged.shape[1:] == (832, 832, 3)
+
+
 def adapt(rainy: Path, state: Path, *, stop_at: int | None = None) -> fitting.Adapted:
     """``stop_at``: Ctrl-C comes after that step."""
 

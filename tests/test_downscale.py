@@ -14,7 +14,7 @@ from tests.filtering import assert_same, derain, message, reference
 from vsj4r.arrays import Floats
 from vsj4r.engine import open_engine, resampling
 from vsj4r.engine.downscaled import choose_downscale
-from vsj4r.engine.native import resampling as native
+from vsj4r.engine.native import scaling as native
 from vsj4r.engine.weights import find_model
 from vsj4r.frames.segments import Segments
 

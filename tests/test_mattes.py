@@ -240,6 +240,17 @@ def test_a_batch_writes_mattes_too(shot: Path, model: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_a_run_and_a_batch_reduce_frames_alike(shot: Path, clean: Path, model: Path, tmp_path: Path) -> None:
+    run(shot, tmp_path / "run.mkv", "--model", model, "--encoder", "ffv1", "--downscale", 2)
+    job_file(tmp_path, model, shot, "downscale = 2")
+    batch(tmp_path)
+    media.assert_same_frames(tmp_path / "run.mkv", tmp_path / "out.mkv")
+    assert not np.array_equal(media.planes(tmp_path / "run.mkv")[5][0], media.planes(clean)[5][0])
+    done = vsj4r("run", shot, tmp_path / "no.mkv", "--model", model, "--downscale", 9)
+    assert_refused(done, 2, "downscale must be a whole number from 0 to 8, got 9", tmp_path)
+
+
+@pytest.mark.slow
 def test_a_batch_has_masks_and_curves(shot: Path, clean: Path, model: Path, tmp_path: Path) -> None:
     mask_image(tmp_path / "mask.png")
     job_file(tmp_path, model, shot, "mask = 'mask.png'\nstrength = [[0, 0.0], [20, 1.0]]")

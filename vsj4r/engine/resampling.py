@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.native import resampling as native
+from vsj4r.engine.native import scaling as native
 
 _CUBIC_TAPS, _LINEAR_TAPS = 4, 2
 
@@ -49,7 +49,7 @@ def phases_of(by: int) -> list[Phase]:
 
 def shrink_plane(plane: Floats, by: int, into: Floats) -> None:
     """The mean of each ``by`` x ``by`` samples of ``plane`` (h * by, w * by) ``into`` (h, w)."""
-    if native.shrink(plane, by, into):
+    if native.shrink_floats(plane, by, into):
         return
     into.fill(0)
     for dy in range(by):
@@ -81,7 +81,7 @@ def enlarge_change(
     That is ``change`` enlarged, less rain's own edges. Those are in the detail, which ``plane`` has and
     ``small`` has not: where there is ``rain`` (h, w), detail beyond ``MOST_RAIN`` / rain is taken away.
     """
-    if native.enlarge(plane, small, change, rain, phases, (MOST_RAIN, LEAST_RAIN, LEAST_DETAIL), into):
+    if native.enlarge_floats(plane, small, change, rain, phases, (MOST_RAIN, LEAST_RAIN, LEAST_DETAIL), into):
         return
     detail = plane - _enlarge_cubic(small, phases)
     limit = np.float32(MOST_RAIN) / np.maximum(_enlarge_linear(rain, phases), np.float32(LEAST_RAIN))

@@ -30,7 +30,7 @@ class _Limits(Structure):
     _fields_ = (("most_rain", c_float), ("least_rain", c_float), ("least", c_float))
 
 
-def shrink(plane: Floats, by: int, into: Floats) -> bool:
+def shrink_floats(plane: Floats, by: int, into: Floats) -> bool:
     """``resampling.shrink_plane``; False where it is not for the library."""
     loaded = library()
     if loaded is None or not _are_plain(plane, into):
@@ -39,7 +39,7 @@ def shrink(plane: Floats, by: int, into: Floats) -> bool:
     return True
 
 
-def enlarge(
+def enlarge_floats(
     plane: Floats,
     small: Floats,
     change: Floats,

@@ -1,0 +1,73 @@
+"""Which downscale suits which size: luma PSNR of photographs under a camera that pans, in rain of their size.
+
+    python -m scripts.large_frames PICTURE... --sizes 1920x1080 --downscales 1,2 --presets complex,light
+
+PICTURE is about 2,400 px wide. The camera moves by 1/160 of the width a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, get_args
+
+import numpy as np
+import typer
+
+from vsj4r.arrays import Pixels
+from vsj4r.evaluation.measurement import derain_by
+from vsj4r.evaluation.metrics import luma_psnr
+from vsj4r.rain import Preset, draw_style, render_rain
+from vsj4r.training.footage import read_still
+from vsj4r.training.motion import CameraPath, simulate_motion
+
+FRAMES, SETTLED = 7, 2
+"""The first two are left out: the memory is empty there."""
+SPEED = 1 / 160
+CLEAN = "clean"
+SEED = 7
+
+
+def measure(
+    pictures: Annotated[list[Path], typer.Argument()],
+    model: Annotated[str, typer.Option()] = "j4r",
+    sizes: Annotated[str, typer.Option(help="WIDTHxHEIGHT, one or more, with commas")] = "1920x1080",
+    downscales: Annotated[str, typer.Option(help="one or more, with commas")] = "1,2",
+    presets: Annotated[str, typer.Option(help=f"of {', '.join(get_args(Preset))} and {CLEAN}")] = "complex",
+) -> None:
+    """Print a line for each size and preset: the input's PSNR and that of each downscale, dB."""
+    factors = [int(each) for each in downscales.split(",")]
+    for size in sizes.split(","):
+        width, height = map(int, size.split("x"))
+        for preset in presets.split(","):
+            found: dict[str, list[float]] = {}
+            for index, path in enumerate(pictures):
+                clean = pan(read_still(path), height, width)
+                rng = np.random.default_rng([SEED, index])
+                rainy = clean
+                if preset != CLEAN:
+                    style = draw_style(rng, preset, min(height, width))  # type: ignore[arg-type]
+                    rainy = render_rain(clean, style, rng).rainy
+                found.setdefault("input", []).append(_mean_psnr(rainy, clean))
+                for by in factors:
+                    restored = derain_by(model, downscale=by)(iter(rainy))
+                    found.setdefault(f"1/{by}", []).append(_mean_psnr(restored, clean))
+            columns = ", ".join(f"{name} {np.mean(values):.2f}" for name, values in found.items())
+            print(f"{model} {size} {preset}: {columns}", flush=True)
+
+
+def pan(picture: Pixels, height: int, width: int) -> Pixels:
+    """(T, height, width, 3): the picture as it fills the way of the camera."""
+    t = np.arange(FRAMES, dtype=np.float64)
+    path_px = SPEED * width * t
+    zoom = 0.98 * min(picture.shape[1] / (width + path_px[-1] + SPEED * width), picture.shape[0] / height)
+    camera = CameraPath(np.zeros(FRAMES), path_px, np.full(FRAMES, zoom), np.zeros(FRAMES))
+    return simulate_motion(picture, camera, (height, width), FRAMES)
+
+
+def _mean_psnr(frames: Iterable[Pixels], clean: Pixels) -> float:
+    return float(np.mean([luma_psnr(a, b) for a, b in zip(frames, clean, strict=True)][SETTLED:]))
+
+
+if __name__ == "__main__":
+    typer.run(measure)
