@@ -209,7 +209,7 @@ def test_what_is_no_number_costs_what_was_begun_after_it(
     monkeypatch.setattr(Lane, "collect", collect_one_that_is_none)
     found = outcomes(derained, range(LENGTH))
     error = found.pop(4)
-    assert error == "Derain: frame 4: model j4r-lite: residual and alpha must be finite, got what is not"
+    assert error == "Derain: frame 4: model j4r-lite: its result must be finite, got NaN or infinity"
     assert found == {n: expected[n] for n in found}
     assert outcomes(derained, [4]) == {4: expected[4]}
 

@@ -142,8 +142,8 @@ def test_filters_nest(tiny: str) -> None:
     [
         ((vs.GRAY, vs.INTEGER, 32), "integers of 8 to 16 bits or floats, got Gray32"),
         ((vs.RGB, vs.INTEGER, 24), "integers of 8 to 16 bits or floats, got RGB72"),
-        ((vs.YUV, vs.INTEGER, 8, 3, 0), "chroma of a quarter of luma's sides or more, got YUVssw3ssh0P8"),
-        ((vs.YUV, vs.FLOAT, 32, 0, 3), "chroma of a quarter of luma's sides or more, got YUVssw0ssh3PS"),
+        ((vs.YUV, vs.INTEGER, 8, 3, 0), "chroma that is subsampled by 4 at most, got YUVssw3ssh0P8"),
+        ((vs.YUV, vs.FLOAT, 32, 0, 3), "chroma that is subsampled by 4 at most, got YUVssw0ssh3PS"),
     ],
 )
 def test_other_formats_are_refused(tiny: str, arguments: tuple[int, ...], rule: str) -> None:
@@ -156,8 +156,14 @@ def test_variable_clips_are_refused(tiny: str) -> None:
     large = core.std.BlankClip(width=64, height=16, format=vs.YUV420P8, length=1)
     deep = core.std.BlankClip(width=32, height=16, format=vs.YUV420P10, length=1)
     sizes, formats = (core.std.Splice([small, other], mismatch=True) for other in (large, deep))
-    assert message(sizes, tiny) == "Derain: clip must be of constant size, got a variable one"
-    assert message(formats, tiny) == "Derain: clip must be of constant format, got a variable one"
+    so_far = "got a variable one: resize.Bicubic"
+    assert (
+        message(sizes, tiny)
+        == f"Derain: clip must be of constant size, {so_far}(width=..., height=...) makes one"
+    )
+    assert (
+        message(formats, tiny) == f"Derain: clip must be of constant format, {so_far}(format=...) makes one"
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +186,7 @@ def test_variable_clips_are_refused(tiny: str) -> None:
         ({"output": ["rain", "rain"]}, "output must name each once, got 'rain' twice"),
         ({"tile": -1}, "tile must be 0 (automatic) or more pixels, got [-1]"),
         ({"tile": [64, 0]}, "tile must be 0 (automatic) or more pixels, got [64, 0]"),
-        ({"tile": [64, 64, 64]}, "tile must be one number or two, got 3"),
+        ({"tile": [64, 64, 64]}, "tile must be one number, or two (width and height), got 3 numbers"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda or cuda:N, got 'tpu'"),
         ({"precision": "f8"}, "precision must be one of auto, f32, bf16, int8, got 'f8'"),
     ],
@@ -188,6 +194,11 @@ def test_variable_clips_are_refused(tiny: str) -> None:
 def test_arguments_out_of_range_are_refused(tiny: str, arguments: dict[str, Any], text: str) -> None:
     clip = core.std.BlankClip(width=32, height=16, format=vs.YUV420P8, length=1)
     assert message(clip, tiny, **arguments) == f"Derain: {text}"
+
+
+def test_grey_has_one_plane(tiny: str) -> None:
+    clip = core.std.BlankClip(width=32, height=16, format=vs.GRAY8, length=1)
+    assert message(clip, tiny, planes=[1]) == "Derain: planes must be 0 for GRAY, got 1"
 
 
 def test_an_unknown_model_is_refused(tmp_path: Path) -> None:

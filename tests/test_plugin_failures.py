@@ -62,9 +62,10 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FaultyEngine]:
     ("fault", "text"),
     [
         (Vsj4rError("the clouds have won"), "the clouds have won"),
-        (RuntimeError("two\n  lines"), "RuntimeError: two lines"),
-        (float("nan"), "FloatingPointError: the residual is not finite"),
-        (float("inf"), "FloatingPointError: the residual is not finite"),
+        (RuntimeError("two\n  lines"), "RuntimeError: two lines (a fault of vsj4r: please report it)"),
+        (MemoryError("no\nroom"), "there is not enough memory: no room"),
+        (float("nan"), "the network's result must be finite, got NaN or infinity"),
+        (float("inf"), "the network's result must be finite, got NaN or infinity"),
         (Vsj4rError("ü" * 3000), "ü" * 100),
     ],
 )
@@ -125,6 +126,10 @@ def test_interlaced_frames_are_refused_one_by_one(tiny: str) -> None:
         with pytest.raises(vs.Error, match=r"clip must be progressive, got _FieldBased 2 on frame 10"):
             out.get_frame(n)
     out.get_frame(12)
+    with pytest.raises(
+        vs.Error, match=r"^Derain: frame 0: clip must be progressive, got _FieldBased 2: deint"
+    ):
+        derain(fields, tiny).get_frame(0)
 
 
 # ------------------------------------------------------------------------------------------ life and death

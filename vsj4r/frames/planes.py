@@ -108,7 +108,7 @@ class Converter:
         top = np.float32(self._format.peak)
         if self._format.sample != "float" and native.takes_planes(plane, change, target):
             if not native.add_to_plane(plane, change, float(scale), float(top), target):
-                raise FloatingPointError("the residual is not finite")
+                raise FloatingPointError("the network's result must be finite, got NaN or infinity")
             return
         with np.errstate(invalid="raise"):
             for rows in _strips(height, width):
@@ -116,7 +116,7 @@ class Converter:
                 work = self._work[: count * width].reshape(count, width)
                 np.multiply(change[rows], scale, out=work)
                 if not np.isfinite(work.sum()):
-                    raise FloatingPointError("the residual is not finite")
+                    raise FloatingPointError("the network's result must be finite, got NaN or infinity")
                 if self._format.sample == "float":
                     _add_floats(plane[rows], work, target[rows])
                     continue

@@ -44,15 +44,20 @@ class Clip:
         """
         number = {name: value for name, value in given.items() if isinstance(value, int)}
         if not number["family"]:
-            raise Vsj4rError(f"{name} must be of constant format, got a variable one")
+            raise Vsj4rError(
+                f"{name} must be of constant format, got a variable one: resize.Bicubic(format=...) makes one"
+            )
         if not number["width"] or not number["height"]:
-            raise Vsj4rError(f"{name} must be of constant size, got a variable one")
+            raise Vsj4rError(
+                f"{name} must be of constant size, got a variable one: "
+                "resize.Bicubic(width=..., height=...) makes one"
+            )
         sample, bits = number["sample"], number["bits"]
         if number["family"] not in _FAMILIES or bits > (32 if sample == _FLOAT else 16):
             raise Vsj4rError(f"{name} must have integers of 8 to 16 bits or floats, got {given['format']}")
         if max(number["ssw"], number["ssh"]) > 2:
             raise Vsj4rError(
-                f"{name} must have chroma of a quarter of luma's sides or more, got {given['format']}"
+                f"{name} must have chroma that is subsampled by 4 at most, got {given['format']}"
             )
         kind = Format(
             _FAMILIES[number["family"]],
@@ -71,7 +76,9 @@ class Clip:
         """
         geometry = Clip.check(given, "mask").geometry
         if geometry.format.family != "gray":
-            raise Vsj4rError(f"mask must be GRAY, got {given['format']}")
+            raise Vsj4rError(
+                f"mask must be GRAY, got {given['format']}: take std.ShufflePlanes(mask, 0, vs.GRAY)"
+            )
         wanted, got = (f"{each.width}x{each.height}" for each in (self.geometry, geometry))
         if wanted != got:
             raise Vsj4rError(f"mask must be {wanted} like the clip, got {got}")
@@ -132,7 +139,9 @@ class Arguments:
             if name not in OUTPUT_NAMES:
                 raise Vsj4rError(f"output must be one of {', '.join(OUTPUT_NAMES)}, got {name!r}")
         if not 1 <= len(arguments.tile) <= 2:
-            raise Vsj4rError(f"tile must be one number or two, got {len(arguments.tile)}")
+            raise Vsj4rError(
+                f"tile must be one number, or two (width and height), got {len(arguments.tile)} numbers"
+            )
         if min(arguments.tile) < 0 or (min(arguments.tile) == 0 and len(arguments.tile) == 2):
             raise Vsj4rError(f"tile must be 0 (automatic) or more pixels, got {list(arguments.tile)}")
         _check_distinct("output", arguments.output)
@@ -148,9 +157,10 @@ class Arguments:
         """Raises:
         Vsj4rError: the format has no such plane.
         """
+        rule = f"between 0 and {kind.planes - 1}" if kind.planes > 1 else "0 for GRAY"
         for plane in self.planes or ():
             if not 0 <= plane < kind.planes:
-                raise Vsj4rError(f"planes must be between 0 and {kind.planes - 1}, got {plane}")
+                raise Vsj4rError(f"planes must be {rule}, got {plane}")
 
     def cuts(self, frames: int) -> Cuts:
         """The cuts of a clip of ``frames`` frames.

@@ -205,8 +205,9 @@ class Host:
         neighbour = self._schedule.segments.neighbour(n)
         for i in (n, neighbour):
             if frames[i].field_based > 0:
+                where = "" if i == n else f" on frame {i}, which it reads"
                 raise Vsj4rError(
-                    f"clip must be progressive, got _FieldBased {frames[i].field_based} on frame {i}: "
+                    f"clip must be progressive, got _FieldBased {frames[i].field_based}{where}: "
                     "deinterlace it, or std.SetFieldBased(0) where the flag is wrong"
                 )
         return neighbour
@@ -226,5 +227,10 @@ def _one_line() -> Iterator[None]:
         yield
     except Vsj4rError:
         raise
+    except FloatingPointError as error:
+        raise Vsj4rError(str(error)) from error
+    except MemoryError as error:
+        raise Vsj4rError(f"there is not enough memory: {' '.join(str(error).split())}") from error
     except Exception as error:
-        raise Vsj4rError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise Vsj4rError(f"{text} (a fault of vsj4r: please report it)") from error

@@ -181,8 +181,9 @@ def choose_fused(device: CupyDevice, dtype: torch.dtype) -> Fused:
                 if not worst < 1 / 128:
                     raise RuntimeError(f"they differ by {float(worst):.2g}")
         except RuntimeError as error:
+            why = " ".join(str(error).split())
             LOG.warning(
-                "%s: no fused convolutions, separate they are: %s", device.name, " ".join(str(error).split())
+                "%s: cuDNN's fused convolutions do not work here, slower ones do: %s", device.name, why
             )
             return relu_after
     return cudnn_relu_after

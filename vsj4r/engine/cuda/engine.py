@@ -115,9 +115,7 @@ class CudaLanes:
             if not lane.waiting:
                 lane.undo()
             hint = ": precision='f32' reaches further" if self.precision == "f16" else ""
-            raise Vsj4rError(
-                f"model {self.spec.name}: residual and alpha must be finite, got what is not{hint}"
-            )
+            raise Vsj4rError(f"model {self.spec.name}: its result must be finite, got NaN or infinity{hint}")
         return output
 
     def _lane(self, state: State) -> Lane:
@@ -172,7 +170,8 @@ class CudaLanes:
                 f"{self.plan.frames.width}x{self.plan.frames.height}, got {free >> 20} MiB free"
             ) from error
         self._opened.tile = tile
-        LOG.warning("%s: out of memory, going on in tiles of %dx%d cells", self.device.name, tile[1], tile[0])
+        width, height = (side << self.grid.shift for side in reversed(tile))
+        LOG.warning("%s: out of memory, going on in tiles of %dx%d pixels", self.device.name, width, height)
         for lane in self._lanes:
             lane.captured = None
 

@@ -11,6 +11,7 @@ from vsj4r.engine.cuda.device import Device, DeviceStream, DeviceWork, OutOfMemo
 from vsj4r.engine.cuda.lane import Lane
 
 LOG = logging.getLogger("vsj4r")
+_SLOWER = "so kernels are launched one by one, which is slower"
 TOLERANCE = 1 / 256
 """Largest difference between graph and eager, as a share of the largest number: a kernel that is missing
 from a graph, or reads what is no longer there, is far beyond it."""
@@ -30,7 +31,8 @@ def capture_lane(device: Device, stream: DeviceStream, lane: Lane) -> tuple[Devi
     except OutOfMemory:
         raise
     except RuntimeError as error:
-        LOG.warning("%s: no CUDA graphs, eager it is: %s", device.name, " ".join(str(error).split()))
+        why = " ".join(str(error).split())
+        LOG.warning("%s: CUDA graphs do not work here, %s: %s", device.name, _SLOWER, why)
         return None
     finally:
         lane.forget()
@@ -45,7 +47,7 @@ def _capture(device: Device, stream: DeviceStream, lane: Lane) -> tuple[DeviceWo
         for seed, expected in ((2, second), (1, first)):
             got = _results(device, stream, lane, graph, parity, seed=seed)
             if not all(_agree(a, b) for a, b in zip(got, expected, strict=True)):
-                LOG.warning("%s: a CUDA graph does not give what eager gives: eager it is", device.name)
+                LOG.warning("%s: CUDA graphs give other results here, %s", device.name, _SLOWER)
                 return None
         graphs.append(graph)
     return graphs[0], graphs[1]
