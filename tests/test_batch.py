@@ -373,11 +373,18 @@ def test_what_the_container_cannot_hold_is_said_before_the_work(model: Path, tmp
 
 
 def test_a_dry_run_writes_nothing(rich: Path, model: Path, tmp_path: Path) -> None:
-    jobs(tmp_path, model, body(rich, "out.mkv", 'preset = "archive"'))
+    shots = 'encoder = "auto"\nstrength = [[0, 0.5], [60, 1.0]]\ntrim = ["0.2", 300]'
+    jobs(tmp_path, model, body(rich, "out.mkv", 'preset = "archive"'), body(rich, "part.mkv", shots))
     done = vsj4r("batch", "jobs.toml", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0
-    plan = "370 frames, 96x64", "chunks from 0 120 240 360"
-    for said in (*plan, "encoder x265", "crf 18", "depth 10", "options preset=slow"):
+    plan = "370 frames, 96x64", "4 chunks, which begin at frames 0, 120, 240, 360"
+    part = (
+        "strength 0.5 from 0 and 1.0 from 60",
+        "trim 0.2 s to 300",
+        "encoder x264",
+        "0 done; nothing is written",
+    )
+    for said in (*plan, "encoder x265", "crf 18", "depth 10", "options preset=slow", *part):
         assert said in done.stdout
     assert [entry.name for entry in tmp_path.iterdir()] == ["jobs.toml"]
 

@@ -24,7 +24,7 @@ from vsj4r.batch.tasks import (
 )
 from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError
-from vsj4r.media.whole import remove_leftovers, remove_leftovers_in, size_and_time
+from vsj4r.media.whole import remove_leftovers, remove_leftovers_in
 
 _LISTEN_SECONDS = 0.2
 
@@ -47,8 +47,7 @@ class _File:
         """How many are done."""
         if self.plan is None:
             return 0
-        bounds = (self.plan.chunk(number) for number in self.done)
-        return sum(stop - first for first, stop in bounds) + sum(self.under_way.values())
+        return self.plan.frames_in(self.done) + sum(self.under_way.values())
 
 
 class Batch:
@@ -138,14 +137,12 @@ class Batch:
     def _continue(self, file: _File, record: Record) -> None:
         forget_tries(file.work)
         self._manifest.retried(file.work.key)
-        plan = file.plan = record.plan
-        for number, size in record.chunks.items():
-            parts = file.work.parts(plan, number) if plan else []
-            there = [size_and_time(part)[0] for part in parts if part.exists()]
-            if there and len(there) == len(parts) and sum(there) == size:
-                file.done.add(number)
-            else:
-                self._manifest.chunk_lost(file.work.key, number)
+        file.plan, finished = record.plan, record.finished(file.work)
+        for number in record.chunks.keys() - finished:
+            self._manifest.chunk_lost(file.work.key, number)
+        for number in finished.keys() - record.chunks:
+            self._manifest.chunk_done(file.work.key, number, finished[number], seconds=0)
+        file.done = set(finished)
         remove_leftovers_in(file.work.folder)
 
     def _fill(self, pool: Pool) -> None:

@@ -52,6 +52,31 @@ class Record:
         except OSError:
             return False
 
+    def finished(self, work: Work) -> dict[int, int]:
+        """Number and bytes of each chunk of ``work``, which this stands for, whose parts lie there whole.
+
+        A part has its name only once it is whole: one that is not among ``chunks`` is of a process that was
+        killed before it could tell.
+        """
+        if self.plan is None:
+            return {}
+        sizes = {}
+        for number in range(len(self.plan.starts)):
+            parts = work.parts(self.plan, number)
+            if all(part.exists() for part in parts):
+                size = sum(size_and_time(part)[0] for part in parts)
+                if self.chunks.get(number, size) == size:
+                    sizes[number] = size
+        return sizes
+
+    def frames_done(self, work: Work) -> int:
+        """Frames of ``work``, which this stands for, that are done: all, where the output is there."""
+        if self.plan is None:
+            return 0
+        if self.state == "done":
+            return self.plan.frames if self.owns_output() else 0
+        return self.plan.frames_in(self.finished(work))
+
 
 def outputs_of_records(records: Iterable[Record]) -> set[Path]:
     """All outputs that ``records`` stand for, and those that lie beside them."""

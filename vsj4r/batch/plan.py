@@ -4,6 +4,7 @@ common. Whoever shows work needs nothing else of a batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -45,6 +46,11 @@ class Plan:
     def chunk(self, number: int) -> tuple[int, int]:
         """First frame, and the one after the last."""
         return (*self.starts, self.frames)[number], (*self.starts, self.frames)[number + 1]
+
+    def frames_in(self, chunks: Iterable[int]) -> int:
+        """How many the ``chunks`` of these numbers have."""
+        bounds = map(self.chunk, chunks)
+        return sum(stop - first for first, stop in bounds)
 
 
 class BatchListener(Protocol):

@@ -13,15 +13,17 @@ from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:
     from vsj4r.batch.manifest import Record
+    from vsj4r.batch.work import Work
 
 
 def status(
     job_file: Annotated[Path, typer.Argument(metavar="JOBS.TOML", help="The job file.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file on stdout.")] = False,
 ) -> int:
-    """Say of each file of JOBS.TOML what is done: waiting, frames, done, failed and why.
+    """Say of each file of JOBS.TOML how far it is: waiting, begun, done or failed, and frames.
 
-    A file whose input, model or settings have changed since is waiting again. 0 when all is done, else 1.
+    What is in the middle of a chunk is not counted. A file whose input, model or settings have changed since
+    is waiting again. 0 when all is done, else 1.
     """
     from vsj4r.batch.jobfile import JobFile, read_jobs
     from vsj4r.batch.manifest import Manifest, outputs_of_records
@@ -36,8 +38,9 @@ def status(
         raise UsageError("; ".join(f"{job_file}:{each.line}: {each.text}" for each in jobs.problems))
     all_done = True
     for file in jobs.files:
-        record = records.get(work_for(file, jobs.state).key)
-        state, done, frames = _state(record)
+        work = work_for(file, jobs.state)
+        record = records.get(work.key)
+        state, done, frames = _state(record, work)
         all_done = all_done and state == "done"
         why = record.error if record is not None else ""
         if as_json:
@@ -49,13 +52,11 @@ def status(
     return 0 if all_done else 1
 
 
-def _state(record: Record | None) -> tuple[str, int, int]:
-    """The state in a word, frames done, frames (0 while that is not known)."""
+def _state(record: Record | None, work: Work) -> tuple[str, int, int]:
+    """The state of ``work`` in a word, frames done, frames (0 while that is not known)."""
     if record is None or record.plan is None:
         return ("waiting" if record is None else record.state), 0, 0
-    plan = record.plan
+    frames, done = record.plan.frames, record.frames_done(work)
     if record.state == "done":
-        return ("done", plan.frames, plan.frames) if record.owns_output() else ("waiting", 0, plan.frames)
-    bounds = [plan.chunk(number) for number in record.chunks]
-    done = sum(stop - first for first, stop in bounds)
-    return ("begun" if record.state == "waiting" and done else record.state), done, plan.frames
+        return ("done" if done else "waiting"), done, frames
+    return ("begun" if record.state == "waiting" else record.state), done, frames
