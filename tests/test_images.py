@@ -170,6 +170,8 @@ def test_a_video_has_no_icc_profile(model: Path, tmp_path: Path) -> None:
     done = run(source.parent, tmp_path / "out.mkv", "--model", model)
     said = "vsj4r: the ICC profile of 1 of 2 images cannot go into a video: left out"
     assert said in done.stderr.splitlines()
+    done = run(source.parent, tmp_path / "out", "--model", model, "--image", "exr")
+    assert said.replace("a video", ".exr") in done.stderr.splitlines()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

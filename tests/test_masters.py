@@ -195,6 +195,12 @@ def test_alpha_is_turned_with_the_picture(model: Path, tmp_path: Path) -> None:
     assert shown.shape == (96, 64, 3)
     upright = np.rot90(alphas(lying)[1], 1)
     assert np.array_equal((alpha.astype(float) * 1023 / 65535).round(), upright)
+    told = run(tmp_path / "t.mkv", tmp_path / "look.png", "--model", model, "--preview", "--trim", "1:2")
+    assert "alpha channel" not in told.stderr
+    both, alphas_of_both = read_translucent(tmp_path / "look.png")
+    assert np.array_equal(both[:, 64:], shown)
+    assert alphas_of_both is not None
+    assert np.array_equal(alphas_of_both, np.hstack([alpha, alpha]))
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import OpenImageIO
 import pytest
@@ -50,7 +49,9 @@ def write(path: Path, pixels: Pixels, kind: str, **said: Any) -> None:
 
 
 def read(path: Path) -> tuple[Pixels, Any]:
-    image = OpenImageIO.ImageInput.open(str(path))
+    as_stored = OpenImageIO.ImageSpec()
+    as_stored.attribute("oiio:UnassociatedAlpha", 1)  # or it multiplies by alpha
+    image = OpenImageIO.ImageInput.open(str(path), as_stored)
     assert image is not None, OpenImageIO.geterror()
     spec = image.spec()
     pixels = image.read_image(str(spec.format))
@@ -145,16 +146,28 @@ def test_alpha_is_carried_through(
     done = run(tmp_path / "in", tmp_path / "out", "--model", model, "--strength", 0, "--image", kind)
     assert "alpha channel" not in done.stderr
     for n in range(3):
-        found, _ = read(tmp_path / "out" / f"{n}.{kind}")
-        if kind == "png":  # OpenImageIO multiplies by alpha
-            with av.open(str(tmp_path / "out" / f"{n}.png")) as container:
-                found = next(container.decode(video=0)).to_ndarray(
-                    format="rgba" if dtype is np.uint8 else "rgba64le"
-                )
+        found, says = read(tmp_path / "out" / f"{n}.{kind}")
+        assert says.getattribute("oiio:UnassociatedAlpha") == 1
         assert found.dtype == dtype
-        assert np.array_equal(found[..., 3], wanted[n][..., 3])
-        if kind == "png":
-            assert np.array_equal(found, wanted[n])
+        assert np.array_equal(found, wanted[n])
+
+
+def test_alpha_of_exr_stays_associated_in_tiff(model: Path, tmp_path: Path) -> None:
+    done = run(exr_shot(tmp_path / "in"), tmp_path / "out", "--model", model, "--image", "tif")
+    assert read(tmp_path / "out" / "shot.1001.tif")[1].getattribute("oiio:UnassociatedAlpha") is None
+    said = "EXR is scene-linear: it goes into .tif by sRGB's curve, and what is below 0 or above 1 is clipped"
+    assert f"vsj4r: {said}" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(("depth", "bits"), [((), 16), (("--depth", 10), 10)])
+def test_dpx_has_the_depth_of_what_comes(
+    model: Path, tmp_path: Path, depth: tuple[str, int], bits: int
+) -> None:
+    wanted = rgba_png(tmp_path / "in" / "0.png", 0, np.uint16)
+    run(tmp_path / "in", tmp_path / "out", "--model", model, "--strength", 0, "--image", "dpx", *depth)
+    found, says = read(tmp_path / "out" / "0.dpx")
+    assert says.getattribute("oiio:BitsPerSample") == bits
+    assert np.abs(found.astype(int) - wanted).max() < 65536 / 2**bits
 
 
 @pytest.mark.slow

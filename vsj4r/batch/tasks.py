@@ -26,7 +26,7 @@ from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for
 from vsj4r.media.identity import identify
-from vsj4r.media.image_sink import image_sink, kind_for, namer
+from vsj4r.media.image_sink import image_sink, namer
 from vsj4r.media.images import check_replaced
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import turn_output_upright
@@ -36,7 +36,7 @@ from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
 from vsj4r.media.whole import NO_ROOM, size_and_time, write_error
-from vsj4r.run.encodable import make_encodable, make_images
+from vsj4r.run.encodable import kind_of_images, make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
@@ -143,17 +143,13 @@ def _plan(work: Work, worker: Worker) -> Plan:
 
 def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
     """``IMAGES``, and a line for each thing that the images lack, or have otherwise."""
-    kind = _kind_of_images(work, source)
+    kind = kind_of_images(source, work.settings)
     _, notes = make_images(clip, source, kind, work.settings.depth, is_matte=False)
     name_of = namer(source, kind)
     names = [name_of(n) for n in range(len(clip))]
     for output in work.outputs:
         check_replaced(output, names)
-    return IMAGES, [*notes, *source.notes(into_images=True)]
-
-
-def _kind_of_images(work: Work, source: Source) -> str:
-    return work.settings.image or kind_for(source)
+    return IMAGES, [*notes, *source.notes(image=kind)]
 
 
 def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
@@ -192,11 +188,10 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
 def _images_of_chunk(
     work: Work, source: Source, clip: vs.VideoNode, frames: range, part: Path, place: int
 ) -> ClipSink:
-    kind, is_matte = _kind_of_images(work, source), work.settings.outputs[place] != "derained"
-    images, _ = make_images(
-        clip[frames.start : frames.stop], source, kind, work.settings.depth, is_matte=is_matte
-    )
-    return images, image_sink(part, source, kind, frames=frames, is_matte=is_matte)
+    kind, is_matte = kind_of_images(source, work.settings), work.settings.outputs[place] != "derained"
+    depth = work.settings.depth
+    images, _ = make_images(clip[frames.start : frames.stop], source, kind, depth, is_matte=is_matte)
+    return images, image_sink(part, source, kind, depth=depth, frames=frames, is_matte=is_matte)
 
 
 def _video_of_chunk(

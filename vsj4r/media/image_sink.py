@@ -40,10 +40,16 @@ def takes_floats(kind: str) -> bool:
 
 @contextmanager
 def image_sink(
-    folder: Path, source: Source, kind: str, *, frames: range | None = None, is_matte: bool = False
+    folder: Path,
+    source: Source,
+    kind: str,
+    *,
+    depth: int | None,
+    frames: range | None = None,
+    is_matte: bool = False,
 ) -> Iterator[Sink]:
     """Images of ``kind``, one for each frame of ``source``, or of those ``frames`` of it, with its names, its
-    colours and its alpha; a matte has none of the last two.
+    colours and its alpha; a matte has none of the last two. ``depth``: see ``RunSettings``.
 
     Raises:
         Vsj4rError: other images would stay among them, or two would have one name.
@@ -52,24 +58,29 @@ def image_sink(
     frames = range(0 if source.pipe else len(source.timestamps)) if frames is None else frames
     check_replaced(folder, [name_of(n) for n in frames])
     with whole_folder(folder) as temporary:
-        yield _ImageSink(temporary, name_of, source, is_matte, frames.start)
+        bits = depth or min(16, source.clip.format.bits_per_sample)
+        yield _ImageSink(temporary, name_of, source, is_matte, frames.start, bits)
 
 
 class _ImageSink:
     def __init__(
-        self, folder: Path, name_of: Callable[[int], str], source: Source, is_matte: bool, first: int
+        self,
+        folder: Path,
+        name_of: Callable[[int], str],
+        source: Source,
+        is_matte: bool,
+        first: int,
+        bits: int,
     ) -> None:
         self._folder, self._name_of, self._source, self._is_matte = folder, name_of, source, is_matte
-        self._first = first
+        self._first, self._bits = first, bits
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
         n += self._first
         image, path = rgb_array(frame), self._folder / self._name_of(n)
         source = None if self._is_matte else self._source.images
         like = None if source is None else source.folder / source.names[n]
-        alpha: Any = None if self._is_matte else frame.props.get(ALPHA)
-        if alpha is not None:
-            alpha = _like(image, np.asarray(alpha[0]), alpha.format.bits_per_sample)
+        alpha = None if self._is_matte else alpha_array(frame)
         colours = () if self._is_matte else self._source.colours(n)
         if path.suffix != ".png":
             packed = next((content for name, content in colours if name == b"iCCP"), b"")
@@ -81,6 +92,7 @@ class _ImageSink:
                 kept=None if source is None else source.kept,
                 alpha=alpha,
                 profile=profile,
+                bits=self._bits,
                 is_light=not self._is_matte,
             )
             return
@@ -90,14 +102,19 @@ class _ImageSink:
         """Each file was written as it came."""
 
 
-def _like(image: Image, alpha: Image, bits: int) -> Image:
-    """``alpha``, of ``bits`` bits, with samples as those of ``image``; of 8 bits it has the upper ones."""
+def alpha_array(frame: vs.VideoFrame) -> Image | None:
+    """The alpha (H, W) of an RGB24, RGB48 or RGBS frame, with samples such as its picture has (the upper bits
+    of them in 8); None where it has no alpha."""
+    carried: Any = frame.props.get(ALPHA)
+    if carried is None:
+        return None
+    alpha, bits = np.asarray(carried[0]), carried.format.bits_per_sample
     if alpha.dtype == np.uint16 and bits < 16:
         alpha = np.rint(alpha * (65535 / ((1 << bits) - 1))).astype(np.uint16)
-    if image.dtype == np.float32:
+    if frame.format.id == vs.RGBS:
         return image_to_floats(alpha)
     deep = to_16_bit(alpha)
-    return deep if image.dtype == np.uint16 else (deep >> 8).astype(np.uint8)
+    return deep if frame.format.id == vs.RGB48 else (deep >> 8).astype(np.uint8)
 
 
 def namer(source: Source, kind: str) -> Callable[[int], str]:

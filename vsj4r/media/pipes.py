@@ -89,6 +89,8 @@ class Pipe:
             raise Vsj4rError(f"{self.name} cannot be read: {error.strerror}") from error
         _enlarge(self._file)
         line = self._line(len(MAGIC))
+        if not line:
+            raise InputError(f"{self.name} is empty: look at what should have written it")
         if not line.startswith(MAGIC + b" "):
             raise InputError(f"{self.name} is no y4m: ffmpeg -i INPUT -f yuv4mpegpipe -strict -1 - writes it")
         self.head = parse_head(line)

@@ -31,8 +31,9 @@ PLATES = (EXR, DPX)
 _RGB = ("R", "G", "B")
 _ALPHA = "A"
 _KEPT_BYTES = 512 << 20
-_DPX_BITS = 10  # where no input says it
+_DPX_BITS = (8, 10, 12, 16)
 _BITS = "oiio:BitsPerSample"
+_STRAIGHT = "oiio:UnassociatedAlpha"
 
 Samples = NDArray[Any]
 
@@ -132,10 +133,11 @@ def write_plate(
     kept: KeptPlates | None = None,
     alpha: Samples | None = None,
     profile: bytes = b"",
+    bits: int = 16,
     is_light: bool = True,
 ) -> None:
     """Write (H, W, 3) of ``read_plate``'s kind as the file that ``path``'s suffix names: EXR takes float32,
-    the others uint8 and uint16.
+    the others uint8 and uint16; of uint16 DPX has ``bits`` at least.
 
     ``like``: the image of the input that it comes from, which gives all else where it is of the same kind,
     from ``kept`` where that has it. ``alpha`` (H, W) of the samples of ``colour``, and the ICC ``profile``,
@@ -162,7 +164,9 @@ def write_plate(
         kind = "half" if suffix == EXR else str(channels.dtype)
         spec = OpenImageIO.ImageSpec(width, height, count, kind)
         if suffix == DPX and channels.dtype == np.uint16:
-            spec.attribute(_BITS, _DPX_BITS)
+            spec.attribute(_BITS, next(each for each in _DPX_BITS if each >= bits))
+        if alpha is not None and suffix == TIFF and _has_straight_alpha(like):
+            spec.attribute(_STRAIGHT, 1)
         if profile and suffix == TIFF:
             spec.attribute(
                 "ICCProfile", OpenImageIO.TypeDesc(f"uint8[{len(profile)}]"), np.frombuffer(profile, np.uint8)
@@ -175,6 +179,16 @@ def write_plate(
     )
     if not done:
         raise Vsj4rError(f"{path.name} cannot be written: {_reason(output.geterror)}")
+
+
+def _has_straight_alpha(path: Path | None) -> bool:
+    """Whether the colour of the image ``path`` (None: a frame of a video) is not multiplied by its alpha."""
+    if path is None or is_plate(path):
+        return path is None
+    if path.suffix.lower() not in (TIFF, ".tiff"):
+        return True
+    with _open(path) as (_, spec):
+        return bool(spec.get_int_attribute(_STRAIGHT))
 
 
 def _read(path: Path, channels: Samples | None = None) -> tuple[Samples, Any]:

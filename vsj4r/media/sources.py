@@ -35,6 +35,7 @@ _ERRORS = f"{Vsj4rError.__module__}."
 _SOURCE_FILTER = "VideoSource: "
 _UNSTEADY = "No frame returned"
 _ONE_THREAD = "one-thread"  # what an index keeps of a file that many threads do not always decode alike
+_WITH_PROFILE = ("png", "tif")  # images that hold an ICC profile
 _BESIDE = {
     "A53_CC": "closed captions",
     "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
@@ -126,10 +127,11 @@ class Source:
         self.index.forget()
         self.index.write(_ONE_THREAD, b"")
 
-    def notes(self, *, into_images: bool = False) -> list[str]:
-        """A line for what ``clip`` lacks of the input; ``into_images``: the output is a folder of images."""
+    def notes(self, *, image: str | None = None) -> list[str]:
+        """A line for what the output lacks of the input; ``image``: of which kind its images are, None for a
+        video."""
         if self.images is not None:
-            return [*self.said, *_losses_of_images(self.images, into_images=into_images)]
+            return [*self.said, *_losses_of_images(self.images, image)]
         return [*self.said, *([] if self.probe is None else _losses(self.probe, self.clip))]
 
 
@@ -230,21 +232,20 @@ def first_line(error: BaseException) -> str:
     return text if ours.startswith(_ERRORS) else lines[-1]
 
 
-def _losses_of_images(images: ImageSet, *, into_images: bool) -> list[str]:
-    """A line for each thing that images have, and the output has not."""
-    total = len(images.names)
+def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
+    """A line for each thing that ``images`` have, and the output (see ``Source.notes``) has not."""
+    total, target = len(images.names), "a video" if image is None else f".{image}"
 
     def some(count: int) -> str:
         return f"{count} of {total} images"
 
     lost = []
-    if images.depth == 32 and not into_images:
-        lost.append(
-            "EXR is scene-linear: it goes into a video by sRGB's curve, and what is above 1 is clipped"
-        )
-    unfit = images.unfit_profiles if into_images else images.unfit_profiles + images.profiled
-    if unfit:
-        reason = "is not for RGB" if into_images else "cannot go into a video"
+    if images.depth == 32 and image != "exr":
+        clipped = "what is below 0 or above 1 is clipped"
+        lost.append(f"EXR is scene-linear: it goes into {target} by sRGB's curve, and {clipped}")
+    has_profiles = image in _WITH_PROFILE
+    if unfit := images.unfit_profiles + (0 if has_profiles else images.profiled):
+        reason = "is not for RGB" if has_profiles else f"cannot go into {target}"
         lost.append(f"the ICC profile of {some(unfit)} {reason}: left out")
     if images.deeper:
         lost.append(f"{some(images.deeper)} have 16 bit: read as 8 bit, like the first")

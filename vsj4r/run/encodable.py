@@ -9,7 +9,7 @@ import vapoursynth as vs
 from vsj4r.media.alpha import deepen_alpha, with_alpha_of, without_alpha
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
-from vsj4r.media.image_sink import takes_floats
+from vsj4r.media.image_sink import kind_for, takes_floats
 from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_yuv
 from vsj4r.media.plates import PLATES
 from vsj4r.media.rotation import is_turned, turn_output_upright
@@ -110,6 +110,11 @@ def working_depth(source: Source, output: Path, settings: RunSettings, *, to_fol
 def _is_full_range(clip: vs.VideoNode) -> bool:
     with clip.get_frame(0) as first:
         return clip.format.color_family != vs.RGB and Tags.of(first).full_range
+
+
+def kind_of_images(source: Source, settings: RunSettings) -> str:
+    """What the images of ``source`` become."""
+    return settings.image or kind_for(source)
 
 
 def make_images(

@@ -18,7 +18,7 @@ from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
 from vsj4r.media.whole import check_output
-from vsj4r.run.encodable import working_depth
+from vsj4r.run.encodable import kind_of_images, working_depth
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 from vsj4r.run.preview import find_busiest, write_before_and_after
@@ -145,14 +145,14 @@ def run_job(job: Job, listener: RunListener) -> float:
 
 @frame_errors()
 def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
-    for note in source.notes(into_images=job.to_folder):
-        listener.note(note)
     settings = job.settings
+    image = kind_of_images(source, settings) if job.to_folder else "png" if job.is_picture else None
+    for note in source.notes(image=image):
+        listener.note(note)
     if job.preview:
         settings = replace(settings, trim=find_busiest(source, settings.trim, one=job.is_picture))
-    into_images = job.to_folder or job.is_picture
-    depth = working_depth(source, job.output, settings, to_folder=into_images)
-    filtering = Filtering(source, settings, depth=depth, into_rgb=into_images)
+    depth = working_depth(source, job.output, settings, to_folder=image is not None)
+    filtering = Filtering(source, settings, depth=depth, into_rgb=image is not None)
     derained = filtering.after()
     writing = Writing(filtering, settings, job.ffmpeg, listener.command)
     if job.is_picture:

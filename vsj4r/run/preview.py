@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import vapoursynth as vs
 
+from vsj4r.media.image_sink import alpha_array
 from vsj4r.media.images import rgb_array, write_rgb
 from vsj4r.media.part import part_of
 from vsj4r.media.rotation import turn_output_upright
@@ -40,7 +41,8 @@ def find_busiest(source: Source, trim: Trim, *, one: bool) -> Trim:
 
 
 def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output: Path) -> None:
-    """The first frame before and after the filter, side by side and as it is shown, as the PNG ``output``.
+    """The first frame before and after the filter, side by side and as it is shown, as the PNG ``output``,
+    with the alpha that it has.
 
     Raises:
         Vsj4rError: it cannot be read, derained or written.
@@ -48,8 +50,10 @@ def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output:
     source = filtering.part
     halves = []
     for clip in (filtering.before, derained):
-        with turn_output_upright(clip_to_rgb(clip), source=source.clip).get_frame(0) as frame:
-            halves.append(rgb_array(frame))
+        shown = turn_output_upright(clip_to_rgb(clip), source=source.clip, has_alpha=source.has_alpha)
+        with shown.get_frame(0) as frame:
+            image, alpha = rgb_array(frame), alpha_array(frame)
+            halves.append(image if alpha is None else np.dstack([image, alpha]))
     with whole_file(output) as temporary:
         write_rgb(np.hstack(halves), temporary, source.colours(0))
 

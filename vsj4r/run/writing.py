@@ -11,14 +11,14 @@ import vapoursynth as vs
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import encoder_for, find_encoder
-from vsj4r.media.image_sink import image_sink, kind_for
+from vsj4r.media.image_sink import image_sink
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink
-from vsj4r.run.encodable import make_encodable, make_images, make_y4m
+from vsj4r.run.encodable import kind_of_images, make_encodable, make_images, make_y4m
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.settings import RunSettings
 
@@ -57,10 +57,10 @@ class Writing:
 
     def _images(self, clip: vs.VideoNode, folder: Path, *, is_matte: bool) -> ClipSink:
         source = self._filtering.part
-        kind = self._settings.image or kind_for(source)
+        kind = kind_of_images(source, self._settings)
         images, notes = make_images(clip, source, kind, self._settings.depth, is_matte=is_matte)
         self.notes += notes
-        return images, image_sink(folder, source, kind, is_matte=is_matte)
+        return images, image_sink(folder, source, kind, depth=self._settings.depth, is_matte=is_matte)
 
     def _y4m(self, clip: vs.VideoNode, path: Path) -> ClipSink:
         source = self._filtering.part
