@@ -93,10 +93,16 @@ class Forgetful(FakeDevice):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("nothing", "CUDA graphs give other results here, so kernels are launched one by one"),
-        ("stale", "CUDA graphs give other results here, so kernels are launched one by one"),
-        ("refused", "CUDA graphs do not work here, so kernels are launched one by one"),
-        ("refused", "which is slower: operation not permitted when stream is capturing"),
+        (
+            "nothing",
+            "CUDA graphs give other results here, so kernels are launched one by one, which is slower",
+        ),
+        ("stale", "CUDA graphs give other results here, so kernels are launched one by one, which is slower"),
+        (
+            "refused",
+            "CUDA graphs do not work here, so kernels are launched one by one, which is slower: "
+            "operation not permitted when stream is capturing",
+        ),
     ],
 )
 def test_a_graph_that_lies_is_not_used(
