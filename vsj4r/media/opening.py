@@ -7,6 +7,7 @@ be read twice.
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,14 +16,17 @@ import vapoursynth as vs
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.pipes import Pipe, display_path, is_pipe
+from vsj4r.media.probe import Probe
 from vsj4r.media.reading import missing_error
 from vsj4r.media.sources import Reading, Source, check_constant, open_source
 
 SCRIPT = ".vpy"
 
 
-def open_input(path: Path, reading: Reading) -> Source:
-    """What ``path`` is.
+def open_input(
+    path: Path, reading: Reading, on_probe: Callable[[Probe], None] = lambda found: None
+) -> Source:
+    """What ``path`` is; ``on_probe`` is told of a video file before it is decoded.
 
     Raises:
         InputError: it is damaged, interlaced, or none of what can be read.
@@ -34,7 +38,11 @@ def open_input(path: Path, reading: Reading) -> Source:
         return _open_pipe(path, reading)
     if not path.exists():
         raise missing_error(path)
-    return _open_script(path, reading) if path.suffix.lower() == SCRIPT else open_source(path, reading)
+    return (
+        _open_script(path, reading)
+        if path.suffix.lower() == SCRIPT
+        else open_source(path, reading, on_probe=on_probe)
+    )
 
 
 def _open_pipe(path: Path, reading: Reading) -> Source:

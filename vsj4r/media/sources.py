@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -135,9 +135,15 @@ class Source:
         return [*self.said, *([] if self.probe is None else _losses(self.probe, self.clip))]
 
 
-def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None = None) -> Source:
+def open_source(
+    path: Path,
+    reading: Reading = Reading(),
+    *,
+    index: Path | None = None,
+    on_probe: Callable[[Probe], None] = lambda found: None,
+) -> Source:
     """Open a video file, a folder of images sorted by name, or one image. What decoding it tells is kept in
-    the folder ``index``, or in the user's cache.
+    the folder ``index``, or in the user's cache. ``on_probe`` is told of a video file before it is decoded.
 
     Raises:
         InputError: not a video, no video stream, damaged beyond reading, interlaced; images of several
@@ -160,6 +166,7 @@ def open_source(path: Path, reading: Reading = Reading(), *, index: Path | None 
             has_alpha=bool(images.translucent),
         )
     found = probe(path, track=reading.track)
+    on_probe(found)
     return _open_video(found, reading, _index_of(path, index))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from vsj4r.media.sources import Source, decode_error, frame_errors
 from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
 from vsj4r.media.whole import check_output
+from vsj4r.run.ahead import EngineAhead
 from vsj4r.run.encodable import kind_of_images, working_depth
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
@@ -124,27 +125,30 @@ def run_job(job: Job, listener: RunListener) -> float:
     for output in settings.paths(job.output):
         if not is_pipe(output):
             check_output(output, source=job.input, folder=job.to_folder, overwrite=settings.overwrite)
-    source = open_input(job.input, settings.reading())
-    try:
-        _derain_source(job, source, listener)
-    except UnsteadyError:
-        source.use_one_thread()
-        listener.note(
-            f"{job.input} does not decode the same each time: begun again with one thread, which is slower"
-        )
+    with closing(EngineAhead(settings)) as ahead:
+        source = open_input(job.input, settings.reading(), ahead.begin)
         try:
-            _derain_source(job, open_input(job.input, replace(settings.reading(), one_thread=True)), listener)
-        except UnsteadyError as error:
-            raise decode_error(job.input, error) from error
-    except BrokenPipeError:
-        if not is_pipe(job.output):
-            raise
-        listener.note(f"the reader of {display_path(job.output)} has closed it: ended")
+            _derain_source(job, source, listener, ahead)
+        except UnsteadyError:
+            source.use_one_thread()
+            listener.note(
+                f"{job.input} does not decode the same each time: "
+                "begun again with one thread, which is slower"
+            )
+            try:
+                again = open_input(job.input, replace(settings.reading(), one_thread=True))
+                _derain_source(job, again, listener, ahead)
+            except UnsteadyError as error:
+                raise decode_error(job.input, error) from error
+        except BrokenPipeError:
+            if not is_pipe(job.output):
+                raise
+            listener.note(f"the reader of {display_path(job.output)} has closed it: ended")
     return time.monotonic() - began
 
 
 @frame_errors()
-def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
+def _derain_source(job: Job, source: Source, listener: RunListener, ahead: EngineAhead) -> None:
     settings = job.settings
     image = kind_of_images(source, settings) if job.to_folder else "png" if job.is_picture else None
     for note in source.notes(image=image):
@@ -153,7 +157,8 @@ def _derain_source(job: Job, source: Source, listener: RunListener) -> None:
         settings = replace(settings, trim=find_busiest(source, settings.trim, one=job.is_picture))
     depth = working_depth(source, job.output, settings, to_folder=image is not None)
     filtering = Filtering(source, settings, depth=depth, into_rgb=image is not None)
-    derained = filtering.after()
+    with ahead.lending():
+        derained = filtering.after()
     writing = Writing(filtering, settings, job.ffmpeg, listener.command)
     if job.is_picture:
         listener.started(_describe_start(filtering))
