@@ -2,7 +2,7 @@
 
     python -m scripts.large_frames PICTURE... --sizes 1920x1080 --downscales 1,2 --presets complex,light
 
-PICTURE is about 2,400 px wide. The camera moves by 1/160 of the width a frame.
+PICTURE is about 2,400 px wide. The camera moves by 1/170 of the width a frame.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from vsj4r.training.motion import CameraPath, simulate_motion
 
 FRAMES, SETTLED = 7, 2
 """The first two are left out: the memory is empty there."""
-SPEED = 1 / 160
+SPEED = 1 / 170
+"""Widths a frame; no whole number of pixels, as no camera pans by one."""
 CLEAN = "clean"
 SEED = 7
 

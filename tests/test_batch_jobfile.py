@@ -25,7 +25,7 @@ from vsj4r.batch.work import work_for
 from vsj4r.engine.cuda.driver import Trouble
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.sources import open_source
+from vsj4r.media.files import open_source
 from vsj4r.tables import Lines
 
 

@@ -20,10 +20,11 @@ from PIL import Image
 from tests.cli import assert_refused, batch, run, vsj4r
 from tests.tried import tried
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.files import open_source
+from vsj4r.media.frame_errors import frame_error
 from vsj4r.media.image_head import read_head
 from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image
-from vsj4r.media.sources import frame_error, open_source
 from vsj4r.training.footage import read_clip
 
 SIZE = 48, 32

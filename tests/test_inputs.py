@@ -25,8 +25,9 @@ from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import work_for
 from vsj4r.errors import InputError
 from vsj4r.media import index
+from vsj4r.media.files import open_source
+from vsj4r.media.pixels import clip_to_rgb
 from vsj4r.media.probe import probe
-from vsj4r.media.sources import clip_to_rgb, open_source
 
 SINE = ("-f", "lavfi", "-i", "sine=d=1")
 

@@ -6,7 +6,7 @@ import vapoursynth as vs
 
 from vsj4r.batch.work import Work
 from vsj4r.engine import EngineCache
-from vsj4r.media.sources import open_source
+from vsj4r.media.files import open_source
 from vsj4r.run.encodable import working_depth
 from vsj4r.run.filtering import Filtering
 

@@ -25,12 +25,13 @@ from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for
+from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.identity import identify
 from vsj4r.media.image_sink import image_sink, namer
 from vsj4r.media.images import check_replaced
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import turn_output_upright
-from vsj4r.media.sources import Source, decode_error, frame_errors
+from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out

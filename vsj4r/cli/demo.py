@@ -101,8 +101,9 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
 def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
     import numpy as np
 
+    from vsj4r.media.files import open_source
     from vsj4r.media.images import rgb_array, write_rgb
-    from vsj4r.media.sources import clip_to_rgb, open_source
+    from vsj4r.media.pixels import clip_to_rgb
 
     halves = []
     for video in (rain, clean):

@@ -10,9 +10,9 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.frame_errors import first_line
 from vsj4r.media.images import rgb_array
 from vsj4r.media.reading import Image
-from vsj4r.media.sources import first_line
 
 LARGEST_PX = 1920
 QUALITY = 95

@@ -12,9 +12,10 @@ import vapoursynth as vs
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.alpha import without_alpha
 from vsj4r.media.colours import with_known_matrix
+from vsj4r.media.files import open_source
 from vsj4r.media.pixels import clip_to_yuv
 from vsj4r.media.rotation import turn_output_upright
-from vsj4r.media.sources import Reading, Source, open_source
+from vsj4r.media.sources import Reading, Source
 from vsj4r.words import count_of
 
 LABELS = ("before", "after", "ground truth")

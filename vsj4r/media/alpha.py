@@ -35,3 +35,8 @@ def deepen_alpha(alpha: vs.VideoNode, bits: int) -> vs.VideoNode:
         return alpha
     grey = vs.core.query_video_format(vs.GRAY, vs.INTEGER, bits, 0, 0)
     return alpha.std.SetFrameProps(_Range=vs.RANGE_FULL).resize.Point(format=grey.id, range_s="full")
+
+
+def left_out_alpha(why: str) -> str:
+    """The line for an alpha channel that the output lacks."""
+    return f"the alpha channel is left out: the output is opaque ({why})"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from vsj4r.media.files import open_source
 from vsj4r.media.rotation import turn_output_upright
-from vsj4r.media.sources import Reading, open_source
+from vsj4r.media.sources import Reading
 
 
 def open_mask(path: Path) -> vs.VideoNode:

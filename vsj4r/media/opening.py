@@ -1,6 +1,6 @@
 """An input of any kind that a person has named: a video, images, a pipe, a VapourSynth script.
 
-A batch and a comparison open files alone (`sources.open_source`): a script is a program, and a pipe cannot
+A batch and a comparison open files alone (`files.open_source`): a script is a program, and a pipe cannot
 be read twice.
 """
 
@@ -15,10 +15,11 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
+from vsj4r.media.files import check_constant, open_source
 from vsj4r.media.pipes import Pipe, display_path, is_pipe
 from vsj4r.media.probe import Probe
 from vsj4r.media.reading import missing_error
-from vsj4r.media.sources import Reading, Source, check_constant, open_source
+from vsj4r.media.sources import Reading, Source
 
 SCRIPT = ".vpy"
 

@@ -80,6 +80,13 @@ def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, depth: int = 0) -> tuple[vs.
     return vs.core.resize.Bicubic(clip, **arguments), note
 
 
+def clip_to_rgb(clip: vs.VideoNode, *, floats: bool = False, depth: int | None = None) -> vs.VideoNode:
+    """``clip`` as RGB24, or RGB48 above 8 bit (``depth``, or that of the clip); with ``floats`` as RGBS."""
+    target = vs.RGB24 if (depth or clip.format.bits_per_sample) == 8 else vs.RGB48
+    target = vs.RGBS if floats else target
+    return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
+
+
 def _with_neutral_chroma(grey: vs.VideoNode, target: vs.VideoFormat, width: int, height: int) -> vs.VideoNode:
     """Luma to the bit, and of its own range, which `resize` would make limited."""
     if (width, height) != (grey.width, grey.height):

@@ -18,11 +18,11 @@ import vapoursynth as vs
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.alpha import ALPHA
 from vsj4r.media.command import Encode, encode_command
+from vsj4r.media.frame_errors import frame_errors
 from vsj4r.media.muxing import Extras, video_times
 from vsj4r.media.nut import NutWriter
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.process import FFmpeg
-from vsj4r.media.sources import frame_errors
 from vsj4r.media.tags import Tags
 from vsj4r.media.whole import whole_file
 

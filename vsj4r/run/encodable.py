@@ -6,14 +6,14 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vsj4r.media.alpha import deepen_alpha, with_alpha_of, without_alpha
+from vsj4r.media.alpha import deepen_alpha, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import kind_for, takes_floats
-from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_yuv
+from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_rgb, clip_to_yuv
 from vsj4r.media.plates import PLATES
 from vsj4r.media.rotation import is_turned, turn_output_upright
-from vsj4r.media.sources import Source, clip_to_rgb, left_out_alpha
+from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
 from vsj4r.run.settings import RunSettings

@@ -12,11 +12,12 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.frames import SEGMENT_FRAMES
 from vsj4r.frames.scenes import Cuts
 from vsj4r.media.colours import with_known_matrix
+from vsj4r.media.frame_errors import first_line
 from vsj4r.media.masks import open_mask
 from vsj4r.media.part import part_of
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.rotation import turn_upright
-from vsj4r.media.sources import Source, first_line
+from vsj4r.media.sources import Source
 from vsj4r.plugin.cut_files import read_cuts
 from vsj4r.plugin.signature import OUTPUTS
 from vsj4r.run.settings import Curve, RunSettings

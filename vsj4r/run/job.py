@@ -12,9 +12,10 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
+from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
-from vsj4r.media.sources import Source, decode_error, frame_errors
+from vsj4r.media.sources import Source
 from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
 from vsj4r.media.whole import check_output

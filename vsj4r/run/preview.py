@@ -10,8 +10,9 @@ import vapoursynth as vs
 from vsj4r.media.image_sink import alpha_array
 from vsj4r.media.images import rgb_array, write_rgb
 from vsj4r.media.part import part_of
+from vsj4r.media.pixels import clip_to_rgb
 from vsj4r.media.rotation import turn_output_upright
-from vsj4r.media.sources import Source, clip_to_rgb
+from vsj4r.media.sources import Source
 from vsj4r.media.trim import Trim
 from vsj4r.media.whole import whole_file
 from vsj4r.run.filtering import Filtering

@@ -1,0 +1,232 @@
+"""A video file, a folder of images or one image, opened as a ``Source``: a clip with exact timestamps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import vapoursynth as vs
+
+from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.alpha import ALPHA, left_out_alpha, with_alpha_of, without_alpha
+from vsj4r.media.colours import with_consistent_colours
+from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
+from vsj4r.media.frame_errors import first_line
+from vsj4r.media.images import image_clip, look_at_images
+from vsj4r.media.index import Index, index_of
+from vsj4r.media.probe import Probe, probe
+from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
+from vsj4r.media.sources import AS_IT_SAYS, ONE_THREAD, Reading, Source
+from vsj4r.media.survey import Survey, look_through
+from vsj4r.media.times import settle_times, times_at_rate
+from vsj4r.words import count_of
+
+
+def open_source(
+    path: Path,
+    reading: Reading = AS_IT_SAYS,
+    *,
+    index: Path | None = None,
+    on_probe: Callable[[Probe], None] = lambda found: None,
+) -> Source:
+    """Open a video file, a folder of images sorted by name, or one image. What decoding it tells is kept in
+    the folder ``index``, or in the user's cache. ``on_probe`` is told of a video file before it is decoded.
+
+    Raises:
+        InputError: not a video, no video stream, damaged beyond reading, interlaced; images of several
+            sizes; it has times of its own and ``reading`` a rate.
+        Vsj4rError: nothing there.
+    """
+    if not path.exists():
+        raise missing_error(path)
+    if path.is_dir() or is_still(path):
+        folder, names = (path, image_names(path)) if path.is_dir() else (path.parent, [path.name])
+        images = look_at_images(folder, names)
+        times = times_at_rate(reading.rate, len(images.names))
+        return Source(
+            path,
+            image_clip(images, fps=1 / times.time_base),
+            times.time_base,
+            times.stamps,
+            images,
+            said=tuple(gaps_in(names)),
+            has_alpha=bool(images.translucent),
+        )
+    found = probe(path, track=reading.track)
+    on_probe(found)
+    return _open_video(found, reading, _index_of(path, index))
+
+
+def _index_of(path: Path, folder: Path | None) -> Index:
+    try:
+        return index_of(path, folder)
+    except OSError as error:
+        raise Vsj4rError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def check_constant(path: Path, clip: vs.VideoNode) -> None:
+    """Refuse the input ``path`` whose frames differ.
+
+    Raises:
+        InputError: in their format or size.
+    """
+    if clip.format is None or not clip.width or not clip.height:
+        raise InputError(
+            f"{path} changes its format or size in the middle, which is not supported: "
+            "cut it into parts there"
+        )
+
+
+def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
+    path = found.path
+    reading.check_rate(path, is_said=not found.rate_is_guess)
+    survey = look_through(found, index, to_the_end=reading.assume_progressive)
+    if survey.interlaced_from is not None and not reading.assume_progressive:
+        since = f" from frame {survey.interlaced_from} on" if survey.interlaced_from else ""
+        raise InputError(
+            f"{path} is interlaced{since}: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script); "
+            "where only its flags say so (PsF), --assume-progressive"
+        )
+    said = []
+    if survey.damaged:
+        damaged = count_of(survey.damaged, "damaged frame")
+        said.append(f"{damaged}: the decoder makes up what is missing")
+    alone = survey.damaged or reading.one_thread or index.read(ONE_THREAD) is not None
+    clip, stamps, time_base = _open_samples(found, index, survey, threads=1 if alone else 0)
+    if len(clip) < survey.frames:
+        said.append(f"only {len(clip)} of its {survey.frames} frames can be decoded")
+    rate = found.rate or Fraction(clip.fps) or None
+    if found.rate_is_guess:
+        times = times_at_rate(reading.rate, len(clip))
+        said += reading.guess_of_rate("it")
+    else:
+        times = settle_times(path, time_base, stamps, rate)
+    said += times.notes
+    if times.rate is not None:
+        clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
+    clip = _with_what_the_container_says(clip, found, reading)
+    has_alpha = _has_alpha(found, clip)
+    if found.video.tag("alpha_mode") == "1":
+        said.append(left_out_alpha("ffmpeg decodes none of WebM"))
+    shown = _crop_to_shown(clip, found)
+    if (shown.width, shown.height) != (clip.width, clip.height):
+        of = f"{shown.width}x{shown.height} of {clip.width}x{clip.height}"
+        said.append(f"the container says to show {of}: the rest is cut off")
+        clip = with_alpha_of(shown, clip, lambda alpha: _crop_to_shown(alpha, found)) if has_alpha else shown
+    return Source(
+        path,
+        clip if has_alpha else without_alpha(clip),
+        times.time_base,
+        times.stamps,
+        probe=found,
+        index=index,
+        said=tuple(said),
+        has_alpha=has_alpha,
+    )
+
+
+def _open_samples(
+    found: Probe, index: Index, survey: Survey, *, threads: int
+) -> tuple[vs.VideoNode, list[int], Fraction]:
+    """The clip, its timestamps and their unit: by BestSource, where it has the samples and all the frames."""
+    may_lose = found.video.codec in IMAGE_CODECS
+    if not needs_decoding(found):
+        try:
+            opened = _open_with_bestsource(found, index, threads=threads)
+        except InputError:
+            if not (may_lose and survey.frames):
+                raise
+        else:
+            if len(opened[0]) >= survey.frames or not may_lose:
+                return opened
+    return (*decode_clip(found), found.video.time_base)
+
+
+def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Reading) -> vs.VideoNode:
+    """``clip`` with tags that fit it, and the container's shape of a sample."""
+    try:
+        with clip.get_frame(0) as first:
+            clip = with_consistent_colours(clip, first)
+    except vs.Error as error:
+        raise InputError(f"{found.path} cannot be decoded: {first_line(error)}") from error
+    aspect = found.video.sample_aspect
+    if aspect is not None:
+        clip = clip.std.SetFrameProps(_SARNum=aspect.numerator, _SARDen=aspect.denominator)
+    return clip.std.SetFieldBased(0) if reading.assume_progressive else clip
+
+
+def _crop_to_shown(clip: vs.VideoNode, found: Probe) -> vs.VideoNode:
+    """``clip`` without what the container hides at its sides, as far as subsampling can tell; all of it where
+    nothing would be left."""
+    kind = clip.format
+    top, bottom, left, right = (
+        hidden >> shift << shift
+        for hidden, shift in zip(
+            found.video.cropping or (0, 0, 0, 0),
+            (kind.subsampling_h, kind.subsampling_h, kind.subsampling_w, kind.subsampling_w),
+            strict=True,
+        )
+    )
+    if top + bottom >= clip.height or left + right >= clip.width:
+        return clip
+    return clip.std.Crop(left=left, right=right, top=top, bottom=bottom)
+
+
+def _open_with_bestsource(
+    found: Probe, index: Index, *, threads: int
+) -> tuple[vs.VideoNode, list[int], Fraction]:
+    """The clip, its timestamps and their unit; ``threads`` 0 is one for each core."""
+    path = found.path
+    with _ignoring_undeclared_returns():
+        try:
+            opened: Any = vs.core.bs.VideoSource(
+                str(path.absolute()),
+                track=found.video.index,
+                threads=threads,
+                exporttimestamps=1,
+                apply_rotation=0,
+                **index.arguments(threads),
+            )
+        except vs.Error as error:
+            raise InputError(f"{path} cannot be decoded: {first_line(error)}") from error
+        except UnicodeEncodeError as error:
+            raise InputError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
+    stamps = opened["timestamps"]
+    stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
+    clip: vs.VideoNode = opened["clip"]
+    check_constant(path, clip)
+    if len(stamps) != len(clip):
+        raise InputError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
+    return clip, stamps, Fraction(opened["timebasenum"], opened["timebaseden"])
+
+
+def _has_alpha(source: Probe, clip: vs.VideoNode) -> bool:
+    """Whether the frames of ``clip`` have an alpha channel: every palette has one, which is seldom used.
+
+    WebM keeps the alpha of VP8 and VP9 as a picture of its own, which decoders pass over.
+    """
+    with clip.get_frame(0) as first:
+        alpha: Any = first.props.get(ALPHA)
+        if alpha is None or source.first_frame is None or not source.first_frame.has_palette:
+            return alpha is not None
+        return bool(np.asarray(alpha[0]).min() < 255)
+
+
+@contextmanager
+def _ignoring_undeclared_returns() -> Iterator[None]:
+    """BestSource 22 returns the timestamps without declaring them; VapourSynth warns of it on stderr."""
+    logger = logging.getLogger("vapoursynth")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "no return value(s) named" not in record.getMessage()
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
