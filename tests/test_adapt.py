@@ -65,21 +65,21 @@ def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
 
 
 def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> None:
-    stretches = read_stretches(rainy, 2)
+    stretches = read_stretches(rainy, aligns=True)
     assert [len(clip) for clip in stretches.learned] == [24]
     assert len(stretches.judged) == 8
-    long = read_stretches(write(tmp_path / "long.mkv", scene(150, 128, 144)), 2)
+    long = read_stretches(write(tmp_path / "long.mkv", scene(150, 128, 144)), aligns=True)
     assert [len(clip) for clip in (*long.learned, long.judged)] == [24] * 5
     with pytest.raises(Vsj4rError, match="has 9 frames: adapting takes 24 at least"):
-        read_stretches(write(tmp_path / "short.mkv", scene(9)), 2)
+        read_stretches(write(tmp_path / "short.mkv", scene(9)), aligns=True)
     with pytest.raises(Vsj4rError, match="has 48x32: adapting takes 128 px a side"):
-        read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)), 2)
+        read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)), aligns=True)
 
 
 def test_a_large_clip_is_learned_from_as_the_network_sees_it(tmp_path: Path) -> None:
     large = write(tmp_path / "large.mkv", scene(24, 832, 832))
-    assert read_stretches(large, 2).judged.shape[1:] == (416, 416, 3)
-    assert read_stretches(large, 4).judged.shape[1:] == (832, 832, 3)
+    assert read_stretches(large, aligns=True).judged.shape[1:] == (416, 416, 3)
+    assert read_stretches(large, aligns=False).judged.shape[1:] == (832, 832, 3)
 
 
 def adapt(rainy: Path, state: Path, *, stop_at: int | None = None) -> fitting.Adapted:

@@ -82,23 +82,23 @@ def test_the_edges_of_a_drop_go_with_it_and_detail_beside_it_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "grid_px", "by"),
+    ("height", "width", "by"),
     [
-        (480, 854, 2, 1),
-        (720, 1280, 2, 1),
-        (1080, 1920, 2, 2),
-        (1920, 1080, 2, 2),
-        (1440, 2560, 2, 3),
-        (2160, 3840, 2, 4),
-        (1080, 1920, 4, 1),
-        (2160, 3840, 4, 2),
-        (2, 2, 2, 1),
-        (20_000, 20_000, 2, 8),
-        (2160, 3840, None, 1),
+        (2, 2, 1),
+        (576, 1024, 1),
+        (719, 1280, 1),
+        (720, 1280, 2),
+        (800, 1920, 2),
+        (1080, 1920, 2),
+        (1920, 1080, 2),
+        (1440, 2560, 3),
+        (2160, 3840, 4),
+        (20_000, 20_000, 8),
     ],
 )
-def test_large_frames_are_reduced(height: int, width: int, grid_px: int | None, by: int) -> None:
-    assert choose_downscale(height, width, grid_px) == by
+def test_large_frames_are_reduced(height: int, width: int, by: int) -> None:
+    assert choose_downscale(height, width, aligns=True) == by
+    assert choose_downscale(height, width, aligns=False) == 1
 
 
 def test_sides_must_fit() -> None:

@@ -77,8 +77,8 @@ def fit_to_clip(
     Raises:
         Vsj4rError: the source cannot be read or is too short, or ``state`` is no checkpoint.
     """
-    grid_px = net.config.scale if net.config.align == "motion" else None
-    fitting = _Fitting(read_stretches(source, grid_px), net, device)
+    stretches = read_stretches(source, aligns=net.config.align == "motion")
+    fitting = _Fitting(stretches, net, device)
     fitting.resume(state)
     began = time.monotonic()
     try:

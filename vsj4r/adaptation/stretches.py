@@ -26,9 +26,9 @@ class Stretches(NamedTuple):
     judged: Pixels
 
 
-def read_stretches(path: Path, grid_px: int | None) -> Stretches:
+def read_stretches(path: Path, *, aligns: bool) -> Stretches:
     """The clip whole where it is short, otherwise stretches of it, evenly spread; frames as large as a
-    network with ``grid_px`` (see ``StepSpec``) will see them.
+    network that ``aligns`` by motion, or not, will see them.
 
     Raises:
         Vsj4rError: it cannot be read, or has under ``FEWEST_FRAMES`` frames or ``SMALLEST_PX`` a side.
@@ -37,7 +37,7 @@ def read_stretches(path: Path, grid_px: int | None) -> Stretches:
     if min(video.width, video.height) < SMALLEST_PX:
         raise Vsj4rError(f"{path} has {video.width}x{video.height}: adapting takes {SMALLEST_PX} px a side")
     shorter_px = min(video.width, video.height)
-    shorter_px //= choose_downscale(video.height, video.width, grid_px)
+    shorter_px //= choose_downscale(video.height, video.width, aligns=aligns)
     count = _count(path, video.index)
     if count < FEWEST_FRAMES:
         raise Vsj4rError(f"{path} has {count} frames: adapting takes {FEWEST_FRAMES} at least")

@@ -53,11 +53,6 @@ class StepSpec:
     whole_frame: tuple[str, ...] = ()
     motion: MotionSpec | None = None
 
-    @property
-    def grid_px(self) -> int | None:
-        """Luma pixels along a side of a pixel of the grid on which motion is found; None without motion."""
-        return None if self.motion is None else self.motion.scale
-
 
 class Tensors(NamedTuple):
     """One frame: ``y`` (H, W) luma in [0, 1], full range; ``uv`` (2, H/2, W/2) chroma in

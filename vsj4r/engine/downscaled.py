@@ -15,20 +15,18 @@ from vsj4r.arrays import Floats
 from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors
 from vsj4r.engine.resampling import enlarge_change, halve_rain, phases_of, rain_near, shrink_plane
 
-GRID_LINES = 270
-"""Lines of its own grid that a network that aligns by motion does best at: docs/experiments/size.md."""
+NETWORK_LINES = 480
+"""Lines that networks which align by motion do well at, about: docs/experiments/size.md."""
 
 DOWNSCALE_MAX = 8
 
 
-def choose_downscale(height: int, width: int, grid_px: int | None) -> int:
+def choose_downscale(height: int, width: int, *, aligns: bool) -> int:
     """By how much frames of ``height`` x ``width`` luma samples are reduced, unless somebody says it.
 
-    ``grid_px``: luma samples along a side of a pixel of the network's grid, None where it finds no motion.
+    ``aligns``: whether the network aligns by motion; frames of one that does not are left as they are.
     """
-    if grid_px is None:
-        return 1
-    return min(max(1, round(min(height, width) / (GRID_LINES * grid_px))), DOWNSCALE_MAX)
+    return min(max(1, round(min(height, width) / NETWORK_LINES)), DOWNSCALE_MAX) if aligns else 1
 
 
 def downscale_spec(spec: StepSpec, by: int) -> StepSpec:

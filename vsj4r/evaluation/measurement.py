@@ -78,7 +78,7 @@ def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscal
         if not clip.has(0):
             return
         height, width = clip[0].shape[:2]
-        by = downscale or choose_downscale(height, width, found.spec.grid_px)
+        by = downscale or choose_downscale(height, width, aligns=found.spec.motion is not None)
         spec = downscale_spec(found.spec, by)
         convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), spec)
         engine = open_engine(

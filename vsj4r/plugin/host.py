@@ -67,7 +67,7 @@ class Host:
         cuts = arguments.cuts(clip.frames)
         model = find_model(arguments.model)
         downscale = arguments.downscale or choose_downscale(
-            geometry.height, geometry.width, model.spec.grid_px
+            geometry.height, geometry.width, aligns=model.spec.motion is not None
         )
         spec = downscale_spec(model.spec, downscale)
         self._converter = Converter(geometry, spec)

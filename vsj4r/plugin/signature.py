@@ -165,9 +165,9 @@ ARGUMENTS = (
         WHOLE_NUMBER,
         0,
         "The network sees frames of so many times smaller sides, 1 to 8; fine detail stays the clip's own. "
-        "Higher is faster and takes wider rain, lower takes finer rain. 0: for `j4r` the shorter side over "
-        "540, rounded (1 below 810, 2 at 1080, 4 at 2160), for `j4r-lite` over 1080, for `j4r-paper` always "
-        "1 ([Size](../experiments/size.md)).",
+        "Higher is faster and takes wider rain, lower takes finer rain. 0: the shorter side over 480, "
+        "rounded, so 1 below 720, 2 at 720 and 1080, 3 at 1440, 4 at 2160; for `j4r-paper` always 1 "
+        "([Size](../experiments/size.md)).",
     ),
     Argument(
         "segment",

@@ -41,7 +41,9 @@ class EngineAhead:
     def _open(self, height: int, width: int) -> None:
         with suppress(Exception), self._engines.lending():  # the filter fails the same way, and tells it
             model = find_model(self._settings.model)
-            by = self._settings.downscale or choose_downscale(height, width, model.spec.grid_px)
+            by = self._settings.downscale or choose_downscale(
+                height, width, aligns=model.spec.motion is not None
+            )
             multiple = downscale_spec(model.spec, by).multiple
             open_engine(
                 model,
