@@ -444,8 +444,8 @@ class TestTimes:
         source = tmp_path / name
         ffmpeg(*picture(seconds=0.5), "-c:v", *encoder, f"file:{source}")
         done = run(source, tmp_path / "out.mkv", "--model", model)
-        said = "vsj4r: it does not say its rate: taken as 25 frames a second (--fps sets it)"
-        assert said in done.stderr.splitlines()
+        said = "it does not say its rate: taken as 25 frames a second (--fps, or fps in a job file, sets it)"
+        assert f"vsj4r: {said}" in done.stderr.splitlines()
         assert seconds_of_frames(tmp_path / "out.mkv") == [Fraction(n, 25) for n in range(12)]
         done = run(source, tmp_path / "fast.mp4", "--model", model, "--fps", "50")
         assert "rate" not in done.stderr
@@ -476,7 +476,10 @@ class TestTimes:
         ffmpeg(*picture(seconds=0.2), *QUICK, f"file:{tmp_path / 'a.mkv'}")
         done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "30")
         assert_refused(
-            done, 1, "has a rate of its own: --fps is for inputs without (images, raw streams)", tmp_path
+            done,
+            1,
+            "has a rate of its own: --fps (fps in a job file) is for images and raw streams",
+            tmp_path,
         )
         done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "fast")
         assert_refused(done, 2, "fps must be a number such as 25 or 30000/1001", tmp_path)

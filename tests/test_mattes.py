@@ -182,7 +182,7 @@ def test_strength_by_shot(shot: Path, clean: Path, model: Path, tmp_path: Path) 
         (["--output", "snow"], "--output must be one or more of derained, rain, occlusion, got ['snow']"),
         (["--output", "rain,rain"], "--output must name each once, got 'rain' twice"),
         (["--planes", "Y"], "--planes must be whole numbers such as 0,120, got 'Y'"),
-        (["--planes", "3"], "--planes must be numbers of planes, such as [0] for luma, got [3]"),
+        (["--planes", "3"], "--planes must be among 0, 1 and 2, such as [0] for luma, got [3]"),
         (["--scenes", "0", "--qpfile", "x"], "--scenes must be given alone, got qpfile too"),
         (
             ["--encoder", "ffv1", "--crf", "3", "--depth", "11"],

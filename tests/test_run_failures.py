@@ -66,7 +66,12 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
         tmp_path / "interlaced.mkv", "-vf", "setfield=tff", "-c:v", "libx264", "-flags", "+ildct+ilme"
     )
     refused(1, "no such file or folder", tmp_path / "absent.mkv", out)
-    refused(1, "is an address: fetch it first", "https://example.invalid/rain.mp4", out)
+    refused(
+        1,
+        "https://example.invalid/rain.mp4 is an address: fetch it first",
+        "https://example.invalid/rain.mp4",
+        out,
+    )
     refused(1, "cannot be read as a video", tmp_path / "text.mkv", out)
     refused(1, "corrupt.mkv", tmp_path / "corrupt.mkv", out)
     refused(

@@ -90,7 +90,7 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
         since = f" from frame {survey.interlaced_from} on" if survey.interlaced_from else ""
         raise InputError(
             f"{path} is interlaced{since}: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script); "
-            "where only its flags say so (PsF), --assume-progressive"
+            "where only its flags say so (PsF), --assume-progressive (assume_progressive in a job file)"
         )
     said = []
     if survey.damaged:

@@ -264,7 +264,7 @@ class _Planner:
             case "video" if not stream.is_cover:
                 self.lost.append(
                     f"{name} is left out: video stream {self._source.video.index} is derained "
-                    "(--track chooses another)"
+                    "(--track, or track in a job file, chooses another)"
                 )
                 return ""
             case "video":

@@ -30,7 +30,9 @@ Image = NDArray[Any]  # (H, W, 3) RGB, uint8, uint16 or float32
 def missing_error(name: Path | str) -> Vsj4rError:
     """What is to be said of an input that is not there."""
     if _ADDRESS.match(str(name)):
-        return Vsj4rError(f"{name} is an address: fetch it first (ffmpeg -i ADDRESS -c copy file.mkv)")
+        kind, _, rest = str(name).partition(":")  # of two slashes a path keeps one
+        address = f"{kind}://{rest.lstrip('/')}"
+        return Vsj4rError(f"{address} is an address: fetch it first (ffmpeg -i ADDRESS -c copy file.mkv)")
     return Vsj4rError(f"no such file or folder: {name}")
 
 

@@ -57,14 +57,15 @@ class Reading:
         """
         if is_said and self.fps is not None:
             raise InputError(
-                f"{name} has a rate of its own: --fps is for inputs without (images, raw streams)"
+                f"{name} has a rate of its own: --fps (fps in a job file) is for images and raw streams"
             )
 
     def guess_of_rate(self, name: object) -> list[str]:
         """The line for an input that does not say its rate, where nobody else does."""
         if self.fps is not None:
             return []
-        return [f"{name} does not say its rate: taken as {GUESSED_RATE} frames a second (--fps sets it)"]
+        sets = "--fps, or fps in a job file, sets it"
+        return [f"{name} does not say its rate: taken as {GUESSED_RATE} frames a second ({sets})"]
 
 
 AS_IT_SAYS = Reading()

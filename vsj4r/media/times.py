@@ -78,7 +78,10 @@ def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fract
         InputError: there is no rate to make up what is missing.
     """
     if not rate and NO_TIME in stamps:
-        raise InputError(f"{path} has neither timestamps nor a frame rate: give the rate, such as --fps 25")
+        raise InputError(
+            f"{path} has neither timestamps nor a frame rate: "
+            "give the rate, such as --fps 25 (fps in a job file)"
+        )
     if rate and all(stamp == NO_TIME for stamp in stamps):
         return times_at_rate(rate, len(stamps))
     frame = 1 / (rate * time_base) if rate else _usual_step(stamps)

@@ -118,7 +118,7 @@ def _outputs(value: object) -> tuple[str, ...]:
 
 def _planes(value: object) -> tuple[int, ...]:
     if not isinstance(value, list) or not value or not all(_is_whole(each) and each < 3 for each in value):
-        raise Vsj4rError(f"planes must be numbers of planes, such as [0] for luma, got {value!r}")
+        raise Vsj4rError(f"planes must be among 0, 1 and 2, such as [0] for luma, got {value!r}")
     return _distinct("planes", value)
 
 
