@@ -49,7 +49,7 @@ def missing(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
             f"then {install_extra('cuda')}",
         ),
         (Driver((13, 0), 0), (), 0, "the NVIDIA driver shows no device, CUDA_VISIBLE_DEVICES being ''"),
-        (WORKS, (), 2, "the NVIDIA driver shows 2 device(s), 0 to 1"),
+        (WORKS, (), 2, "the NVIDIA driver shows 2 devices, cuda:0 to cuda:1"),
         (WORKS, ("torch",), 0, f"PyTorch is not installed: {install_extra('cuda')}"),
         (WORKS, ("cupy",), 0, "CuPy is not installed: pip install 'cupy-cuda13x[ctk]'"),
         (WORKS, ("safetensors",), 0, "safetensors is not installed: pip install safetensors"),

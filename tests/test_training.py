@@ -135,7 +135,7 @@ def test_two_processes_give_the_loss_of_one(data: Path, tmp_path: Path) -> None:
     said = finish(one), finish(two)
     assert one.returncode == two.returncode == 0, said
     assert said[1].count("2 stills, 2 videos") == 1, "only the first process speaks"
-    assert "2 videos, no photographed streaks; cpu, 2 process(es)" in said[1]
+    assert "2 videos, no photographed streaks; cpu, 2 processes" in said[1]
     alone, shared = ([row for row in rows(tmp_path / run) if row["loss"]] for run in ("one", "two"))
     assert [row["step"] for row in alone] == [row["step"] for row in shared] == ["3"], (
         "only the first one writes"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vsj4r.doctor.engines import examine_device
 from vsj4r.doctor.findings import Finding
 from vsj4r.engine.cuda.driver import find_driver, find_trouble
+from vsj4r.words import count_of
 
 _FRAMES = 30
 """Enough for a figure that the first frames do not spoil."""
@@ -20,7 +21,7 @@ def check_cuda() -> Iterator[Finding]:
         yield Finding("CUDA", "absent", f"no CUDA device: {what}", remedy, needed=False)
         return
     major, minor = driver.cuda
-    what = f"the driver serves CUDA {major}.{minor} and shows {driver.devices} device(s)"
+    what = f"the driver serves CUDA {major}.{minor} and shows {count_of(driver.devices, 'device')}"
     yield Finding("CUDA", "good", what, needed=False, figures={"devices": driver.devices})
     for index in range(driver.devices):
         yield from examine_device(f"cuda:{index}", _FRAMES)

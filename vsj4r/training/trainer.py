@@ -32,6 +32,7 @@ from vsj4r.training.replay import Replayed
 from vsj4r.training.runlog import Progress, RunLog
 from vsj4r.training.step import average_share, average_weights, evaluate_batch
 from vsj4r.training.validation import Validation, mean_psnr
+from vsj4r.words import count_of
 
 LOG = logging.getLogger(__name__)
 REPORT_EVERY_STEPS = 50
@@ -103,8 +104,9 @@ class Trainer:
         bank = StreakBank(clips.seed, size=min(BANK_PATCHES * clips.patch_px, BANK_PX), database=database)
         streaks = "no photographed streaks" if database is None else f"photographed streaks of {database}"
         LOG.info(
-            "%d stills, %d videos, %s; %s, %d process(es)",
-            len(stills), len(videos), streaks, ranks.device, ranks.world,
+            "%s, %s, %s; %s, %s",
+            count_of(len(stills), "still"), count_of(len(videos), "video"), streaks,
+            ranks.device, count_of(ranks.world, "process"),
         )  # fmt: skip
         if ranks.first:
             self.validation = Validation(data / footage.validation)

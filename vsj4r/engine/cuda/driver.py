@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsj4r.pip_commands import install_extra
+from vsj4r.words import count_of
 
 CUDA_NEEDED = 13
 """Major version of CUDA that the packages of the extra ``cuda`` are built for."""
@@ -79,7 +80,8 @@ def find_trouble(index: int = 0) -> Trouble | None:
         why = "" if hidden is None else f", CUDA_VISIBLE_DEVICES being {hidden!r}"
         return Trouble(f"the NVIDIA driver shows no device{why}", "", expected=True)
     if index >= driver.devices:
-        what = f"the NVIDIA driver shows {driver.devices} device(s), 0 to {driver.devices - 1}"
+        which = "cuda:0" if driver.devices == 1 else f"cuda:0 to cuda:{driver.devices - 1}"
+        what = f"the NVIDIA driver shows {count_of(driver.devices, 'device')}, {which}"
         return Trouble(what, "", expected=True)
     return _missing_package()
 
