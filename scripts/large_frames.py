@@ -2,6 +2,8 @@
 
     python -m scripts.large_frames PICTURE... --sizes 1920x1080 --downscales 1,2 --presets complex,light
 
+    python -m scripts.large_frames PICTURE --downscales 1,2 --sheet size.webp
+
 PICTURE is about 2,400 px wide. The camera moves by 1/170 of the width a frame.
 """
 
@@ -13,6 +15,7 @@ from typing import Annotated, get_args
 
 import numpy as np
 import typer
+from PIL import Image
 
 from vsj4r.arrays import Pixels
 from vsj4r.evaluation.measurement import derain_by
@@ -24,6 +27,8 @@ from vsj4r.training.motion import CameraPath, simulate_motion
 
 FRAMES, SETTLED = 7, 2
 """The first two are left out: the memory is empty there."""
+SHOWN, SHOWN_PX = 5, 420
+"""Frame and side of a picture in the sheet."""
 SPEED = 1 / 170
 """Widths a frame; no whole number of pixels, as no camera pans by one."""
 CLEAN = "clean"
@@ -36,6 +41,10 @@ def measure(
     sizes: Annotated[str, typer.Option(help="WIDTHxHEIGHT, one or more, with commas")] = "1920x1080",
     downscales: Annotated[str, typer.Option(help="one or more, with commas")] = "1,2",
     presets: Annotated[str, typer.Option(help=f"of {', '.join(get_args(Preset))} and {CLEAN}")] = "complex",
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="write the middle of a frame here: rainy, each, clean"),
+    ] = None,
 ) -> None:
     """Print a line for each size and preset: the input's PSNR and that of each downscale, dB."""
     factors = [int(each) for each in downscales.split(",")]
@@ -51,9 +60,14 @@ def measure(
                     style = draw_style(rng, preset, min(height, width))  # type: ignore[arg-type]
                     rainy = render_rain(clean, style, rng).rainy
                 found.setdefault("input", []).append(_mean_psnr(rainy, clean))
+                shown = [rainy[SHOWN]]
                 for by in factors:
-                    restored = derain_by(model, downscale=by)(iter(rainy))
+                    restored = list(derain_by(model, downscale=by)(iter(rainy)))
                     found.setdefault(f"1/{by}", []).append(_mean_psnr(restored, clean))
+                    shown.append(restored[SHOWN])
+                if sheet is not None:
+                    _write_sheet(sheet, [*shown, clean[SHOWN]])
+                    sheet = None
             columns = ", ".join(f"{name} {np.mean(values):.2f}" for name, values in found.items())
             print(f"{model} {size} {preset}: {columns}", flush=True)
 
@@ -70,6 +84,12 @@ def pan(picture: Pixels, height: int, width: int) -> Pixels:
 def _mean_psnr(frames: Iterable[Pixels], clean: Pixels) -> float:
     decibels = [min(luma_psnr(a, b), MOST_DB) for a, b in zip(frames, clean, strict=True)]
     return float(np.mean(decibels[SETTLED:]))
+
+
+def _write_sheet(path: Path, frames: list[Pixels]) -> None:
+    top, left = ((side - SHOWN_PX) // 2 for side in frames[0].shape[:2])
+    crops = [frame[top : top + SHOWN_PX, left : left + SHOWN_PX] for frame in frames]
+    Image.fromarray(np.concatenate(crops, 1)).save(path, quality=85)
 
 
 if __name__ == "__main__":
