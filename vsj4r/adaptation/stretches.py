@@ -12,6 +12,7 @@ from vsj4r.engine.downscaled import choose_downscale
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.probe import open_container, probe, video_at
 from vsj4r.training.footage import video_frames
+from vsj4r.words import count_of
 
 STRETCHES, FRAMES = 5, 24
 """At most so many stretches of so many frames: 190 MB of 1080p, which is halved."""
@@ -40,7 +41,7 @@ def read_stretches(path: Path, *, aligns: bool) -> Stretches:
     shorter_px //= choose_downscale(video.height, video.width, aligns=aligns)
     count = _count(path, video.index)
     if count < FEWEST_FRAMES:
-        raise Vsj4rError(f"{path} has {count} frames: adapting takes {FEWEST_FRAMES} at least")
+        raise Vsj4rError(f"{path} has {count_of(count, 'frame')}: adapting takes {FEWEST_FRAMES} at least")
     if count <= STRETCHES * FRAMES:
         clip = np.stack([frame[:] for frame in video_frames(path, shorter_px=shorter_px)])
         learned = round(len(clip) * (1 - JUDGED_SHARE))

@@ -9,6 +9,7 @@ from pathlib import Path
 from vsj4r.batch.plan import BatchListener, Event, Plan
 from vsj4r.batch.work import Work
 from vsj4r.logfile import append_line
+from vsj4r.words import count_of
 
 _NAME_CHARACTERS = 60
 
@@ -24,7 +25,8 @@ class Logs:
 
     def planned(self, index: int, plan: Plan, frames_done: int) -> None:
         size = f"{plan.width}x{plan.height} {plan.format}"
-        self._write(index, f"{plan.frames} frames {size} in {len(plan.starts)} chunks, {frames_done} done")
+        frames, chunks = count_of(plan.frames, "frame"), count_of(len(plan.starts), "chunk")
+        self._write(index, f"{frames} {size} in {chunks}, {frames_done} done")
         for note in plan.notes:
             self._write(index, note)
         self._after.planned(index, plan, frames_done)

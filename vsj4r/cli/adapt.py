@@ -13,6 +13,7 @@ from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import check_output
+from vsj4r.words import count_of
 
 if TYPE_CHECKING:
     from vsj4r.adaptation.fitting import Standing
@@ -64,7 +65,7 @@ def adapt(
     training = {"adapted_from": begun_from.stem, "steps": found.steps, "version": __version__}
     publish(found.net.cpu(), out.stem, out.parent, training)
     state.unlink(missing_ok=True)
-    spent = f"{found.steps} steps, {found.seconds / 60:.1f} min"
+    spent = f"{count_of(found.steps, 'step')}, {found.seconds / 60:.1f} min"
     if not found.better:
         typer.echo(f"{out} is {model} as it was: nothing learned from {source} made it better ({spent})")
         return

@@ -10,6 +10,7 @@ import typer
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_folder, writing_to
+from vsj4r.words import count_of
 
 if TYPE_CHECKING:
     from vsj4r.arrays import Pixels
@@ -73,7 +74,7 @@ def rain(
             status.update(f"rendering: {t + 1} frames")
         if style is None:
             raise Vsj4rError(f"{clean} holds no frames")
-    console.print(f"{t + 1} frames of {preset} rain, seed {seed}, in {out}: {', '.join(LAYERS)}")
+    console.print(f"{count_of(t + 1, 'frame')} of {preset} rain, seed {seed}, in {out}: {', '.join(LAYERS)}")
 
 
 def _frames(path: Path) -> Iterator[tuple[str, Pixels, tuple[Chunk, ...]]]:

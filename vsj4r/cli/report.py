@@ -225,7 +225,7 @@ class BarReport:
 
     def _show_files(self) -> None:
         if self._bar_of_all is not None:
-            text = f"{self._files_done} of {len(self._items)} files"
+            text = f"{self._files_done} of {count_of(len(self._items), 'file')}"
             self._bars.update(self._bar_of_all, description=text)
 
     def _show_all(self) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from vsj4r.cli.outcome import UsageError, one_line
 from vsj4r.errors import Vsj4rError
+from vsj4r.words import count_of
 
 if TYPE_CHECKING:
     from vsj4r.batch.manifest import Record
@@ -47,7 +48,7 @@ def status(
             numbers = {"frame": done, "frames": frames}
             typer.echo(json.dumps({"output": str(file.output), "state": state, **numbers, "error": why}))
         else:
-            how_far = f"{done} of {frames} frames" if frames else ""
+            how_far = f"{done} of {count_of(frames, 'frame')}" if frames else ""
             typer.echo("  ".join(filter(None, (f"{state:8}", one_line(file.output), how_far, one_line(why)))))
     return 0 if all_done else 1
 

@@ -201,7 +201,9 @@ def _open_with_bestsource(
     clip: vs.VideoNode = opened["clip"]
     check_constant(path, clip)
     if len(stamps) != len(clip):
-        raise InputError(f"{path} has {len(clip)} frames but {len(stamps)} timestamps")
+        raise InputError(
+            f"{path} has {count_of(len(clip), 'frame')} but {count_of(len(stamps), 'timestamp')}"
+        )
     return clip, stamps, Fraction(opened["timebasenum"], opened["timebaseden"])
 
 
