@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 
 def adapt(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a rainy video, 24 frames or more")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A rainy video, 24 frames or more.")],
     out: Annotated[
-        Path, typer.Option(help="the model to write, NAME.onnx; .json and .safetensors beside it")
+        Path, typer.Option(help="The model to write, NAME.onnx; .json and .safetensors beside it.")
     ],
-    model: Annotated[str, typer.Option(help="what to begin from: a shipped model or an .onnx file")] = "j4r",
+    model: Annotated[str, typer.Option(help="What to begin from: a shipped model or an .onnx file.")] = "j4r",
     minutes: Annotated[
-        float, typer.Option(help="the longest that it may learn; judging the clip comes on top", min=0.01)
+        float, typer.Option(help="Minutes that it may learn; judging the clip comes on top.", min=0.01)
     ] = 8.0,
-    threads: Annotated[int, typer.Option(help="CPU threads [0: all cores]", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 is all cores.", min=0)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Fit a model to one rainy clip, which needs no ground truth.
 
-    A part of the clip is not learned from; where it does not come out better, OUT is the model begun from.
-    Ctrl-C keeps what has been learned in OUT.adapting; the same command goes on from there.
+    A part of the clip is not learned from; where it does not come out better, OUT
+    is the model begun from. Ctrl-C keeps what has been learned in OUT.adapting;
+    the same command goes on from there.
     """
     if out.suffix != ".onnx":
         raise Vsj4rError(f"--out must end with .onnx, got {out}")

@@ -31,7 +31,9 @@ def batch(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Worker processes on this machine. [default: none, this process works]"),
+        typer.Option(
+            min=1, help="Worker processes on this machine.", show_default="none: this process works"
+        ),
     ] = None,
     cluster: Annotated[
         str | None,

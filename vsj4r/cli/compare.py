@@ -27,8 +27,8 @@ def compare(
 ) -> None:
     """Show BEFORE and AFTER on one HTML page, with a slider over the frames that tell most.
 
-    The page has everything in it and needs no network. Graphs show how much was removed from each frame and,
-    with --gt, PSNR, SSIM and VMAF.
+    The page has everything in it and needs no network. Graphs show how much was
+    removed from each frame and, with --gt, PSNR, SSIM and VMAF.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -27,7 +27,8 @@ def demo(
 ) -> None:
     """Make a rainy clip from a photograph, derain it, and leave both and a picture of the two.
 
-    Results: rain.mkv (lossless), clean.mkv, side-by-side.png. Earlier ones in OUTPUT_DIR are replaced.
+    Results: rain.mkv (lossless), clean.mkv, side-by-side.png. Earlier ones in
+    OUTPUT_DIR are replaced.
     """
     photograph = _photograph()  # before anything slow or written
     from vsj4r.cli.report import BarReport

@@ -33,37 +33,41 @@ BENCHMARKS = ("light", "complex", "clean", "long")
 def evaluate(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="validation footage: a folder with video/ and stills/, for the benchmarks"),
+        typer.Argument(help="Validation footage: a folder with video/ and stills/, for the benchmarks."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="model to measure; may be repeated [default: all]")
+        list[str] | None, typer.Option(help="Model to measure; may be repeated.", show_default="all")
     ] = None,
     benchmark: Annotated[
         list[str] | None,
         typer.Option(
             help="light, complex, clean: the damage without rain, or long: drift over 1,000 frames; "
-            "may be repeated [default: all that the footage allows]"
+            "may be repeated.",
+            show_default="all that the footage allows",
         ),
     ] = None,
-    gt: Annotated[Path | None, typer.Option(help="ground truth: a folder of clips, or one clip")] = None,
-    rain: Annotated[Path | None, typer.Option(help="the rainy clips of --gt, under the same names")] = None,
+    gt: Annotated[Path | None, typer.Option(help="Ground truth: a folder of clips, or one clip.")] = None,
+    rain: Annotated[Path | None, typer.Option(help="The rainy clips of --gt, under the same names.")] = None,
     real: Annotated[
         list[Path] | None,
-        typer.Option(help="a clip of real rain, or a folder of clips; may be repeated"),
+        typer.Option(help="A clip of real rain, or a folder of clips; may be repeated."),
     ] = None,
-    frames: Annotated[int, typer.Option(help="most frames read of a clip, for --gt and --real", min=3)] = 400,
+    frames: Annotated[
+        int, typer.Option(help="Most frames read of a clip, for --gt and --real.", min=3)
+    ] = 400,
     precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8: figures differ.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", help="write every figure here")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(help="write a contact sheet here (PNG): one frame of each clip, or its rainiest parts"),
+        typer.Option(help="Write a contact sheet here (PNG): one frame of each clip, or its rainiest parts."),
     ] = None,
 ) -> None:
     """Measure the input, temporal medians and models: on clips with ground truth, or on real rain.
 
-    PSNR and SSIM are on luma, as the papers have them; chroma PSNR sees the colours, flicker what changes
-    from frame to frame and should not. Of real rain: how much of its light is left, how much of the picture
-    is kept, and one score of both (docs/real-rain.md). A clip is a folder of images or a video.
+    PSNR and SSIM are on luma, as the papers have them; chroma PSNR sees the
+    colours, flicker what changes from frame to frame and should not. Of real
+    rain: how much of its light is left, how much of the picture is kept, and one
+    score of both (docs/real-rain.md). A clip is a folder of images or a video.
     """
     _check(folder, benchmark, gt, rain, real or [], frames, json_file, sheet)
     if precision not in PRECISIONS:

@@ -14,12 +14,16 @@ from vsj4r.media.whole import check_output
 
 
 def export(
-    name: Annotated[str, typer.Argument(help="the three files are called NAME.safetensors, .onnx and .json")],
+    name: Annotated[
+        str, typer.Argument(help="The three files are called NAME.safetensors, .onnx and .json.")
+    ],
     trained: Annotated[
         Path | None,
-        typer.Option("--from", help="best.pt or checkpoint.pt of a run [default: NAME.safetensors, anew]"),
+        typer.Option(
+            "--from", help="best.pt or checkpoint.pt of a run.", show_default="NAME.safetensors, anew"
+        ),
     ] = None,
-    folder: Annotated[Path, typer.Option(help="where the three files go")] = Path(),
+    folder: Annotated[Path, typer.Option(help="Where the three files go.")] = Path(),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Write safetensors, ONNX and JSON of trained weights, once ONNX and torch agree on six frames.

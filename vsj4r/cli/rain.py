@@ -20,22 +20,23 @@ LAYERS = ("rainy", "clean", "streaks", "mask")
 
 
 def rain(
-    clean: Annotated[Path, typer.Argument(help="a folder of images (taken as one clip), or a video")],
+    clean: Annotated[Path, typer.Argument(help="A folder of images (taken as one clip), or a video.")],
     out: Annotated[
-        Path, typer.Argument(help=f"a new folder; gets {', '.join(LAYERS)}: one PNG a frame in each")
+        Path, typer.Argument(help=f"A new folder; gets {', '.join(LAYERS)}: one PNG a frame in each.")
     ],
     preset: Annotated[
         Literal["light", "complex", "soft", "photo"],
-        typer.Option(help="light and complex: the benchmarks; soft: like real rain; photo: see --layers"),
+        typer.Option(help="light and complex: the benchmarks; soft: like real rain; photo: see --layers."),
     ] = "light",
-    seed: Annotated[int, typer.Option(help="the same seed gives the same rain", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rain.", min=0)] = 0,
     layers: Annotated[
-        Path | None, typer.Option(help="an image database of streaks (a folder of grey images), for photo")
+        Path | None, typer.Option(help="An image database of streaks (a folder of grey images), for photo.")
     ] = None,
 ) -> None:
     """Render rain on clean footage (the hybrid rain model), with streak layer and occlusion mask.
 
-    OUT/clean is the ground truth: the footage, under the constant veil of the soft preset.
+    OUT/clean is the ground truth: the footage, under the constant veil of the
+    soft preset.
     """
     import numpy as np
     from rich.console import Console

@@ -120,7 +120,9 @@ def run(
     ] = None,
     fps: Annotated[
         str | None,
-        typer.Option(help="Frames a second of an input that does not say it: images, raw streams.  [25]"),
+        typer.Option(
+            help="Frames a second of an input that does not say it: images, raw streams.", show_default="25"
+        ),
     ] = None,
     cfr: Annotated[
         str | None,
@@ -147,9 +149,7 @@ def run(
 ) -> None:
     """Derain INPUT into OUTPUT; sound, subtitles, chapters and timestamps are kept.
 
-    A folder of images is read in the order of its names; as a video it has 25 frames a second,
-    or --fps.
-    OUTPUT appears when it is complete: a failed or interrupted run leaves nothing behind.
+    OUTPUT appears when it is complete: a failed run leaves nothing behind.
     """
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report

@@ -23,8 +23,9 @@ def status(
 ) -> int:
     """Say of each file of JOBS.TOML how far it is: waiting, begun, done or failed, and frames.
 
-    What is in the middle of a chunk is not counted. A file whose input, model or settings have changed since
-    is waiting again. 0 when all is done, else 1.
+    Frames count once their chunk is finished. A file whose input, model
+    or settings have changed since is waiting again.
+    The exit code is 0 when all is done, else 1.
     """
     from vsj4r.batch.jobfile import JobFile, read_jobs
     from vsj4r.batch.manifest import Manifest, outputs_of_records

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="TOML recipe, see docs/training.md")],
-    data: Annotated[Path, typer.Option(help="folder that the recipe's footage folders lie in")],
-    run: Annotated[Path, typer.Option(help="folder of this run; a run found there is resumed")],
+    recipe: Annotated[Path, typer.Argument(help="TOML recipe, see docs/training.md.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's footage folders lie in.")],
+    run: Annotated[Path, typer.Option(help="Folder of this run; a run found there is resumed.")],
     threads: Annotated[
-        int, typer.Option(help="CPU threads of the network [0: cores less workers]", min=0)
+        int, typer.Option(help="CPU threads of the network; 0 is the cores less the workers.", min=0)
     ] = 0,
     workers: Annotated[
-        int, typer.Option(help="processes that render rain, for each process of training", min=0)
+        int, typer.Option(help="Processes that render rain, for each process of training.", min=0)
     ] = 1,
 ) -> None:
     """Train a network, or go on with a run, until the recipe's last step.
