@@ -103,14 +103,17 @@ def steps_inside(model: str, size: str) -> dict[str, Seconds]:
     import numpy as np
 
     from vsj4r.engine import open_engine
-    from vsj4r.engine.base import Tensors
+    from vsj4r.engine.base import Tensors, round_up
+    from vsj4r.engine.downscaled import choose_downscale
     from vsj4r.engine.weights import find_model
 
     with timed("find the model"):
         named = find_model(model)
-    width, height = (-(-int(side) // named.spec.multiple) * named.spec.multiple for side in size.split("x"))
+    width, height = (int(side) for side in size.split("x"))
+    by = choose_downscale(height, width, named.spec.grid_px)
+    width, height = (round_up(side, by * named.spec.multiple) for side in (width, height))
     with timed("open the engine"):
-        engine = open_engine(named, height=height, width=width, device="cpu")
+        engine = open_engine(named, height=height, width=width, device="cpu", downscale=by)
     with timed("two states"):
         states = [engine.new_state() for _ in range(2)]
     rng = np.random.default_rng(0)
