@@ -118,6 +118,15 @@ def test_auto_falls_back_and_says_so_once(
     assert caplog.record_tuples == [("vsj4r", level, "device auto is the CPU: the fan is loud")]
 
 
+def test_a_line_that_nobody_reads_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(devices, "find_trouble", lambda index: Trouble("the fan is loud", "", False))
+    monkeypatch.setattr(Trouble, "text", property(lambda _: pytest.fail("it takes 20 ms")))
+    with caplog.at_level(logging.INFO, "vsj4r"):
+        assert devices.on_device("auto", cuda=lambda number: number, cpu=lambda: -1) == -1
+
+
 def test_auto_takes_the_cpu_where_the_card_has_no_room(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

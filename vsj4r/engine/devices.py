@@ -51,7 +51,9 @@ def on_device[T](device: str, *, cuda: Callable[[int], T], cpu: Callable[[], T])
         except Vsj4rError as error:
             _say(logging.WARNING, str(error))
     else:
-        _say(logging.INFO if trouble.expected else logging.DEBUG, trouble.text)
+        level = logging.INFO if trouble.expected else logging.DEBUG
+        if LOG.isEnabledFor(level):  # the text takes longer to make than some frames
+            _say(level, trouble.text)
     return cpu()
 
 
