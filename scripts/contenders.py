@@ -152,9 +152,11 @@ def open_step(contender: str, size: Size, threads: int) -> Frames:
     return _in_turn(lambda now, _: step(pairs[now is planes[1]]), planes)
 
 
-def noise_planes(model: Model, size: Size) -> tuple[int, int, list[Tensors]]:
-    """Two frames of noise, padded to what ``model`` takes, and how high and wide that is."""
-    height, width = (round_up(side, model.spec.multiple) for side in (size.height, size.width))
+def noise_planes(model: Model, size: Size, *, downscale: int = 1) -> tuple[int, int, list[Tensors]]:
+    """Two frames of noise, padded to what ``model`` takes of them when they are reduced, and how high and
+    wide that is."""
+    multiple = model.spec.multiple * downscale
+    height, width = (round_up(side, multiple) for side in (size.height, size.width))
     rng = np.random.default_rng(0)
     planes = [
         Tensors(

@@ -110,7 +110,7 @@ def steps_inside(model: str, size: str) -> dict[str, Seconds]:
     with timed("find the model"):
         named = find_model(model)
     width, height = (int(side) for side in size.split("x"))
-    by = choose_downscale(height, width, named.spec.grid_px)
+    by = choose_downscale(height, width, aligns=named.spec.motion is not None)
     width, height = (round_up(side, by * named.spec.multiple) for side in (width, height))
     with timed("open the engine"):
         engine = open_engine(named, height=height, width=width, device="cpu", downscale=by)
