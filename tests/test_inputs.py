@@ -256,7 +256,7 @@ class TestDamage:
         assert len(outputs[0]) >= 30
         assert all(np.array_equal(*pair) for pair in zip(*outputs, strict=True))
 
-    @tried("Damage", "the same in a batch", "done, not tried again")
+    @tried("Damage", "H.264 with flipped bytes, in a batch", "done, not tried again")
     def test_a_batch_reads_it_once(self, model: Path, tmp_path: Path) -> None:
         damaged(tmp_path / "a.mkv")
         jobs = tmp_path / "jobs.toml"

@@ -100,7 +100,7 @@ def test_rain_falls_down_and_the_file_lies_as_it_lay(
 @pytest.mark.slow
 @tried(
     "AVI, raw streams and others",
-    "the same into a container that cannot turn",
+    "a phone's upright video into a container that cannot turn (AVI, TS, NUT)",
     "written upright, with a line",
 )
 def test_a_container_that_cannot_turn_gets_upright_frames(model: Path, tmp_path: Path) -> None:

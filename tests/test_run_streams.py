@@ -29,7 +29,11 @@ def test_everything_but_the_picture_is_kept(rich: Path, model: Path, tmp_path: P
     assert [entry.name for entry in tmp_path.iterdir()] == ["clean.mkv"]
 
 
-@tried("MP4 and MOV", "the same into MP4", "what it holds; a line for each thing that it does not")
+@tried(
+    "MP4 and MOV",
+    "Matroska with sound, subtitles, chapters, attachments and tags, into MP4",
+    "what MP4 holds; a line for each thing that it does not",
+)
 def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "clean.mp4"
     done = run(rich, output, "--model", model)
