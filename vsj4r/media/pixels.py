@@ -64,7 +64,7 @@ def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, depth: int = 0) -> tuple[vs.
     depth = max(bits_of(clip), depth)
     if chroma == AS_RGB:
         target = vs.core.query_video_format(vs.RGB, vs.INTEGER, depth, 0, 0)
-        note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name}"
+        note = f"{source.name} is converted to {target.name}"
         return vs.core.resize.Point(clip, format=target.id), note
     across, down = SUBSAMPLING[chroma]
     target = vs.core.query_video_format(vs.YUV, vs.INTEGER, depth, across, down)
@@ -74,7 +74,9 @@ def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, depth: int = 0) -> tuple[vs.
         arguments |= {"matrix_s": "709", "range_s": "limited"}
     if (width, height) != (clip.width, clip.height):
         arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
-    note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
+    note = f"{source.name} is converted to {target.name}"
+    if (width, height) != (clip.width, clip.height):
+        note = f"{source.name} {clip.width}x{clip.height} is converted to {target.name} {width}x{height}"
     if source.color_family == vs.GRAY and source.sample_type == vs.INTEGER:
         return _with_neutral_chroma(clip, target, width, height), note
     return vs.core.resize.Bicubic(clip, **arguments), note
