@@ -13,8 +13,12 @@ from tests.cuda.cpu_kernels import CpuKernels
 from vsj4r.arrays import Floats
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Plane, Scales, Tensors
+from vsj4r.engine.downscaled import DownscaledEngine, downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames.formats import Format, Geometry
+from vsj4r.frames.layers import measure_levels
+from vsj4r.frames.planes import Converter
 
 torch = pytest.importorskip("torch")
 
@@ -118,9 +122,6 @@ def as_codes(frame: Tensors, codes: list[Any]) -> list[Any]:
 def test_frames_as_they_are(compiled: CpuKernels) -> None:
     """8-bit planes of an odd height, repeated keys, and the residual added on the device: what planes.py
     does."""
-    from vsj4r.frames.formats import Format, Geometry
-    from vsj4r.frames.planes import Converter
-
     kind = Format("yuv", "integer", 8, 1, 1)
     geometry = Geometry(58, 42, kind)
     model = find_model("j4r-lite")
@@ -167,6 +168,95 @@ def test_frames_as_they_are(compiled: CpuKernels) -> None:
             assert np.abs(a.astype(int) - b).max() <= 1
             differing, samples = differing + int((a != b).sum()), samples + a.size
     assert differing / samples < 1e-4, "a code is another only where the CPU's was within 1e-5 of a half"
+
+
+# Frames that are reduced
+
+
+@pytest.mark.parametrize("by", [2, 3])
+def test_float_planes_are_reduced_on_the_card_to_the_bit(
+    compiled: CpuKernels, tmp_path: Path, by: int
+) -> None:
+    """As by ``DownscaledEngine`` around an engine for the small size, which is proved in numpy."""
+    model, clip = write_small_model(tmp_path), rainy_clip(4, 32 * by, 48 * by)
+    options: dict[str, Any] = {"device": FakeDevice(compiled), "precision": "f32", "options": EAGER}
+    on_card = CudaEngine(model, height=32 * by, width=48 * by, downscale=by, **options)
+    around = DownscaledEngine(CudaEngine(model, height=32, width=48, **options), by)
+    assert on_card.spec == around.spec == downscale_spec(model.spec, by)
+    found, expected = residuals(on_card, clip), residuals(around, clip)
+    assert worst(found, expected) == 0
+    assert max(float(np.abs(y).max()) for y, _, _ in expected) > 0.01, "there is something to compare"
+
+
+KINDS = {
+    "u8": Format("yuv", "integer", 8, 1, 1),
+    "u10": Format("yuv", "integer", 10, 1, 1),
+    "u16": Format("yuv", "integer", 16, 1, 1),
+    "f16": Format("yuv", "float", 16, 1, 1),
+    "f32": Format("yuv", "float", 32, 1, 1),
+    "grey": Format("gray", "integer", 8),
+}
+
+
+@pytest.mark.parametrize(("kind", "by"), [(kind, 2 + n % 3) for n, kind in enumerate(KINDS)])
+def test_frames_are_reduced_as_they_are_to_the_bit(
+    compiled: CpuKernels, tmp_path: Path, kind: str, by: int
+) -> None:
+    """Every kind of sample, sides that are padded, three frames in flight: what planes.py and
+    ``DownscaledEngine`` do on the host, and the levels."""
+    form, model = KINDS[kind], write_small_model(tmp_path)
+    geometry = Geometry(106, 70, form)
+    convert = Converter(geometry, downscale_spec(model.spec, by))
+    height, width = convert.padded_height, convert.padded_width
+    layout = FrameLayout(70, 106, form.dtype, form.planes > 1, form.peak)
+    options: dict[str, Any] = {"device": FakeDevice(compiled, seed=by), "precision": "f32"}
+    engine = CudaFrameEngine(
+        model, height=height, width=width, frames=layout, downscale=by,
+        options=Options(depth=3, graphs=False), **options,
+    )  # fmt: skip
+    small = CudaEngine(model, height=height // by, width=width // by, options=EAGER, **options)
+    around = DownscaledEngine(small, by)
+    codes = [form.codes(plane, full=False) for plane in (0, 1)]
+    rng, length = np.random.default_rng(by), 6
+    frames = [[noisy(geometry, plane, rng) for plane in range(form.planes)] for _ in range(length)]
+    feeds = [
+        Feed(n, frame, FrameCodes(codes[0].zero, codes[0].span, codes[1].zero, codes[1].span))
+        for n, frame in enumerate(frames)
+    ]
+    scales = Scales(0.9 * codes[0].span, *([0.9 * codes[1].span] * 2))
+    tensors, state, host_state = (
+        [convert.new_tensors() for _ in frames],
+        engine.new_state(),
+        around.new_state(),
+    )
+    for frame, into in zip(frames, tensors, strict=True):
+        convert.load(frame, full=False, into=into)
+    changed = 0
+    for t in range(length):
+        begun = engine.waiting(state) + t
+        for n in range(begun, min(t + 3, length)):
+            engine.begin(feeds[n], feeds[min(n + 1, length - 1)], state, scales)
+        got, rain, occlusion = engine.finish(state)
+        step = around.step(tensors[t], tensors[min(t + 1, length - 1)], host_state)
+        expected = [np.empty_like(plane) for plane in frames[t]]
+        convert.add(frames[t], convert.changes(step.residual), strength=0.9, full=False, into=expected)
+        for a, b, before in zip(got, expected, frames[t], strict=True):
+            np.testing.assert_array_equal(a, b)
+            changed += int((a != before).sum())
+        levels = measure_levels(step, geometry)
+        assert rain == pytest.approx(levels.rain, rel=1e-4)
+        assert occlusion == pytest.approx(levels.occlusion, rel=1e-4)
+    assert changed > 1000
+
+
+def noisy(geometry: Geometry, plane: int, rng: np.random.Generator) -> Any:
+    """A smooth plane with noise and bright streaks."""
+    shape, form = geometry.plane(plane), geometry.format
+    rows = np.linspace(0.2, 0.6, shape[0])[:, None] + rng.normal(0, 0.02, shape)
+    light = np.where(rng.random((1, shape[1])) < 0.15, rows + 0.3, rows) - (0.4 if plane else 0)
+    codes = form.codes(plane, full=False)
+    values = light * codes.span + codes.zero
+    return (values if form.sample == "float" else np.rint(values).clip(0, form.peak)).astype(form.dtype)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

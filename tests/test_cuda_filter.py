@@ -67,6 +67,49 @@ def test_the_filter_on_cuda_gives_what_it_gives_on_the_cpu(
     assert differ(cuda.get_frame(3), clip.get_frame(3)) > 0, "it does something"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("vs_format", "by", "arguments", "direct"),
+    [
+        (vs.YUV420P8, 2, {}, True),
+        (vs.YUV420P10, 3, {"strength": 0.5, "planes": [0, 2]}, True),
+        (vs.YUV420P16, 2, {"num_streams": 3}, True),
+        (vs.YUV420P8, 4, {"tile": [64, 96], "num_streams": 2}, True),
+        (vs.YUV420PS, 2, {"planes": [1]}, True),
+        (vs.GRAY8, 2, {}, True),
+        (vs.GRAYH, 3, {"num_streams": 2}, True),
+        (vs.RGB24, 2, {}, False),
+        (vs.YUV420P8, 2, {"output": ["derained", "rain", "occlusion"]}, False),
+    ],
+)
+def test_reduced_frames_on_cuda_are_those_of_the_cpu(
+    opened: list[Opening], vs_format: int, by: int, arguments: dict[str, Any], direct: bool
+) -> None:
+    """In any order, with run-ins, on a size that is padded; reduced on the card, by planes or by tensors."""
+    clip = noise_clip(width=118, height=70, length=9, vs_format=vs_format).std.BoxBlur()
+    wanted = {
+        "model": "j4r-lite",
+        "precision": "f32",
+        "segment": 4,
+        "warmup": 2,
+        "scene_detect": 0,
+        "downscale": by,
+        **arguments,
+    }
+    cuda = vs.core.j4r.Derain(clip, device="cuda:1", **wanted)
+    cpu = vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
+    assert (opened[0].arguments["frames"] is not None) == direct
+    assert opened[0].engine.plan.downscale == by
+    assert opened[0].engine.plan.depth == (arguments.get("num_streams", 1) if direct else 1)
+    for n in (6, 0, 1, 8, 7, 3):
+        ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
+        tolerance = 256 / 255 if clip.format.bits_per_sample == 16 else 1
+        assert differ(ours, theirs) <= tolerance * (1 if vs_format != vs.YUV420P16 else 2)
+        for name in ("J4RRain", "J4ROcclusion"):
+            assert ours.props[name] == pytest.approx(theirs.props[name], rel=1e-3, abs=1e-6)
+    assert differ(cuda.get_frame(3), clip.get_frame(3)) > 0, "it does something"
+
+
 def test_a_mask_takes_the_way_over_tensors(opened: list[Opening]) -> None:
     clip = noise_clip(width=44, height=28, length=3).std.BoxBlur()
     mask = vs.core.std.BlankClip(clip, format=vs.GRAY8, color=128)
@@ -83,7 +126,7 @@ def test_strength_by_frame_and_interlaced_frames_are_heeded(opened: list[Opening
     assert differ(still.get_frame(1), clip.get_frame(1)) == 0
     with pytest.raises(vs.Error, match="strength must be between 0 and 1, got J4RStrength 2"):
         vs.core.j4r.Derain(clip.std.SetFrameProps(J4RStrength=2.0), **arguments).get_frame(1)
-    with pytest.raises(vs.Error, match="clip must be progressive, got _FieldBased 2 on frame 0"):
+    with pytest.raises(vs.Error, match="frame 0: clip must be progressive, got _FieldBased 2:"):
         vs.core.j4r.Derain(clip.std.SetFrameProps(_FieldBased=2), **arguments).get_frame(1)
     full, limited = (
         vs.core.j4r.Derain(clip.std.SetFrameProps(_Range=value), **arguments).get_frame(1) for value in (1, 0)
@@ -112,7 +155,7 @@ def test_open_engine_takes_the_device(opened: list[Opening]) -> None:
     open_engine(find_model("j4r-lite"), height=32, width=32, device="auto")
     assert [each.arguments for each in opened] == [
         {
-            "index": 0, "num_streams": 1, "tile": None, "precision": "f16", "height": 32, "width": 32,
-            "frames": None,
+            "index": 0, "num_streams": 1, "tile": None, "downscale": 1, "precision": "f16",
+            "height": 32, "width": 32, "frames": None,
         }
     ]  # fmt: skip

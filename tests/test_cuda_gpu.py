@@ -22,10 +22,10 @@ def device() -> Any:
 
 
 def test_kernels_are_numpys_to_the_bit(device: Any) -> None:
-    from vsj4r.engine.cuda.selftest import check_packing
+    from vsj4r.engine.cuda.selftest import check_packing, check_reducing
 
-    check = check_packing(device)
-    assert check.passed, check.detail
+    for check in (check_packing(device), check_reducing(device)):
+        assert check.passed, check.detail
 
 
 @pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
@@ -52,12 +52,14 @@ def test_a_hundred_frames_are_the_cpus(device: Any, model: str, precision: str) 
     assert check.passed, check.detail
 
 
+@pytest.mark.parametrize("downscale", [1, 2])
 @pytest.mark.parametrize("num_streams", [1, 3])
 @pytest.mark.parametrize("vs_format", [vs.YUV420P8, vs.YUV420P10, vs.YUV420PS, vs.GRAYH, vs.RGB24])
-def test_the_filter(vs_format: int, num_streams: int) -> None:
+def test_the_filter(vs_format: int, num_streams: int, downscale: int) -> None:
     """As on the CPU within rounding, and the same bits in any order."""
     clip = noise_clip(width=130, height=70, length=12, vs_format=vs_format).std.BoxBlur()
     arguments = {"model": "j4r-lite", "precision": "f32", "segment": 4, "warmup": 2, "scene_detect": 0}
+    arguments["downscale"] = downscale
     cuda = vs.core.j4r.Derain(clip, device="cuda", num_streams=num_streams, **arguments)
     cpu = vs.core.j4r.Derain(clip, device="cpu", **arguments)
     forwards = [bytes_of(cuda.get_frame(n)) for n in range(12)]

@@ -21,7 +21,7 @@ from tests.cuda.engines import rainy_clip, residuals, small_engine, worst  # noq
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
 from vsj4r.engine.cuda.device import DeviceStream, DeviceWork  # noqa: E402
-from vsj4r.engine.cuda.selftest import check_against_cpu, check_packing, self_test  # noqa: E402
+from vsj4r.engine.cuda.selftest import check_against_cpu, check_packing, check_reducing, self_test  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -35,6 +35,7 @@ def test_the_self_test_passes_here(compiled: CpuKernels) -> None:
     assert all(check.passed for check in checks), checks
     assert [check.name for check in checks] == [
         "pack and unpack",
+        "shrink and enlarge",
         "CUDA graphs",
         "3 frames in f32",
         "3 frames in f16",
@@ -56,6 +57,15 @@ def test_the_self_test_finds_a_frame_kernel_that_is_wrong(compiled: CpuKernels, 
     kernels = Broken(compiled.library)
     kernels.broken = broken
     check = check_packing(FakeDevice(kernels))
+    assert not check.passed
+    assert "not to the bit: " in check.detail
+
+
+@pytest.mark.parametrize("broken", ["shrink<__half", "find_rain", "enlarge<unsigned short"])
+def test_the_self_test_finds_a_resampling_kernel_that_is_wrong(compiled: CpuKernels, broken: str) -> None:
+    kernels = Broken(compiled.library)
+    kernels.broken = broken
+    check = check_reducing(FakeDevice(kernels))
     assert not check.passed
     assert "not to the bit: " in check.detail
 

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from tests.cuda.cpu_kernels import CpuKernels, compile_kernels
-from tests.cuda.kernel_checks import ALL, FEW, check_frames, check_gates
+from tests.cuda.kernel_checks import (
+    ALL,
+    ALL_REDUCED,
+    FEW,
+    FEW_REDUCED,
+    check_frames,
+    check_gates,
+    check_reductions,
+)
 from vsj4r.engine.base import FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.grid import Grid
@@ -45,6 +53,37 @@ MUTANTS = {
         "groups[group] = eight",
         "groups[1 - group] = eight",
     ),
+    "half a mean": ("dx < by; ++dx) {\n            Place p", "dx < by; dx += 2) {\n            Place p"),
+    "no edge for a mean": (
+        "light(sample<Pixel>(plane, pitch, clamped(p, width, height))",
+        "light(sample<Pixel>(plane, pitch, clamped(p, width, height + 1))",
+    ),
+    "rain on one side only": ("row < (y + 2) * side", "row < (y + 1) * side"),
+    "chroma's rain in luma's place": ("column = (x - 1) * side", "column = x - 1"),
+    "rows and columns of weights swapped": (
+        "down = phases + 8 * dy, *across = phases + 8 * dx",
+        "down = phases + 8 * dx, *across = phases + 8 * dy",
+    ),
+    "a sample aside": ("(int)across[FIRST] - 1", "(int)across[FIRST]"),
+    "rows weighted after columns": (
+        "Place p = {within(first.x + i, width), within(first.y + j, height)};",
+        "Place p = {within(first.x + j, width), within(first.y + i, height)};",
+    ),
+    "no edge for weights": ("at < length ? at : length - 1", "at < length ? at : 0"),
+    "no correction of the division": (
+        "q = __fmaf_rn(__fmaf_rn(-b, q, a), share, q);\n    return __fmaf_rn(__fmaf_rn(-b, q, a), share, q);",
+        "return q;",
+    ),
+    "all detail stays": ("kept = fmaxf(fminf(detail, limit), -limit)", "kept = detail"),
+    "no least detail": (
+        "fmaxf(quotient(most_rain, fmaxf(amount, least_rain)), least_detail)",
+        "quotient(most_rain, fmaxf(amount, least_rain))",
+    ),
+    "detail is taken twice": ("__fsub_rn(detail, kept));", "__fadd_rn(detail, __fsub_rn(detail, kept)));"),
+    "levels with the padding": (
+        "                continue;\n            const",
+        "                p = clamped(p, width, height);\n            const",
+    ),
 }
 
 
@@ -56,6 +95,11 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> CpuKernels:
 @pytest.mark.parametrize("samples", ["u8", "u10", "u16", "f16", "f32"])
 def test_frames_go_through_as_in_numpy(compiled: CpuKernels, samples: str) -> None:
     check_frames(compiled, [case for case in ALL if case.samples == samples])
+
+
+@pytest.mark.parametrize("samples", ["u8", "u10", "u16", "f16", "f32"])
+def test_frames_are_reduced_and_corrections_enlarged_as_in_numpy(compiled: CpuKernels, samples: str) -> None:
+    check_reductions(compiled, [case for case in ALL_REDUCED if case.samples == samples])
 
 
 def test_gates_are_what_they_are_in_float64(compiled: CpuKernels) -> None:
@@ -105,6 +149,7 @@ def test_a_frame_comes_back_where_nothing_changes(compiled: CpuKernels) -> None:
 
 def check(compiled: CpuKernels) -> None:
     check_frames(compiled, FEW)
+    check_reductions(compiled, FEW_REDUCED)
     check_gates(compiled)
 
 
@@ -131,7 +176,7 @@ def test_an_unknown_variant_is_an_error(compiled: CpuKernels) -> None:
 
 def test_every_name_is_a_variant_of_the_library(compiled: CpuKernels) -> None:
     nothing = FrameLayout(0, 0, np.dtype(np.uint8), False)
-    assert len(kernels.all_names()) == len(set(kernels.all_names())) == 20
+    assert len(kernels.all_names()) == len(set(kernels.all_names())) == 29
     for name in kernels.all_names():
         if name.startswith("gru"):
             compiled.launch(name, (0, 0), (1, 1), [])

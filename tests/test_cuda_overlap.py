@@ -100,6 +100,20 @@ def test_in_any_order_they_are_the_bits_of_one_by_one(
             assert all(bytes_of(future.result()) == expected[n] for n, future in futures)
 
 
+@pytest.mark.usefixtures("restored_threads")
+def test_reduced_frames_in_any_order_are_the_bits_of_one_by_one(in_flight: list[int]) -> None:
+    arguments: dict[str, Any] = {"segment": 4, "warmup": 2, "scenes": [3], "downscale": 2}
+    clip = noise_clip(width=30, height=26, length=8).std.BoxBlur()
+    expected = outcomes(derain(clip, **arguments), range(8))
+    assert len(set(expected.values())) == 8
+    vs.core.num_threads = 8
+    for order in (list(range(8)), [5, 7, 0, 3, 2, 6]):
+        derained = derain(clip, num_streams=3, **arguments)
+        futures = [(n, derained.get_frame_async(n)) for n in order]
+        assert all(bytes_of(future.result()) == expected[n] for n, future in futures)
+    assert max(in_flight) == 3
+
+
 def test_who_encodes_has_two_frames_in_flight(opened: list[Opening]) -> None:
     derain_clips(small_clip(), ["derained"], model="j4r-lite", strength=1, device="cuda")
     assert opened[0].arguments["num_streams"] == 2

@@ -23,6 +23,8 @@ from vsj4r.model.j4rnet import J4RState, Observation  # noqa: E402
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 LAYOUT = FrameLayout(10, 14, np.dtype(np.uint8), True, 255)
+LARGE = FrameLayout(27, 30, np.dtype(np.uint8), True, 255)
+"""Frames of which the network sees half."""
 GRID = Grid(8, 8, 1, True, 8.0, np.dtype(np.float32))
 FRAMES = 9
 WANTED = [True, False, False, False, True, True, False, True, True]
@@ -52,19 +54,20 @@ class Recurrence:
         found.figures.copy_(h.flatten()[: len(found.figures)])
 
 
-def clip() -> list[Feed]:
+def clip(layout: FrameLayout = LAYOUT) -> list[Feed]:
     rng = np.random.default_rng(5)
-    shapes = [(LAYOUT.height, LAYOUT.width), LAYOUT.half, LAYOUT.half]
+    shapes = [(layout.height, layout.width), layout.half, layout.half]
     return [
         Feed(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], FrameCodes(16, 219, 128, 224))
         for n in range(FRAMES)
     ]
 
 
-def new_lane(device: FakeDevice, depth: int) -> Lane:
+def new_lane(device: FakeDevice, depth: int, layout: FrameLayout = LAYOUT) -> Lane:
     with device.active():
         streams = Streams(*(device.stream(name) for name in Streams._fields))
-        plan = LaneSpec(LAYOUT, GRID, depth, GRID.channels, residual=False)
+        downscale = 1 if layout is LAYOUT else 2
+        plan = LaneSpec(layout, GRID, depth, GRID.channels, residual=False, downscale=downscale)
         return Lane(device, streams, plan, Recurrence(), device.block(4 * 16 * 16))  # type: ignore[arg-type]
 
 
@@ -87,20 +90,19 @@ def run(lane: Lane, sources: Sequence[Feed], depth: int) -> list[Bytes]:
     return outputs
 
 
-def visible(outputs: list[Bytes]) -> list[bytes]:
+def visible(outputs: list[Bytes], layout: FrameLayout = LAYOUT) -> list[bytes]:
     """Without the padding of rows, which nobody writes."""
     return [
-        b"".join(plane.tobytes() for plane in LAYOUT.views(block[: LAYOUT.nbytes])) + block[-12:].tobytes()
+        b"".join(plane.tobytes() for plane in layout.views(block[: layout.nbytes])) + block[-12:].tobytes()
         for block in outputs
     ]
 
 
-@pytest.fixture(scope="module")
-def sequential(compiled: CpuKernels) -> list[bytes]:
+def run_one_by_one(compiled: CpuKernels, layout: FrameLayout) -> list[bytes]:
     """Each thing after the other: one frame in flight, and the device drained after every call."""
     device = FakeDevice(compiled)
-    lane = new_lane(device, 1)
-    sources, outputs = clip(), []
+    lane = new_lane(device, 1, layout)
+    sources, outputs = clip(layout), []
     for n, now in enumerate(sources):
         lane.submit(now, sources[min(n + 1, len(sources) - 1)], Scales(219, 224, 224) if WANTED[n] else None)
         with device.active():
@@ -109,7 +111,17 @@ def sequential(compiled: CpuKernels) -> list[bytes]:
         if WANTED[n]:
             output = lane.collect()
             outputs.append(np.concatenate((output.frame, output.figures.view(np.uint8))))
-    return visible(outputs)
+    return visible(outputs, layout)
+
+
+@pytest.fixture(scope="module")
+def sequential(compiled: CpuKernels) -> list[bytes]:
+    return run_one_by_one(compiled, LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def reduced(compiled: CpuKernels) -> list[bytes]:
+    return run_one_by_one(compiled, LARGE)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
@@ -122,8 +134,36 @@ def test_every_interleaving_equals_the_sequential_result(
         assert visible(run(lane, sources, depth)) == sequential, f"{seed = }"
 
 
-def sabotaged(device: FakeDevice, depth: int, fault: str) -> Lane:
-    lane = new_lane(device, depth)
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_every_interleaving_of_reduced_frames_too(
+    compiled: CpuKernels, reduced: list[bytes], depth: int
+) -> None:
+    assert len(set(reduced)) == len(reduced)
+    sources = clip(LARGE)
+    for seed in range(SEEDS // 4 if depth == 2 else 20):
+        lane = new_lane(FakeDevice(compiled, seed=seed), depth, LARGE)
+        assert visible(run(lane, sources, depth), LARGE) == reduced, f"{seed = }"
+
+
+def test_two_lanes_of_reduced_frames_know_nothing_of_each_other(
+    compiled: CpuKernels, reduced: list[bytes]
+) -> None:
+    """By turns: each has small planes of its own."""
+    device = FakeDevice(compiled, seed=4)
+    lanes, sources = [new_lane(device, 1, LARGE) for _ in range(2)], clip(LARGE)
+    outputs: list[list[Bytes]] = [[], []]
+    for n, now in enumerate(sources):
+        for lane, found in zip(lanes, outputs, strict=True):
+            scales = Scales(219, 224, 224) if WANTED[n] else None
+            lane.submit(now, sources[min(n + 1, len(sources) - 1)], scales)
+            if scales is not None:
+                output = lane.collect()
+                found.append(np.concatenate((output.frame, output.figures.view(np.uint8))))
+    assert [visible(each, LARGE) for each in outputs] == [reduced] * 2
+
+
+def sabotaged(device: FakeDevice, depth: int, fault: str, layout: FrameLayout = LAYOUT) -> Lane:
+    lane = new_lane(device, depth, layout)
     events = {"staging is not waited for": lane._uploaded, "output is not waited for": lane._downloaded}
     device.removed |= {event.name for event in events[fault]} if fault in events else {fault}  # type: ignore[attr-defined]
     return lane
@@ -138,10 +178,13 @@ FAULTS = [
 ]
 
 
+@pytest.mark.parametrize("layout", [LAYOUT, LARGE], ids=["whole", "reduced"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_event_is_needed_and_its_absence_is_found(compiled: CpuKernels, fault: str) -> None:
+def test_every_event_is_needed_and_its_absence_is_found(
+    compiled: CpuKernels, fault: str, layout: FrameLayout
+) -> None:
     with pytest.raises(Hazard):
-        run(sabotaged(FakeDevice(compiled), 2, fault), clip(), 2)
+        run(sabotaged(FakeDevice(compiled), 2, fault, layout), clip(layout), 2)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -174,8 +217,11 @@ def test_reset_goes_back_to_the_beginning(compiled: CpuKernels, sequential: list
     assert visible(run(lane, sources, 2)) == sequential
 
 
-def test_undo_takes_a_step_back(compiled: CpuKernels, sequential: list[bytes]) -> None:
-    lane, sources = new_lane(FakeDevice(compiled), 1), clip()
+@pytest.mark.parametrize("layout", [LAYOUT, LARGE], ids=["whole", "reduced"])
+def test_undo_takes_a_step_back(
+    compiled: CpuKernels, sequential: list[bytes], reduced: list[bytes], layout: FrameLayout
+) -> None:
+    lane, sources = new_lane(FakeDevice(compiled), 1, layout), clip(layout)
     outputs = []
     for n, now in enumerate(sources):
         for attempt in range(2):
@@ -185,4 +231,4 @@ def test_undo_takes_a_step_back(compiled: CpuKernels, sequential: list[bytes]) -
                 lane.undo()
         if WANTED[n]:
             outputs.append(np.concatenate((output.frame, output.figures.view(np.uint8))))
-    assert visible(outputs) == sequential
+    assert visible(outputs, layout) == (sequential if layout is LAYOUT else reduced)

@@ -16,10 +16,10 @@ struct Entry {
 #define PIXELS FRAMES(unsigned char) FRAMES(unsigned short) FRAMES(float) FRAMES(__half)
 #endif
 #define CELLS(kernel, Pixel) ENTRY(kernel<Pixel, __half>) ENTRY(kernel<Pixel, float>)
-#define FRAMES(Pixel) CELLS(pack, Pixel) CELLS(unpack, Pixel)
+#define FRAMES(Pixel) CELLS(pack, Pixel) CELLS(unpack, Pixel) ENTRY(shrink<Pixel>) ENTRY(enlarge<Pixel>)
 #define GATES(kernel) ENTRY(kernel<__half>) ENTRY(kernel<float>)
 
-static const Entry entries[] = {PIXELS GATES(gru_read) GATES(gru_write)};
+static const Entry entries[] = {PIXELS ENTRY(find_rain) GATES(gru_read) GATES(gru_write)};
 
 // 0: done. 1: there is no such kernel. `order` are the numbers of all blocks.
 extern "C" int launch(const char *name, unsigned grid_x, unsigned grid_y, unsigned block_x, unsigned block_y,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels, reference
 from vsj4r.engine.cuda.grid import Grid
-from vsj4r.engine.cuda.kernels import Kernels
+from vsj4r.engine.cuda.kernels import Kernels, Reduction
 
 SIZES = {"odd": (29, 37), "whole": (16, 64), "one": (1, 1), "wide": (5, 261)}
 SAMPLES: dict[str, tuple[Any, int]] = {
@@ -59,6 +59,68 @@ ALL = [Case(*each) for each in product(SAMPLES, SIZES, (0, 1, 2), ("float16", "f
 ALL += [Case("u8", "odd", shift, "float16", chroma=False) for shift in (0, 1, 2)]
 FEW = [Case("u8", "odd", 1, "float16"), Case("f32", "odd", 2, "float32")]
 FEW += [Case("u8", "wide", 2, "float16"), Case("u8", "odd", 1, "float16", chroma=False)]
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A case of frames that are made ``by`` times smaller, to an even size that covers them."""
+
+    samples: str
+    size: str
+    by: int
+    chroma: bool = True
+
+    @property
+    def reduction(self) -> Reduction:
+        dtype, peak = SAMPLES[self.samples]
+        height, width = SIZES[self.size]
+        frames = FrameLayout(height, width, np.dtype(dtype), self.chroma, peak)
+        rows, columns = (-(-side // (4 * self.by)) * 4 for side in (height, width))
+        return Reduction(frames, FrameLayout(rows, columns, np.dtype(np.float32), self.chroma), self.by)
+
+
+ALL_REDUCED = [Reduced(*each) for each in product(SAMPLES, SIZES, (2, 3, 4, 8))]
+ALL_REDUCED += [Reduced(*each, chroma=False) for each in product(("u8", "f32"), SIZES, (2, 3))]
+FEW_REDUCED = [Reduced("u8", "odd", 2), Reduced("f32", "odd", 3), Reduced("u8", "wide", 3, chroma=False)]
+
+
+def check_reductions(compiled: Kernels, cases: Iterable[Reduced]) -> None:
+    """Raises:
+    AssertionError: frames made smaller, rain found there, or corrections enlarged differ from the reference
+        in any bit of the planes.
+    """
+    rng = np.random.default_rng(2)
+    for case in cases:
+        reduction = case.reduction
+        layout, small = reduction.frames, reduction.small
+        frame, phases = noise(layout, rng), reduction.phases()
+        codes = Case(case.samples, case.size, 1, "float32").codes(full=False)
+        shrunk, rain = (np.full(small.nbytes, 0xFF, np.uint8) for _ in range(2))
+        kernels.shrink(compiled, reduction, codes, frame=address(frame), small=address(shrunk))
+        assert _same(small, shrunk, reference.shrink(reduction, codes, frame)), f"small frame of {case}"
+        change = noise(small, rng)
+        for plane in small.views(change):
+            plane[...] = rng.normal(size=plane.shape, scale=0.2) * (rng.random(plane.shape) < 0.2)
+        kernels.find_rain(compiled, small, change=address(change), rain=address(rain))
+        expected_rain = reference.find_rain(small, change)
+        assert _same(small, rain, expected_rain, planes=2), f"rain of {case}"
+        shape = small.height, small.width
+        for before, scales in _ways_back(Case(case.samples, case.size, 1, "float32"), frame):
+            after = frame.copy() if before is not None else np.zeros_like(frame)
+            levels = aligned(shape, np.dtype(np.float32))
+            kernels.enlarge(
+                compiled, reduction, codes, scales,
+                frame=address(frame), small=address(shrunk), change=address(change), rain=address(rain),
+                phases=address(phases), before=0 if before is None else address(before),
+                after=address(after), levels=address(levels),
+            )  # fmt: skip
+            expected, expected_levels = reference.enlarge(
+                reduction, codes, scales, frame, shrunk, change, expected_rain, before
+            )
+            for block in (after, expected):
+                _one_nan(layout, block)
+            assert after.tobytes() == expected.tobytes(), f"{case}, {scales}"
+            assert levels.tobytes() == expected_levels.tobytes(), f"levels of {case}"
 
 
 def check_frames(compiled: Kernels, cases: Iterable[Case]) -> None:
@@ -172,6 +234,12 @@ def _one_nan(layout: FrameLayout, block: Bytes) -> None:
     if layout.dtype.kind == "f":
         for plane in layout.views(block):
             plane[np.isnan(plane)] = np.nan
+
+
+def _same(layout: FrameLayout, block: Bytes, expected: Bytes, *, planes: int = 3) -> bool:
+    """Whether the samples of the first ``planes`` are the same bits; nobody writes the padding of rows."""
+    views = zip(layout.views(block)[:planes], layout.views(expected)[:planes], strict=True)
+    return all(a.tobytes() == b.tobytes() for a, b in views)
 
 
 def _stored(array: NDArray[Any]) -> NDArray[Any]:

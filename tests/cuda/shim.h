@@ -25,7 +25,7 @@ static inline float __fmul_rn(float a, float b) { volatile float v = a * b; retu
 static inline float __fadd_rn(float a, float b) { volatile float v = a + b; return v; }
 static inline float __fsub_rn(float a, float b) { volatile float v = a - b; return v; }
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
-static inline float __fdividef(float a, float b) { return a / b; } // a GPU's is 2 ulp off
+static inline float __fdividef(float a, float b) { return nextafterf(nextafterf(a / b, 0), 0); } // 2 ulp off
 
 // Calls a kernel with arguments by address, as cuLaunchKernel does.
 template <class... Left> struct Call;

@@ -63,15 +63,15 @@ def open_engine(
     num_streams: int = 1,
 ) -> Engine | FrameEngine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples, multiples of ``spec.multiple``
-    times ``downscale``: by so much frames are reduced before the step, see ``DownscaledEngine``.
+    times ``downscale``: by so much frames are reduced before the step, see ``DownscaledEngine``; a CUDA
+    device does that itself.
 
     ``precision``: "auto" is the fastest that the device computes natively, "f32" is single precision; "bf16"
     and "int8", most convolutions in 8 bits, are for CPUs that have them.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
-    ``num_streams`` in flight, unless they are to be reduced. Inside ``EngineCache.lending`` an engine for the
-    CPU may come from that cache.
+    ``num_streams`` in flight. Inside ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
         Vsj4rError: unknown device or precision, a damaged file, or a graph that will not compile.
@@ -81,31 +81,14 @@ def open_engine(
         raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if threads < 0:
         raise Vsj4rError(f"threads must be 0 (automatic) or more, got {threads}")
-    if downscale > 1:
-        if height % downscale or width % downscale:
-            raise ValueError(f"sides must be multiples of {downscale = }, got {height = }, {width = }")
-        small = open_engine(
-            model,
-            height=height // downscale,
-            width=width // downscale,
-            device=device,
-            precision=precision,
-            threads=threads,
-            tile=tile and (-(-tile[0] // downscale), -(-tile[1] // downscale)),
-        )
-        return DownscaledEngine(small, downscale)
+    if height % downscale or width % downscale:
+        raise ValueError(f"sides must be multiples of {downscale = }, got {height = }, {width = }")
 
     def cpu() -> Engine:
-        used = threads or _cores_to_use()
-
-        def compiled() -> Engine:
-            from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
-
-            return CpuEngine(model, height=height, width=width, precision=precision, threads=used, tile=tile)
-
-        lender = EngineCache.lender()
-        key = (model.sha256, height, width, precision, used, tile)
-        return compiled() if lender is None else lender.lend(key, compiled)
+        small = height // downscale, width // downscale
+        small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
+        engine = _open_cpu(model, *small, precision, threads or _cores_to_use(), small_tile)
+        return engine if downscale == 1 else DownscaledEngine(engine, downscale)
 
     if precision in _OF_THE_CPU:
         if device not in ("auto", "cpu"):
@@ -113,9 +96,22 @@ def open_engine(
         return cpu()
 
     def cuda(index: int) -> Engine | FrameEngine:
-        return _open_cuda(model, index, height, width, precision, num_streams, tile, frames)
+        return _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, frames)
 
     return on_device(device, cuda=cuda, cpu=cpu)
+
+
+def _open_cpu(
+    model: Model, height: int, width: int, precision: str, threads: int, tile: tuple[int, int] | None
+) -> Engine:
+    def compiled() -> Engine:
+        from vsj4r.engine.cpu import CpuEngine  # OpenVINO takes a while to import
+
+        return CpuEngine(model, height=height, width=width, precision=precision, threads=threads, tile=tile)
+
+    lender = EngineCache.lender()
+    key = (model.sha256, height, width, precision, threads, tile)
+    return compiled() if lender is None else lender.lend(key, compiled)
 
 
 def _open_cuda(
@@ -126,6 +122,7 @@ def _open_cuda(
     precision: str,
     num_streams: int,
     tile: tuple[int, int] | None,
+    downscale: int,
     frames: FrameLayout | None,
 ) -> Engine | FrameEngine:
     try:
@@ -139,6 +136,7 @@ def _open_cuda(
             precision="f16" if precision == "auto" else precision,
             num_streams=num_streams,
             tile=tile,
+            downscale=downscale,
             frames=frames,
         )
     except (ImportError, RuntimeError) as error:  # CuPy's and torch's own; `find_trouble` foresees most

@@ -135,14 +135,19 @@ class FrameLayout:
         luma = self.height * self.y_pitch
         return luma + (2 * self.half[0] * self.uv_pitch if self.chroma else 0)
 
+    @property
+    def places(self) -> list[tuple[int, int, tuple[int, int]]]:
+        """Of each plane: where it begins, bytes from row to row, and (height, width)."""
+        luma = (0, self.y_pitch, (self.height, self.width))
+        if not self.chroma:
+            return [luma]
+        return [luma, *((offset, self.uv_pitch, self.half) for offset in (self.u_offset, self.v_offset))]
+
     def views(self, block: Bytes) -> list[Plane]:
         """The planes as arrays on a block of ``nbytes``: [y] or [y, u, v]."""
-        places = [(0, self.y_pitch, (self.height, self.width))]
-        if self.chroma:
-            places += [(offset, self.uv_pitch, self.half) for offset in (self.u_offset, self.v_offset)]
         return [
             np.ndarray(shape, self.dtype, block, offset, (pitch, self.dtype.itemsize))
-            for offset, pitch, shape in places
+            for offset, pitch, shape in self.places
         ]
 
 

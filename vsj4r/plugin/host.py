@@ -71,7 +71,7 @@ class Host:
         )
         spec = downscale_spec(model.spec, downscale)
         self._converter = Converter(geometry, spec)
-        layout = layout_of(geometry, spec, arguments, masked=mask is not None) if downscale == 1 else None
+        layout = layout_of(geometry, spec, arguments, masked=mask is not None)
         self._engine = open_engine(
             model,
             height=self._converter.padded_height,

@@ -19,6 +19,8 @@ from vsj4r.engine.cuda.graphs import capture_lane
 from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.lane import Lane, LaneOutput, LaneSpec, Streams
 from vsj4r.engine.cuda.network import CudaStep, Fused, check_channels, relu_after
+from vsj4r.engine.cuda.reduced import reduced_bytes
+from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import J4RConfig
@@ -31,8 +33,8 @@ CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(
 @dataclass(frozen=True, slots=True)
 class Options:
     """``depth``: frames in flight. ``graphs``: capture the step. ``fused``: how a convolution with a
-    ReLU is computed. ``tile``: (width, height) in luma samples that the convolutions take at most at a time,
-    overlap not counted; None: the frame."""
+    ReLU is computed. ``tile``: (width, height) in luma samples of the frame that the convolutions take at
+    most at a time, overlap not counted; None: the frame."""
 
     depth: int = 1
     graphs: bool = True
@@ -45,7 +47,8 @@ class CudaLanes:
     ``spec.multiple``; and its lanes, which are the states.
 
     ``frames``: the planes that are fed and given back, which may be smaller than that: the rest repeats their
-    edge. None: float planes of that size are fed, residual and alpha are given back.
+    edge. None: float planes of that size are fed, residual and alpha are given back. ``downscale``: by how
+    much they are reduced before the step, see ``DownscaledEngine``; ``alpha`` stays on the network's grid.
 
     Raises:
         Vsj4rError: weights that are missing or damaged, or no room on the device.
@@ -61,9 +64,10 @@ class CudaLanes:
         device: Device,
         precision: str = "f16",
         frames: FrameLayout | None = None,
+        downscale: int = 1,
         options: Options | None = None,
     ) -> None:
-        self.spec = model.spec
+        self.spec = downscale_spec(model.spec, downscale)
         multiple = self.spec.multiple
         if height < 1 or width < 1 or height % multiple or width % multiple:
             raise ValueError(f"sides must be multiples of {multiple}, got {height = }, {width = }")
@@ -73,21 +77,29 @@ class CudaLanes:
         shift = config.scale.bit_length() - 1
         chroma = config.planes == "yuv420"
         cell = CELLS[precision]
-        self.grid = Grid(height >> shift, width >> shift, shift, chroma, CHROMA_GAIN, cell)
+        rows, columns = height // downscale, width // downscale
+        self.grid = Grid(rows >> shift, columns >> shift, shift, chroma, CHROMA_GAIN, cell)
         layout = frames or FrameLayout(height, width, np.dtype(np.float32), chroma)
         memory = config.gru_layers * config.channels
-        self.plan = LaneSpec(layout, self.grid, self._options.depth, memory, residual=frames is None)
+        self.plan = LaneSpec(
+            layout, self.grid, self._options.depth, memory, residual=frames is None, downscale=downscale
+        )
         self._lanes: weakref.WeakSet[Lane] = weakref.WeakSet()
         self._opened: CudaStep | None = None
         with device.active():
             self._streams = Streams(*(device.stream(name) for name in Streams._fields))
         self._step = self._opened = self._with_room(self._new_step)
-        self._luma = self._with_room(lambda: device.block(4 * height * width))
+        self._luma = self._with_room(lambda: device.block(4 * rows * columns))
 
     @property
     def tile(self) -> tuple[int, int]:
         """Cells of a tile of the convolutions, (height, width)."""
         return self._opened.tile if self._opened else (self.grid.height, self.grid.width)
+
+    @property
+    def _cell_px(self) -> int:
+        """Luma samples of the frame along a side of a cell."""
+        return self.plan.downscale << self.grid.shift
 
     def new_state(self) -> Lane:
         """A lane of this engine.
@@ -124,17 +136,17 @@ class CudaLanes:
         return state
 
     def _new_step(self) -> CudaStep:
-        layout = self.plan.frames
+        layout, cell_px = self.plan.frames, self._cell_px
         step = CudaStep(
             self._net,
             self.grid,
-            (layout.height, layout.width),
+            (-(-layout.height // self.plan.downscale), -(-layout.width // self.plan.downscale)),
             device=self.device.torch_device,
             kernels=self.device.kernels,
             fused=self._options.fused,
         )
         if self._options.tile is not None:
-            width, height = (max(1, side >> self.grid.shift) for side in self._options.tile)
+            width, height = (max(1, side // cell_px) for side in self._options.tile)
             step.tile = min(height, self.grid.height), min(width, self.grid.width)
         return step
 
@@ -170,7 +182,7 @@ class CudaLanes:
                 f"{self.plan.frames.width}x{self.plan.frames.height}, got {free >> 20} MiB free"
             ) from error
         self._opened.tile = tile
-        width, height = (side << self.grid.shift for side in reversed(tile))
+        width, height = (side * self._cell_px for side in reversed(tile))
         LOG.warning("%s: out of memory, going on in tiles of %dx%d pixels", self.device.name, width, height)
         for lane in self._lanes:
             lane.captured = None
@@ -183,7 +195,8 @@ class CudaLanes:
         found = cells * (grid.channels * grid.cell.itemsize + 4)
         rings = (plan.depth + 1) * plan.frames.nbytes + plan.depth * plan.out_bytes
         luma = 4 * cells << (2 * grid.shift)
-        return memory + found + rings + luma + working_bytes(self._net.config, grid, self.tile)
+        reduced = 0 if plan.reduction is None else reduced_bytes(plan.reduction)
+        return memory + found + rings + luma + reduced + working_bytes(self._net.config, grid, self.tile)
 
 
 class CudaEngine(CudaLanes):
@@ -197,11 +210,13 @@ class CudaEngine(CudaLanes):
         width: int,
         device: Device,
         precision: str = "f16",
+        downscale: int = 1,
         options: Options | None = None,
     ) -> None:
         super().__init__(
-            model, height=height, width=width, device=device, precision=precision, options=options
-        )
+            model, height=height, width=width, device=device, precision=precision, downscale=downscale,
+            options=options,
+        )  # fmt: skip
 
     def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Evaluated:
         """See ``Engine.step``."""

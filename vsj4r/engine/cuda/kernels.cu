@@ -1,4 +1,4 @@
-// Frames to the network's cells and back, and the gates of the GRU.
+// Frames to the network's cells and back, frames made smaller and corrections made larger, and the gates of the GRU.
 //
 // One source for NVRTC (CuPy), nvcc and, over tests/cuda/shim.h, any C++17 compiler. No shared memory, no barriers,
 // one owner for every element that is written. reference.py says the same in numpy.
@@ -45,6 +45,17 @@ __device__ __forceinline__ float light(Pixel code, Codes codes)
     float q = __fmul_rn(v, codes.share);
     return __fmaf_rn(__fmaf_rn(-q, codes.span, v), codes.share, q);
 }
+// a / b as IEEE rounds it, likewise, from a reciprocal that is a few units off. For numbers whose reciprocal and
+// quotient are normal; of a `b` that is larger, 0 or NaN.
+__device__ __forceinline__ float quotient(float a, float b)
+{
+    float share = __fdividef(1.f, b);
+    share = __fmaf_rn(__fmaf_rn(-b, share, 1.f), share, share);
+    float q = __fmul_rn(a, share);
+    q = __fmaf_rn(__fmaf_rn(-b, q, a), share, q);
+    return __fmaf_rn(__fmaf_rn(-b, q, a), share, q);
+}
+
 // Broken floats do not reach the network.
 template <>
 __device__ __forceinline__ float light(float v, Codes)
@@ -69,6 +80,12 @@ __device__ __forceinline__ Place clamped(Place p, int width, int height)
 {
     Place q = {p.x < width ? p.x : width - 1, p.y < height ? p.y : height - 1};
     return q;
+}
+
+// The number itself or, beyond 0 .. length - 1, the end that is nearer.
+__device__ __forceinline__ int within(int at, int length)
+{
+    return at < 0 ? 0 : at < length ? at : length - 1;
 }
 
 template <class Pixel>
@@ -103,6 +120,30 @@ __device__ __forceinline__ void change_sample(const unsigned char *before, unsig
     float change = finite(residual) ? __fmul_rn(residual, scale) : 0.f;
     Pixel original = before ? sample<Pixel>(before, pitch, p) : Pixel(0.f);
     ((Pixel *)(after + (size_t)p.y * pitch))[p.x] = added(original, change, peak);
+}
+
+enum { FIRST = 6 }; // where `phases` says what is the first of two samples
+
+// What lies between `taps` x `taps` samples of a plane of floats, `first` their top left, at these weights: columns,
+// then the row of them; the edge repeated beyond the plane.
+template <int taps>
+__device__ __forceinline__ float between(const unsigned char *plane, int pitch, int width, int height, Place first,
+                                         const float *across, const float *down)
+{
+    float total = 0.f;
+#pragma unroll 1 // fewer registers
+    for (int i = 0; i < taps; ++i) {
+        float column = 0.f;
+#pragma unroll
+        for (int j = 0; j < taps; ++j) {
+            Place p = {within(first.x + i, width), within(first.y + j, height)};
+            float part = __fmul_rn(sample<float>(plane, pitch, p), down[j]);
+            column = j ? __fadd_rn(column, part) : part;
+        }
+        float part = __fmul_rn(column, across[i]);
+        total = i ? __fadd_rn(total, part) : part;
+    }
+    return total;
 }
 
 } // namespace
@@ -182,6 +223,94 @@ __global__ void __launch_bounds__(256)
             }
         }
     }
+}
+
+// A plane of a frame that the network sees smaller: the mean of each `by` x `by` samples, the edge repeated beyond the
+// picture. `part` is 1 / by^2. One thread for a sample of `small`.
+template <class Pixel>
+__global__ void __launch_bounds__(256)
+    shrink(const unsigned char *__restrict__ plane, int pitch, int width, int height, float zero, float span,
+           float share, int by, float part, unsigned char *__restrict__ small, int small_pitch, int small_width,
+           int small_height)
+{
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= small_width || y >= small_height)
+        return;
+    Codes codes = {zero, span, share};
+    float total = 0.f;
+#pragma unroll 1
+    for (int dy = 0; dy < by; ++dy)
+#pragma unroll 1
+        for (int dx = 0; dx < by; ++dx) {
+            Place p = {x * by + dx, y * by + dy};
+            total = __fadd_rn(total, light(sample<Pixel>(plane, pitch, clamped(p, width, height)), codes));
+        }
+    ((float *)(small + (size_t)y * small_pitch))[x] = __fmul_rn(total, part);
+}
+
+// How much rain lies at a sample or beside it: the largest |change| of luma there, of nine samples, or of the 36 that
+// chroma's nine lie on (`side` 1 or 2). One thread for a sample of `rain`.
+__global__ void __launch_bounds__(256)
+    find_rain(const unsigned char *__restrict__ change, int change_pitch, int width, int height, int side,
+              unsigned char *__restrict__ rain, int rain_pitch, int rain_width, int rain_height)
+{
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= rain_width || y >= rain_height)
+        return;
+    float largest = 0.f;
+#pragma unroll 1
+    for (int row = (y - 1) * side; row < (y + 2) * side; ++row)
+#pragma unroll 1
+        for (int column = (x - 1) * side; column < (x + 2) * side; ++column) {
+            Place p = {within(column, width), within(row, height)};
+            largest = fmaxf(largest, fabsf(sample<float>(change, change_pitch, p)));
+        }
+    ((float *)(rain + (size_t)y * rain_pitch))[x] = largest;
+}
+
+// The correction that was found on `small`, a plane of the frame made smaller, at the frame's size: `change` enlarged,
+// less rain's own edges. Those are in the detail, which the frame has and `small` has not; where there is `rain`,
+// detail beyond most_rain / rain is taken away. `phases` holds 8 floats for each of the `by` places that a sample is
+// enlarged to: weights of four samples (cubic) and of two (linear), and the first of the two, -1 or 0 from the sample.
+// `after` = `before` + scale * correction; without `before` (NULL) the correction alone. `levels` (NULL: nobody
+// asks): the sum of |correction| over the picture's samples that a sample of `small` became. One thread for a sample
+// of `small`.
+template <class Pixel>
+__global__ void __launch_bounds__(256)
+    enlarge(const unsigned char *__restrict__ frame, int pitch, int width, int height, float zero, float span,
+            float share, const unsigned char *__restrict__ small, const unsigned char *__restrict__ change,
+            const unsigned char *__restrict__ rain, int small_pitch, int small_width, int small_height, int by,
+            const float *__restrict__ phases, float most_rain, float least_rain, float least_detail,
+            const unsigned char *__restrict__ before, float scale, float peak, unsigned char *__restrict__ after,
+            float *__restrict__ levels)
+{
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y;
+    if (x >= small_width || y >= small_height)
+        return;
+    Codes codes = {zero, span, share};
+    float level = 0.f;
+#pragma unroll 1
+    for (int dy = 0; dy < by; ++dy)
+#pragma unroll 1
+        for (int dx = 0; dx < by; ++dx) {
+            Place p = {x * by + dx, y * by + dy};
+            if (p.x >= width || p.y >= height)
+                continue;
+            const float *down = phases + 8 * dy, *across = phases + 8 * dx;
+            Place cubic = {x + (int)across[FIRST] - 1, y + (int)down[FIRST] - 1}, linear = {cubic.x + 1, cubic.y + 1};
+            float amount = between<2>(rain, small_pitch, small_width, small_height, linear, across + 4, down + 4);
+            float limit = fmaxf(quotient(most_rain, fmaxf(amount, least_rain)), least_detail);
+            float detail = __fsub_rn(light(sample<Pixel>(frame, pitch, p), codes),
+                                     between<4>(small, small_pitch, small_width, small_height, cubic, across, down));
+            float kept = fmaxf(fminf(detail, limit), -limit);
+            float correction =
+                __fsub_rn(between<4>(change, small_pitch, small_width, small_height, cubic, across, down),
+                          __fsub_rn(detail, kept));
+            change_sample<Pixel>(before, after, pitch, p, correction, scale, peak);
+            level = finite(correction) ? __fadd_rn(level, fabsf(correction)) : level;
+        }
+    if (levels)
+        levels[(size_t)y * small_width + x] = level;
 }
 
 // Eq. 14, between its convolutions. `gates` holds z and then r, before their activations: 2 * channels at each pixel;

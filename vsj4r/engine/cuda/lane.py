@@ -9,6 +9,9 @@ slots by turns, so that step k reads cells k % 2 and (k + 1) % 2 and memory k % 
     compute          . pack raw[s] -> cells . step . unpack + raw[s] -> out[j]
     download                                            . copy out[j] -> host
 
+Where frames are reduced, "pack" is shrink raw[s] -> small[k % 2], pack that; "unpack" is unpack -> the small
+frame's change, enlarge that + raw[s] -> out[j].
+
 Events: ``uploaded[s]`` before pack, and before the host writes in[s] again; ``released[s]`` before raw[s] is
 overwritten; ``computed[j]`` before the copy back; ``downloaded[j]`` before the host reads.
 """
@@ -24,12 +27,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsj4r.engine.base import Bytes, Feed, FrameLayout, Scales
+from vsj4r.engine.base import Bytes, Feed, FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.buffers import Cells, Memory, cell_tensor, float_tensor
 from vsj4r.engine.cuda.device import Block, Device, DeviceStream, DeviceWork
 from vsj4r.engine.cuda.grid import Grid
+from vsj4r.engine.cuda.kernels import Reduction
 from vsj4r.engine.cuda.network import FIGURES, CudaStep, Found
+from vsj4r.engine.cuda.reduced import Reduced
 
 
 class LaneOutput(NamedTuple):
@@ -44,13 +49,26 @@ class LaneOutput(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class LaneSpec:
     """What a lane is made for. ``depth``: frames in flight. ``residual``: give the residual (float planes)
-    and alpha, instead of the frame with the residual added."""
+    and alpha, instead of the frame with the residual added. ``downscale``: by how much frames are reduced
+    before they are packed."""
 
     frames: FrameLayout
     grid: Grid
     depth: int
     memory_channels: int
     residual: bool
+    downscale: int = 1
+
+    @property
+    def packed(self) -> FrameLayout:
+        """What the network sees: the frames, or smaller ones as large as its grid."""
+        if self.downscale == 1:
+            return self.frames
+        return FrameLayout(*self.grid.luma_shape, np.dtype(np.float32), self.frames.chroma)
+
+    @property
+    def reduction(self) -> Reduction | None:
+        return None if self.downscale == 1 else Reduction(self.frames, self.packed, self.downscale)
 
     @property
     def out_bytes(self) -> int:
@@ -98,6 +116,7 @@ class Lane:
         self._in = [device.host(plan.frames.nbytes) for _ in ring]
         self._out = [device.block(plan.out_bytes) for _ in outs]
         self._back = [device.host(plan.out_bytes) for _ in outs]
+        self._reduced = None if plan.reduction is None else Reduced(device, plan.reduction)
         self._uploaded, self._released = ([device.event() for _ in ring] for _ in range(2))
         self._computed, self._downloaded = ([device.event() for _ in outs] for _ in range(2))
         self._steps, self._uploads, self._submitted, self._collected = 0, 0, 0, 0
@@ -135,7 +154,7 @@ class Lane:
                 self._bring(following, 1 - parity)
             self._compute(parity, following is not None)
             if scales is not None:
-                self._give(self._cells[parity], scales)
+                self._give(now.codes, parity, scales)
         self._steps += 1
 
     def collect(self) -> LaneOutput:
@@ -204,18 +223,25 @@ class Lane:
         upload.upload(self._in[s], self._raw[s])
         upload.record(self._uploaded[s])
         compute.wait(self._uploaded[s])
-        raw, plan = self._raw[s], self.plan
+        raw, plan, reduced = self._raw[s], self.plan, self._reduced
         observation, o_block, luma = cells.observation, cells.o_block, self._luma
+        written = [*cells.blocks, luma]
+        if reduced is not None:
+            written += [reduced.small[parity]]
 
         def pack() -> None:
+            samples, codes = raw, source.codes
+            if reduced is not None:
+                reduced.shrink(codes, frame=raw.address, parity=parity)
+                samples, codes = reduced.small[parity], FrameCodes()
             kernels.pack(
-                self._device.kernels, plan.frames, plan.grid, source.codes,
-                frame=raw.address, cells=o_block.address, luma=luma.address,
+                self._device.kernels, plan.packed, plan.grid, codes,
+                frame=samples.address, cells=o_block.address, luma=luma.address,
             )  # fmt: skip
             plane = luma.tensor.view(torch.float32).view(plan.grid.luma_shape)
             observation.l.copy_(self._step.matching(plane))
 
-        compute.run(pack, reads=[raw], writes=[*cells.blocks, luma])
+        compute.run(pack, reads=[raw], writes=written)
         compute.record(self._released[s])
         cells.key, cells.slot = source.key, s
 
@@ -226,23 +252,38 @@ class Lane:
         written = [*self._memory[1 - parity].blocks, *self._found_blocks]
         self._streams.compute.run(works[parity], reads=read, writes=written)
 
-    def _give(self, cells: Cells, scales: Scales) -> None:
+    def _give(self, codes: FrameCodes, parity: int, scales: Scales) -> None:
         """Unpack onto the frame's own samples and send it back."""
-        j, plan = self._submitted % self.plan.depth, self.plan
+        j, plan, cells = self._submitted % self.plan.depth, self.plan, self._cells[parity]
         raw, out, residual = self._raw[cells.slot], self._out[j], self._found_blocks[0]
         compute, download = self._streams.compute, self._streams.download
+        before, reduced = 0 if plan.residual else raw.address, self._reduced
+        read, written = [raw, *self._found_blocks], [out]
+        if reduced is not None:
+            read += [reduced.small[parity]]
+            written += reduced.working
 
         def unpack() -> None:
-            kernels.unpack(
-                self._device.kernels, plan.frames, plan.grid, scales,
-                cells=residual.address, before=0 if plan.residual else raw.address, after=out.address,
-            )  # fmt: skip
             tail = out.tensor[plan.tail :].view(torch.float32)
             tail[:FIGURES].copy_(self._found.figures)
             if plan.residual:
                 tail[FIGURES:].copy_(self._found.alpha.view(-1))
+            if reduced is None:
+                kernels.unpack(
+                    self._device.kernels, plan.frames, plan.grid, scales,
+                    cells=residual.address, before=before, after=out.address,
+                )  # fmt: skip
+                return
+            kernels.unpack(
+                self._device.kernels, plan.packed, plan.grid, Scales(),
+                cells=residual.address, before=0, after=reduced.change.address,
+            )  # fmt: skip
+            level = reduced.enlarge(
+                codes, scales, frame=raw.address, parity=parity, before=before, after=out.address
+            )
+            tail[0].copy_(level)
 
-        compute.run(unpack, reads=[raw, *self._found_blocks], writes=[out])
+        compute.run(unpack, reads=read, writes=written)
         compute.record(self._released[cells.slot])
         compute.record(self._computed[j])
         download.wait(self._computed[j])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Plane, Scales
 from vsj4r.engine.cuda.grid import Grid
+from vsj4r.engine.cuda.kernels import Reduction
+from vsj4r.engine.resampling import enlarge_change, halve_rain, phases_of, rain_near, shrink_plane
 
 Array = NDArray[Any]
 
@@ -49,6 +52,63 @@ def unpack(layout: FrameLayout, grid: Grid, scales: Scales, cells: Array, before
     return after
 
 
+def shrink(reduction: Reduction, codes: FrameCodes, frame: Bytes) -> Bytes:
+    """A block of ``reduction.small``: light, the edge repeated beyond the picture."""
+    block = np.zeros(reduction.small.nbytes, np.uint8)
+    lights = _lights(reduction, codes, frame)
+    for plane, view in zip(lights, reduction.small.views(block), strict=True):
+        small = np.empty(view.shape, np.float32)  # rows of the view are padded
+        shrink_plane(plane, reduction.by, small)
+        view[...] = small
+    return block
+
+
+def find_rain(small: FrameLayout, change: Bytes) -> Bytes:
+    """A block of ``small`` with the rain near luma in Y, near chroma in U."""
+    block = np.zeros(small.nbytes, np.uint8)
+    luma, into = small.views(change)[0], small.views(block)
+    into[0][...] = rain_near(luma)
+    if small.chroma:
+        into[1][...] = rain_near(halve_rain(luma))
+    return block
+
+
+def enlarge(
+    reduction: Reduction,
+    codes: FrameCodes,
+    scales: Scales,
+    frame: Bytes,
+    small: Bytes,
+    change: Bytes,
+    rain: Bytes,
+    before: Bytes | None,
+) -> tuple[Bytes, Floats]:
+    """``before`` + scales * the correction, a block of ``reduction.frames``; and the sums of |correction| of
+    luma over the picture's samples that each sample became."""
+    by, frames = reduction.by, reduction.frames
+    after = np.zeros(frames.nbytes, np.uint8) if before is None else before.copy()
+    originals = [None] * 3 if before is None else frames.views(before)
+    phases = phases_of(by)
+    levels = np.zeros((reduction.small.height, reduction.small.width), np.float32)
+    near = reduction.small.views(rain)
+    parts = zip(
+        _lights(reduction, codes, frame), reduction.small.views(small), reduction.small.views(change),
+        frames.views(after), (scales.y, scales.u, scales.v), strict=False,
+    )  # fmt: skip
+    for index, (plane, reduced, changed, into, scale) in enumerate(parts):
+        correction = np.empty(plane.shape, np.float32)
+        of_small, of_change, of_rain = map(np.ascontiguousarray, (reduced, changed, near[min(index, 1)]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            enlarge_change(plane, of_small, of_change, of_rain, phases, correction)
+        _add(correction, np.float32(scale), originals[index], frames, into)
+        if index == 0:
+            correction[~np.isfinite(correction)] = 0
+            correction[frames.height :], correction[:, frames.width :] = 0, 0
+            for dy, dx in product(range(by), range(by)):
+                levels += np.abs(correction[dy::by, dx::by])
+    return after, levels
+
+
 def gru_read(gates: Array, h: Array) -> Array:
     """max(0, r) * h: (C, n), from gates (2C, n)."""
     r = gates[len(h) :].astype(np.float32)
@@ -59,6 +119,18 @@ def gru_write(gates: Array, candidate: Array, h: Array) -> NDArray[np.float64]:
     """(1 - z) * h + z * tanh(candidate), unrounded: expf and tanhf are not the same everywhere."""
     z = 1 / (1 + np.exp(-gates[: len(h)].astype(np.float64)))
     return (1 - z) * h.astype(np.float64) + z * np.tanh(candidate.astype(np.float64))
+
+
+def _lights(reduction: Reduction, codes: FrameCodes, frame: Bytes) -> list[Floats]:
+    """The planes, as large as those of ``reduction.small`` enlarged."""
+    found = []
+    for index, (plane, place) in enumerate(
+        zip(reduction.frames.views(frame), reduction.small.places, strict=True)
+    ):
+        zero, span = (codes.uv_zero, codes.uv_span) if index else (codes.y_zero, codes.y_span)
+        height, width = place[2]
+        found.append(_extend(_light(plane, zero, span), (height * reduction.by, width * reduction.by)))
+    return found
 
 
 def _light(plane: Plane, zero: float, span: float) -> Floats:

@@ -3,7 +3,7 @@ frames as on the CPU. Written against the device protocol: the tests run it on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -12,10 +12,12 @@ import numpy as np
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Bytes, Engine, FrameCodes, FrameLayout, Scales, Tensors
 from vsj4r.engine.cuda import kernels, reference
-from vsj4r.engine.cuda.device import Device
+from vsj4r.engine.cuda.device import Block, Device
 from vsj4r.engine.cuda.engine import CudaEngine, Options
 from vsj4r.engine.cuda.grid import Grid
+from vsj4r.engine.cuda.kernels import Reduction
 from vsj4r.engine.cuda.network import Fused, relu_after
+from vsj4r.engine.cuda.reduced import Reduced
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
 
@@ -23,6 +25,8 @@ HEIGHT, WIDTH = 96, 128
 TOLERANCES = {"f32": (1e-5, 1e-3), "f16": (2e-3, 5e-2)}
 """Of the residual of luma over all frames, by precision: its mean difference, and the 99.9th percentile. A
 search that decides otherwise for a rounding error moves a few pixels by more: hence no maximum."""
+_KINDS = ((np.uint8, 255), (np.uint16, 1023), (np.uint16, 65535), (np.float16, 0), (np.float32, 0))
+"""Samples and their largest code."""
 
 
 class SelfTest(NamedTuple):
@@ -41,6 +45,7 @@ def self_test(
         Vsj4rError: no such model, or no room on the device.
     """
     yield check_packing(device)
+    yield check_reducing(device)
     found = find_model(model)
     yield check_graphs(device, found, fused)
     for precision in TOLERANCES:
@@ -52,28 +57,26 @@ def check_packing(device: Device) -> SelfTest:
     """Every kind of sample, layout and range against numpy, to the bit."""
     rng = np.random.default_rng(0)
     wrong, count = [], 0
-    kinds = ((np.uint8, 255), (np.uint16, 1023), (np.uint16, 65535), (np.float16, 0), (np.float32, 0))
-    for (dtype, peak), shift, cell in product(kinds, (1, 2), ("float16", "float32")):
+    for (dtype, peak), shift, cell in product(_KINDS, (1, 2), ("float16", "float32")):
         layout = FrameLayout(45, 131, np.dtype(dtype), True, peak)
         grid = Grid(48 >> shift, 136 >> shift, shift, True, 8.0, np.dtype(cell))
-        frame = np.zeros(layout.nbytes, np.uint8)
-        for plane in layout.views(frame):
-            plane[...] = (
-                rng.integers(0, peak, plane.shape, endpoint=True) if peak else rng.random(plane.shape)
-            )
-        codes = FrameCodes(peak / 16, peak * 0.85, peak / 2, peak * 0.9) if peak else FrameCodes()
-        scales = Scales(max(peak, 1) * 0.8, max(peak, 1) * 0.9, max(peak, 1))
-        residual = rng.normal(size=grid.cells_shape, scale=0.1).astype(cell)
-        got = _on_device(device, layout, grid, codes, scales, frame, residual)
-        packed = reference.pack(layout, grid, codes, frame)
-        expected = [x.tobytes() for x in (*packed, reference.unpack(layout, grid, scales, residual, frame))]
         count += 1
-        if [x.tobytes() for x in got] != expected:
+        if not _packs(device, layout, grid, rng):
             wrong.append(f"{layout.dtype} peak {peak}, {cell}, scale {1 << shift}")
-    detail = (
-        f"{count} variants are numpy's to the bit" if not wrong else f"not to the bit: {'; '.join(wrong)}"
-    )
-    return SelfTest("pack and unpack", not wrong, detail)
+    return _to_the_bit("pack and unpack", count, wrong)
+
+
+def check_reducing(device: Device) -> SelfTest:
+    """Frames of every kind of sample made smaller, and corrections made larger, against numpy, to the bit."""
+    rng = np.random.default_rng(1)
+    wrong, count = [], 0
+    for (dtype, peak), by in product(_KINDS, (2, 3)):
+        layout = FrameLayout(45, 131, np.dtype(dtype), True, peak)
+        small = FrameLayout(48 // by, 144 // by, np.dtype(np.float32), True)
+        count += 1
+        if not _reduces(device, Reduction(layout, small, by), rng):
+            wrong.append(f"{layout.dtype} peak {peak}, by {by}")
+    return _to_the_bit("shrink and enlarge", count, wrong)
 
 
 def check_graphs(device: Device, model: Model, fused: Fused = relu_after) -> SelfTest:
@@ -148,42 +151,99 @@ def _lumas(engine: Engine, clip: list[Tensors]) -> Iterator[np.ndarray]:
         yield engine.step(o_t, clip[min(t + 1, len(clip) - 1)], state).residual.y.copy()
 
 
+def _packs(device: Device, layout: FrameLayout, grid: Grid, rng: np.random.Generator) -> bool:
+    frame, codes, scales = _noise(layout, rng), _codes(layout), _scales(layout)
+    residual = rng.normal(size=grid.cells_shape, scale=0.1).astype(grid.cell)
+
+    def launch(inputs: list[Block], outputs: list[Block]) -> None:
+        (raw, packed), (cells, luma, after) = inputs, outputs
+        after.tensor.copy_(raw.tensor)
+        kernels.pack(
+            device.kernels, layout, grid, codes,
+            frame=raw.address, cells=cells.address, luma=luma.address,
+        )  # fmt: skip
+        kernels.unpack(
+            device.kernels, layout, grid, scales,
+            cells=packed.address, before=raw.address, after=after.address,
+        )  # fmt: skip
+
+    sizes = [residual.nbytes, 4 * int(np.prod(grid.luma_shape)), layout.nbytes]
+    got = _on_device(device, [frame, residual.view(np.uint8).ravel()], sizes, launch)
+    expected = [
+        *reference.pack(layout, grid, codes, frame),
+        reference.unpack(layout, grid, scales, residual, frame),
+    ]
+    return [x.tobytes() for x in got] == [x.tobytes() for x in expected]
+
+
+def _reduces(device: Device, reduction: Reduction, rng: np.random.Generator) -> bool:
+    layout, small = reduction.frames, reduction.small
+    frame, codes, scales = _noise(layout, rng), _codes(layout), _scales(layout)
+    change = np.zeros(small.nbytes, np.uint8)
+    for plane in small.views(change):
+        plane[...] = rng.normal(size=plane.shape, scale=0.1) * (rng.random(plane.shape) < 0.2)
+    with device.active():
+        reduced = Reduced(device, reduction)
+
+    def launch(inputs: list[Block], outputs: list[Block]) -> None:
+        (raw, changed), (shrunk, after) = inputs, outputs
+        after.tensor.copy_(raw.tensor)
+        reduced.change.tensor.copy_(changed.tensor)
+        reduced.small[0].tensor.zero_()
+        reduced.shrink(codes, frame=raw.address, parity=0)
+        shrunk.tensor.copy_(reduced.small[0].tensor)
+        reduced.enlarge(codes, scales, frame=raw.address, parity=0, before=raw.address, after=after.address)
+
+    scratch = [*reduced.small, *reduced.working]
+    got = _on_device(device, [frame, change], [small.nbytes, layout.nbytes], launch, scratch)
+    shrunk, rain = reference.shrink(reduction, codes, frame), reference.find_rain(small, change)
+    after, _ = reference.enlarge(reduction, codes, scales, frame, shrunk, change, rain, frame)
+    return [x.tobytes() for x in got] == [shrunk.tobytes(), after.tobytes()]
+
+
+def _noise(layout: FrameLayout, rng: np.random.Generator) -> Bytes:
+    frame, peak = np.zeros(layout.nbytes, np.uint8), layout.peak
+    for plane in layout.views(frame):
+        shape = plane.shape
+        plane[...] = rng.integers(0, peak, shape, endpoint=True) if peak else rng.random(shape)
+    return frame
+
+
+def _codes(layout: FrameLayout) -> FrameCodes:
+    peak = layout.peak
+    return FrameCodes(peak / 16, peak * 0.85, peak / 2, peak * 0.9) if peak else FrameCodes()
+
+
+def _scales(layout: FrameLayout) -> Scales:
+    peak = max(layout.peak, 1)
+    return Scales(peak * 0.8, peak * 0.9, peak)
+
+
+def _to_the_bit(name: str, count: int, wrong: list[str]) -> SelfTest:
+    detail = (
+        f"{count} variants are numpy's to the bit" if not wrong else f"not to the bit: {'; '.join(wrong)}"
+    )
+    return SelfTest(name, not wrong, detail)
+
+
 def _on_device(
     device: Device,
-    layout: FrameLayout,
-    grid: Grid,
-    codes: FrameCodes,
-    scales: Scales,
-    frame: Bytes,
-    residual: np.ndarray,
-) -> tuple[Bytes, Bytes, Bytes]:
-    """Cells, luma and the frame with the residual added, as bytes."""
-    sizes = residual.nbytes, 4 * int(np.prod(grid.luma_shape)), layout.nbytes
+    inputs: Sequence[Bytes],
+    sizes: Sequence[int],
+    launch: Callable[[list[Block], list[Block]], None],
+    scratch: Sequence[Block] = (),
+) -> list[Bytes]:
+    """What ``launch`` makes of blocks with ``inputs``: blocks of ``sizes``. It touches ``scratch`` too."""
     with device.active():
         stream = device.stream("self-test")
-        inputs = [
-            (device.host(len(x)), device.block(len(x)), x) for x in (frame, residual.view(np.uint8).ravel())
-        ]
+        sources = [(device.host(len(x)), device.block(len(x))) for x in inputs]
         outputs = [(device.host(size), device.block(size)) for size in sizes]
-        for host, block, content in inputs:
+        for (host, block), content in zip(sources, inputs, strict=True):
             np.copyto(host.write(), content)
             stream.upload(host, block)
-        (raw, packed), (cells, luma, after) = [x[1] for x in inputs], [x[1] for x in outputs]
-
-        def work() -> None:
-            after.tensor.copy_(raw.tensor)
-            kernels.pack(
-                device.kernels, layout, grid, codes,
-                frame=raw.address, cells=cells.address, luma=luma.address,
-            )  # fmt: skip
-            kernels.unpack(
-                device.kernels, layout, grid, scales,
-                cells=packed.address, before=raw.address, after=after.address,
-            )  # fmt: skip
-
-        stream.run(work, reads=[raw, packed], writes=[cells, luma, after])
+        read, written = ([block for _, block in each] for each in (sources, outputs))
+        stream.run(lambda: launch(read, written), reads=read, writes=[*written, *scratch])
         for host, block in outputs:
             stream.download(block, host)
         stream.synchronize()
-        found = [host.read().copy() for host, _ in outputs]
-    return found[0], found[1], found[2]
+        return [host.read().copy() for host, _ in outputs]

@@ -22,20 +22,23 @@ def open_cuda(
     precision: str = "f16",
     num_streams: int = 1,
     tile: tuple[int, int] | None = None,
+    downscale: int = 1,
     frames: FrameLayout | None = None,
 ) -> CudaEngine | CudaFrameEngine:
     """An engine on device ``index``: for ``frames``, or for tensors where that is None. ``num_streams``:
-    frames in flight; ``tile`` as in ``Options``."""
+    frames in flight; ``tile`` as in ``Options``, ``downscale`` as in ``CudaLanes``."""
     device = CupyDevice(index)
     dtype = torch.float16 if precision == "f16" else torch.float32
     options = Options(depth=num_streams, fused=choose_fused(device, dtype), tile=tile)
     if frames is None:
         return CudaEngine(
-            model, height=height, width=width, device=device, precision=precision, options=options
-        )
+            model, height=height, width=width, device=device, precision=precision, downscale=downscale,
+            options=options,
+        )  # fmt: skip
     return CudaFrameEngine(
-        model, height=height, width=width, device=device, precision=precision, frames=frames, options=options
-    )
+        model, height=height, width=width, device=device, precision=precision, frames=frames,
+        downscale=downscale, options=options,
+    )  # fmt: skip
 
 
 def check_card(index: int) -> Iterator[SelfTest]:
