@@ -250,7 +250,8 @@ static bool derain_open(Derain *d, const VSMap *in, VSCore *core, const VSAPI *a
 {
     int gil;
     if (!python_load()) {
-        snprintf(error->text, sizeof error->text, "this process must run Python 3.12 or later, got none or an older one: load a script (.vpy) instead");
+        snprintf(error->text, sizeof error->text,
+                 "this process must run Python 3.12 or later, got none or an older one: load a script (.vpy) instead");
         return false;
     }
     if (!host_lock(&gil, error))
