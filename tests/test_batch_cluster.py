@@ -7,7 +7,9 @@ import queue
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -21,7 +23,7 @@ from vsj4r import __version__
 from vsj4r.batch.drive import Batch
 from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.manifest import Manifest
-from vsj4r.batch.pool import Ended, Messages, OnDask, Told, Wanted, on_cluster, problems_here
+from vsj4r.batch.pool import Ended, Messages, OnDask, Told, Wanted, on_cluster, on_this_machine, problems_here
 from vsj4r.batch.tasks import Task
 from vsj4r.batch.work import Work
 from vsj4r.cli.report import Item, JsonReport
@@ -102,6 +104,15 @@ def test_the_scheduler_is_not_asked_for_all_workers_at_every_message(
         endings = driven.run(OnDask(cast("Client", client), "tcp://here", messages), messages)
     assert list(endings.values()) == ["failed"] * 64
     assert client.asked == 1
+
+
+@pytest.mark.slow
+def test_two_batches_on_one_machine_are_in_nobodys_way(tmp_path: Path) -> None:
+    with ExitStack() as opened, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        for folder in ("first", "second"):
+            opened.enter_context(closing(on_this_machine(1, Messages(), tmp_path / folder)))
+    assert not [each for each in said if "already in use" in str(each.message)]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane, StepSpec, Tensors
-from vsj4r.frames.chroma import double, from_half, shrink, to_half
+from vsj4r.frames.chroma import double, from_half, shrink_to_chroma, to_half
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.matrix import to_rgb, to_yuv
 from vsj4r.frames.planes import Converter
@@ -192,9 +192,9 @@ def test_odd_sides_keep_their_last_sample() -> None:
 def test_weights_are_means_over_the_pixels_of_a_chroma_sample() -> None:
     weights = np.zeros((4, 8), np.float32)
     weights[0, 0] = weights[2:, 4:] = 1
-    assert shrink(weights, 0, 0) is weights
-    assert shrink(weights, 1, 1).tolist() == [[0.25, 0, 0, 0], [0, 0, 1, 1]]
-    assert shrink(weights, 2, 0).shape == (4, 2)
+    assert shrink_to_chroma(weights, 0, 0) is weights
+    assert shrink_to_chroma(weights, 1, 1).tolist() == [[0.25, 0, 0, 0], [0, 0, 1, 1]]
+    assert shrink_to_chroma(weights, 2, 0).shape == (4, 2)
 
 
 def test_broken_floats_do_not_reach_the_network() -> None:

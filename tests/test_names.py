@@ -14,6 +14,9 @@ SAME_MEANING = {
     "unpack",
     "gru_read",
     "gru_write",
+    "shrink",
+    "find_rain",
+    "enlarge",
 }
 
 

@@ -211,7 +211,7 @@ def on_this_machine(workers: int, messages: Messages, scratch: Path) -> OnDask:
         threads_per_worker=max(1, usable_cores() // workers),
         memory_limit=0,  # frames are large: how much is too much is for the kernel to say
         host=LOOPBACK,
-        dashboard_address=None,
+        dashboard_address=f"{LOOPBACK}:0",  # any free port: another batch may run
         silence_logs=logging.CRITICAL,
         local_directory=str(scratch),
         resources={RESOURCE: 1},

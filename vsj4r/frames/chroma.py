@@ -21,7 +21,7 @@ def from_half(half: Floats, shape: tuple[int, int], ssw: int, ssh: int) -> Float
     return _from_half(_from_half(half, shape[0], ssh, 0), shape[1], ssw, 1)
 
 
-def shrink(plane: Floats, ssw: int, ssh: int) -> Floats:
+def shrink_to_chroma(plane: Floats, ssw: int, ssh: int) -> Floats:
     """Luma's resolution to a layout's: means of 2^ssh x 2^ssw samples, which divide the sides."""
     height, width = plane.shape
     if (ssw, ssh) == (0, 0):

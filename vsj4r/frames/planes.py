@@ -17,7 +17,7 @@ import numpy as np
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane, StepSpec, Tensors
 from vsj4r.engine.native import conversion as native
-from vsj4r.frames.chroma import from_half, shrink, to_half
+from vsj4r.frames.chroma import from_half, shrink_to_chroma, to_half
 from vsj4r.frames.formats import Codes, Geometry
 from vsj4r.frames.matrix import BT709, to_rgb, to_yuv
 
@@ -99,7 +99,7 @@ class Converter:
             if change is None:
                 np.copyto(target, plane)
                 continue
-            share = None if weights is None else shrink(weights, *self._format.subsampling(index))
+            share = None if weights is None else shrink_to_chroma(weights, *self._format.subsampling(index))
             scale = np.float32(strength * self._format.codes(index, full=full).span)
             self._add_plane(plane, change if share is None else change * share, scale, target)
 
