@@ -90,16 +90,27 @@ class Counts(NamedTuple):
 
 
 def _count(code: str, clip: Path, folder: Path, *, python: Path) -> Counts:
-    log, counts = folder / "strace.log", folder / "counts.json"
+    logs, counts = Path(tempfile.mkdtemp(dir=folder)), folder / "counts.json"
     environment = os.environ | {
         "XDG_CACHE_HOME": str(folder / "cache"),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
-    traced = ["strace", "-f", "-qq", "-s", "400", "-e", "trace=open,openat,execve", "-o", str(log)]
+    traced = [
+        "strace",
+        "-ff",
+        "-qq",
+        "-s",
+        "400",
+        "-e",
+        "trace=open,openat,execve",
+        "-o",
+        str(logs / "thread"),
+    ]
     preamble = _PREAMBLE.replace("COUNTS", repr(str(counts)))
     command = [*traced, str(python), "-c", f"{preamble}\n{code}"]
     subprocess.run(command, check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL)
-    paths = re.findall(r'(?:open|openat|execve)\([^"]*"([^"]+)".* = \d', log.read_text("utf-8", "replace"))
+    calls = "".join(log.read_text("utf-8", "replace") for log in logs.iterdir())  # one of each thread
+    paths = re.findall(r'(?:open|openat|execve)\([^"]*"([^"]+)".* = \d', calls)
     told = json.loads(counts.read_text("utf-8"))
     return Counts(
         len(paths),
