@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Tensors, round_up
-from vsj4r.engine.weights import Model, find_model
+from vsj4r.engine.base import StepSpec, Tensors, round_up
+from vsj4r.engine.weights import find_model
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -134,7 +134,7 @@ def open_step(contender: str, size: Size, threads: int) -> Frames:
     """``MODEL, RUNTIME``: the network alone, its memory carried on."""
     name, _, runtime = contender.partition(", ")
     model = find_model(name)
-    height, width, planes = noise_planes(model, size)
+    height, width, planes = noise_planes(model.spec, size)
     if runtime.startswith("OpenVINO"):
         kind = runtime.removeprefix("OpenVINO ")
         precision = {"float32": "f32", "bfloat16": "bf16", "int8": "int8"}[kind]
@@ -152,11 +152,9 @@ def open_step(contender: str, size: Size, threads: int) -> Frames:
     return _in_turn(lambda now, _: step(pairs[now is planes[1]]), planes)
 
 
-def noise_planes(model: Model, size: Size, *, downscale: int = 1) -> tuple[int, int, list[Tensors]]:
-    """Two frames of noise, padded to what ``model`` takes of them when they are reduced, and how high and
-    wide that is."""
-    multiple = model.spec.multiple * downscale
-    height, width = (round_up(side, multiple) for side in (size.height, size.width))
+def noise_planes(spec: StepSpec, size: Size) -> tuple[int, int, list[Tensors]]:
+    """Two frames of noise, padded as a step of ``spec`` takes them, and how high and wide that is."""
+    height, width = (round_up(side, spec.multiple) for side in (size.height, size.width))
     rng = np.random.default_rng(0)
     planes = [
         Tensors(

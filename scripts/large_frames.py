@@ -20,7 +20,7 @@ from PIL import Image
 from vsj4r.arrays import Pixels
 from vsj4r.evaluation.measurement import derain_by
 from vsj4r.evaluation.metrics import luma_psnr
-from vsj4r.psnr import MOST_DB
+from vsj4r.psnr import clip_psnr
 from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.training.footage import read_still
 from vsj4r.training.motion import CameraPath, simulate_motion
@@ -82,8 +82,7 @@ def pan(picture: Pixels, height: int, width: int) -> Pixels:
 
 
 def _mean_psnr(frames: Iterable[Pixels], clean: Pixels) -> float:
-    decibels = [min(luma_psnr(a, b), MOST_DB) for a, b in zip(frames, clean, strict=True)]
-    return float(np.mean(decibels[SETTLED:]))
+    return clip_psnr([luma_psnr(a, b) for a, b in zip(frames, clean, strict=True)][SETTLED:])
 
 
 def _write_sheet(path: Path, frames: list[Pixels]) -> None:

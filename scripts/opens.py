@@ -95,17 +95,7 @@ def _count(code: str, clip: Path, folder: Path, *, python: Path) -> Counts:
         "XDG_CACHE_HOME": str(folder / "cache"),
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
     }
-    traced = [
-        "strace",
-        "-ff",
-        "-qq",
-        "-s",
-        "400",
-        "-e",
-        "trace=open,openat,execve",
-        "-o",
-        str(logs / "thread"),
-    ]
+    traced = ["strace", "-ff", "-qq", "-s", "400", "--trace=open,openat,execve", "-o", str(logs / "thread")]
     preamble = _PREAMBLE.replace("COUNTS", repr(str(counts)))
     command = [*traced, str(python), "-c", f"{preamble}\n{code}"]
     subprocess.run(command, check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL)

@@ -31,7 +31,7 @@ from rich.table import Table
 from scripts.contenders import Size, noise_planes
 from scripts.revision import commit
 from vsj4r.engine import open_engine
-from vsj4r.engine.downscaled import choose_downscale
+from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.weights import find_model
 
 SCRIPT = """import vapoursynth as vs
@@ -55,8 +55,8 @@ def bare_seconds(model: str, size: Size, frames: int, threads: int) -> Seconds:
     """Inference alone, on frames reduced as the filter reduces them: compiled before, two sets of planes in
     turn, one state carried through all frames."""
     found = find_model(model)
-    by = choose_downscale(size.height, size.width, aligns=found.spec.motion is not None)
-    height, width, planes = noise_planes(found, size, downscale=by)
+    by, spec = plan_downscale(found.spec, size.height, size.width)
+    height, width, planes = noise_planes(spec, size)
     engine = open_engine(found, height=height, width=width, threads=threads, downscale=by)
     state = engine.new_state()
     engine.step(planes[0], planes[1], state)

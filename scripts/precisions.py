@@ -25,11 +25,11 @@ from vsj4r.evaluation.benchmark import SEED, benchmark_clips, clean_clips, dry_c
 from vsj4r.evaluation.clips import real_clips
 from vsj4r.evaluation.measurement import derain_by, identity, measure_rain, medians
 from vsj4r.evaluation.metrics import chroma_psnr, luma_psnr
-from vsj4r.psnr import MOST_DB
+from vsj4r.psnr import clip_psnr
 from vsj4r.rain import draw_style, render_rain
 from vsj4r.training.footage import clip_frames
 
-PRECISIONS = {"f32": "f32", "bf16": "bf16", "int8": "int8"}
+PRECISIONS = ("f32", "bf16", "int8")
 SOFT_SEED = [SEED, 2]
 
 
@@ -47,9 +47,9 @@ def precisions(
 ) -> None:
     """Print two tables in Markdown."""
     methods = {
-        (name, shown): derain_by(name, precision=precision, threads=threads)
+        (name, precision): derain_by(name, precision=precision, threads=threads)
         for name in model
-        for shown, precision in PRECISIONS.items()
+        for precision in PRECISIONS
     }
     sets = {
         "light": benchmark_clips(data / "val", "light"),
@@ -65,9 +65,8 @@ def precisions(
         for clip, clean, rainy in clips:
             for key, run in methods.items():
                 pairs = list(zip(run(rainy), clean, strict=True))
-                frames = [[min(of(a, b), MOST_DB) for of in (luma_psnr, chroma_psnr)] for a, b in pairs]
-                luma, chroma = np.mean(frames, 0)
-                found[key].append((float(luma), float(chroma)))
+                luma, chroma = (clip_psnr([of(a, b) for a, b in pairs]) for of in (luma_psnr, chroma_psnr))
+                found[key].append((luma, chroma))
             typer.echo(f"{benchmark} {clip}", err=True)
         for name in model:
             cells = [np.mean(found[name, shown], 0) for shown in PRECISIONS]

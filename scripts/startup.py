@@ -104,14 +104,14 @@ def steps_inside(model: str, size: str) -> dict[str, Seconds]:
 
     from vsj4r.engine import open_engine
     from vsj4r.engine.base import Tensors, round_up
-    from vsj4r.engine.downscaled import choose_downscale
+    from vsj4r.engine.downscaled import plan_downscale
     from vsj4r.engine.weights import find_model
 
     with timed("find the model"):
         named = find_model(model)
     width, height = (int(side) for side in size.split("x"))
-    by = choose_downscale(height, width, aligns=named.spec.motion is not None)
-    width, height = (round_up(side, by * named.spec.multiple) for side in (width, height))
+    by, spec = plan_downscale(named.spec, height, width)
+    width, height = (round_up(side, spec.multiple) for side in (width, height))
     with timed("open the engine"):
         engine = open_engine(named, height=height, width=width, device="cpu", downscale=by)
     with timed("two states"):

@@ -23,6 +23,31 @@ def differ(a: Any, b: Any) -> float:
     )
 
 
+def on_both(clip: Any, **arguments: Any) -> tuple[Any, Any]:
+    """``clip`` by the filter on the card and on the CPU, with run-ins."""
+    wanted = {
+        "model": "j4r-lite",
+        "precision": "f32",
+        "segment": 4,
+        "warmup": 2,
+        "scene_detect": 0,
+        **arguments,
+    }
+    cuda = vs.core.j4r.Derain(clip, device="cuda:1", **wanted)
+    return cuda, vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
+
+
+def assert_as_on_the_cpu(cuda: Any, cpu: Any, clip: Any) -> None:
+    """Frames of ``on_both``, asked for in any order."""
+    for n in (6, 0, 1, 8, 7, 3):
+        ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
+        tolerance = 256 / 255 if clip.format.bits_per_sample == 16 else 1
+        assert differ(ours, theirs) <= tolerance * (1 if clip.format.id != vs.YUV420P16 else 2)
+        for name in ("J4RRain", "J4ROcclusion"):
+            assert ours.props[name] == pytest.approx(theirs.props[name], rel=1e-3, abs=1e-6)
+    assert differ(cuda.get_frame(3), clip.get_frame(3)) > 0, "it does something"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("vs_format", "arguments", "direct"),
@@ -44,27 +69,12 @@ def test_the_filter_on_cuda_gives_what_it_gives_on_the_cpu(
 ) -> None:
     """In any order, with run-ins, on a size that is padded; by planes or by tensors."""
     clip = noise_clip(width=44, height=28, length=9, vs_format=vs_format).std.BoxBlur()
-    wanted = {
-        "model": "j4r-lite",
-        "precision": "f32",
-        "segment": 4,
-        "warmup": 2,
-        "scene_detect": 0,
-        **arguments,
-    }
-    cuda = vs.core.j4r.Derain(clip, device="cuda:1", **wanted)
-    cpu = vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
+    cuda, cpu = on_both(clip, **arguments)
     assert opened[0].arguments["index"] == 1
     assert (opened[0].arguments["frames"] is not None) == direct
     assert opened[0].engine.plan.depth == (arguments.get("num_streams", 1) if direct else 1)
     assert opened[0].engine.tile == ((6, 4) if "tile" in arguments else (8, 12))
-    for n in (6, 0, 1, 8, 7, 3):
-        ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
-        tolerance = 256 / 255 if clip.format.bits_per_sample == 16 else 1
-        assert differ(ours, theirs) <= tolerance * (1 if vs_format != vs.YUV420P16 else 2)
-        for name in ("J4RRain", "J4ROcclusion"):
-            assert ours.props[name] == pytest.approx(theirs.props[name], rel=1e-3, abs=1e-6)
-    assert differ(cuda.get_frame(3), clip.get_frame(3)) > 0, "it does something"
+    assert_as_on_the_cpu(cuda, cpu, clip)
 
 
 @pytest.mark.slow
@@ -87,27 +97,11 @@ def test_reduced_frames_on_cuda_are_those_of_the_cpu(
 ) -> None:
     """In any order, with run-ins, on a size that is padded; reduced on the card, by planes or by tensors."""
     clip = noise_clip(width=118, height=70, length=9, vs_format=vs_format).std.BoxBlur()
-    wanted = {
-        "model": "j4r-lite",
-        "precision": "f32",
-        "segment": 4,
-        "warmup": 2,
-        "scene_detect": 0,
-        "downscale": by,
-        **arguments,
-    }
-    cuda = vs.core.j4r.Derain(clip, device="cuda:1", **wanted)
-    cpu = vs.core.j4r.Derain(clip, device="cpu", threads=1, **wanted)
+    cuda, cpu = on_both(clip, downscale=by, **arguments)
     assert (opened[0].arguments["frames"] is not None) == direct
     assert opened[0].engine.plan.downscale == by
     assert opened[0].engine.plan.depth == (arguments.get("num_streams", 1) if direct else 1)
-    for n in (6, 0, 1, 8, 7, 3):
-        ours, theirs = cuda.get_frame(n), cpu.get_frame(n)
-        tolerance = 256 / 255 if clip.format.bits_per_sample == 16 else 1
-        assert differ(ours, theirs) <= tolerance * (1 if vs_format != vs.YUV420P16 else 2)
-        for name in ("J4RRain", "J4ROcclusion"):
-            assert ours.props[name] == pytest.approx(theirs.props[name], rel=1e-3, abs=1e-6)
-    assert differ(cuda.get_frame(3), clip.get_frame(3)) > 0, "it does something"
+    assert_as_on_the_cpu(cuda, cpu, clip)
 
 
 def test_a_mask_takes_the_way_over_tensors(opened: list[Opening]) -> None:

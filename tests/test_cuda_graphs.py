@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from tests.cuda.engines import rainy_clip, residuals, small_engine, worst  # noq
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
 from vsj4r.engine.cuda.device import DeviceStream, DeviceWork  # noqa: E402
-from vsj4r.engine.cuda.selftest import check_against_cpu, check_packing, check_reducing, self_test  # noqa: E402
+from vsj4r.engine.cuda.selftest import (  # noqa: E402
+    SelfTest,
+    check_against_cpu,
+    check_packing,
+    check_reducing,
+    self_test,
+)
 from vsj4r.model.config import CONFIGS  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
@@ -52,22 +58,24 @@ class Broken(CpuKernels):
             super().launch(name, grid, block, arguments)
 
 
-@pytest.mark.parametrize("broken", ["unpack<float", "pack<unsigned short"])
-def test_the_self_test_finds_a_frame_kernel_that_is_wrong(compiled: CpuKernels, broken: str) -> None:
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        ("unpack<float", check_packing),
+        ("pack<unsigned short", check_packing),
+        ("shrink<__half", check_reducing),
+        ("find_rain", check_reducing),
+        ("enlarge<unsigned short", check_reducing),
+    ],
+)
+def test_the_self_test_finds_a_kernel_of_frames_that_is_wrong(
+    compiled: CpuKernels, broken: str, check: Callable[[FakeDevice], SelfTest]
+) -> None:
     kernels = Broken(compiled.library)
     kernels.broken = broken
-    check = check_packing(FakeDevice(kernels))
-    assert not check.passed
-    assert "not to the bit: " in check.detail
-
-
-@pytest.mark.parametrize("broken", ["shrink<__half", "find_rain", "enlarge<unsigned short"])
-def test_the_self_test_finds_a_resampling_kernel_that_is_wrong(compiled: CpuKernels, broken: str) -> None:
-    kernels = Broken(compiled.library)
-    kernels.broken = broken
-    check = check_reducing(FakeDevice(kernels))
-    assert not check.passed
-    assert "not to the bit: " in check.detail
+    found = check(FakeDevice(kernels))
+    assert not found.passed
+    assert "not to the bit: " in found.detail
 
 
 def test_the_self_test_finds_a_gate_that_is_wrong(compiled: CpuKernels) -> None:

@@ -15,6 +15,7 @@ from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda import kernels, reference
 from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.kernels import Kernels, Reduction
+from vsj4r.engine.resampling import phases_of
 
 SIZES = {"odd": (29, 37), "whole": (16, 64), "one": (1, 1), "wide": (5, 261)}
 SAMPLES: dict[str, tuple[Any, int]] = {
@@ -93,7 +94,7 @@ def check_reductions(compiled: Kernels, cases: Iterable[Reduced]) -> None:
     for case in cases:
         reduction = case.reduction
         layout, small = reduction.frames, reduction.small
-        frame, phases = noise(layout, rng), reduction.phases()
+        frame, phases = noise(layout, rng), phases_of(reduction.by)
         codes = Case(case.samples, case.size, 1, "float32").codes(full=False)
         shrunk, rain = (np.full(small.nbytes, 0xFF, np.uint8) for _ in range(2))
         kernels.shrink(compiled, reduction, codes, frame=address(frame), small=address(shrunk))

@@ -34,6 +34,13 @@ def downscale_spec(spec: StepSpec, by: int) -> StepSpec:
     return replace(spec, multiple=spec.multiple * by, halo_px=spec.halo_px * by)
 
 
+def plan_downscale(spec: StepSpec, height: int, width: int, asked: int = 0) -> tuple[int, StepSpec]:
+    """By how much frames of ``height`` x ``width`` luma samples are reduced, ``asked`` or, for 0, by their
+    size; and ``spec`` for them."""
+    by = asked or choose_downscale(height, width, aligns=spec.motion is not None)
+    return by, downscale_spec(spec, by)
+
+
 class DownscaledEngine:
     """``Engine`` for frames whose sides are ``by`` times those of ``engine``, which evaluates them.
 

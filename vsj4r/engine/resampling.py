@@ -5,14 +5,10 @@ In numpy and, where the compiled library is there, in C (``native/resampling.c``
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.native import scaling as native
-
-_CUBIC_TAPS, _LINEAR_TAPS = 4, 2
 
 MOST_RAIN = 256 / 255**2
 """What detail may stay, times rain: 1 code of rain leaves 256 codes of detail, 64 leave 4."""
@@ -20,30 +16,27 @@ LEAST_RAIN = 0.5 / 255
 LEAST_DETAIL = 2 / 255
 
 
-class Phase(NamedTuple):
-    """One of the places between two samples: taps of the sample's neighbours, the first of them so many
-    samples beyond it."""
-
-    cubic_first: int
-    cubic: Floats
-    linear_first: int
-    linear: Floats
+CUBIC, LINEAR, FIRST = slice(0, 4), slice(4, 6), 6
+"""Columns of ``phases_of``. They are the C's and the kernels' too (``native/resampling.c``,
+``cuda/kernels.cu``)."""
+_COLUMNS = 8
 
 
-def phases_of(by: int) -> list[Phase]:
-    """The ``by`` places that a sample is enlarged to, its own middle in their middle: Catmull-Rom's cubic and
-    the linear weights, float32."""
-    phases = []
-    for place in range(by):
+def phases_of(by: int) -> Floats:
+    """The ``by`` places that a sample is enlarged to, its own middle in their middle: (by, 8) float32. Each
+    has the weights of four neighbours (Catmull-Rom's cubic) and of two (linear), and ``FIRST``: how far from
+    the sample the first of the two is, -1 or 0; the first of the four is the one before that."""
+    phases = np.zeros((by, _COLUMNS), np.float32)
+    for place, phase in enumerate(phases):
         at = (place + 0.5) / by - 0.5
-        first, t = int(np.floor(at)), at - np.floor(at)
-        cubic = (
+        first, t = np.floor(at), at - np.floor(at)
+        phase[CUBIC] = (
             (-t + 2 * t**2 - t**3) / 2,
             (2 - 5 * t**2 + 3 * t**3) / 2,
             (t + 4 * t**2 - 3 * t**3) / 2,
             (-(t**2) + t**3) / 2,
         )
-        phases.append(Phase(first - 1, np.array(cubic, np.float32), first, np.array((1 - t, t), np.float32)))
+        phase[LINEAR], phase[FIRST] = (1 - t, t), first
     return phases
 
 
@@ -74,7 +67,7 @@ def halve_rain(change: Floats) -> Floats:
 
 
 def enlarge_change(
-    plane: Floats, small: Floats, change: Floats, rain: Floats, phases: list[Phase], into: Floats
+    plane: Floats, small: Floats, change: Floats, rain: Floats, phases: Floats, into: Floats
 ) -> None:
     """The correction of ``plane`` (h * by, w * by), from the ``change`` of ``small``, both (h, w).
 
@@ -90,33 +83,34 @@ def enlarge_change(
     np.subtract(_enlarge_cubic(change, phases), detail - kept, out=into)
 
 
-def _enlarge_cubic(plane: Floats, phases: list[Phase]) -> Floats:
+def _enlarge_cubic(plane: Floats, phases: Floats) -> Floats:
     for axis in (0, 1):
-        plane = _enlarge(plane, axis, [(phase.cubic_first, phase.cubic) for phase in phases])
+        plane = _enlarge(plane, axis, phases[:, FIRST] - 1, phases[:, CUBIC])
     return plane
 
 
-def _enlarge_linear(plane: Floats, phases: list[Phase]) -> Floats:
+def _enlarge_linear(plane: Floats, phases: Floats) -> Floats:
     for axis in (0, 1):
-        plane = _enlarge(plane, axis, [(phase.linear_first, phase.linear) for phase in phases])
+        plane = _enlarge(plane, axis, phases[:, FIRST], phases[:, LINEAR])
     return plane
 
 
-def _enlarge(plane: Floats, axis: int, taps: list[tuple[int, Floats]]) -> Floats:
-    size = plane.shape[axis]
+def _enlarge(plane: Floats, axis: int, firsts: Floats, weights: Floats) -> Floats:
+    """To ``len(weights)`` times the size along ``axis``; a row of ``weights`` for each place."""
+    size, by = plane.shape[axis], len(weights)
     shape = list(plane.shape)
-    shape[axis] *= len(taps)
+    shape[axis] *= by
     enlarged = np.empty(shape, np.float32)
     places = np.arange(size)
-    for place, (first, weights) in enumerate(taps):
+    for place, (first, of_taps) in enumerate(zip(firsts, weights, strict=True)):
         parts = (
-            plane.take(np.clip(places + first + tap, 0, size - 1), axis) * weight
-            for tap, weight in enumerate(weights)
+            plane.take(np.clip(places + int(first) + tap, 0, size - 1), axis) * weight
+            for tap, weight in enumerate(of_taps)
         )
         total = next(parts)
         for part in parts:
             total += part
-        into = enlarged[place :: len(taps)] if axis == 0 else enlarged[:, place :: len(taps)]
+        into = enlarged[place::by] if axis == 0 else enlarged[:, place::by]
         into[...] = total
     return enlarged
 

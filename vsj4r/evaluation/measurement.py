@@ -17,7 +17,7 @@ import numpy as np
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Tensors
-from vsj4r.engine.downscaled import choose_downscale, downscale_spec
+from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score_clip
@@ -78,8 +78,7 @@ def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscal
         if not clip.has(0):
             return
         height, width = clip[0].shape[:2]
-        by = downscale or choose_downscale(height, width, aligns=found.spec.motion is not None)
-        spec = downscale_spec(found.spec, by)
+        by, spec = plan_downscale(found.spec, height, width, downscale)
         convert = Converter(Geometry(width, height, Format("rgb", "integer", 8)), spec)
         engine = open_engine(
             found,

@@ -16,7 +16,7 @@ from typing import cast
 
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, FrameEngine, State, Tensors
-from vsj4r.engine.downscaled import choose_downscale, downscale_spec
+from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
@@ -66,10 +66,7 @@ class Host:
         arguments.check_planes(geometry.format)
         cuts = arguments.cuts(clip.frames)
         model = find_model(arguments.model)
-        downscale = arguments.downscale or choose_downscale(
-            geometry.height, geometry.width, aligns=model.spec.motion is not None
-        )
-        spec = downscale_spec(model.spec, downscale)
+        downscale, spec = plan_downscale(model.spec, geometry.height, geometry.width, arguments.downscale)
         self._converter = Converter(geometry, spec)
         layout = layout_of(geometry, spec, arguments, masked=mask is not None)
         self._engine = open_engine(

@@ -9,7 +9,7 @@ from threading import Thread
 from vsj4r.engine import EngineCache, open_engine
 from vsj4r.engine.base import round_up
 from vsj4r.engine.cuda.driver import find_trouble
-from vsj4r.engine.downscaled import choose_downscale, downscale_spec
+from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.weights import find_model
 from vsj4r.media.probe import Probe
 from vsj4r.run.settings import RunSettings
@@ -41,14 +41,11 @@ class EngineAhead:
     def _open(self, height: int, width: int) -> None:
         with suppress(Exception), self._engines.lending():  # the filter fails the same way, and tells it
             model = find_model(self._settings.model)
-            by = self._settings.downscale or choose_downscale(
-                height, width, aligns=model.spec.motion is not None
-            )
-            multiple = downscale_spec(model.spec, by).multiple
+            by, spec = plan_downscale(model.spec, height, width, self._settings.downscale)
             open_engine(
                 model,
-                height=round_up(height, multiple),
-                width=round_up(width, multiple),
+                height=round_up(height, spec.multiple),
+                width=round_up(width, spec.multiple),
                 device="cpu",
                 precision=self._settings.precision,
                 downscale=by,

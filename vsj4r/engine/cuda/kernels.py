@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vsj4r.arrays import Floats
 from vsj4r.engine.base import FrameCodes, FrameLayout, Scales
 from vsj4r.engine.cuda.grid import GROUP, Grid
-from vsj4r.engine.resampling import LEAST_DETAIL, LEAST_RAIN, MOST_RAIN, phases_of
+from vsj4r.engine.resampling import LEAST_DETAIL, LEAST_RAIN, MOST_RAIN
 
 SOURCE = Path(__file__).with_name("kernels.cu")
 OPTIONS = ("--std=c++17",)
@@ -23,7 +22,6 @@ CELLS: dict[np.dtype[Any], str] = {np.dtype(np.float16): "__half", np.dtype(np.f
 PIXELS = CELLS | {np.dtype(np.uint8): "unsigned char", np.dtype(np.uint16): "unsigned short"}
 
 FIND_RAIN = "find_rain"
-PHASE_FLOATS = 8
 
 _TILE = (32, 8)
 _LINE = 256
@@ -108,13 +106,6 @@ class Reduction:
     frames: FrameLayout
     small: FrameLayout
     by: int
-
-    def phases(self) -> Floats:
-        """``resampling.phases_of`` as ``enlarge`` reads them, (by, 8)."""
-        table = np.zeros((self.by, PHASE_FLOATS), np.float32)
-        for row, phase in zip(table, phases_of(self.by), strict=True):
-            row[:4], row[4:6], row[6] = phase.cubic, phase.linear, phase.linear_first
-        return table
 
 
 def shrink(kernels: Kernels, reduction: Reduction, codes: FrameCodes, *, frame: int, small: int) -> None:

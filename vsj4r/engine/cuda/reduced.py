@@ -9,6 +9,7 @@ from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.buffers import float_tensor
 from vsj4r.engine.cuda.device import Block, Device
 from vsj4r.engine.cuda.kernels import Reduction
+from vsj4r.engine.resampling import phases_of
 
 
 class Reduced:
@@ -26,7 +27,7 @@ class Reduced:
         self.small = [device.block(layout.nbytes) for _ in range(2)]
         self.change, self._rain = (device.block(layout.nbytes) for _ in range(2))
         self._levels, self._levels_block = float_tensor(device, (layout.height, layout.width))
-        self._phases = torch.from_numpy(reduction.phases()).to(device.torch_device)
+        self._phases = torch.from_numpy(phases_of(reduction.by)).to(device.torch_device)
         self._pixels = reduction.frames.height * reduction.frames.width
 
     @property

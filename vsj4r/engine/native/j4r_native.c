@@ -48,7 +48,9 @@ void j4r_resampling_shrink(const float *plane, int height, int width, int by, fl
 }
 
 void j4r_resampling_enlarge(const float *plane, const float *small, const float *change, const float *rain, int height,
-                            int width, int by, const Phase *phases, const Limits *limits, float *work, float *to)
+                            int width, int by, const float *phases, float most_rain, float least_rain,
+                            float least_detail, float *work, float *to)
 {
-    resampling_enlarge(plane, small, change, rain, height, width, by, phases, limits, work, to);
+    resampling_enlarge(plane, small, change, rain, height, width, by, phases, most_rain, least_rain, least_detail, work,
+                       to);
 }

@@ -28,7 +28,7 @@ J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int
 /* See resampling.h. */
 J4R_EXPORT void j4r_resampling_shrink(const float *plane, int height, int width, int by, float *to);
 J4R_EXPORT void j4r_resampling_enlarge(const float *plane, const float *small, const float *change, const float *rain,
-                                       int height, int width, int by, const Phase *phases, const Limits *limits,
-                                       float *work, float *to);
+                                       int height, int width, int by, const float *phases, float most_rain,
+                                       float least_rain, float least_detail, float *work, float *to);
 
 #endif

@@ -21,7 +21,10 @@ _SIGNATURES = {
     "j4r_motion_find": (None, (_Opaque, POINTER(c_uint8), POINTER(c_uint8), POINTER(c_int16))),
     "j4r_planes_to_floats": (None, (*_PLANE, c_float, c_float, c_void_p, c_ssize_t)),
     "j4r_resampling_shrink": (None, (c_void_p, c_int, c_int, c_int, c_void_p)),
-    "j4r_resampling_enlarge": (None, (*(c_void_p,) * 4, *(c_int,) * 3, *(c_void_p,) * 4)),
+    "j4r_resampling_enlarge": (
+        None,
+        (*(c_void_p,) * 4, *(c_int,) * 3, c_void_p, *(c_float,) * 3, *(c_void_p,) * 2),
+    ),
     "j4r_planes_add": (c_int, (*_PLANE, c_void_p, c_ssize_t, c_float, c_float, c_void_p, c_ssize_t)),
 }
 

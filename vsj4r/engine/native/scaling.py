@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ctypes import Structure, byref, c_float, c_int
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.native.library import library
 
-if TYPE_CHECKING:  # it imports this module
-    from vsj4r.engine.resampling import Phase
-
-_MARGINS = 4  # samples that a row of work has beyond its width
-
-
-class _Phase(Structure):
-    _fields_ = (
-        ("cubic_first", c_int),
-        ("linear_first", c_int),
-        ("cubic", c_float * 4),
-        ("linear", c_float * 2),
-    )
-
-
-class _Limits(Structure):
-    _fields_ = (("most_rain", c_float), ("least_rain", c_float), ("least", c_float))
+_ROWS, _MARGINS = 3, 4
+"""Rows that the library works in, and the samples that each has beyond its width."""
 
 
 def shrink_floats(plane: Floats, by: int, into: Floats) -> bool:
@@ -44,36 +25,20 @@ def enlarge_floats(
     small: Floats,
     change: Floats,
     rain: Floats,
-    phases: Sequence[Phase],
+    phases: Floats,
     limits: tuple[float, float, float],
     into: Floats,
 ) -> bool:
     """``resampling.enlarge_change``; False where it is not for the library. ``limits``: most rain, least
     rain, least detail."""
     loaded = library()
-    if loaded is None or not _are_plain(plane, small, change, rain, into):
+    if loaded is None or not _are_plain(plane, small, change, rain, phases, into):
         return False
-    given = (_Phase * len(phases))(
-        *(
-            _Phase(
-                each.cubic_first,
-                each.linear_first,
-                (c_float * 4)(*each.cubic.tolist()),
-                (c_float * 2)(*each.linear.tolist()),
-            )
-            for each in phases
-        )
-    )
-    work = np.empty(3 * (small.shape[1] + _MARGINS), np.float32)
-    pictures = (each.ctypes.data for each in (plane, small, change, rain))
+    work = np.empty(_ROWS * (small.shape[1] + _MARGINS), np.float32)
+    given = (each.ctypes.data for each in (plane, small, change, rain))
+    sizes = *small.shape, len(phases)
     loaded.j4r_resampling_enlarge(
-        *pictures,
-        *small.shape,
-        len(phases),
-        given,
-        byref(_Limits(*limits)),
-        work.ctypes.data,
-        into.ctypes.data,
+        *given, *sizes, phases.ctypes.data, *limits, work.ctypes.data, into.ctypes.data
     )
     return True
 
