@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -288,6 +289,24 @@ def test_nothing_behind_the_end_is_worked_out(tmp_path: Path) -> None:
     looking = vs.core.std.ModifyFrame(pipe.clip, both, look)
     found = sum(1 for _ in frames_in_order(looking, pipe.has))
     assert (found, sorted(asked)) == (12, list(range(12)))
+
+
+def test_a_pipe_is_read_ahead(tmp_path: Path) -> None:
+    """Before its frames are asked for, and no further than memory allows."""
+    stream = tmp_path / "in.y4m"
+    os.mkfifo(stream)
+    content = y4m(seconds=0.5, size="640x360")
+    feeder = threading.Thread(target=lambda: _feed(stream.open("wb"), content))
+    feeder.start()
+    pipe = Pipe(stream)
+    deadline = time.monotonic() + 30
+    while pipe.has(3) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [pipe.has(n) for n in range(12)] == [True] * 4 + [None] * 8
+    assert feeder.is_alive()
+    assert sum(1 for _ in frames_in_order(pipe.clip, pipe.has)) == 12
+    feeder.join()
+    assert [pipe.has(n) for n in (11, 12)] == [True, False]
 
 
 def test_what_shows_a_run_imports_no_batch() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import stat
 import sys
 import threading
@@ -26,12 +25,13 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
-from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.errors import Vsj4rError
 from vsj4r.frames import WARMUP_FRAMES
+from vsj4r.media.packets import Packets
 from vsj4r.media.room import check_frame_fits
 from vsj4r.media.video import PAST_END, Sink
 from vsj4r.media.whole import whole_file
-from vsj4r.media.y4m import FRAME, LONGEST_LINE, MAGIC, Head, head_for, parse_head
+from vsj4r.media.y4m import FRAME, Head, head_for
 
 if sys.platform == "linux":
     import fcntl
@@ -44,7 +44,6 @@ STREAM_FRAMES = 1 << 24
 
 _KEPT_FRAMES = WARMUP_FRAMES + 24  # what is read ahead of the frame that is asked for, on any device, too
 _PIPE_BYTES = 1 << 20
-_LOOK_SECONDS = 0.2
 
 
 def is_pipe(path: Path) -> bool:
@@ -79,25 +78,22 @@ class Pipe:
             Vsj4rError: it cannot be opened.
         """
         self.name = display_path(path)
+        try:
+            file = sys.stdin.fileno() if path == STDIN else os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise Vsj4rError(f"{self.name} cannot be read: {error.strerror}") from error
+        _enlarge(file)
+        self._packets = Packets(file, self.name)
+        self.head = self._packets.head
+        width, height = self.head.clip_size()
+        check_frame_fits(path, width, height)
+        self._packets.start()
+        self._sizes = self.head.plane_sizes()
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, vs.VideoFrame] = OrderedDict()
         self._read = 0  # frames
-        self._is_over = self._is_stopped = False
-        try:
-            self._file = sys.stdin.fileno() if path == STDIN else os.open(path, os.O_RDONLY)
-        except OSError as error:
-            raise Vsj4rError(f"{self.name} cannot be read: {error.strerror}") from error
-        _enlarge(self._file)
-        line = self._line(len(MAGIC))
-        if not line:
-            raise InputError(f"{self.name} is empty: look at what should have written it")
-        if not line.startswith(MAGIC + b" "):
-            raise InputError(f"{self.name} is no y4m: ffmpeg -i INPUT -f yuv4mpegpipe -strict -1 - writes it")
-        self.head = parse_head(line)
-        width, height = self.head.clip_size()
-        check_frame_fits(path, width, height)
         rate = self.head.rate
-        self._blank = vs.core.std.BlankClip(
+        blank = vs.core.std.BlankClip(
             format=self.head.format,
             width=width,
             height=height,
@@ -106,28 +102,20 @@ class Pipe:
             fpsden=rate.denominator if rate else 1,
             keep=True,
         ).std.SetFrameProps(**self.head.props)
-        self._sizes = self.head.plane_sizes()
-        self._buffer = bytearray(sum(h * w for h, w in self._sizes) * self._blank.format.bytes_per_sample)
-        with self._blank.get_frame(0) as blank:
-            self._read_next(blank)  # here, where Ctrl-C is heard
-        if self._is_over:
-            raise InputError(f"{self.name} ends before its first frame")
-        self.clip = self._blank.std.ModifyFrame(self._blank, self._frame)
+        self.clip = blank.std.ModifyFrame(blank, self._frame)
 
     def has(self, n: int) -> bool | None:
         """Whether it has a frame ``n``; None as long as nobody knows."""
-        if n < self._read:
-            return True
-        return False if self._is_over else None
+        return self._packets.has(n)
 
     def stop(self) -> None:
         """Whoever waits for a frame gives up."""
-        self._is_stopped = True
+        self._packets.stop()
 
     def _frame(self, n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         with self._lock:
-            while self._read <= n and not self._is_over:
-                self._read_next(f)
+            while self._read <= n and self._read_next(f):
+                pass
             if n in self._kept:
                 return self._kept[n]
             last = next(reversed(self._kept))
@@ -137,65 +125,26 @@ class Pipe:
                 return repeated
             raise Vsj4rError(f"frame {n} of {self.name} has gone by: a pipe is read once")
 
-    def _read_next(self, blank: vs.VideoFrame) -> None:
-        line = self._line(len(FRAME))
-        if not line:
-            wanted = self.head.frames
-            if wanted is not None and self._read < wanted:
-                raise InputError(f"{self.name} ends after {self._read} of {wanted} frames")
-            self._is_over = True
-            return
-        if not line.startswith(FRAME):
-            raise InputError(f"{self.name} is no y4m any more at frame {self._read}")
-        if self._fill(memoryview(self._buffer)) < len(self._buffer):
-            raise InputError(f"{self.name} ends in the middle of frame {self._read}")
-        frame = blank.copy()
-        start, dtype = 0, np.asarray(frame[0]).dtype
-        for plane, (height, width) in enumerate(self._sizes):
-            count = height * width
-            samples = np.frombuffer(self._buffer, dtype, count, start).reshape(height, width)
-            start += count * dtype.itemsize
-            target = np.asarray(frame[plane])
-            target[:height, :width] = samples
-            target[:height, width:] = samples[:, -1:]
-            target[height:] = target[height - 1]
+    def _read_next(self, blank: vs.VideoFrame) -> bool:
+        """Whether there is one more."""
+        with self._packets.next_packet() as packet:
+            if packet is None:
+                return False
+            frame = blank.copy()
+            start, dtype = 0, np.asarray(frame[0]).dtype
+            for plane, (height, width) in enumerate(self._sizes):
+                count = height * width
+                samples = np.frombuffer(packet, dtype, count, start).reshape(height, width)
+                start += count * dtype.itemsize
+                target = np.asarray(frame[plane])
+                target[:height, :width] = samples
+                target[:height, width:] = samples[:, -1:]
+                target[height:] = target[height - 1]
         self._kept[self._read] = frame
         self._read += 1
         while len(self._kept) > _KEPT_FRAMES:
             self._kept.popitem(last=False)
-
-    def _line(self, least: int) -> bytes:
-        """A line that has ``least`` bytes and its end; nothing at the end of the stream."""
-        start = bytearray(least + 1)
-        got = self._fill(memoryview(start))
-        line = start[:got]
-        letter = bytearray(1)
-        while got > least and not line.endswith(b"\n") and len(line) < LONGEST_LINE:
-            if not self._fill(memoryview(letter)):
-                break
-            line += letter
-        return bytes(line)
-
-    def _fill(self, into: memoryview) -> int:
-        """Bytes read: fewer than there is room for at the end of the stream alone."""
-        done = 0
-        while done < len(into):
-            if sys.platform != "win32":  # where only sockets can be waited for
-                while not select.select([self._file], [], [], _LOOK_SECONDS)[0]:
-                    if self._is_stopped:
-                        raise Vsj4rError(f"{self.name} is read no further")
-            got = (
-                os.readv(self._file, [into[done:]]) if hasattr(os, "readv") else self._read_into(into[done:])
-            )
-            if not got:
-                break
-            done += got
-        return done
-
-    def _read_into(self, into: memoryview) -> int:
-        found = os.read(self._file, len(into))
-        into[: len(found)] = found
-        return len(found)
+        return True
 
 
 @cache
