@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import vapoursynth as vs
 
+from tests import media
 from vsj4r.batch.plan import Plan
-from vsj4r.cli.report import Item, JsonReport
+from vsj4r.cli.report import BarReport, Item, JsonReport
+from vsj4r.media import files, survey
 
 
 def test_the_pace_outlives_the_planning_of_another_file(
@@ -47,3 +50,70 @@ def test_totals_count_all_files_from_the_start(
         json.loads(line)["total_frames"] for line in capsys.readouterr().out.splitlines() if "total" in line
     ]
     assert totals == [110, 100]
+
+
+def test_what_comes_before_the_first_frame_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shares of a file that is looked through rise, and the plan ends their bar."""
+    monkeypatch.setattr(survey, "_TELL_EVERY_SECONDS", 0)
+    shares: list[float] = []
+    video = media.plain(tmp_path / "in.mkv", "-c:v", "ffv1")
+    files.open_source(video, index=tmp_path / "index", on_look=shares.append)
+    assert len(shares) > 12
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 0.1
+    assert 0.4 < shares[-1] < 1  # from the half on by the source filter, once a second
+    again: list[float] = []
+    files.open_source(video, index=tmp_path / "index", on_look=again.append)
+    assert again == []
+    told, bars = JsonReport(), BarReport()
+    for report in (told, bars):
+        report.work([Item(video, tmp_path / "out.mkv", "j4r", "auto")])
+        with report:
+            report.said(0, {"kind": "looked", "share": shares[-1]})
+            if report is bars:
+                assert [task.description for task in bars._bars.tasks] == ["looking through in.mkv"]
+            report.planned(0, Plan(24, (0,), 96, 64, "YUV420P8", 24), 0)
+            if report is bars:
+                assert bars._bars.tasks == []
+    event = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert event == {"event": "looked", "output": str(tmp_path / "out.mkv"), "share": round(shares[-1], 3)}
+
+
+class _EnoughError(Exception):
+    pass
+
+
+def test_a_look_that_is_not_wanted_any_more_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+
+    def stop(share: float) -> None:
+        shares.append(share)
+        raise _EnoughError
+
+    monkeypatch.setattr(survey, "_TELL_EVERY_SECONDS", 0)
+    video = media.plain(tmp_path / "in.mkv", "-c:v", "ffv1")
+    with pytest.raises(_EnoughError):
+        files.open_source(video, index=tmp_path / "index", on_look=stop)
+    assert len(shares) == 1
+
+
+def test_an_index_that_is_not_wanted_any_more_is_an_error_at_its_end() -> None:
+    """The source filter says in VapourSynth's log how far it is, and no error can pass through that."""
+    shares: list[float] = []
+
+    def stop(share: float) -> None:
+        shares.append(share)
+        raise _EnoughError
+
+    def index() -> None:
+        with files._hearing_bestsource(stop):
+            for done in (0, 30, 40):
+                text = f"VideoSource track #0 index progress {done}%"
+                vs.core.log_message(vs.MESSAGE_TYPE_INFORMATION, text)
+            shares.append(1)
+
+    with pytest.raises(_EnoughError):
+        index()
+    assert shares == [0.3, 1]

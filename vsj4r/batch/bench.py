@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import vapoursynth as vs
 
 from vsj4r.batch.work import Work
@@ -23,8 +25,8 @@ class Bench:
         self._file: Filtering | None = None
         self._derained: dict[int, list[vs.VideoNode]] = {}  # by threads of the engine
 
-    def open(self, work: Work) -> Filtering:
-        """The file of ``work``.
+    def open(self, work: Work, on_look: Callable[[float], None] = lambda share: None) -> Filtering:
+        """The file of ``work``; of ``on_look`` see ``files.open_source``.
 
         Raises:
             Vsj4rError: it cannot be read, or the trim leaves nothing of it.
@@ -32,7 +34,9 @@ class Bench:
         if self._key != work.key:
             self._forget()
         if self._file is None:
-            source = open_source(work.input, work.settings.reading(), index=work.folder / "index")
+            source = open_source(
+                work.input, work.settings.reading(), index=work.folder / "index", on_look=on_look
+            )
             depth = working_depth(source, work.output, work.settings, to_folder=work.to_folder)
             self._file = Filtering(source, work.settings, depth=depth, into_rgb=work.to_folder)
             self._key = work.key

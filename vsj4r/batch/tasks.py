@@ -130,7 +130,12 @@ def _done(task: Task, worker: Worker) -> Result:
 
 
 def _plan(work: Work, worker: Worker) -> Plan:
-    filtering = worker.bench.open(work)
+    def looked(share: float) -> None:
+        if worker.stopped():
+            raise StoppedError
+        worker.tell({"kind": "looked", "share": share})
+
+    filtering = worker.bench.open(work, looked)
     clip, source = filtering.before, filtering.part
     encoder, notes = _fit_images(work, clip, source) if work.to_folder else _fit_video(work, clip, source)
     last_cut = cut_finder(

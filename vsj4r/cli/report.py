@@ -134,7 +134,7 @@ class BarReport:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[fps]:.1f} fps"),
+            TextColumn("{task.fields[pace]}"),
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
@@ -149,7 +149,7 @@ class BarReport:
 
     def __enter__(self) -> Self:
         self._bars.start()
-        self._reading = self._bars.add_task("reading", total=None, fps=0.0)
+        self._reading = self._bars.add_task("reading", total=None, pace="")
         return self
 
     def __exit__(
@@ -175,23 +175,28 @@ class BarReport:
 
     def planned(self, index: int, plan: Plan, frames_done: int) -> None:
         self._pace.add(index, plan, frames_done)
-        if self._reading is not None:
-            self._bars.remove_task(self._reading)
-            self._reading = None
+        self._end_reading(index)
         for note in plan.notes:
             self.note(note, index)
         self._show_all()
 
     def said(self, index: int, event: Event) -> None:
-        if event["kind"] == "note":
-            self.note(str(event["text"]), index)
+        match event:
+            case {"kind": "note", "text": str(text)}:
+                self.note(text, index)
+            case {"kind": "looked", "share": float(share)}:
+                if index not in self._bar_of:
+                    self._end_reading(index)
+                    text = f"looking through {one_line(self._items[index].input.name)}"
+                    self._bar_of[index] = self._bars.add_task(text, total=100, pace="%")
+                self._bars.update(self._bar_of[index], completed=round(100 * share))
 
     def frames_done(self, index: int, frames: int) -> None:
         total = self._pace.frames[index]
         if index not in self._bar_of:
-            self._bar_of[index] = self._bars.add_task(self._name(index), total=total, fps=0.0)
+            self._bar_of[index] = self._bars.add_task(self._name(index), total=total, pace="")
         self._pace.update(index, frames)
-        self._bars.update(self._bar_of[index], completed=frames, fps=self._pace.fps)
+        self._bars.update(self._bar_of[index], completed=frames, pace=f"{self._pace.fps:.1f} fps")
         self._show_all()
 
     def chunk_done(self, index: int, number: int) -> None:
@@ -210,6 +215,13 @@ class BarReport:
     def ended(self, done: int, failed: int, left: int, seconds: float) -> None:
         rest = f", {left} left" if left else ""
         self._print(f"{done} done, {failed} failed{rest}, {seconds:.1f} s")
+
+    def _end_reading(self, index: int) -> None:
+        """The bar of what comes before the first frame of file ``index``."""
+        for bar in (self._bar_of.pop(index, None), self._reading):
+            if bar is not None:
+                self._bars.remove_task(bar)
+        self._reading = None
 
     def _end(self, index: int, text: str) -> None:
         self._files_done += 1
@@ -231,7 +243,9 @@ class BarReport:
     def _show_all(self) -> None:
         if self._bar_of_all is not None:
             pace = self._pace
-            self._bars.update(self._bar_of_all, completed=pace.total_done, total=pace.total, fps=pace.fps)
+            self._bars.update(
+                self._bar_of_all, completed=pace.total_done, total=pace.total, pace=f"{pace.fps:.1f} fps"
+            )
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -243,6 +257,7 @@ class JsonReport:
     problem   file line text; nothing is begun then
     batch     files done workers; a run has none, nor the ``end``
     plan      output input model device frames (null: of a pipe) chunks frames_done width height format fps
+    looked    output share (0 to 1): a long video is decoded once before it is planned
     begun     output chunk worker (host:process)
     progress  output frame frames, and of all files: total_frame total_frames fps eta_seconds (null at first);
               twice a second at most; what is not planned yet counts as its input says
@@ -308,6 +323,8 @@ class JsonReport:
                 self._emit("begun", output=self._output(index), chunk=chunk, worker=worker)
             case {"kind": "note", "text": str(text)}:
                 self.note(text, index)
+            case {"kind": "looked", "share": float(share)}:
+                self._emit("looked", output=self._output(index), share=round(share, 3))
 
     def frames_done(self, index: int, frames: int) -> None:
         pace, now = self._pace, time.monotonic()

@@ -51,6 +51,9 @@ class _OneFile:
         self.log(text)
         self._report.note(text, 0)
 
+    def looked(self, share: float) -> None:
+        self._report.said(0, {"kind": "looked", "share": share})
+
     def command(self, command: list[str]) -> None:
         self.log(shlex.join(command))
 

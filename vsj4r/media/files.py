@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -26,6 +28,8 @@ from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import settle_times, times_at_rate
 from vsj4r.words import count_of
 
+_INDEX_PROGRESS = re.compile(r"index progress (\d+)%")
+
 
 def open_source(
     path: Path,
@@ -33,9 +37,11 @@ def open_source(
     *,
     index: Path | None = None,
     on_probe: Callable[[Probe], None] = lambda found: None,
+    on_look: Callable[[float], None] = lambda share: None,
 ) -> Source:
     """Open a video file, a folder of images sorted by name, or one image. What decoding it tells is kept in
-    the folder ``index``, or in the user's cache. ``on_probe`` is told of a video file before it is decoded.
+    the folder ``index``, or in the user's cache. ``on_probe`` is told of a video file before it is decoded;
+    ``on_look`` now and then of the share, 0 to 1, of what decoding a long one takes; what it raises ends it.
 
     Raises:
         InputError: not a video, no video stream, damaged beyond reading, interlaced; images of several
@@ -59,7 +65,7 @@ def open_source(
         )
     found = probe(path, track=reading.track)
     on_probe(found)
-    return _open_video(found, reading, _index_of(path, index))
+    return _open_video(found, reading, _index_of(path, index), on_look)
 
 
 def _index_of(path: Path, folder: Path | None) -> Index:
@@ -82,10 +88,12 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
         )
 
 
-def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
+def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[[float], None]) -> Source:
     path = found.path
     reading.check_rate(path, is_said=not found.rate_is_guess)
-    survey = look_through(found, index, to_the_end=reading.assume_progressive)
+    survey = look_through(
+        found, index, to_the_end=reading.assume_progressive, on_look=lambda share: on_look(share / 2)
+    )
     if survey.interlaced_from is not None and not reading.assume_progressive:
         since = f" from frame {survey.interlaced_from} on" if survey.interlaced_from else ""
         raise InputError(
@@ -97,7 +105,9 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
         damaged = count_of(survey.damaged, "damaged frame")
         said.append(f"{damaged}: the decoder makes up what is missing")
     alone = survey.damaged or reading.one_thread or index.read(ONE_THREAD) is not None
-    clip, stamps, time_base = _open_samples(found, index, survey, threads=1 if alone else 0)
+    clip, stamps, time_base = _open_samples(
+        found, index, survey, threads=1 if alone else 0, on_look=lambda share: on_look((1 + share) / 2)
+    )
     if len(clip) < survey.frames:
         said.append(f"only {len(clip)} of its {survey.frames} frames can be decoded")
     rate = found.rate or Fraction(clip.fps) or None
@@ -131,13 +141,13 @@ def _open_video(found: Probe, reading: Reading, index: Index) -> Source:
 
 
 def _open_samples(
-    found: Probe, index: Index, survey: Survey, *, threads: int
+    found: Probe, index: Index, survey: Survey, *, threads: int, on_look: Callable[[float], None]
 ) -> tuple[vs.VideoNode, list[int], Fraction]:
     """The clip, its timestamps and their unit: by BestSource, where it has the samples and all the frames."""
     may_lose = found.video.codec in IMAGE_CODECS
     if not needs_decoding(found):
         try:
-            opened = _open_with_bestsource(found, index, threads=threads)
+            opened = _open_with_bestsource(found, index, threads=threads, on_look=on_look)
         except InputError:
             if not (may_lose and survey.frames):
                 raise
@@ -178,11 +188,11 @@ def _crop_to_shown(clip: vs.VideoNode, found: Probe) -> vs.VideoNode:
 
 
 def _open_with_bestsource(
-    found: Probe, index: Index, *, threads: int
+    found: Probe, index: Index, *, threads: int, on_look: Callable[[float], None]
 ) -> tuple[vs.VideoNode, list[int], Fraction]:
     """The clip, its timestamps and their unit; ``threads`` 0 is one for each core."""
     path = found.path
-    with _ignoring_undeclared_returns():
+    with _hearing_bestsource(on_look):
         try:
             opened: Any = vs.core.bs.VideoSource(
                 str(path.absolute()),
@@ -220,15 +230,35 @@ def _has_alpha(source: Probe, clip: vs.VideoNode) -> bool:
 
 
 @contextmanager
-def _ignoring_undeclared_returns() -> Iterator[None]:
-    """BestSource 22 returns the timestamps without declaring them; VapourSynth warns of it on stderr."""
-    logger = logging.getLogger("vapoursynth")
+def _hearing_bestsource(on_look: Callable[[float], None]) -> Iterator[None]:
+    """What BestSource says through VapourSynth's log, in this thread: ``on_look`` is told how much of a file
+    is indexed, from the second word on: the first is said at once of every file. BestSource 22 returns the timestamps without declaring them; the warning of it is kept
+    back."""
+    logger, here = logging.getLogger("vapoursynth"), threading.get_ident()
+    words: list[int] = []  # per cent
+    failures: list[BaseException] = []
 
-    def keep(record: logging.LogRecord) -> bool:
-        return "no return value(s) named" not in record.getMessage()
+    def hear(record: logging.LogRecord) -> bool:
+        if record.thread != here:
+            return True
+        text = record.getMessage()
+        progress = _INDEX_PROGRESS.search(text)
+        if progress is not None:
+            words.append(int(progress[1]))
+            if len(words) > 1 and not failures:
+                try:
+                    on_look(words[-1] / 100)
+                except BaseException as error:  # VapourSynth would only print it
+                    failures.append(error)
+        return progress is None and "no return value(s) named" not in text
 
-    logger.addFilter(keep)
+    level = logger.level
+    logger.addFilter(hear)
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.removeFilter(keep)
+        logger.removeFilter(hear)
+        logger.setLevel(level)
+    if failures:
+        raise failures[0]

@@ -25,9 +25,12 @@ SCRIPT = ".vpy"
 
 
 def open_input(
-    path: Path, reading: Reading, on_probe: Callable[[Probe], None] = lambda found: None
+    path: Path,
+    reading: Reading,
+    on_probe: Callable[[Probe], None] = lambda found: None,
+    on_look: Callable[[float], None] = lambda share: None,
 ) -> Source:
-    """What ``path`` is; ``on_probe`` is told of a video file before it is decoded.
+    """What ``path`` is; of ``on_probe`` and ``on_look`` see ``files.open_source``.
 
     Raises:
         InputError: it is damaged, interlaced, or none of what can be read.
@@ -42,7 +45,7 @@ def open_input(
     return (
         _open_script(path, reading)
         if path.suffix.lower() == SCRIPT
-        else open_source(path, reading, on_probe=on_probe)
+        else open_source(path, reading, on_probe=on_probe, on_look=on_look)
     )
 
 

@@ -7,6 +7,8 @@ and with many threads it decodes a damaged file now like this, now like that.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from av.container import InputContainer
@@ -15,6 +17,7 @@ from vsj4r.media.index import Index
 from vsj4r.media.probe import READ_ERRORS, Probe, open_container, video_at
 
 _NAME = "survey"
+_TELL_EVERY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,12 @@ class Survey:
     interlaced_from: int | None
 
 
-def look_through(source: Probe, index: Index, *, to_the_end: bool) -> Survey:
+def look_through(
+    source: Probe, index: Index, *, to_the_end: bool, on_look: Callable[[float], None] = lambda share: None
+) -> Survey:
     """Look at every frame of ``source``. Without ``to_the_end`` it ends at the first interlaced frame.
+
+    ``on_look`` is told now and then what share of the file it has seen; what it raises ends the look.
 
     Raises:
         Vsj4rError: it cannot be opened.
@@ -38,19 +45,22 @@ def look_through(source: Probe, index: Index, *, to_the_end: bool) -> Survey:
     if kept is not None and (kept.interlaced_from is None or not to_the_end):
         return kept
     with open_container(source.path) as container:
-        found = _look(container, source.video.index, to_the_end=to_the_end)
+        found = _look(container, source.video.index, to_the_end=to_the_end, on_look=on_look)
     if found.interlaced_from is None:
         index.write(name, json.dumps(asdict(found)).encode())
     return found
 
 
-def _look(container: InputContainer, index: int, *, to_the_end: bool) -> Survey:
+def _look(
+    container: InputContainer, index: int, *, to_the_end: bool, on_look: Callable[[float], None]
+) -> Survey:
     video = video_at(container, index)
     video.thread_type = "AUTO"
     if video.codec_context.name == "hevc":  # its decoder marks no frame as damaged
         video.codec_context.options = {"err_detect": "explode"}
     frames = damaged = 0
     interlaced_from: int | None = None
+    told = time.monotonic()
     packets = container.demux(video)
     while True:
         try:
@@ -72,6 +82,9 @@ def _look(container: InputContainer, index: int, *, to_the_end: bool) -> Survey:
                 if not to_the_end:
                     return Survey(frames, damaged, interlaced_from)
             frames += 1
+        if packet.pos and container.size and time.monotonic() - told >= _TELL_EVERY_SECONDS:
+            told = time.monotonic()
+            on_look(min(packet.pos / container.size, 1.0))
     return Survey(frames, damaged, interlaced_from)
 
 

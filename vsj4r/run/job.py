@@ -69,6 +69,10 @@ class RunListener(Protocol):
 
     def note(self, text: str) -> None: ...
 
+    def looked(self, share: float) -> None:
+        """A long video that was not seen before is decoded once before the first frame; so much of that is
+        done, 0 to 1."""
+
     def started(self, started: Started) -> None: ...
 
     def command(self, command: list[str]) -> None:
@@ -127,7 +131,7 @@ def run_job(job: Job, listener: RunListener) -> float:
         if not is_pipe(output):
             check_output(output, source=job.input, folder=job.to_folder, overwrite=settings.overwrite)
     with closing(EngineAhead(settings)) as ahead:
-        source = open_input(job.input, settings.reading(), ahead.begin)
+        source = open_input(job.input, settings.reading(), ahead.begin, listener.looked)
         try:
             _derain_source(job, source, listener, ahead)
         except UnsteadyError:
@@ -137,7 +141,9 @@ def run_job(job: Job, listener: RunListener) -> float:
                 "begun again with one thread, which is slower"
             )
             try:
-                again = open_input(job.input, replace(settings.reading(), one_thread=True))
+                again = open_input(
+                    job.input, replace(settings.reading(), one_thread=True), on_look=listener.looked
+                )
                 _derain_source(job, again, listener, ahead)
             except UnsteadyError as error:
                 raise decode_error(job.input, error) from error
