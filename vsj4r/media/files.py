@@ -232,8 +232,8 @@ def _has_alpha(source: Probe, clip: vs.VideoNode) -> bool:
 @contextmanager
 def _hearing_bestsource(on_look: Callable[[float], None]) -> Iterator[None]:
     """What BestSource says through VapourSynth's log, in this thread: ``on_look`` is told how much of a file
-    is indexed, from the second word on: the first is said at once of every file. BestSource 22 returns the timestamps without declaring them; the warning of it is kept
-    back."""
+    is indexed, from the second word on: the first is said at once of every file. BestSource 22 returns the
+    timestamps without declaring them; the warning of it is kept back."""
     logger, here = logging.getLogger("vapoursynth"), threading.get_ident()
     words: list[int] = []  # per cent
     failures: list[BaseException] = []
