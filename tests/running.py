@@ -17,6 +17,9 @@ class Notes:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def looked(self, share: float) -> None:
+        pass
+
     def started(self, started: Started) -> None:
         pass
 

@@ -124,6 +124,9 @@ def test_how_often_a_run_opens_its_input(tmp_path: Path, tiny: str, monkeypatch:
 class Silent:
     def note(self, text: str) -> None: ...
 
+    def looked(self, share: float) -> None:
+        pass
+
     def started(self, started: Started) -> None: ...
 
     def command(self, command: list[str]) -> None: ...
