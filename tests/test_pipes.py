@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -164,6 +165,30 @@ def test_a_reader_that_has_had_enough_is_a_clean_end(model: Path) -> None:
     feeder.join()
     assert said[0] == "vsj4r: the reader of stdout has closed it: ended"
     assert not [line for line in said if "Traceback" in line]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sender_that_has_stopped_keeps_nobody(model: Path, tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, while a frame is awaited that does not come."""
+    process = subprocess.Popen(
+        command("run", "-", tmp_path / "out.mkv", "--model", model, "--encoder", "ffv1", "--json"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(y4m()[:-100])
+    process.stdin.flush()
+    for line in process.stdout:
+        if b'"progress"' in line:
+            break
+    time.sleep(2)  # until it waits
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 128 + number
+    process.stdin.close()
+    assert not leftovers(tmp_path)
+    assert not (tmp_path / "out.mkv").exists()
 
 
 def _feed(stream: object, content: bytes) -> None:

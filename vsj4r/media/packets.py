@@ -85,10 +85,11 @@ class Packets:
             self._free.put(packet)
 
     def stop(self) -> None:
-        """Whoever waits for a frame gives up."""
-        self._is_stopped = True
-        self._full.put(self._stopped())
-        self._free.put(bytearray())  # whoever waits for room looks up
+        """Whoever waits for a frame that nobody knows of gives up."""
+        if not self._is_over:
+            self._is_stopped = True
+            self._full.put(self._stopped())
+            self._free.put(bytearray())  # whoever waits for room looks up
 
     def _read_ahead(self) -> None:
         packet: bytearray | None = bytearray()

@@ -62,16 +62,18 @@ def write_outputs(
     """Write the clips of ``outputs``, all of the same length, frame by frame side by side, but for the first
     ``run_in`` frames. They appear together, each whole, or none does.
 
-    ``on_frame`` is told how many frames are done; ``on_end`` that no more are wanted, however it ends, while
-    some may be under way. ``has_frame``: see ``frames_in_order``.
+    ``on_frame`` is told how many frames are done. ``has_frame`` and ``on_end``: see ``frames_in_order``; of
+    several outputs each tells that it ends.
 
     Raises:
         Vsj4rError: a frame or an output fails.
     """
     with ExitStack() as stack:
         sinks = [stack.enter_context(sink) for _, sink in outputs]
-        clips = [stack.enter_context(closing(frames_in_order(clip, has_frame))) for clip, _ in outputs]
-        stack.callback(on_end)
+        clips = [
+            stack.enter_context(closing(frames_in_order(clip, has_frame, on_end=on_end)))
+            for clip, _ in outputs
+        ]
         for n, frames in enumerate(zip(*clips, strict=True), -run_in):
             if n < 0:
                 continue
@@ -214,13 +216,17 @@ def first_frame_under_way(clip: vs.VideoNode) -> Iterator[None]:
 
 
 def frames_in_order(
-    clip: vs.VideoNode, has_frame: Callable[[int], bool | None] = lambda n: True
+    clip: vs.VideoNode,
+    has_frame: Callable[[int], bool | None] = lambda n: True,
+    *,
+    on_end: Callable[[], None] = lambda: None,
 ) -> Generator[vs.VideoFrame]:
     """All frames as far as the clip goes, each closed when the next one is asked for.
 
     ``has_frame`` says whether there is a frame of that number, None where that is not known yet: it is then
     asked for only when nothing else is under way, for what is behind the end costs as much as a frame.
-    However it ends, no frame is under way afterwards: a process may end then, threads and all.
+    However it ends, no frame is under way afterwards: a process may end then, threads and all. ``on_end`` is
+    told before those under way are waited for, which may never come by themselves.
 
     Raises:
         Vsj4rError: the filter's or the source's own words.
@@ -249,6 +255,7 @@ def frames_in_order(
                 ask()  # before this one is written
                 yield frame
     finally:
+        on_end()
         for future in waiting:
             if future.exception() is None:
                 future.result().close()
