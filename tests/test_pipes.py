@@ -167,6 +167,7 @@ def test_a_reader_that_has_had_enough_is_a_clean_end(model: Path) -> None:
     assert not [line for line in said if "Traceback" in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_sender_that_has_stopped_keeps_nobody(model: Path, tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C, while a frame is awaited that does not come."""
