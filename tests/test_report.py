@@ -67,16 +67,16 @@ def test_what_comes_before_the_first_frame_is_told(
     again: list[float] = []
     files.open_source(video, index=tmp_path / "index", on_look=again.append)
     assert again == []
-    told, bars = JsonReport(), BarReport()
-    for report in (told, bars):
-        report.work([Item(video, tmp_path / "out.mkv", "j4r", "auto")])
-        with report:
-            report.said(0, {"kind": "looked", "share": shares[-1]})
-            if report is bars:
-                assert [task.description for task in bars._bars.tasks] == ["looking through in.mkv"]
-            report.planned(0, Plan(24, (0,), 96, 64, "YUV420P8", 24), 0)
-            if report is bars:
-                assert bars._bars.tasks == []
+    item = Item(video, tmp_path / "out.mkv", "j4r", "auto")
+    with BarReport() as bars:
+        bars.work([item])
+        bars.said(0, {"kind": "looked", "share": shares[-1]})
+        assert [task.description for task in bars._bars.tasks] == ["looking through in.mkv"]
+        bars.planned(0, Plan(24, (0,), 96, 64, "YUV420P8", 24), 0)
+        assert bars._bars.tasks == []
+    told = JsonReport()
+    told.work([item])
+    told.said(0, {"kind": "looked", "share": shares[-1]})
     event = json.loads(capsys.readouterr().out.splitlines()[0])
     assert event == {"event": "looked", "output": str(tmp_path / "out.mkv"), "share": round(shares[-1], 3)}
 

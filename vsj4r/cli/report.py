@@ -117,6 +117,11 @@ class Pace:
         return max(0.0, (after - before) / (last - first)) if last > first else 0.0
 
     @property
+    def shown(self) -> str:
+        """As a bar shows it."""
+        return f"{self.fps:.1f} fps"
+
+    @property
     def eta_seconds(self) -> float | None:
         """Of all files; None while it is not known."""
         total = self.total
@@ -175,7 +180,7 @@ class BarReport:
 
     def planned(self, index: int, plan: Plan, frames_done: int) -> None:
         self._pace.add(index, plan, frames_done)
-        self._end_reading(index)
+        self._end_bar(index)
         for note in plan.notes:
             self.note(note, index)
         self._show_all()
@@ -186,7 +191,7 @@ class BarReport:
                 self.note(text, index)
             case {"kind": "looked", "share": float(share)}:
                 if index not in self._bar_of:
-                    self._end_reading(index)
+                    self._end_bar(index)
                     text = f"looking through {one_line(self._items[index].input.name)}"
                     self._bar_of[index] = self._bars.add_task(text, total=100, pace="%")
                 self._bars.update(self._bar_of[index], completed=round(100 * share))
@@ -196,7 +201,7 @@ class BarReport:
         if index not in self._bar_of:
             self._bar_of[index] = self._bars.add_task(self._name(index), total=total, pace="")
         self._pace.update(index, frames)
-        self._bars.update(self._bar_of[index], completed=frames, pace=f"{self._pace.fps:.1f} fps")
+        self._bars.update(self._bar_of[index], completed=frames, pace=self._pace.shown)
         self._show_all()
 
     def chunk_done(self, index: int, number: int) -> None:
@@ -216,8 +221,8 @@ class BarReport:
         rest = f", {left} left" if left else ""
         self._print(f"{done} done, {failed} failed{rest}, {seconds:.1f} s")
 
-    def _end_reading(self, index: int) -> None:
-        """The bar of what comes before the first frame of file ``index``."""
+    def _end_bar(self, index: int) -> None:
+        """That of file ``index``, or the one before anything is known of it."""
         for bar in (self._bar_of.pop(index, None), self._reading):
             if bar is not None:
                 self._bars.remove_task(bar)
@@ -225,8 +230,7 @@ class BarReport:
 
     def _end(self, index: int, text: str) -> None:
         self._files_done += 1
-        if index in self._bar_of:
-            self._bars.remove_task(self._bar_of.pop(index))
+        self._end_bar(index)
         self._show_files()
         self._print(text)
 
@@ -243,9 +247,7 @@ class BarReport:
     def _show_all(self) -> None:
         if self._bar_of_all is not None:
             pace = self._pace
-            self._bars.update(
-                self._bar_of_all, completed=pace.total_done, total=pace.total, pace=f"{pace.fps:.1f} fps"
-            )
+            self._bars.update(self._bar_of_all, completed=pace.total_done, total=pace.total, pace=pace.shown)
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -257,7 +259,7 @@ class JsonReport:
     problem   file line text; nothing is begun then
     batch     files done workers; a run has none, nor the ``end``
     plan      output input model device frames (null: of a pipe) chunks frames_done width height format fps
-    looked    output share (0 to 1): a long video is decoded once before it is planned
+    looked    output share (0 to 1): of what is decoded of a long video before it is planned
     begun     output chunk worker (host:process)
     progress  output frame frames, and of all files: total_frame total_frames fps eta_seconds (null at first);
               twice a second at most; what is not planned yet counts as its input says

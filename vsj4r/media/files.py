@@ -243,14 +243,15 @@ def _hearing_bestsource(on_look: Callable[[float], None]) -> Iterator[None]:
             return True
         text = record.getMessage()
         progress = _INDEX_PROGRESS.search(text)
-        if progress is not None:
-            words.append(int(progress[1]))
-            if len(words) > 1 and not failures:
-                try:
-                    on_look(words[-1] / 100)
-                except BaseException as error:  # VapourSynth would only print it
-                    failures.append(error)
-        return progress is None and "no return value(s) named" not in text
+        if progress is None:
+            return "no return value(s) named" not in text
+        words.append(int(progress[1]))
+        if len(words) > 1 and not failures:
+            try:
+                on_look(words[-1] / 100)
+            except BaseException as error:  # VapourSynth would only print it
+                failures.append(error)
+        return False
 
     level = logger.level
     logger.addFilter(hear)

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 import vapoursynth as vs
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.video import FRAMES_ASKED_FOR
 from vsj4r.media.y4m import FRAME, LONGEST_LINE, MAGIC, parse_head
 
-_READ_AHEAD = 3  # frames: as many as are asked for at a time
 _LOOK_SECONDS = 0.2
 
 
@@ -56,7 +56,7 @@ class Packets:
         if first is None:
             raise InputError(f"{self._name} ends before its first frame")
         self._full.put(first)
-        for _ in range(_READ_AHEAD):
+        for _ in range(FRAMES_ASKED_FOR):
             self._free.put(bytearray(size))
         threading.Thread(target=self._read_ahead, name="y4m", daemon=True).start()
 

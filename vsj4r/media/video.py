@@ -30,7 +30,8 @@ PAST_END = "_J4RPastEnd"
 """The property of frames that are behind the last one: where a clip ends is not always known before."""
 
 _CONTAINER_TICK_SECONDS = Fraction(1, 500)
-_FRAMES_ASKED_FOR = 3  # the network works on one frame at a time: more would only take memory
+FRAMES_ASKED_FOR = 3
+"""At a time. The network works on one frame at a time: more would only take memory."""
 
 
 class Sink(Protocol):
@@ -236,7 +237,7 @@ def frames_in_order(
 
     def ask() -> None:
         nonlocal asked
-        while asked < len(clip) and len(waiting) < _FRAMES_ASKED_FOR:
+        while asked < len(clip) and len(waiting) < FRAMES_ASKED_FOR:
             there = has_frame(asked)
             if there is False or (there is None and waiting):
                 return

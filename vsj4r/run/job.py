@@ -70,8 +70,8 @@ class RunListener(Protocol):
     def note(self, text: str) -> None: ...
 
     def looked(self, share: float) -> None:
-        """A long video that was not seen before is decoded once before the first frame; so much of that is
-        done, 0 to 1."""
+        """A long video that was not seen before is decoded before its first frame is derained; so much of
+        that is done, 0 to 1."""
 
     def started(self, started: Started) -> None: ...
 
