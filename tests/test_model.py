@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from vsj4r.model.d_net import DNet  # noqa: E402
 from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.initial import begin_with_frame  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
+from vsj4r.model.limits import limits_of  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
 from vsj4r.publishing.publish import TOLERANCE, load_network, onnx_difference, publish  # noqa: E402
@@ -106,10 +108,46 @@ def test_a_step_sees_the_last_one_restored(name: str) -> None:
     net = network(name)
     first, second = clip(net)[:2]
     estimate, state = net.step(first, second)
-    torch.testing.assert_close(state.b_prev, first.o + estimate.residual)
+    b_t = first.o + estimate.residual
+    least, most = limits_of(net.config)[1:]
+    inside = (b_t >= least) & (b_t <= most)
+    assert inside.float().mean() > 0.9
+    torch.testing.assert_close(state.b_prev[inside], b_t[inside])
     same, _ = net.step(second, second, state)
     other, _ = net.step(second, second, state._replace(b_prev=state.b_prev + 0.1))
     assert not torch.equal(same.residual, other.residual)
+
+
+@pytest.mark.parametrize("name", ["j4r", "j4r-lite"])
+def test_what_is_restored_stays_a_picture(name: str) -> None:
+    """Wherever the network goes wrong, B_{t-1} is the next frame's neighbour: it may not run away."""
+    net = network(name)
+    net.jrc_net[-1].get_parameter("weight").mul_(100)
+    state = None
+    for now, following in pairwise(clip(net, 12)):
+        estimate, state = net.step(now, following, state)
+    assert state is not None
+    least, most = limits_of(net.config)[1:]
+    assert estimate.residual.abs().max() > 2
+    assert (state.b_prev >= least).all()
+    assert (state.b_prev <= most).all()
+
+
+def test_what_is_brighter_than_white_is_restored_as_it_is() -> None:
+    limits = limits_of(CONFIGS["j4r"])
+    o = torch.full((1, 6, 2, 2), 3.0)
+    assert torch.equal(limits.restore(o, torch.zeros_like(o)), o)
+    assert torch.equal(limits.restore(o, torch.ones_like(o))[:, :4], o[:, :4])
+
+
+def test_convolutions_are_shown_no_chroma_that_they_do_not_know() -> None:
+    net = network("j4r")
+    frames = [now._replace(o=now.o.clone()) for now in clip(net, 2)]
+    changed = [now._replace(o=now.o.clone()) for now in frames]
+    for one, other in zip(frames, changed, strict=True):
+        one.o[:, 4:], other.o[:, 4:] = 2.0, 3.0
+    before, after = (net.step(now, following)[1].h for now, following in (frames, changed))
+    assert torch.equal(before, after)
 
 
 def test_residual_block_is_equation_11() -> None:

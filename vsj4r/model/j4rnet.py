@@ -13,10 +13,7 @@ from vsj4r.model.blocks import SingleFrameCNN
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.d_net import DNet
 from vsj4r.model.f_net import FNet
-
-CHROMA_GAIN = 8.0
-"""Chroma on the network's grid, against the plane's: chroma varies so much less than luma that it is not
-learned at its own scale (docs/experiments/chroma.md)."""
+from vsj4r.model.limits import CHROMA_GAIN, Limits, limits_of
 
 
 class Observation(NamedTuple):
@@ -78,6 +75,8 @@ class J4RNet(nn.Module):
         self.jrc_net = SingleFrameCNN(c, c, config.head_blocks, seen)
         self.r_net = SingleFrameCNN(c, c, config.head_blocks, image)
         self.c_net = SingleFrameCNN(c, c, config.head_blocks, image)
+        for name, limit in limits_of(config)._asdict().items():
+            self.register_buffer(f"_{name}", limit, persistent=False)
 
     # Planes to the network's grid and back
 
@@ -110,6 +109,10 @@ class J4RNet(nn.Module):
         for f_net, h_layer in zip(self.f_net, layers, strict=True):
             memory.append(f_net(memory[-1] if memory else f_t, h_layer, degradation.f_4))
         return torch.cat(memory, 1), degradation.logits
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(*(self.get_buffer(f"_{name}") for name in Limits._fields))
 
     def _top(self, h: Tensor) -> Tensor:
         return h[:, -self.config.channels :]
@@ -155,7 +158,8 @@ class J4RNet(nn.Module):
         motion = self.motion(now, following, state) if motion is None else motion
         aligned = self.align(now, following, state, motion)
         estimate, h_t = self.reconstruct(now.o, aligned, shaping=shaping)
-        return estimate, J4RState(h_t, now.o + estimate.residual, now.l, torch.ones_like(state.seen))
+        b_t = self._limits.restore(now.o, estimate.residual)
+        return estimate, J4RState(h_t, b_t, now.l, torch.ones_like(state.seen))
 
     def motion(self, now: Observation, following: Observation | None, state: J4RState) -> Motion:
         """How frames t - 1 and t + 1 are displaced; it takes the whole frame, for the camera's sake."""
@@ -186,7 +190,7 @@ class J4RNet(nn.Module):
     def reconstruct(self, o: Tensor, aligned: Aligned, *, shaping: bool = False) -> tuple[Estimate, Tensor]:
         """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t."""
         shown = o if aligned.neighbours is None else torch.cat((o, aligned.neighbours), 1)
-        f_t = self.extractor(shown)
+        f_t = self.extractor(shown if self.config.planes == "y" else self._limits.show(shown))
         h_t, logits = self._fuse(f_t, aligned.h_prev)
         estimate = Estimate(self.residual(self.jrc_net(self._top(h_t)), shown), logits)
         if shaping:

@@ -24,7 +24,8 @@ from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import J4RConfig
-from vsj4r.model.j4rnet import CHROMA_GAIN, J4RNet
+from vsj4r.model.j4rnet import J4RNet
+from vsj4r.model.limits import CHROMA_GAIN
 
 LOG = logging.getLogger("vsj4r")
 CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}

@@ -19,6 +19,7 @@ from vsj4r.engine.cuda.kernels import Kernels
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.f_net import FNet
 from vsj4r.model.j4rnet import J4RNet, J4RState, Observation
+from vsj4r.model.limits import Limits, limits_of
 
 FIGURES = 3
 
@@ -78,6 +79,8 @@ class CudaStep:
         self._gates = [self._gate(layer) for layer in net.f_net if isinstance(layer, FNet)]
         self._head = [self._conv(head), *self._blocks(rest)]
         self._last = self._conv(rest[-1], outputs=frames)
+        limits = limits_of(net.config, spare=self._spare)
+        self._limits = Limits(*(limit.to(device, self.dtype) for limit in limits))
         self._visible = self._visible_mask(picture)
         scale = 1 << grid.shift
         self._cells = tuple(-(-side // scale) for side in picture)
@@ -97,7 +100,7 @@ class CudaStep:
         for rows in split_cells(now.o.shape[2], self.tile[0], self._margin):
             for columns in split_cells(now.o.shape[3], self.tile[1], self._margin):
                 self._tile((shown, aligned.h_prev), (rows, columns), after.h, found)
-        torch.add(now.o, found.residual, out=after.b_prev)
+        after.b_prev.copy_(self._limits.restore(now.o, found.residual))
         after.l_prev.copy_(now.l)
         after.seen.fill_(1)
         self._measure(found)
@@ -117,7 +120,7 @@ class CudaStep:
         found.alpha[outer] = logits[inner].float().softmax(1)[0, 1]
 
     def _reconstruct(self, shown: Tensor, h_prev: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        f_t = self._chain(self._extractor, shown)
+        f_t = self._chain(self._extractor, self._limits.show(shown))
         layers = [x.contiguous(memory_format=torch.channels_last) for x in h_prev.chunk(len(self._gates), 1)]
         w_1, w_2, w_3, w_4 = self._d_net
         logits = w_2.plain(w_1.plain(torch.cat((f_t, layers[-1]), 1)))
