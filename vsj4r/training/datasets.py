@@ -16,6 +16,7 @@ from vsj4r.rain.colour import Matrix, Yuv, rgb_to_yuv420
 from vsj4r.training.blades import add_blades
 from vsj4r.training.compression import compress, draw_compression
 from vsj4r.training.grain import draw_grain
+from vsj4r.training.lighting import light
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips
 
@@ -24,6 +25,7 @@ BLADES_SHARE = 0.3  # of the clips from stills: thin bright things sway, which a
 GRAINY_SHARE = (
     0.3  # the truth of a rainy clip has none of it, that of a dry one all: dry film keeps its grain
 )
+VIVID_SHARE, LIT_SHARE = 0.15, 0.25  # of the clips: strong colours, light that changes
 LARGE_SHARE, LARGEST_PX = (
     0.3,
     2160,
@@ -63,6 +65,10 @@ class RainyClips(Dataset[TrainingClip]):
             clean = clean[:, :, ::-1]
         if rng.random() < 0.5:
             clean = _expose(clean, rng)
+        if rng.random() < VIVID_SHARE:
+            clean = _saturate(clean, rng)
+        if rng.random() < LIT_SHARE:
+            clean = light(clean, rng)
         rain = self.bank.clip(
             np.ascontiguousarray(clean),
             self.clips.seed,
@@ -117,6 +123,13 @@ def _expose(clean: Pixels, rng: np.random.Generator) -> Pixels:
     levels = np.linspace(0, 1, 256) ** np.exp(rng.normal(0, 0.25)) * rng.uniform(0.6, 1.15)
     table: Pixels = np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)
     return table[clean]
+
+
+def _saturate(clean: Pixels, rng: np.random.Generator) -> Pixels:
+    """More colour than there was, up to neon; (T, H, W, 3)."""
+    grey = clean.mean(-1, dtype=np.float32, keepdims=True)
+    vivid: Pixels = np.rint(np.clip(grey + (clean - grey) * rng.uniform(1, 4), 0, 255)).astype(np.uint8)
+    return vivid
 
 
 def _plus(planes: Yuv, grain: Yuv) -> Yuv:
