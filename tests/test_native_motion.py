@@ -1,4 +1,5 @@
-"""One motion in three places: C, torch and the exported graph give the same displacements, to the bit."""
+"""One motion in three places: compiled code, torch and the exported graph give the same displacements and the
+same change of light, to the bit."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.native import motion_search as native
+from vsj4r.engine.native.light import ONE, block_sums, light_change, relight_luma
 from vsj4r.engine.native.motion_search import MotionSearch
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import find_model
@@ -21,13 +23,12 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from vsj4r.model.alignment import displacement  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
 
 SCALES = {2: "j4r", 4: "j4r-lite"}
 SIZES = ((16, 16), (16, 80), (80, 16), (48, 112), (208, 176))
-KINDS = ("pan", "streaks", "objects", "still", "flat", "noise", "beyond")
+KINDS = ("pan", "streaks", "objects", "still", "flat", "noise", "beyond", "flash", "dusk")
 
 
 def pair(kind: str, size: tuple[int, int], bits: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -43,6 +44,8 @@ def pair(kind: str, size: tuple[int, int], bits: int, rng: np.random.Generator) 
         frames[1][: height // 2, : width // 3] = frames[0][height // 2 : height // 2 * 2, : width // 3]
     if kind == "flat":
         frames = [np.full(size, 0.4) for _ in range(2)]
+    if kind in ("flash", "dusk"):
+        frames[1] *= 0.55 if kind == "flash" else 1.3
     if kind == "noise":
         frames = [rng.random(size) for _ in range(2)]
     if kind == "beyond":  # excursions of limited range, and what is not even that
@@ -54,17 +57,26 @@ def pair(kind: str, size: tuple[int, int], bits: int, rng: np.random.Generator) 
     return tuple(np.ascontiguousarray(frame, np.float32) for frame in frames)  # type: ignore[return-value]
 
 
-def by_torch(scale: int, now: Floats, ref: Floats) -> NDArray[np.int64]:
+def by_torch(scale: int, now: Floats, ref: Floats) -> tuple[NDArray[np.int64], int]:
     net = J4RNet(CONFIGS[SCALES[scale]])
-    lumas = [net.observe(torch.from_numpy(y)[None, None], None).l for y in (now, ref)]
-    found: NDArray[np.int64] = displacement(lumas[0], lumas[1], scale)[0].numpy()
-    return found
+    frames = [net.observe(torch.from_numpy(y)[None, None], None) for y in (now, ref)]
+    motion = net.motion(*frames, net.new_state(frames[0]))
+    assert motion.ahead is not None
+    assert motion.light_ahead is not None
+    return motion.ahead[0].numpy(), int(motion.light_ahead)
 
 
-def by_native(scale: int, now: Floats, ref: Floats) -> NDArray[np.int64]:
+def by_native(scale: int, now: Floats, ref: Floats) -> tuple[NDArray[np.int64], int]:
     search = MotionSearch(now.shape[0], now.shape[1], scale)
-    blocks = search.find(search.luma(now), search.luma(ref))
-    return blocks.repeat(native.BLOCK, 1).repeat(native.BLOCK, 2).astype(np.int64)
+    luma, other = search.luma(now), search.luma(ref)
+    ratio = light_change(block_sums(luma), block_sums(other))
+    blocks = search.find(luma, relight_luma(other, ratio))
+    return blocks.repeat(native.BLOCK, 1).repeat(native.BLOCK, 2).astype(np.int64), ratio
+
+
+def assert_same(one: Any, other: Any) -> None:
+    np.testing.assert_array_equal(one[0], other[0])
+    assert one[1] == other[1]
 
 
 def clips(scale: int) -> list[tuple[Floats, Floats]]:
@@ -75,12 +87,15 @@ def clips(scale: int) -> list[tuple[Floats, Floats]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_library_finds_what_torch_finds(scale: int) -> None:
-    moved = 0
+    moved, ratios = 0, set()
     for now, ref in clips(scale):
         expected = by_torch(scale, now, ref)
-        np.testing.assert_array_equal(by_native(scale, now, ref), expected)
-        moved += int(expected.any())
+        assert_same(by_native(scale, now, ref), expected)
+        moved += int(expected[0].any())
+        ratios.add(expected[1])
     assert moved > 50, "there is something to compare"
+    assert len(ratios) > 20
+    assert min(ratios) < 0.9 * ONE < 1.5 * ONE < max(ratios)
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -88,7 +103,7 @@ def test_a_full_frame(scale: int) -> None:
     """1088 x 1920: sums that no longer fit 16 bits, rows of many vectors."""
     rng = np.random.default_rng(5)
     now, ref = pair("streaks", (1088, 1920), 8, rng)
-    np.testing.assert_array_equal(by_native(scale, now, ref), by_torch(scale, now, ref))
+    assert_same(by_native(scale, now, ref), by_torch(scale, now, ref))
 
 
 @pytest.mark.slow
@@ -98,14 +113,15 @@ def test_the_exported_graph_finds_the_same(scale: int, runtime: str) -> None:
     model = find_model(SCALES[scale])
     graph = onnx.load(model.onnx)
     del graph.graph.output[:]
-    graph.graph.output.append(onnx.ValueInfoProto(name="motion.ahead"))
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in ("motion.ahead", "light.ahead"))
     inputs = onnx.shape_inference.infer_shapes(graph).graph.input
     for kind in KINDS:
-        now, ref = pair(kind, (96, 160), 8, np.random.default_rng(9))
+        frames = pair(kind, (96, 160), 8, np.random.default_rng(9))
+        now, ref = (np.nan_to_num(frame, posinf=1, neginf=0) for frame in frames)  # others end the step
         given = {"y": now[None, None], "y_next": ref[None, None]}
         run = by_openvino if runtime == "openvino" else by_onnxruntime
         found = run(graph.SerializeToString(), {**zeros(inputs, scale), **given})
-        np.testing.assert_array_equal(found[0], by_native(scale, now, ref))
+        assert_same((found[0][0], int(found[1].item())), by_native(scale, now, ref))
 
 
 def zeros(inputs: Any, scale: int) -> dict[str, Floats]:
@@ -128,14 +144,15 @@ def by_openvino(graph: bytes, arrays: dict[str, Floats]) -> Any:
     model = core.read_model(graph)
     model.reshape({name: list(array.shape) for name, array in arrays.items()})
     run = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
-    return run(arrays)[0]
+    found = run(arrays)
+    return found[0], found[1]
 
 
 def by_onnxruntime(graph: bytes, arrays: dict[str, Floats]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return session.run(["motion.ahead"], arrays)[0]
+    return session.run(["motion.ahead", "light.ahead"], arrays)
 
 
 def test_wrong_arrays_are_refused() -> None:

@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsj4r.model.alignment import displacement, halve_luma, matching_luma, warp
+from vsj4r.model.alignment import LEVELS, displacement, halve_luma, matching_luma, warp
 from vsj4r.model.blocks import SingleFrameCNN
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.d_net import DNet
 from vsj4r.model.f_net import FNet
+from vsj4r.model.light import light_ratio, relight, relight_levels
 from vsj4r.model.limits import CHROMA_GAIN, Limits, limits_of
 
 
@@ -36,11 +37,13 @@ class J4RState(NamedTuple):
 
 
 class Motion(NamedTuple):
-    """Where each pixel of frame t lies in frame t - 1 and in frame t + 1: ``displacement``, None where the
-    step does not look there."""
+    """Where each pixel of frame t lies in frame t - 1 and in frame t + 1: ``displacement``; and how much
+    brighter frame t is: ``light_ratio``. None where the step does not look there."""
 
     back: Tensor | None
     ahead: Tensor | None
+    light_back: Tensor | None = None
+    light_ahead: Tensor | None = None
 
 
 class Aligned(NamedTuple):
@@ -162,14 +165,16 @@ class J4RNet(nn.Module):
         return estimate, J4RState(h_t, b_t, now.l, torch.ones_like(state.seen))
 
     def motion(self, now: Observation, following: Observation | None, state: J4RState) -> Motion:
-        """How frames t - 1 and t + 1 are displaced; it takes the whole frame, for the camera's sake."""
+        """How frames t - 1 and t + 1 are displaced and lit; it takes the whole frame, for both are of it."""
         if self.config.align == "none":
             return Motion(None, None)
-        l_prev = torch.where(state.seen > 0, state.l_prev, now.l)
-        back = displacement(now.l, l_prev, self.config.scale)
-        return Motion(
-            back, None if following is None else displacement(now.l, following.l, self.config.scale)
-        )
+        back = self._find(now.l, torch.where(state.seen > 0, state.l_prev, now.l))
+        ahead = (None, None) if following is None else self._find(now.l, following.l)
+        return Motion(back[0], ahead[0], back[1], ahead[1])
+
+    def _find(self, l_t: Tensor, l_ref: Tensor) -> tuple[Tensor, Tensor]:
+        ratio = light_ratio(l_t, l_ref)
+        return displacement(l_t, relight_levels(l_ref, ratio, LEVELS - 1), self.config.scale), ratio
 
     def align(
         self, now: Observation, following: Observation | None, state: J4RState, motion: Motion
@@ -181,10 +186,11 @@ class J4RNet(nn.Module):
         if motion.back is None:
             return Aligned(state.h, None)
         neighbours = []
-        if following is not None and motion.ahead is not None:
-            neighbours.append(warp(following.o, motion.ahead))
-        if self.config.lookback:
-            neighbours.append(torch.where(state.seen > 0, warp(state.b_prev, motion.back), now.o))
+        if following is not None and motion.ahead is not None and motion.light_ahead is not None:
+            neighbours.append(relight(warp(following.o, motion.ahead), motion.light_ahead))
+        if self.config.lookback and motion.light_back is not None:
+            b_prev = relight(warp(state.b_prev, motion.back), motion.light_back)
+            neighbours.append(torch.where(state.seen > 0, b_prev, now.o))
         return Aligned(warp(state.h, motion.back), torch.cat(neighbours, 1) if neighbours else None)
 
     def reconstruct(self, o: Tensor, aligned: Aligned, *, shaping: bool = False) -> tuple[Estimate, Tensor]:

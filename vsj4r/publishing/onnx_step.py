@@ -50,8 +50,10 @@ class ExportedStep(nn.Module):
         self.input_names = frame + following + [f"state.{name}" for name in self.states]
         self.output_names = [f"{plane}_residual" for plane in frame] + ["alpha"]
         self.output_names += [f"state.{name}.next" for name in self.states]
-        self.motion_names = [] if config.align == "none" else ["motion.back"]
-        self.motion_names += ["motion.ahead"] if config.lookahead else []
+        self.motion_names: list[str] = []
+        if config.align != "none":
+            beside = ["back", "ahead"] if config.lookahead else ["back"]
+            self.motion_names = [f"{what}.{where}" for what in ("motion", "light") for where in beside]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         given = dict(zip(self.input_names, inputs, strict=True))
@@ -85,7 +87,12 @@ def export_onnx(net: J4RNet, path: Path) -> None:
     step = ExportedStep(net).eval()
     inputs = step.example(64, 96)
     names = step.input_names + step.output_names + step.motion_names
-    dynamic = {name: {2: f"{name}.height", 3: f"{name}.width"} for name in names if "seen" not in name}
+    fixed = ("seen", "light")
+    dynamic = {
+        name: {2: f"{name}.height", 3: f"{name}.width"}
+        for name in names
+        if not any(word in name for word in fixed)
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracer notes about shapes that are free on purpose
         torch.onnx.export(
