@@ -17,7 +17,8 @@ def lit(seed: int) -> Floats:
     assert changed.dtype == np.uint8
     assert (clip == GREY).all(), "the footage itself stays"
     assert np.ptp(changed, -1).max() == 0, "grey stays grey"
-    return changed[..., 0].astype(np.float32) / GREY
+    share: Floats = (changed[..., 0] / GREY).astype(np.float32)
+    return share
 
 
 def test_most_clips_change_and_some_by_much() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.native import motion_search as native
-from vsj4r.engine.native.light import ONE, block_sums, light_change, relight_luma
+from vsj4r.engine.native.light_change import ONE, block_sums, light_change, relight_luma
 from vsj4r.engine.native.motion_search import MotionSearch
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.weights import find_model
@@ -59,8 +59,8 @@ def pair(kind: str, size: tuple[int, int], bits: int, rng: np.random.Generator) 
 
 def by_torch(scale: int, now: Floats, ref: Floats) -> tuple[NDArray[np.int64], int]:
     net = J4RNet(CONFIGS[SCALES[scale]])
-    frames = [net.observe(torch.from_numpy(y)[None, None], None) for y in (now, ref)]
-    motion = net.motion(*frames, net.new_state(frames[0]))
+    frame, following = (net.observe(torch.from_numpy(y)[None, None], None) for y in (now, ref))
+    motion = net.motion(frame, following, net.new_state(frame))
     assert motion.ahead is not None
     assert motion.light_ahead is not None
     return motion.ahead[0].numpy(), int(motion.light_ahead)

@@ -28,7 +28,7 @@ from vsj4r.engine.graph import (
     model_error,
     outputs_of,
 )
-from vsj4r.engine.native.light import block_sums, light_change, relight_luma
+from vsj4r.engine.native.light_change import block_sums, light_change, relight_luma
 from vsj4r.engine.native.motion_search import BLOCK, Luma, MotionSearch, is_native
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Span

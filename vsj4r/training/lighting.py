@@ -35,7 +35,8 @@ def _draw_gains(rng: np.random.Generator, frames: int) -> Floats:
             gains[first : first + rng.integers(1, 4)] = np.exp(rng.uniform(*np.log((1.15, 2.5))))
     else:
         gains = np.exp(np.cumsum(rng.normal(rng.normal(0, 0.03), 0.03, frames)))
-    return gains.astype(np.float32)
+    found: Floats = gains.astype(np.float32)
+    return found
 
 
 def _draw_place(rng: np.random.Generator, height: int, width: int) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,16 @@ Sums = NDArray[np.uint32]
 
 def block_sums(luma: Luma) -> Sums:
     """Of (h, w), multiples of ``BLOCK``: (h / BLOCK, w / BLOCK)."""
-    rows = sum((luma[k::BLOCK] for k in range(1, BLOCK)), luma[::BLOCK].astype(np.uint16))
-    return sum((rows[:, k::BLOCK] for k in range(1, BLOCK)), rows[:, ::BLOCK].astype(np.uint32))
+    rows, columns = (side // BLOCK for side in luma.shape)
+    bands = luma.reshape(rows, BLOCK, columns * BLOCK)
+    of_rows = bands[:, 0].astype(np.uint16)
+    for k in range(1, BLOCK):
+        of_rows += bands[:, k]
+    blocks = of_rows.reshape(rows, columns, BLOCK)
+    sums = blocks[..., 0].astype(np.uint32)
+    for k in range(1, BLOCK):
+        sums += blocks[..., k]
+    return sums
 
 
 def light_change(now: Sums, ref: Sums) -> int:
@@ -36,5 +43,6 @@ def relight_luma(luma: Luma, ratio: int) -> Luma:
     """``luma`` under the light of the other frame."""
     if ratio == ONE:
         return luma
-    lit: NDArray[Any] = (luma.astype(np.uint32) * ratio + ONE // 2) // ONE
-    return np.minimum(lit, 255).astype(np.uint8)
+    levels = (np.arange(256) * ratio + ONE // 2) // ONE
+    lit: Luma = np.minimum(levels, 255).astype(np.uint8)[luma]
+    return lit
