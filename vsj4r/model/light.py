@@ -5,8 +5,8 @@ frame t first. The change is that of the middle one of many blocks, where three 
 the same way, or it is large: what moves, and rain, change some of them this way and some that way. Otherwise
 there is none, and most frames are not touched (docs/experiments/lighting.md).
 
-Everything is arithmetic on whole numbers below 2^24, as in ``alignment``; ``engine/native/light_change.py`` computes
-the same.
+Everything is arithmetic on whole numbers below 2^24, as in ``alignment``;
+``engine/native/light_change.py`` computes the same.
 """
 
 from __future__ import annotations
