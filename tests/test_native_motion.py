@@ -62,8 +62,7 @@ def by_torch(scale: int, now: Floats, ref: Floats) -> tuple[NDArray[np.int64], i
     frame, following = (net.observe(torch.from_numpy(y)[None, None], None) for y in (now, ref))
     motion = net.motion(frame, following, net.new_state(frame))
     assert motion.ahead is not None
-    assert motion.light_ahead is not None
-    return motion.ahead[0].numpy(), int(motion.light_ahead)
+    return motion.ahead.motion[0].numpy(), int(motion.ahead.light)
 
 
 def by_native(scale: int, now: Floats, ref: Floats) -> tuple[NDArray[np.int64], int]:

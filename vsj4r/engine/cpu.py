@@ -28,7 +28,7 @@ from vsj4r.engine.graph import (
     model_error,
     outputs_of,
 )
-from vsj4r.engine.native.light_change import block_sums, light_change, relight_luma
+from vsj4r.engine.native.light_change import Sums, block_sums, light_change, relight_luma
 from vsj4r.engine.native.motion_search import BLOCK, Luma, MotionSearch, is_native
 from vsj4r.engine.runtime import ov
 from vsj4r.engine.tiles import Span
@@ -214,16 +214,18 @@ class _NativeMotion:
         now = self._search.luma(arrays["y"][0, 0])
         seen = arrays["state.seen"].any()
         before = arrays["state.l_prev"][0, 0].astype(np.uint8) if seen else now
-        self._find(now, before, "back", arrays)
+        sums = block_sums(now) if "light.back" in self.outputs else None
+        self._find(now, sums, before, "back", arrays)
         if "motion.ahead" in self.outputs:
-            self._find(now, self._search.luma(arrays["y_next"][0, 0]), "ahead", arrays)
+            self._find(now, sums, self._search.luma(arrays["y_next"][0, 0]), "ahead", arrays)
         arrays["state.l_prev.next"][0, 0] = now
         arrays["state.seen.next"].fill(1)
 
-    def _find(self, now: Luma, other: Luma, where: str, arrays: Arrays) -> None:
-        """The displacement of each pixel, (1, 2, h, w), and the change of light, where the model has one."""
-        if f"light.{where}" in self.outputs:
-            ratio = light_change(block_sums(now), block_sums(other))
+    def _find(self, now: Luma, sums: Sums | None, other: Luma, where: str, arrays: Arrays) -> None:
+        """The displacement of each pixel, (1, 2, h, w), and by the ``sums`` of ``now`` the change of light:
+        None for a model that has none."""
+        if sums is not None:
+            ratio = light_change(sums, block_sums(other))
             arrays[f"light.{where}"].fill(ratio)
             other = relight_luma(other, ratio)
         flow, into = self._search.find(now, other), arrays[f"motion.{where}"]

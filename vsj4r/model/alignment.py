@@ -115,11 +115,11 @@ def _sum_windows(difference: Tensor) -> Tensor:
 def _sum_all(difference: Tensor) -> Tensor:
     """The sum over the rows of each candidate's mean in a row, rounded down: (N, side^2, 1, 1), in
     ``FINE``-ths of a level."""
-    return _quotient(difference.sum(3, keepdim=True) * FINE, difference.shape[3]).sum(2, keepdim=True)
+    return quotient(difference.sum(3, keepdim=True) * FINE, difference.shape[3]).sum(2, keepdim=True)
 
 
-def _quotient(x: Tensor, n: int) -> Tensor:
-    """x / n rounded down, for whole x; a division alone is not the same in every engine."""
+def quotient(x: Tensor, n: int | Tensor) -> Tensor:
+    """x / n rounded down, for whole x and n; a division alone is not the same in every engine. Below 2^22."""
     about = torch.floor(x * (1.0 / n))
     rest = x - about * n
     return about + (rest >= n).to(x.dtype) - (rest < 0).to(x.dtype)
@@ -188,7 +188,7 @@ def _refine(l_t: Tensor, l_ref: Tensor, flow: Tensor, camera: Tensor) -> tuple[T
     overall = _sum_all(_differences(l_t, warp(l_ref, camera), 1))
     camera = camera + _find_smallest(overall, 1)
     difference = _differences(l_t, warp(l_ref, camera), 0)
-    mean = _quotient(_sum_all(difference), l_t.shape[2])
+    mean = quotient(_sum_all(difference), l_t.shape[2])
     favour = FAVOUR + torch.floor((mean - HEAVY).clamp(min=0) * HEAVY_FAVOUR)
     with_camera = _sum_windows(difference)
     costs = _sum_windows(_differences(l_t, warp(l_ref, _enlarge_flow(flow)), 1))
@@ -211,7 +211,7 @@ def displacement(l_t: Tensor, l_ref: Tensor, scale: int) -> Tensor:
     difference = _differences(*pyramid.pop(), COARSEST_RADIUS)
     overall = _sum_all(difference)
     camera = _find_smallest(overall, COARSEST_RADIUS)
-    mean = _quotient(overall, difference.shape[2])
+    mean = quotient(overall, difference.shape[2])
     costs = (
         _sum_windows(difference)
         + torch.floor(mean * (WINDOW_PX / FINE))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsj4r.model.alignment import LEVELS, displacement, halve_luma, matching_luma, warp
+from vsj4r.model.alignment import displacement, halve_luma, matching_luma, warp
 from vsj4r.model.blocks import SingleFrameCNN
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.d_net import DNet
@@ -36,14 +36,23 @@ class J4RState(NamedTuple):
     seen: Tensor
 
 
-class Motion(NamedTuple):
-    """Where each pixel of frame t lies in frame t - 1 and in frame t + 1: ``displacement``; and how much
-    brighter frame t is: ``light_ratio``. None where the step does not look there."""
+class View(NamedTuple):
+    """Frame t against one beside it: where each of its pixels lies there (``displacement``), and how much
+    brighter it is (``light_ratio``)."""
 
-    back: Tensor | None
-    ahead: Tensor | None
-    light_back: Tensor | None = None
-    light_ahead: Tensor | None = None
+    motion: Tensor
+    light: Tensor
+
+    def bring(self, frame: Tensor) -> Tensor:
+        """That frame, moved to frame t and under its light."""
+        return relight(warp(frame, self.motion), self.light)
+
+
+class Motion(NamedTuple):
+    """Frame t against frame t - 1 and frame t + 1; None where the step does not look there."""
+
+    back: View | None
+    ahead: View | None
 
 
 class Aligned(NamedTuple):
@@ -168,13 +177,13 @@ class J4RNet(nn.Module):
         """How frames t - 1 and t + 1 are displaced and lit; it takes the whole frame, for both are of it."""
         if self.config.align == "none":
             return Motion(None, None)
-        back = self._find(now.l, torch.where(state.seen > 0, state.l_prev, now.l))
-        ahead = (None, None) if following is None else self._find(now.l, following.l)
-        return Motion(back[0], ahead[0], back[1], ahead[1])
+        l_prev = torch.where(state.seen > 0, state.l_prev, now.l)
+        ahead = None if following is None else self._view(now.l, following.l)
+        return Motion(self._view(now.l, l_prev), ahead)
 
-    def _find(self, l_t: Tensor, l_ref: Tensor) -> tuple[Tensor, Tensor]:
-        ratio = light_ratio(l_t, l_ref)
-        return displacement(l_t, relight_levels(l_ref, ratio, LEVELS - 1), self.config.scale), ratio
+    def _view(self, l_t: Tensor, l_ref: Tensor) -> View:
+        light = light_ratio(l_t, l_ref)
+        return View(displacement(l_t, relight_levels(l_ref, light), self.config.scale), light)
 
     def align(
         self, now: Observation, following: Observation | None, state: J4RState, motion: Motion
@@ -186,12 +195,11 @@ class J4RNet(nn.Module):
         if motion.back is None:
             return Aligned(state.h, None)
         neighbours = []
-        if following is not None and motion.ahead is not None and motion.light_ahead is not None:
-            neighbours.append(relight(warp(following.o, motion.ahead), motion.light_ahead))
-        if self.config.lookback and motion.light_back is not None:
-            b_prev = relight(warp(state.b_prev, motion.back), motion.light_back)
-            neighbours.append(torch.where(state.seen > 0, b_prev, now.o))
-        return Aligned(warp(state.h, motion.back), torch.cat(neighbours, 1) if neighbours else None)
+        if following is not None and motion.ahead is not None:
+            neighbours.append(motion.ahead.bring(following.o))
+        if self.config.lookback:
+            neighbours.append(torch.where(state.seen > 0, motion.back.bring(state.b_prev), now.o))
+        return Aligned(warp(state.h, motion.back.motion), torch.cat(neighbours, 1) if neighbours else None)
 
     def reconstruct(self, o: Tensor, aligned: Aligned, *, shaping: bool = False) -> tuple[Estimate, Tensor]:
         """The convolutions of one step: frame t and what was aligned to it -> estimate, H_t."""

@@ -6,7 +6,8 @@ the same way, or it is large: what moves, and rain, change some of them this way
 there is none, and most frames are not touched (docs/experiments/lighting.md).
 
 Everything is arithmetic on whole numbers below 2^24, as in ``alignment``;
-``engine/native/light_change.py`` computes the same.
+``engine/native/light_change.py`` computes the same. A change here is a change there, and a new
+``alignment.VERSION``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from vsj4r.model.alignment import LEVELS, quotient
 
 ONE = 4096
 """Ratios are counted in so many parts."""
@@ -33,28 +36,21 @@ def light_ratio(l_t: Tensor, l_ref: Tensor) -> Tensor:
     numbers (N, 1, 1, 1), in parts of ``ONE``."""
     now, ref = (F.avg_pool2d(level, BLOCK) * BLOCK**2 for level in (l_t, l_ref))
     known = (now >= DARKEST) & (ref >= DARKEST)
-    quotients = _quotient(now * ONE, torch.where(known, ref, torch.ones_like(ref)))
+    quotients = quotient(now * ONE, torch.where(known, ref, torch.ones_like(ref)))
     ratios = torch.where(known, quotients, torch.full_like(now, ONE)).clamp(max=2**LARGEST_BITS - 1)
     low, middle, high = (_reached_by(ratios, share) for share in (0.75, 0.5, 0.25))
     counts = (low > ONE + AGREED) | (high < ONE - AGREED) | ((middle - ONE).abs() > LARGE)
     return torch.where(counts, middle, torch.full_like(middle, ONE))
 
 
-def relight_levels(l_ref: Tensor, ratio: Tensor, most: float) -> Tensor:
-    """``l_ref`` (N, 1, h, w) under the light of frame t, whole numbers up to ``most``."""
-    return torch.floor((l_ref * ratio + ONE // 2) * (1 / ONE)).clamp(max=most)
+def relight_levels(l_ref: Tensor, ratio: Tensor) -> Tensor:
+    """``l_ref`` (N, 1, h, w) under the light of frame t: whole numbers, as it is."""
+    return torch.floor((l_ref * ratio + ONE // 2) * (1 / ONE)).clamp(max=LEVELS - 1)
 
 
 def relight(frame: Tensor, ratio: Tensor) -> Tensor:
     """A neighbour (N, C, h, w) under the light of frame t, no brighter than white by that."""
     return torch.minimum(frame * (ratio * (1 / ONE)).to(frame.dtype), frame.clamp(min=1))
-
-
-def _quotient(x: Tensor, n: Tensor) -> Tensor:
-    """x / n rounded down, for whole x and n; a division alone is not the same in every engine."""
-    about = torch.floor(x / n)
-    rest = x - about * n
-    return about + (rest >= n).to(x.dtype) - (rest < 0).to(x.dtype)
 
 
 def _reached_by(ratios: Tensor, share: float) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vsj4r.model.alignment import METHOD, VERSION, reach_px
 from vsj4r.model.config import J4RConfig
-from vsj4r.model.j4rnet import J4RNet, J4RState
+from vsj4r.model.j4rnet import J4RNet, J4RState, View
 
 OPSET = 18
 
@@ -53,7 +53,7 @@ class ExportedStep(nn.Module):
         self.motion_names: list[str] = []
         if config.align != "none":
             beside = ["back", "ahead"] if config.lookahead else ["back"]
-            self.motion_names = [f"{what}.{where}" for what in ("motion", "light") for where in beside]
+            self.motion_names = [f"{what}.{where}" for where in beside for what in View._fields]
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         given = dict(zip(self.input_names, inputs, strict=True))
@@ -65,7 +65,7 @@ class ExportedStep(nn.Module):
         planes = [plane for plane in self.net.planes(estimate.residual) if plane is not None]
         alpha = estimate.logits.softmax(1)[:, 1:]
         states = (getattr(after, name) for name in self.states)
-        return (*planes, alpha, *states, *(flow for flow in motion if flow is not None))
+        return (*planes, alpha, *states, *(found for view in motion if view is not None for found in view))
 
     def example(self, height: int, width: int) -> tuple[Tensor, ...]:
         """Zero inputs of a frame of ``height`` x ``width`` luma pixels."""
@@ -87,12 +87,8 @@ def export_onnx(net: J4RNet, path: Path) -> None:
     step = ExportedStep(net).eval()
     inputs = step.example(64, 96)
     names = step.input_names + step.output_names + step.motion_names
-    fixed = ("seen", "light")
-    dynamic = {
-        name: {2: f"{name}.height", 3: f"{name}.width"}
-        for name in names
-        if not any(word in name for word in fixed)
-    }
+    sized = [name for name in names if "seen" not in name and "light" not in name]
+    dynamic = {name: {2: f"{name}.height", 3: f"{name}.width"} for name in sized}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracer notes about shapes that are free on purpose
         torch.onnx.export(
