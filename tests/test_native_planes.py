@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,8 @@ import pytest
 from tests.test_planes import DEPTHS, GEOMETRIES, converter, empty_like, noise
 from vsj4r.engine.base import Plane, Tensors
 from vsj4r.engine.native import conversion as native
-from vsj4r.engine.native.library import library
+from vsj4r.engine.native import library as native_library
+from vsj4r.engine.native.library import LIBRARY_PATH, library
 from vsj4r.frames.planes import Converter
 
 BOTH = (True, False)
@@ -101,3 +105,14 @@ def test_the_padding_may_be_anything(monkeypatch: pytest.MonkeyPatch) -> None:
         by_both(monkeypatch, convert, planes, residual, full=False)[0][0], expected, strict=True
     ):
         np.testing.assert_array_equal(written, wanted)
+
+
+def test_a_library_of_an_older_source_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = Path(shutil.copy2(LIBRARY_PATH, tmp_path))
+    monkeypatch.setattr(native_library, "LIBRARY_PATH", built)
+    source = tmp_path / "motion.c"
+    source.touch()
+    when = built.stat().st_mtime
+    for age_seconds, expected in ((10, True), (-10, False)):
+        os.utime(source, (when - age_seconds,) * 2)
+        assert (library.__wrapped__() is not None) is expected

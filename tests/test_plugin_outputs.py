@@ -336,6 +336,14 @@ def test_levels_do_not_count_the_padding() -> None:
     assert measure_levels(Step(Tensors(y, None), alpha), geometry) == (0.5, 0.25)
 
 
+def test_levels_count_every_row() -> None:
+    rows, columns = 541, 960  # many strips, the last one of another height
+    y = np.random.default_rng(3).normal(0, 0.1, (544, columns)).astype(np.float32)
+    geometry = Geometry(columns, rows, Format("gray", "integer", 8))
+    levels = measure_levels(Step(Tensors(y, None), np.zeros((272, 480), np.float32)), geometry)
+    assert levels.rain == pytest.approx(np.abs(y[:rows]).mean(dtype=np.float64), rel=1e-6)
+
+
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_an_occlusion_map_comes_to_full_resolution(scale: int) -> None:
     alpha = np.zeros((4, 6), np.float32)

@@ -11,6 +11,7 @@ from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane, Step
 from vsj4r.frames.chroma import double
 from vsj4r.frames.formats import Format, Geometry
+from vsj4r.frames.planes import strips
 
 
 class Levels(NamedTuple):
@@ -25,7 +26,19 @@ def measure_levels(step: Step, geometry: Geometry) -> Levels:
     visible = step.residual.y[: geometry.height, : geometry.width]
     scale = step.residual.y.shape[0] // step.alpha.shape[0]
     alpha = step.alpha[: -(-geometry.height // scale), : -(-geometry.width // scale)]
-    return Levels(float(np.abs(visible).mean()), float(alpha.mean()))
+    return Levels(_mean_size(visible), float(alpha.mean()))
+
+
+def _mean_size(values: Floats) -> float:
+    """The mean of |values|, a (H, W) plane, a strip at a time: a whole one costs more as memory than as
+    arithmetic."""
+    height, width = values.shape
+    total, work = 0.0, None
+    for rows in strips(height, width):
+        part = values[rows]
+        work = np.empty_like(part) if work is None else work[: len(part)]
+        total += float(np.abs(part, out=work).sum())
+    return total / values.size
 
 
 def write_rain(

@@ -34,10 +34,11 @@ def library() -> ctypes.CDLL | None:
     """The library with the types of its functions; None where the package was installed without it, with one
     that does not load here, or, in a checkout, with one of an older source."""
     try:
+        built = LIBRARY_PATH.stat().st_mtime
+        if any(source.stat().st_mtime > built for source in LIBRARY_PATH.parent.glob("*.[ch]")):
+            return None  # other arguments than it takes would end the process
         loaded = ctypes.CDLL(str(LIBRARY_PATH))
     except OSError:
-        return None
-    if not all(hasattr(loaded, name) for name in _SIGNATURES):
         return None
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(loaded, name)
