@@ -15,7 +15,8 @@ from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.languages import spell_language
 from vsj4r.media.muxing import sound_codec_for
-from vsj4r.media.probe import Stream, probe
+from vsj4r.media.probe import probe
+from vsj4r.media.streams import Stream
 
 IN_MATROSKA = (
     "aac ac3 eac3 dca mp2 libmp3lame libopus libvorbis flac alac truehd mlp wavpack wmav2 adpcm_ms "

@@ -13,7 +13,8 @@ from tests.running import derain_quickly
 from tests.tried import tried
 from vsj4r.media.images import write_rgb
 from vsj4r.media.languages import spell_language
-from vsj4r.media.probe import Probe, Stream, probe
+from vsj4r.media.probe import Probe, probe
+from vsj4r.media.streams import Stream
 
 OUTPUTS = (".mkv", ".mp4", ".mov", ".webm", ".ts", ".avi")
 FILE_TAGS = {

@@ -12,7 +12,8 @@ import pytest
 from tests.media import ffmpeg, picture
 from tests.tried import tried
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.probe import Stream, choose_video, probe
+from vsj4r.media.probe import probe
+from vsj4r.media.streams import Stream, choose_video
 from vsj4r.run.job import Job, Started, run_job
 from vsj4r.run.settings import RunSettings
 

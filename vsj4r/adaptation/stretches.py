@@ -10,7 +10,8 @@ import numpy as np
 from vsj4r.arrays import Pixels
 from vsj4r.engine.downscaled import choose_downscale
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.probe import open_container, probe, video_at
+from vsj4r.media.demuxing import open_container, video_at
+from vsj4r.media.probe import probe
 from vsj4r.training.footage import video_frames
 from vsj4r.words import count_of
 

@@ -16,8 +16,9 @@ import av
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
+from vsj4r.media.demuxing import READ_ERRORS, open_container, video_at
 from vsj4r.media.images import rgb_clip
-from vsj4r.media.probe import GUESSED_RATE, READ_ERRORS, Probe, open_container, video_at
+from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.reading import Image
 from vsj4r.media.times import NO_TIME
 

@@ -14,7 +14,8 @@ import av
 
 from vsj4r.media.containers import CONTAINERS, Container
 from vsj4r.media.languages import spell_language
-from vsj4r.media.probe import PICTURE_FLAGS, Probe, Stream, main_video
+from vsj4r.media.probe import Probe, main_video
+from vsj4r.media.streams import PICTURE_FLAGS, Stream
 from vsj4r.words import count_of
 
 _SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.demuxing import READ_ERRORS, reason_of
 from vsj4r.media.image_head import read_head
 from vsj4r.media.plates import PLATES, KeptPlates, is_plate, read_plate
-from vsj4r.media.probe import READ_ERRORS, reason_of
 from vsj4r.words import count_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", *PLATES)

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 
 from av.container import InputContainer
 
+from vsj4r.media.demuxing import READ_ERRORS, open_container, video_at
 from vsj4r.media.index import Index
-from vsj4r.media.probe import READ_ERRORS, Probe, open_container, video_at
+from vsj4r.media.probe import Probe
 
 _NAME = "survey"
 _TELL_EVERY_SECONDS = 0.5

@@ -13,7 +13,8 @@ import numpy as np
 from vsj4r.arrays import Pixels
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.probe import READ_ERRORS, open_container, probe, read_error, video_at
+from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_at
+from vsj4r.media.probe import probe
 from vsj4r.media.reading import image_names, read_image, to_8_bit, turn_image
 
 LONGEST_FRAMES = 150
