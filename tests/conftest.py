@@ -110,3 +110,11 @@ def restored_threads() -> Iterator[None]:
     threads = vs.core.num_threads
     yield
     vs.core.num_threads = threads
+
+
+@pytest.fixture
+def index_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where indices are kept: a cache folder of this test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder / "vsj4r" / "index"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,10 +13,12 @@ import vapoursynth as vs
 from numpy.typing import NDArray
 
 from vsj4r.media.encoders import ffmpeg_executable
+from vsj4r.media.pixels import clip_to_rgb
 
 VARIABLE_RATE = "select='not(eq(mod(n,7),3))'"
 TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709,setsar=4/3"
 QUICK = ("-c:v", "libx264", "-preset", "ultrafast")
+SINE = ("-f", "lavfi", "-i", "sine=d=1")
 ATTACHMENT = b"not really a font"
 
 
@@ -147,3 +150,13 @@ def hdr_props(path: Path) -> dict[str, object]:
     props = vs.core.bs.VideoSource(str(path), cachemode=0).get_frame(0).props
     words = ("Mastering", "ContentLight", "_Matrix", "_Primaries", "_Transfer", "_Range")
     return {name: value for name, value in props.items() if name.startswith(words)}
+
+
+def decoded(path: Path, layout: str = "rgb24") -> list[NDArray[Any]]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format=layout) for frame in container.decode(video=0)]
+
+
+def rgb(clip: vs.VideoNode) -> list[NDArray[Any]]:
+    frames = clip_to_rgb(clip).frames(close=True)
+    return [np.stack([np.asarray(frame[plane]) for plane in range(3)], -1) for frame in frames]

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
 from fractions import Fraction
-from itertools import pairwise
 from math import floor
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import pytest
 import vapoursynth as vs
-from numpy.typing import NDArray
 
 from tests.cli import assert_refused, run, vsj4r
-from tests.media import QUICK, ffmpeg, picture, seconds_of_frames
+from tests.media import QUICK, SINE, decoded, ffmpeg, picture, rgb, seconds_of_frames
 from tests.tried import tried
-from vsj4r.batch.bench import Bench
-from vsj4r.batch.jobfile import read_jobs
-from vsj4r.batch.tasks import Task, Worker, perform
-from vsj4r.batch.work import work_for
 from vsj4r.errors import InputError
-from vsj4r.media import index
 from vsj4r.media.files import open_source
-from vsj4r.media.pixels import clip_to_rgb
 from vsj4r.media.probe import probe
 
-SINE = ("-f", "lavfi", "-i", "sine=d=1")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder / "vsj4r" / "index"
-
-
-def decoded(path: Path, layout: str = "rgb24") -> list[NDArray[Any]]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format=layout) for frame in container.decode(video=0)]
-
-
-def rgb(clip: vs.VideoNode) -> list[NDArray[Any]]:
-    frames = clip_to_rgb(clip).frames(close=True)
-    return [np.stack([np.asarray(frame[plane]) for plane in range(3)], -1) for frame in frames]
+pytestmark = pytest.mark.usefixtures("index_cache")
 
 
 def interlaced(path: Path, *, since: int = 0, codec: str = "mpeg2video") -> Path:
@@ -285,260 +257,6 @@ class TestDamage:
         assert len(seconds_of_frames(tmp_path / "out.mkv")) >= 40
 
 
-@pytest.mark.slow
-class TestIndex:
-    def long(self, path: Path, shift: int = 0) -> Path:
-        ffmpeg(*picture(seconds=5, size="64x48"), "-vf", f"hue=h={shift}", "-c:v", "mjpeg", f"file:{path}")
-        return path
-
-    def test_it_lies_in_the_cache_folder_and_is_used_again(
-        self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        home = tmp_path / "home"
-        home.mkdir()
-        monkeypatch.setenv("HOME", str(home))
-        source = self.long(tmp_path / "a.avi")
-        for _ in range(2):
-            assert len(open_source(source).clip) == 120
-        assert sorted(kept.suffix for kept in cache.iterdir()) == ["", ".bsindex"]
-        assert not list(home.iterdir())
-
-    @tried(
-        "AVI, raw streams and others",
-        "a file replaced by another of its name and size",
-        "read anew: the index fits a content",
-    )
-    def test_another_file_of_that_name_and_size_is_read_anew(self, tmp_path: Path) -> None:
-        source, other = self.long(tmp_path / "a.avi"), self.long(tmp_path / "b.avi", 90)
-        size = max(source.stat().st_size, other.stat().st_size)
-        for path in (source, other):
-            with path.open("ab") as file:
-                file.truncate(size)
-        rgb(open_source(source).clip)
-        time = source.stat().st_mtime_ns
-        source.write_bytes(other.read_bytes())
-        os.utime(source, ns=(time, time))
-        for found, expected in zip(rgb(open_source(source).clip), rgb(open_source(other).clip), strict=True):
-            assert np.array_equal(found, expected)
-
-    def test_a_file_that_grows_is_read_to_its_new_end(self, tmp_path: Path) -> None:
-        source = tmp_path / "a.ts"
-        ffmpeg(*picture(seconds=9), *QUICK, "-g", "12", f"file:{source}")
-        content = source.read_bytes()
-        source.write_bytes(content[: len(content) // 188 // 2 * 188])
-        half = len(open_source(source).clip)
-        source.write_bytes(content)
-        assert half < len(open_source(source).clip) == 216
-
-    @pytest.mark.parametrize("kept", [b"", b"BS2V garbage", b"{}", b"[1, 2]"])
-    def test_an_index_that_is_damaged_is_made_again(self, tmp_path: Path, cache: Path, kept: bytes) -> None:
-        source = self.long(tmp_path / "a.avi")
-        expected = rgb(open_source(source).clip)
-        for path in cache.iterdir():
-            path.write_bytes(kept)
-        for found, wanted in zip(rgb(open_source(source).clip), expected, strict=True):
-            assert np.array_equal(found, wanted)
-
-    def test_an_index_of_other_frames_is_made_again(self, model: Path, tmp_path: Path, cache: Path) -> None:
-        """Its hashes are changed: the source filter then takes its own frames for wrong ones."""
-        source = self.long(tmp_path / "a.avi")
-        open_source(source)
-        (kept,) = cache.glob("*.bsindex")
-        content = bytearray(kept.read_bytes())
-        content[-200:] = bytes(200)
-        kept.write_bytes(content)
-        for said in (1, 0):
-            done = run(source, tmp_path / f"{said}.mkv", "--model", model, "--encoder", "ffv1")
-            assert (
-                done.stderr.count(
-                    "does not decode the same each time: begun again with one thread, which is slower"
-                )
-                == said
-            )
-            assert len(seconds_of_frames(tmp_path / f"{said}.mkv")) == 120
-
-    def test_an_index_of_other_frames_is_made_again_in_a_batch(self, model: Path, tmp_path: Path) -> None:
-        """Within the task that meets it: it does not count as a failure."""
-        source, jobs = self.long(tmp_path / "a.avi"), tmp_path / "jobs.toml"
-        jobs.write_text(f'[[job]]\ninput = "a.avi"\noutput = "b.mkv"\nmodel = "{model}"\n')
-        state = jobs.with_name("jobs.toml.vsj4r")
-        work = work_for(read_jobs(jobs).files[0], state)
-        told: list[dict[str, object]] = []
-
-        def done(task: Task) -> Any:
-            with closing(Bench()) as bench:
-                return perform(task, Worker(1, bench, told.append, stopped=lambda: False))
-
-        plan = done(Task("plan", work))
-        (kept,) = (work.folder / "index").glob("*.bsindex")
-        kept.write_bytes(kept.read_bytes()[:-200] + bytes(200))
-        size, _ = done(Task("encode", work, plan))
-        assert work.part(plan, 0).stat().st_size == size
-        again = f"{source} does not decode the same each time: chunk 0 again with one thread, which is slower"
-        assert [event["text"] for event in told if event["kind"] == "note"] == [again]
-
-    @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="folders of POSIX")
-    @pytest.mark.parametrize("home", ["file/in/the/way", "", None])
-    @tried("AVI, raw streams and others", "no home folder, or one that cannot be written", "works")
-    def test_no_home_and_no_cache_is_no_reason_to_fail(
-        self, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
-    ) -> None:
-        (tmp_path / "file").touch()
-        monkeypatch.delenv("XDG_CACHE_HOME")
-        if home is None:
-            monkeypatch.delenv("HOME")
-        else:
-            monkeypatch.setenv("HOME", home and str(tmp_path / home))
-        run(self.long(tmp_path / "a.avi"), tmp_path / "out.mkv", "--model", model)
-
-    def test_what_is_old_or_too_much_is_removed(
-        self, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        cache.mkdir(parents=True)
-        for n in range(4):
-            (cache / f"{n}-x").write_bytes(bytes(1000))
-            os.utime(cache / f"{n}-x", (1e9, 1e9) if n == 0 else (2e9 + n, 2e9 + n))
-        monkeypatch.setattr(index, "_LARGEST_BYTES", 2500)
-        source = tmp_path / "a"
-        source.touch()
-        index.index_of(source)
-        assert sorted(path.name for path in cache.iterdir()) == ["2-x", "3-x"]
-
-
-def timed(path: Path, milliseconds: list[int | None], *, rate: int = 25) -> Path:
-    """A frame for each of those times, in Matroska."""
-    with av.open(str(path), "w", format="matroska", options={"default_mode": "infer"}) as container:
-        video: Any = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "bf": "0"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        packets = []
-        for n in range(len(milliseconds)):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), n * 5 % 256, np.uint8), format="rgb24")
-            frame.pts = n
-            packets += video.encode(frame)
-        packets += video.encode(None)
-        for packet, time in zip(packets, milliseconds, strict=True):
-            packet.time_base = Fraction(1, 1000)
-            packet.pts = packet.dts = time
-            container.mux_one(packet)
-    return path
-
-
-@pytest.mark.slow
-class TestTimes:
-    @pytest.mark.parametrize(
-        ("name", "encoder"),
-        [
-            ("a.264", ["libopenh264"]),
-            ("a.265", ["libx265", "-x265-params", "no-vui-timing-info=1:log-level=none"]),
-            ("a.obu", ["libsvtav1", "-loglevel", "quiet"]),
-        ],
-    )
-    @tried(
-        "AVI, raw streams and others",
-        "raw H.264, HEVC and AV1 without a rate",
-        "25 frames a second with a line, or `--fps`",
-    )
-    def test_a_raw_stream_without_a_rate(
-        self, model: Path, tmp_path: Path, name: str, encoder: list[str]
-    ) -> None:
-        source = tmp_path / name
-        ffmpeg(*picture(seconds=0.5), "-c:v", *encoder, f"file:{source}")
-        done = run(source, tmp_path / "out.mkv", "--model", model)
-        said = "it does not say its rate: taken as 25 frames a second (--fps, or fps in a job file, sets it)"
-        assert f"vsj4r: {said}" in done.stderr.splitlines()
-        assert seconds_of_frames(tmp_path / "out.mkv") == [Fraction(n, 25) for n in range(12)]
-        done = run(source, tmp_path / "fast.mp4", "--model", model, "--fps", "50")
-        assert "rate" not in done.stderr
-        assert seconds_of_frames(tmp_path / "fast.mp4") == [Fraction(n, 50) for n in range(12)]
-
-    @pytest.mark.parametrize("name", ["a.264", "a.265", "a.m2v", "a.m1v", "a.ivf", "a.obu"])
-    @tried(
-        "AVI, raw streams and others", "raw H.264, HEVC, MPEG-1, MPEG-2, IVF, OBU with a rate", "at that rate"
-    )
-    def test_raw_streams_at_their_own_rate(self, tmp_path: Path, name: str) -> None:
-        codec = {".264": "libx264", ".265": "libx265", ".ivf": "libvpx-vp9", ".obu": "libsvtav1"}
-        encoder = codec.get(Path(name).suffix, "mpeg2video" if name == "a.m2v" else "mpeg1video")
-        ffmpeg(
-            *picture(seconds=0.5, rate=30), "-c:v", encoder, "-loglevel", "quiet", f"file:{tmp_path / name}"
-        )
-        opened = open_source(tmp_path / name)
-        times = [stamp * opened.time_base for stamp in opened.timestamps]
-        rate = 25 if name == "a.obu" else 30
-        assert [after - before for before, after in pairwise(times)] == [Fraction(1, rate)] * 14
-
-    def test_images_at_a_rate_of_choice(self, model: Path, tmp_path: Path) -> None:
-        ffmpeg(*picture(seconds=0.5), f"file:{tmp_path / '%03d.png'}")
-        run(tmp_path, tmp_path / "out.mp4", "--model", model, "--fps", "29.97")
-        with av.open(str(tmp_path / "out.mp4")) as container:
-            assert container.streams.video[0].average_rate == Fraction(30000, 1001)
-
-    def test_a_rate_for_what_has_one_is_refused(self, model: Path, tmp_path: Path) -> None:
-        ffmpeg(*picture(seconds=0.2), *QUICK, f"file:{tmp_path / 'a.mkv'}")
-        done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "30")
-        assert_refused(
-            done,
-            1,
-            "has a rate of its own: --fps (fps in a job file) is for images and raw streams",
-            tmp_path,
-        )
-        done = vsj4r("run", tmp_path / "a.mkv", tmp_path / "b.mkv", "--model", model, "--fps", "fast")
-        assert_refused(done, 2, "fps must be a number such as 25 or 30000/1001", tmp_path)
-
-    @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)])
-    @tried(
-        "Times",
-        "24000/1001 and the like in Matroska, whose ticks are milliseconds",
-        "constant in MP4",
-        after="[FFMS/ffms2#8](https://github.com/FFMS/ffms2/issues/8), [staxrip#932](https://github.com/staxrip/staxrip/issues/932)",
-    )
-    def test_film_in_milliseconds_is_constant_in_mp4(
-        self, model: Path, tmp_path: Path, rate: Fraction
-    ) -> None:
-        times: list[int | None] = [floor(n * 1000 / rate + Fraction(1, 2)) for n in range(40)]
-        source = timed(tmp_path / "a.mkv", times, rate=round(rate))
-        run(source, tmp_path / "out.mp4", "--model", model)
-        assert seconds_of_frames(tmp_path / "out.mp4") == [n / rate for n in range(40)]
-        with av.open(str(tmp_path / "out.mp4")) as container:
-            assert container.streams.video[0].average_rate == rate
-        run(source, tmp_path / "out.mkv", "--model", model)
-        assert seconds_of_frames(tmp_path / "out.mkv") == seconds_of_frames(source)
-
-    @tried("Times", "a variable rate", "kept frame by frame")
-    def test_a_rate_that_varies_a_little_still_varies(self, model: Path, tmp_path: Path) -> None:
-        times: list[int | None] = [n * 42 + (0, 2, -1, 1)[n % 4] for n in range(40)]
-        times[0] = 0
-        source = timed(tmp_path / "a.mkv", times)
-        run(source, tmp_path / "out.mp4", "--model", model)
-        assert seconds_of_frames(tmp_path / "out.mp4") == [Fraction(time or 0, 1000) for time in times]
-
-    @tried(
-        "Times", "a frame that is to be shown no later than the one before", "times made to rise, with a line"
-    )
-    def test_times_that_do_not_rise_are_made_to(self, model: Path, tmp_path: Path) -> None:
-        times: list[int | None] = [n * 40 for n in range(25)]
-        times[12] = 440
-        done = run(timed(tmp_path / "a.mkv", times), tmp_path / "out.mkv", "--model", model)
-        said = "vsj4r: 1 of 25 timestamps are not later than the one before: moved on"
-        assert said in done.stderr.splitlines()
-        assert seconds_of_frames(tmp_path / "out.mkv") == [Fraction(n, 25) for n in range(25)]
-
-    @tried("Transport streams", "the clock of 33 bits begins anew", "times go on")
-    def test_a_clock_that_wraps(self, model: Path, tmp_path: Path) -> None:
-        """The clock of a transport stream has 33 bits: it begins anew after 26.5 hours."""
-        source = tmp_path / "a.ts"
-        ffmpeg(*picture(), *SINE, *QUICK, "-output_ts_offset", str((1 << 33) / 90000 - 1.9), f"file:{source}")
-        run(source, tmp_path / "out.mkv", "--model", model)
-        times = seconds_of_frames(tmp_path / "out.mkv")
-        assert len(times) == 48
-        assert times[-1] - times[0] == pytest.approx(47 / 24, abs=0.001)
-
-
-@tried(
-    "Matroska and WebM",
-    "PixelCrop",
-    "cut off, as players do, with a line",
-    after="[mpv#15800](https://github.com/mpv-player/mpv/issues/15800)",
-)
 def test_what_the_container_hides_is_cut_off(model: Path, tmp_path: Path) -> None:
     """As players do; Matroska's PixelCropLeft and PixelCropRight in the place of its aspect."""
     source = tmp_path / "a.mkv"
@@ -575,42 +293,6 @@ def test_the_shape_of_the_container_overrules_the_bitstream(model: Path, tmp_pat
         with av.open(str(path)) as container:
             shapes.append(Fraction(str(container.streams.video[0].display_aspect_ratio)))
     assert shapes == [Fraction(aspect.replace(":", "/"))] * 2
-
-
-def shown_and_heard(path: Path) -> tuple[list[float], int]:
-    """When frames are shown, and how many samples of sound are heard: what a player gives."""
-    with av.open(str(path)) as container:
-        samples = sum(frame.samples for frame in container.decode(audio=0))
-    with av.open(str(path)) as container:
-        return [float(frame.time or 0) for frame in container.decode(video=0)], samples
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
-@pytest.mark.parametrize("cut", ["both", "sound", "late sound"])
-@tried(
-    "MP4 and MOV",
-    "an edit list that hides a beginning of the picture or the sound, or delays the sound",
-    "what a player shows, nothing else, into .mkv too",
-    after="[HandBrake#752](https://github.com/HandBrake/HandBrake/issues/752)",
-)
-def test_what_an_edit_list_hides_does_not_come_back(
-    model: Path, tmp_path: Path, cut: str, suffix: str
-) -> None:
-    whole, source, output = tmp_path / "whole.mp4", tmp_path / "cut.mp4", tmp_path / f"out{suffix}"
-    sound = ["-f", "lavfi", "-i", "sine=d=2"]
-    ffmpeg(*picture(seconds=2, rate=25), *sound, *QUICK, "-g", "100", "-c:a", "aac", f"file:{whole}")
-    maps = ["-map", "0:v", "-map", "1:a"]
-    inputs = {
-        "both": ["-ss", "0.72", "-i", f"file:{whole}"],
-        "sound": ["-i", f"file:{whole}", "-ss", "1.01", "-i", f"file:{whole}", *maps],
-        "late sound": ["-i", f"file:{whole}", "-itsoffset", "0.5", "-i", f"file:{whole}", *maps],
-    }
-    ffmpeg(*inputs[cut], "-c", "copy", f"file:{source}")
-    run(source, output, "--model", model)
-    (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
-    assert samples == heard
-    assert times == pytest.approx(before, abs=0.001)
 
 
 @tried("Matroska and WebM", "anamorphic AV1 of our own, derained again", "the aspect stays")
