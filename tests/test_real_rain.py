@@ -98,6 +98,15 @@ def test_motion_is_no_rain(step: tuple[int, int]) -> None:
     assert abs(measure_real(rainy, clean).rain_left) < 0.05
 
 
+def test_what_no_motion_explains_is_no_rain() -> None:
+    """Leaves that flutter, brighter here and there: nor do the frames beside them agree."""
+    clean = moving()
+    flutter = np.random.default_rng(5).random((FRAMES, 50, 60, 1), np.float32) ** 2
+    clean[:, 20:70, 30:90] = np.rint(40 + 200 * flutter).astype(np.uint8)
+    rainy = with_light(clean, streaks(), LIGHT)
+    assert abs(measure_real(rainy, clean).rain_left) < 0.2, "0.9 where every pixel counts"
+
+
 def test_darker_is_not_drier(scene: tuple[Pixels, Pixels]) -> None:
     _, rainy = scene
     darker = measure_real(rainy, rainy - 10)

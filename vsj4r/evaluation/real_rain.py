@@ -3,7 +3,9 @@
 Rain is seen in one frame and is brighter than what it hides. So the light by which a pixel is brighter
 than the same place in both neighbouring frames is counted, less that by which it is darker than both:
 what moves, flickers or is noise lies on both sides and cancels; rain adds light. "The same place" is found
-by motion search on the input (``block_motion``), and is the same for every method.
+by motion search on the input (``block_motion``), and is the same for every method. It is counted where the
+two frames before and the two after agree: elsewhere motion was not found, or other rain is in the way, and
+thin things that move would pass for rain. Whether they agree has nothing to do with the frame's own rain.
 
 What a method does to the scene itself stays from frame to frame, rain does not. So the scene's harm is
 what the change of one frame has in common with the change two frames on. docs/real-rain.md says how well
@@ -28,6 +30,8 @@ from vsj4r.rain.colour import Yuv, rgb_to_yuv444
 INPUT = "input"
 NOISE_CODES = 3.0
 """Differences up to this are noise: a pixel's to its neighbours, an output's to its input. Codes of 8 bit."""
+SETTLED_CODES = 6.0
+"""Rain is counted where a pixel of the input's other four frames stays within so many codes."""
 REACH = 2
 """Frames on each side of the one that is measured."""
 FEWEST_FRAMES = 2 * REACH + 1
@@ -46,13 +50,13 @@ CODES = np.float32(255)
 class RealScores(NamedTuple):
     """One method on one clip. Shares are of the input's; NaN where the input has nothing to be a share of.
 
-    ``rain_energy``: of luma, mean square codes of 8 bit; ``rain_left``: the same as a share, with
-    ``rain_left_low`` and ``rain_left_high``, the 95 % interval of a bootstrap over frames. ``u_left``,
-    ``v_left``: of chroma, where the input's luma says that rain is. ``sharpness``: gradient energy of the
-    median of five aligned frames. ``damage``: mean absolute difference of that median to the input's, in
-    codes. ``flicker``: mean absolute difference to the aligned frame before, in codes. ``harm``: energy of
-    what the method has changed in the scene itself, or made brighter, as a share of the input's rain
-    energy. ``score``: what ``rain_score`` gives.
+    ``rain_energy``: of luma, mean square codes of 8 bit where rain is counted; ``rain_left``: the same as a
+    share, with ``rain_left_low`` and ``rain_left_high``, the 95 % interval of a bootstrap over frames.
+    ``u_left``, ``v_left``: of chroma, where the input's luma says that rain is. ``sharpness``: gradient
+    energy of the median of five aligned frames. ``damage``: mean absolute difference of that median to the
+    input's, in codes. ``flicker``: mean absolute difference to the aligned frame before, in codes.
+    ``harm``: energy of what the method has changed in the scene itself, or made brighter, as a share of the
+    input's rain energy. ``score``: what ``rain_score`` gives.
     """
 
     rain_energy: float
@@ -96,11 +100,13 @@ def measure_real(frames_input: Iterable[Pixels], frames_output: Iterable[Pixels]
 
 
 class _Figures(NamedTuple):
-    """One method in one frame: means over its pixels, in codes of 8 bit (energies: squared)."""
+    """One method in one frame: means over its pixels, in codes of 8 bit (energies: squared). ``rain``, ``u``
+    and ``v`` are 0 where rain is not counted; ``settled``: the share of the pixels where it is."""
 
     rain: float
     u: float
     v: float
+    settled: float
     gradient: float
     damage: float
     flicker: float
@@ -180,7 +186,9 @@ class _Centre:
         ]
         self._input = [self._aligned(INPUT, "y", k) for k in range(FEWEST_FRAMES)]
         self._input_median = _median(self._input)
-        self.rain = _beyond_noise(*self._input[REACH - 1 : REACH + 2])
+        others = np.stack(self._input[:REACH] + self._input[REACH + 1 :])
+        self._settled = np.ptp(others, axis=0) < SETTLED_CODES
+        self.rain = self._counted(*self._input[REACH - 1 : REACH + 2])
 
     def figures(self, name: str) -> _Figures:
         lumas = self._input if name == INPUT else [self._aligned(name, "y", k) for k in range(FEWEST_FRAMES)]
@@ -188,15 +196,19 @@ class _Centre:
         median = self._input_median if name == INPUT else _median(lumas)
         changes = [_beyond_codes(own - of_input) for own, of_input in zip(lumas, self._input, strict=True)]
         return _Figures(
-            rain=_one_sided(_beyond_noise(before, now, after)),
+            rain=_one_sided(self._counted(before, now, after)),
             u=self._chroma_of_rain(name, "u"),
             v=self._chroma_of_rain(name, "v"),
+            settled=float(self._settled.mean()),
             gradient=_gradient_energy(median),
             damage=float(np.abs(median - self._input_median).mean()),
             flicker=float(np.abs(now - before).mean()),
             harm=_shared_structure(changes[REACH - 1], changes[REACH + 1])
             + _energy(np.maximum(changes[REACH], 0)),
         )
+
+    def _counted(self, before: Floats, now: Floats, after: Floats) -> Floats:
+        return _beyond_noise(before, now, after) * self._settled
 
     def _aligned(self, name: str, plane: str, k: int) -> Floats:
         """A plane of the ``k``-th frame of the window, in codes, moved to where the middle frame has it."""
@@ -210,15 +222,16 @@ class _Centre:
         darker, what chroma shows where luma is darker; for the others, what it shows elsewhere."""
         before, now, after = (self._aligned(name, plane, REACH + k) for k in (-1, 0, 1))
         alone = np.square(now - np.clip(now, np.minimum(before, after), np.maximum(before, after)))
+        alone *= self._settled
         brighter, darker = self.rain > 0, self.rain < 0
-        bright, dark, all_ = int(brighter.sum()), int(darker.sum()), self.rain.size
+        bright, dark, all_ = (int(each.sum()) for each in (brighter, darker, self._settled))
         chance = float(alone[darker].sum())
         if bright < dark:
             chance *= bright / dark
         elif all_ > bright + dark:
             elsewhere = float(alone.sum()) - float(alone[brighter].sum()) - chance
             chance += (bright - dark) * elsewhere / (all_ - bright - dark)
-        return (float(alone[brighter].sum()) - chance) / all_
+        return (float(alone[brighter].sum()) - chance) / self.rain.size
 
 
 def _scores(of_input: NDArray[np.float64], figures: NDArray[np.float64]) -> RealScores:
@@ -229,14 +242,15 @@ def _scores(of_input: NDArray[np.float64], figures: NDArray[np.float64]) -> Real
     rains = np.percentile(rain, 2.5) > 0
     left, harm, low, high = float("nan"), float("nan"), float("nan"), float("nan")
     if rains:
-        left, harm = after.rain / before.rain, max(after.harm, 0) / before.rain
-        low, high = (float(x) for x in np.percentile(figures[:, 0][runs].mean(1) / rain, (2.5, 97.5)))
+        left, harm = after.rain / before.rain, max(after.harm, 0) / before.rain * before.settled
+        shares = figures[:, 0][runs[rain > 0]].mean(1) / rain[rain > 0]
+        low, high = (float(x) for x in np.percentile(shares, (2.5, 97.5)))
     chroma = []
     for n in (1, 2):
         coloured = rains and np.percentile(of_input[:, n][runs].mean(1), 2.5) > LEAST_COLOUR * before.rain
         chroma.append(after[n] / before[n] if coloured else float("nan"))
     return RealScores(
-        rain_energy=after.rain,
+        rain_energy=after.rain / after.settled if after.settled else 0.0,
         rain_left=left,
         rain_left_low=low,
         rain_left_high=high,
