@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from scripts.faint_rain import compare
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.block_motion import find_motion, matching_pyramid
 from vsj4r.evaluation.measurement import identity, measure_rain, temporal_median
@@ -306,3 +307,12 @@ def test_a_long_clip_takes_no_more_memory() -> None:
         assert [row.method for row in rows] == list(methods)
         assert isinstance(rows[0].scores, RealScores)
     assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_what_is_left_by_the_truth(scene: tuple[Pixels, Pixels]) -> None:
+    clean, rainy = scene
+    half = with_light(clean, streaks(), LIGHT / 2)
+    for restored, left in ((clean, 0), (half, 0.5), (rainy, 1)):
+        found = compare(clean, rainy, restored)
+        assert found.remaining / found.rain == pytest.approx(left, abs=0.02)
+        assert found.dry_square == 0
