@@ -90,7 +90,7 @@ def measure(
         for clean, rainy in rainy_clips(data / "val", kind):
             found.setdefault("input", []).append(compare(clean, rainy, rainy))
             for name in model:
-                restored = np.stack(list(derain_by(name, precision=precision)(iter(rainy))))
+                restored = np.stack(list(derain_by(name, precision=precision)(rainy)))
                 found.setdefault(name, []).append(compare(clean, rainy, restored))
         for name, each in found.items():
             remaining, rain, square, pixels = (sum(column) for column in list(zip(*each, strict=True))[:4])

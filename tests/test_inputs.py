@@ -257,6 +257,12 @@ class TestDamage:
         assert len(seconds_of_frames(tmp_path / "out.mkv")) >= 40
 
 
+@tried(
+    "Matroska and WebM",
+    "PixelCrop",
+    "cut off, as players do, with a line",
+    after="[mpv#15800](https://github.com/mpv-player/mpv/issues/15800)",
+)
 def test_what_the_container_hides_is_cut_off(model: Path, tmp_path: Path) -> None:
     """As players do; Matroska's PixelCropLeft and PixelCropRight in the place of its aspect."""
     source = tmp_path / "a.mkv"

@@ -148,12 +148,6 @@ class TestTimes:
         assert times[-1] - times[0] == pytest.approx(47 / 24, abs=0.001)
 
 
-@tried(
-    "Matroska and WebM",
-    "PixelCrop",
-    "cut off, as players do, with a line",
-    after="[mpv#15800](https://github.com/mpv-player/mpv/issues/15800)",
-)
 def shown_and_heard(path: Path) -> tuple[list[float], int]:
     """When frames are shown, and how many samples of sound are heard: what a player gives."""
     with av.open(str(path)) as container:

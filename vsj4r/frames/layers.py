@@ -33,11 +33,10 @@ def _mean_size(values: Floats) -> float:
     """The mean of |values|, a (H, W) plane, a strip at a time: a whole one costs more as memory than as
     arithmetic."""
     height, width = values.shape
-    total, work = 0.0, None
+    work = np.empty_like(values[next(strips(height, width))])
+    total = 0.0
     for rows in strips(height, width):
-        part = values[rows]
-        work = np.empty_like(part) if work is None else work[: len(part)]
-        total += float(np.abs(part, out=work).sum())
+        total += float(np.abs(values[rows], out=work[: rows.stop - rows.start]).sum())
     return total / values.size
 
 
