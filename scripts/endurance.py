@@ -15,6 +15,7 @@ import ctypes
 import gc
 import os
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ MALLINFO2 = (
 )
 AT_ONCE = 8
 FILTER_FRAMES = 24
+HOLDS_STILL_S = 0.1
 
 
 class Mallinfo2(ctypes.Structure):
@@ -51,11 +53,22 @@ def in_use_kb() -> float:
     return float(info.uordblks + info.hblkhd) / 1024
 
 
+def frames_alive() -> int:
+    """Bytes of all frames that live, cached or not, once they hold still: a worker of VapourSynth may hold
+    frames for a moment after it has given one."""
+    seen, since = vs.core.used_cache_size, time.monotonic()
+    while time.monotonic() - since < HOLDS_STILL_S:
+        time.sleep(HOLDS_STILL_S / 10)
+        if vs.core.used_cache_size != seen:
+            seen, since = vs.core.used_cache_size, time.monotonic()
+    return int(seen)
+
+
 def counted() -> str:
     gc.collect()
+    frames_kb = frames_alive() / 1024
     resident = int(Path("/proc/self/statm").read_text("ascii").split()[1]) * PAGE_KB
     hosts = sum(isinstance(thing, Host) for thing in gc.get_objects())
-    frames_kb = vs.core.used_cache_size / 1024  # of all frames that live, cached or not
     blocks = sys.getallocatedblocks()
     return f"{resident / 1024:.1f} | {in_use_kb():.1f} | {frames_kb:.1f} | {blocks} | {hosts} |"
 
