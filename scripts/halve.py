@@ -23,12 +23,12 @@ from vsj4r.training.checkpoint import save_checkpoint, starting_weights
 LARGE, QUICK = CONFIGS["j4r"], CONFIGS["j4r-lite"]
 
 
-def halved(large: dict[str, Tensor]) -> dict[str, Tensor]:
+def halve_weights(large: dict[str, Tensor]) -> dict[str, Tensor]:
     """Weights of j4r's shape to weights of j4r-lite's."""
     shapes = {name: tensor.shape for name, tensor in J4RNet(QUICK).state_dict().items()}
     quick: dict[str, Tensor] = {}
     for name in shapes:
-        weights = large[_renamed(name)]
+        weights = large[_name_in_large(name)]
         if name == "extractor.0.weight":
             weights = _each_frame(weights, 1) / 4
         elif weights.shape != shapes[name]:
@@ -37,7 +37,7 @@ def halved(large: dict[str, Tensor]) -> dict[str, Tensor]:
     return quick
 
 
-def _renamed(name: str) -> str:
+def _name_in_large(name: str) -> str:
     """The parameter of the large network that stands in the place of the quick one's."""
     found = re.fullmatch(r"(extractor|jrc_net|r_net|c_net)\.(\d+)(\..+)", name)
     if found is None:
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("start", help="a .pt of a run, or the name of a model")
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    save_checkpoint(arguments.out, {"net": halved(starting_weights(arguments.start)), "step": 0})
+    save_checkpoint(arguments.out, {"net": halve_weights(starting_weights(arguments.start)), "step": 0})
 
 
 if __name__ == "__main__":

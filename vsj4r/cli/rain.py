@@ -14,7 +14,7 @@ from vsj4r.words import count_of
 
 if TYPE_CHECKING:
     from vsj4r.arrays import Pixels
-    from vsj4r.media.image_head import Chunk
+    from vsj4r.media.image_facts import Chunk
 
 LAYERS = ("rainy", "clean", "streaks", "mask")
 

@@ -14,8 +14,10 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.alpha import ALPHA
-from vsj4r.media.image_head import Chunk, ImageHead, read_head, with_colours
+from vsj4r.media.image_facts import Chunk, ImageHead
+from vsj4r.media.image_head import read_head
 from vsj4r.media.plates import KeptPlates, is_plate, plate_shape
+from vsj4r.media.png_head import with_colours
 from vsj4r.media.reading import (
     Image,
     image_to_floats,

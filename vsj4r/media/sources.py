@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
-from vsj4r.media.image_head import Chunk
+from vsj4r.media.image_facts import Chunk
 from vsj4r.media.images import ImageSet, colours_of
 from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe

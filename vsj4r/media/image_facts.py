@@ -1,0 +1,92 @@
+"""What is read of an image file beside its pixels, whatever its format, and how readers give it."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from vsj4r.media.tiff_tags import exif_orientation
+
+PROFILE_BYTES = 16 << 20
+"""At most: profiles of printers have a megabyte or two."""
+PROFILE_SPACE = slice(16, 20)
+"""Where an ICC profile says what its numbers are: "RGB ", "GRAY", "CMYK"."""
+
+Chunk = tuple[bytes, bytes]
+"""Type and content of a PNG chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHead:
+    """``width`` and ``height`` as the image is shown, ``depth`` in bits of a sample.
+
+    ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks that say, in a PNG of RGB, what
+    its numbers mean. ``lost_profile`` is the kind of an ICC profile that RGB cannot have ("GRAY", "CMYK"),
+    or "". ``is_cut_short``: a JPEG without its end, of which decoders make up the rest.
+    ``is_animated``: a PNG or WebP of several frames, which is a video.
+    """
+
+    width: int
+    height: int
+    depth: int
+    has_alpha: bool = False
+    orientation: int = 1
+    colours: tuple[Chunk, ...] = ()
+    lost_profile: str = ""
+    is_cut_short: bool = False
+    is_animated: bool = False
+
+
+class CutShortError(ValueError):
+    """The file ends before its image does."""
+
+
+class UnsupportedImageError(ValueError):
+    """A kind of image that ffmpeg does not decode, or decodes wrongly without a word."""
+
+
+def make_head(
+    width: int,
+    height: int,
+    depth: int,
+    *,
+    has_alpha: bool = False,
+    exif: bytes = b"",
+    orientation: int = 1,
+    profile: bytes = b"",
+    is_cut_short: bool = False,
+    is_animated: bool = False,
+) -> ImageHead:
+    """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB."""
+    if exif:
+        orientation = exif_orientation(exif)
+    if not 1 <= orientation <= 8:
+        orientation = 1
+    if orientation > 4:
+        width, height = height, width
+    if width < 1 or height < 1:
+        raise ValueError("no pixels")
+    colours: tuple[Chunk, ...] = ()
+    space = profile[PROFILE_SPACE].decode("ascii", "replace")
+    if space == "RGB ":
+        colours = ((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)),)
+    lost = space.strip() if profile and not colours else ""
+    return ImageHead(
+        width,
+        height,
+        depth,
+        has_alpha=has_alpha,
+        orientation=orientation,
+        colours=colours,
+        lost_profile=lost,
+        is_cut_short=is_cut_short,
+        is_animated=is_animated,
+    )
+
+
+def read_exactly(file: BinaryIO, size: int) -> bytes:
+    content = file.read(size)
+    if len(content) < size:
+        raise CutShortError
+    return content

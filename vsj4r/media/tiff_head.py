@@ -1,0 +1,45 @@
+"""What a TIFF 6.0 says of its picture, and which kinds of TIFF cannot be read."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from vsj4r.media.image_facts import CutShortError, ImageHead, UnsupportedImageError, make_head
+from vsj4r.media.tiff_tags import read_tags
+
+_PARTS = {273: 279, 324: 325}
+"""Where strips and tiles lie, and how many bytes they have."""
+_UNSUPPORTED = {  # by tag and number; ffmpeg 9 gives a black picture for TIFF with JPEG inside
+    259: dict.fromkeys((6, 7), "a TIFF with JPEG inside"),
+    262: dict.fromkeys((8, 9, 10), "a TIFF in Lab"),
+    339: {3: "a TIFF of floating-point samples"},
+}
+
+
+def read_tiff(file: BinaryIO) -> ImageHead:
+    size = file.seek(0, 2)
+
+    def read_at(offset: int, count: int) -> bytes:
+        file.seek(min(offset, size))
+        return file.read(count)
+
+    lengths = {*_PARTS, *_PARTS.values()}
+    tags = read_tags(read_at, lengths | {256, 257, 258, 259, 262, 274, 277, 338, 339, 34675})
+    for tag, unreadable in _UNSUPPORTED.items():
+        for number in tags.numbers(tag)[:1]:
+            if number in unreadable:
+                raise UnsupportedImageError(unreadable[number])
+    for offsets, counts in _PARTS.items():
+        parts = zip(tags.numbers(offsets), tags.numbers(counts), strict=False)
+        if any(offset + count > size for offset, count in parts):
+            raise CutShortError
+    bits = tags.numbers(258) or [1]
+    samples = (tags.numbers(277) or [1])[0]
+    return make_head(
+        (tags.numbers(256) or [0])[0],
+        (tags.numbers(257) or [0])[0],
+        max(8, *bits),
+        has_alpha=bool(tags.numbers(338)) or samples == 2,
+        orientation=(tags.numbers(274) or [1])[0],
+        profile=tags.content(34675),
+    )
