@@ -68,6 +68,15 @@ def test_hdr_is_hevc_where_no_encoder_is_named(
             assert (context.codec.canonical_name, context.pix_fmt) == (codec, pixels)
 
 
+@pytest.mark.slow
+def test_a_line_says_where_hdr_gets_8_bits(tmp_path: Path) -> None:
+    model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv", seconds=0.1)
+    said = "8 bits of it show bands, and nothing is tone-mapped"
+    web = run(source, tmp_path / "web.mp4", "--model", model, "--preset", "web")
+    archive = run(source, tmp_path / "archive.mkv", "--model", model, "--preset", "archive")
+    assert (said in web.stderr, said in archive.stderr) == (True, False)
+
+
 def test_a_named_encoder_is_taken_for_hdr_too(tmp_path: Path) -> None:
     model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv", seconds=0.1)
     done = run(source, tmp_path / "clean.mkv", "--model", model, "--encoder", "x264")

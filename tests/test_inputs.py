@@ -59,6 +59,24 @@ class TestInterlaced:
         said = f"{source} is interlaced: deinterlace it first (bwdif in ffmpeg, or a VapourSynth script); "
         assert_refused(done, 1, f"{said}where only its flags say so (PsF), --assume-progressive", tmp_path)
 
+    def test_it_is_taken_once_deinterlaced(self, tmp_path: Path) -> None:
+        """As docs/use/run.md says it."""
+        source, whole = interlaced(tmp_path / "a.mkv"), tmp_path / "whole.mkv"
+        fields = [
+            "-map",
+            "0:v:0",
+            "-map",
+            "0:a?",
+            "-vf",
+            "bwdif=mode=send_field",
+            "-c:v",
+            "ffv1",
+            "-c:a",
+            "copy",
+        ]
+        ffmpeg("-i", f"file:{source}", *fields, f"file:{whole}")
+        assert len(open_source(whole).clip) == 40
+
     @tried(
         "Picture and colour",
         "video that becomes interlaced on the way",

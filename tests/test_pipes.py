@@ -281,7 +281,11 @@ def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
     assert done.stdout.startswith(b"YUV4MPEG2 W96 H64 F30:1 Ip A0:0 C420 ")
     assert len(frames_of(done.stdout)) == 9
     assert b"a word on stdout" in done.stderr
-    run(script, tmp_path / "out.mkv", "--model", model)
+    assert b"sound" not in done.stderr  # y4m has none anyway
+    assert (
+        "sound, subtitles and chapters are not copied"
+        in run(script, tmp_path / "out.mkv", "--model", model).stderr
+    )
     assert len(media.seconds_of_frames(tmp_path / "out.mkv")) == 9
     for text, said in (
         ("1 / 0", "ends with an error: ZeroDivisionError"),

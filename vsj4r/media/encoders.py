@@ -14,6 +14,7 @@ import imageio_ffmpeg
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.pixels import AS_RGB, pixel_format
 from vsj4r.media.probe import Probe
+from vsj4r.media.streams import Stream
 
 _NARROW = 64
 
@@ -223,28 +224,36 @@ def encoder_for(
     name: str, source: Probe | None, muxer: str, depth: int | None = None
 ) -> tuple[str, list[str]]:
     """The encoder that ``name`` is, or that AUTO or a kind of card stands for, and a line where that is not
-    the usual one.
+    the usual one, or where HDR gets too few bits.
 
     WebM holds no H.264: AV1. MXF is for masters: DNxHR. HDR of 10 bit and more is HEVC: hardware that plays
     it decodes no H.264 of 10 bit. Cards have H.264 of 8 bit alone. ``source`` is None where the input is a
     folder of images; ``depth`` is that of the output, None is the input's.
     """
     video = source.video if source else None
+    found = _encoder_name(name, video, muxer, depth)
+    if video is None or video.transfer not in _HDR_TRANSFERS or video.depth < 10:
+        return found, []
+    kind = f"the input is {video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
+    if min(depth or video.depth, max(KNOWN_ENCODERS[found].depths)) < 10:
+        return found, [f"{kind}: 8 bits of it show bands, and nothing is tone-mapped"]
+    if name == AUTO and found == _HDR_ENCODER:
+        return found, [f"{kind}: written with {found} (HEVC), unless an encoder is named"]
+    return found, []
+
+
+def _encoder_name(name: str, video: Stream | None, muxer: str, depth: int | None) -> str:
     if name in HARDWARE:
         codec = "av1" if muxer == "webm" else "h264"
         if codec == "h264" and (depth or (video.depth if video else 8)) > 8 and muxer in _HEVC_MUXERS:
             codec = "hevc"
-        return f"{codec}_{name}", []
+        return f"{codec}_{name}"
     if name != AUTO:
-        return name, []
+        return name
     if muxer in _USUAL_OF_MUXER:
-        return _USUAL_OF_MUXER[muxer], []
-    if video is None or video.transfer not in _HDR_TRANSFERS or video.depth < 10 or muxer not in _HEVC_MUXERS:
-        return USUAL_ENCODER, []
-    kind = f"{video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
-    return _HDR_ENCODER, [
-        f"the input is {kind}: written with {_HDR_ENCODER} (HEVC), unless an encoder is named"
-    ]
+        return _USUAL_OF_MUXER[muxer]
+    is_hdr = video is not None and video.transfer in _HDR_TRANSFERS and video.depth >= 10
+    return _HDR_ENCODER if is_hdr and muxer in _HEVC_MUXERS else USUAL_ENCODER
 
 
 def find_encoder(name: str) -> Encoder:

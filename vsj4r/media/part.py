@@ -14,6 +14,8 @@ from vsj4r.media.sources import Source
 from vsj4r.media.trim import Trim, frames_between, later_timecode
 from vsj4r.words import count_of
 
+_SCRIPT_LACKS = "a script has a picture at one rate: sound, subtitles and chapters are not copied"
+
 
 def part_of(source: Source, trim: Trim) -> Source:
     """The frames of ``source`` that ``trim`` means.
@@ -39,7 +41,8 @@ def part_of(source: Source, trim: Trim) -> Source:
 def extras_of(source: Source, suffix: str) -> Extras:
     """What of ``source`` goes along into an output whose name ends in ``suffix``, cut as the picture is."""
     if source.probe is None:
-        return Extras()
+        is_script = source.images is None and source.pipe is None
+        return Extras(notes=(_SCRIPT_LACKS,) if is_script else ())
     extras = find_extras(source.probe, suffix)
     stamps, base = source.timestamps, source.time_base
     frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1

@@ -19,7 +19,9 @@ from vsj4r.training.grain import draw_grain
 from vsj4r.training.lighting import light
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
 from vsj4r.training.recipe import Clips
+from vsj4r.training.sway import draw_sway
 
+SWAY_SHARE = 0.4  # of the clips from stills: parts of the picture sway
 OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
 BLADES_SHARE = 0.3  # of the clips from stills: thin bright things sway, which are no rain
 GRAINY_SHARE = (
@@ -92,7 +94,9 @@ class RainyClips(Dataset[TrainingClip]):
         """A clip, and the shorter side of the picture that it was cut from."""
         image = self.stills[int(rng.integers(len(self.stills)))]
         size, frames = self.clips.patch_px, self.clips.frames
-        clip = simulate_motion(image, draw_path(rng, frames), (size, size), frames)
+        path = draw_path(rng, frames)
+        sway = draw_sway(rng, frames, (size, size)) if rng.random() < SWAY_SHARE else None
+        clip = simulate_motion(image, path, (size, size), frames, sway)
         if rng.random() < OBJECT_SHARE:
             add_object(clip, self.stills[int(rng.integers(len(self.stills)))], rng)
         if rng.random() < BLADES_SHARE:

@@ -76,8 +76,11 @@ def _slow_down(path: CameraPath, fastest_px: float) -> CameraPath:
     return CameraPath(path.y_px * factor, path.x_px * factor, path.zoom, path.angle_deg, path.start)
 
 
-def simulate_motion(image: Pixels, path: CameraPath, size: tuple[int, int], frames: int) -> Pixels:
-    """The picture as the moving camera sees it: (H, W, 3) uint8 to (T, h, w, 3) uint8, bilinear.
+def simulate_motion(
+    image: Pixels, path: CameraPath, size: tuple[int, int], frames: int, sway: Floats | None = None
+) -> Pixels:
+    """The picture as the moving camera sees it: (H, W, 3) uint8 to (T, h, w, 3) uint8, bilinear. ``sway``:
+    (T, 2, h, w), by how many output pixels (dy, dx) each pixel is displaced besides.
 
     The path is placed so that it stays inside the picture; where the picture is too small for that,
     it is mirrored at its edges.
@@ -94,12 +97,14 @@ def simulate_motion(image: Pixels, path: CameraPath, size: tuple[int, int], fram
     for t in range(frames):
         y = (np.arange(size[0]) - (size[0] - 1) / 2) * path.zoom[t]
         x = (np.arange(size[1]) - (size[1] - 1) / 2) * path.zoom[t]
-        if path.angle_deg[t] == 0:
+        if path.angle_deg[t] == 0 and sway is None:
             clip[t] = _sample_grid(image, y + y_mid[t], x + x_mid[t])
         else:
             cos, sin = np.cos(np.deg2rad(path.angle_deg[t])), np.sin(np.deg2rad(path.angle_deg[t]))
             yy = (y * cos)[:, None] - (x * sin) + y_mid[t]
             xx = (y * sin)[:, None] + (x * cos) + x_mid[t]
+            if sway is not None:
+                yy, xx = yy + sway[t, 0] * path.zoom[t], xx + sway[t, 1] * path.zoom[t]
             clip[t] = _sample(image, yy, xx)
     return clip
 
