@@ -13,15 +13,11 @@ from vsj4r.batch.manifest import Manifest, Record
 from vsj4r.batch.plan import BatchListener, Plan
 from vsj4r.batch.pool import Ended, Messages, Pool, Told
 from vsj4r.batch.tasks import (
-    TRIES,
-    GivenUpError,
     Result,
     StoppedError,
     Task,
-    forget_tries,
-    join_stamp,
-    remove_parts,
 )
+from vsj4r.batch.traces import TRIES, GivenUpError, forget_tries, join_stamp, remove_parts
 from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError
 from vsj4r.media.whole import remove_leftovers, remove_leftovers_in
@@ -135,7 +131,7 @@ class Batch:
         return {file.index: file.ended for file in self._files if file.ended}
 
     def _continue(self, file: _File, record: Record) -> None:
-        forget_tries(file.work)
+        forget_tries(file.work.folder)
         self._manifest.retried(file.work.key)
         file.plan, finished = record.plan, record.finished(file.work)
         for number in record.chunks.keys() - finished:

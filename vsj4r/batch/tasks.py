@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from vsj4r.batch.bench import Bench
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.join import join_images, join_video
 from vsj4r.batch.plan import IMAGES, Event, Plan
+from vsj4r.batch.traces import count_try, note_joined
 from vsj4r.batch.work import Work
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
@@ -41,10 +40,6 @@ from vsj4r.run.encodable import kind_of_images, make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
-TRIES = 3
-"""How often a task is begun. The last is said of a chunk that kills its worker each time."""
-
-_JOINED = "joined"
 _TELL_EVERY_SECONDS = 0.5
 
 Result = Plan | tuple[int, int]
@@ -52,10 +47,6 @@ Result = Plan | tuple[int, int]
 
 class StoppedError(Exception):
     """Nobody wants the result any more."""
-
-
-class GivenUpError(Vsj4rError):
-    """No further try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +93,7 @@ def perform(task: Task, worker: Worker) -> Result:
             raise Vsj4rError(f"{work.input} has changed since the batch began: start it again")
         if find_model(work.settings.model).sha256 != work.model:
             raise Vsj4rError(f"model {work.settings.model} has changed since the batch began: start it again")
-        _count_try(task)
+        count_try(work.folder, f"{task.kind}-{task.number}", str(task))
         try:
             return _done(task, worker)
         except UnsteadyError:
@@ -231,7 +222,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
                 [work.part(plan, number, place) for number in range(len(plan.starts))],
                 output,
                 frames=plan.frames,
-                on_whole=partial(_note_joined, work, output),
+                on_whole=partial(note_joined, work.folder, output),
             )
     else:
         _join_videos(work, plan, filtering, worker)
@@ -255,7 +246,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
             replace(encode, extras=extras.of_picture() if place else extras),
             on_packet=_progress(worker, "joined", 0, len(encode.timestamps)),
             on_command=partial(_tell_command, worker),
-            on_whole=partial(_note_joined, work, output),
+            on_whole=partial(note_joined, work.folder, output),
         )
 
 
@@ -272,40 +263,6 @@ def _check_plan(work: Work, plan: Plan, clip: vs.VideoNode) -> None:
             f"{work.input} has {len(clip)} frames now, {plan.frames} when it was planned: "
             "its chunks do not fit"
         )
-
-
-def _note_joined(work: Work, output: Path, whole: Path) -> None:
-    """Which file is about to get the name ``output``; a process may die before it can tell."""
-    size, mtime_ns = size_and_time(whole)
-    with (work.folder / _JOINED).open("a") as file:
-        file.write(f"{json.dumps(output.name)} {size} {mtime_ns}\n")
-
-
-def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
-    """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
-    try:
-        size, mtime_ns = size_and_time(output)
-    except OSError:
-        return None
-    return (
-        (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in _noted_joins(folder) else None
-    )
-
-
-def was_being_placed(folder: Path, output: Path) -> bool:
-    """Whether the folder ``output`` was getting its files from the parts in ``folder``: one that was there
-    before gets them one by one, and is this batch's own however far that went."""
-    return output.is_dir() and any(
-        line.startswith(f"{json.dumps(output.name)} ") for line in _noted_joins(folder)
-    )
-
-
-def _noted_joins(folder: Path) -> list[str]:
-    """What ``_note_joined`` has written; nothing where that cannot be read."""
-    try:
-        return (folder / _JOINED).read_text().splitlines()
-    except (OSError, ValueError):
-        return []
 
 
 def _encodable(
@@ -351,23 +308,3 @@ def _progress(worker: Worker, kind: str, number: int, last: int) -> Callable[[in
             worker.tell({"kind": kind, "chunk": number, "done": done})
 
     return tell
-
-
-def _count_try(task: Task) -> None:
-    """One byte for each beginning, kept where a killed worker cannot take it along."""
-    with (task.work.folder / f"{task.kind}-{task.number}.tries").open("ab") as file:
-        if file.tell() >= TRIES:
-            raise GivenUpError(f"{task} has failed, or ended its worker, {TRIES} times: given up")
-        file.write(b".")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def forget_tries(work: Work) -> None:
-    """A new run of the batch may try again."""
-    for tries in work.folder.glob("*.tries"):
-        tries.unlink(missing_ok=True)
-
-
-def remove_parts(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)

@@ -81,7 +81,7 @@ def _read(
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
     from vsj4r.batch.manifest import Manifest, outputs_of_records
-    from vsj4r.batch.tasks import join_stamp, was_being_placed
+    from vsj4r.batch.traces import join_stamp, was_being_placed
     from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)

@@ -1,0 +1,80 @@
+"""What tasks leave in the folder of a file's work beside the parts: how often each was begun, and which
+outputs were joined from it. A process may die at any moment; this stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from vsj4r.errors import Vsj4rError
+from vsj4r.media.whole import size_and_time
+
+TRIES = 3
+"""How often a task is begun. The last is said of a chunk that kills its worker each time."""
+
+_JOINED = "joined"
+
+
+class GivenUpError(Vsj4rError):
+    """No further try."""
+
+
+def count_try(folder: Path, name: str, told: str) -> None:
+    """One byte for each beginning, kept where a killed worker cannot take it along. ``told``: the
+    task as people are told of it.
+
+    Raises:
+        GivenUpError: it was begun ``TRIES`` times.
+    """
+    with (folder / f"{name}.tries").open("ab") as file:
+        if file.tell() >= TRIES:
+            raise GivenUpError(f"{told} has failed, or ended its worker, {TRIES} times: given up")
+        file.write(b".")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def forget_tries(folder: Path) -> None:
+    """A new run of the batch may try again."""
+    for tries in folder.glob("*.tries"):
+        tries.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def note_joined(folder: Path, output: Path, whole: Path) -> None:
+    """Which file is about to get the name ``output``; a process may die before it can tell."""
+    size, mtime_ns = size_and_time(whole)
+    with (folder / _JOINED).open("a") as file:
+        file.write(f"{json.dumps(output.name)} {size} {mtime_ns}\n")
+
+
+def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
+    """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
+    try:
+        size, mtime_ns = size_and_time(output)
+    except OSError:
+        return None
+    return (
+        (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in _noted_joins(folder) else None
+    )
+
+
+def was_being_placed(folder: Path, output: Path) -> bool:
+    """Whether the folder ``output`` was getting its files from the parts in ``folder``: one that was there
+    before gets them one by one, and is this batch's own however far that went."""
+    return output.is_dir() and any(
+        line.startswith(f"{json.dumps(output.name)} ") for line in _noted_joins(folder)
+    )
+
+
+def _noted_joins(folder: Path) -> list[str]:
+    """What ``note_joined`` has written; nothing where that cannot be read."""
+    try:
+        return (folder / _JOINED).read_text().splitlines()
+    except (OSError, ValueError):
+        return []
