@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vsj4r.model.config import CONFIGS, J4RConfig
+from vsj4r.model.config import CONFIGS
 from vsj4r.model.j4rnet import J4RNet
 from vsj4r.training.checkpoint import save_checkpoint, starting_weights
 
@@ -57,21 +57,20 @@ def _kept_blocks(many: int, few: int) -> range:
 
 
 def _each_frame(weights: Tensor, dim: int) -> Tensor:
-    """Channels of whole frames: one of a small frame's samples for each of the four that it stands for."""
+    """Channels of whole frames, each repeated for the samples that it stands for."""
     frames = torch.split(weights, LARGE.frame_channels, dim)
-    index = torch.tensor(_samples(LARGE, QUICK))
+    index = torch.tensor(_channels())
     return torch.cat([frame.index_select(dim, index) for frame in frames], dim)
 
 
-def _samples(small: J4RConfig, large: J4RConfig) -> list[int]:
-    """For each channel of a large frame, the channel of a small one that shows the same place."""
-    luma = [
-        (row * small.scale // large.scale) * small.scale + column * small.scale // large.scale
-        for row in range(large.scale)
-        for column in range(large.scale)
-    ]
-    chroma = [small.scale**2 + plane for plane in range(2) for _ in range((large.scale // 2) ** 2)]
-    return luma + chroma
+def _channels() -> list[int]:
+    """For each channel of a frame on j4r-lite's grid, the one on j4r's that has the same place in a frame
+    of half the size."""
+    places = [place * LARGE.scale // QUICK.scale for place in range(QUICK.scale)]
+    luma = [row * LARGE.scale + column for row in places for column in places]
+    u, v = LARGE.scale**2, LARGE.scale**2 + 1
+    samples = (QUICK.scale // 2) ** 2
+    return [*luma, *[u] * samples, *[v] * samples]
 
 
 def main() -> None:

@@ -103,7 +103,9 @@ def run(
             show_default="auto",
         ),
     ] = None,
-    crf: Annotated[int | None, typer.Option(help="Quality of the encoder, lower is better.")] = None,
+    crf: Annotated[
+        int | None, typer.Option(help="Quality of the encoder, lower is better; x264 has 17 by default.")
+    ] = None,
     depth: Annotated[
         int | None, typer.Option(help="Bits a sample of the output; those of the input by default.")
     ] = None,
