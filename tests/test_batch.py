@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -16,12 +17,13 @@ import numpy as np
 import pytest
 
 from tests import media
-from tests.cli import assert_refused, batch, parts, run, vsj4r
+from tests.cli import assert_refused, batch, command, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r.batch.jobfile import read_jobs
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.plan import Plan
 from vsj4r.batch.work import work_for
+from vsj4r.media.identity import identify
 from vsj4r.media.images import write_rgb
 
 
@@ -291,8 +293,8 @@ def test_a_manifest_that_holds_anything_is_refused(
         values = [*{**row, **change}.values(), 0.0, 0, 0]
         manifest._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         manifest._database.commit()
-    for command in ("status", "batch"):
-        done = vsj4r(command, "jobs.toml", cwd=tmp_path)
+    for verb in ("status", "batch"):
+        done = vsj4r(verb, "jobs.toml", cwd=tmp_path)
         assert_refused(done, 1, "record k is damaged; without this folder the batch begins anew", tmp_path)
     shutil.rmtree(state)
     assert "done" in {event["event"] for event in batch(tmp_path)}
@@ -408,3 +410,58 @@ def test_a_playlist_reaches_no_network(model: Path, tmp_path: Path, name: str, p
         assert (done.returncode, "cannot be read as a video" in done.stderr) == (1, True)
         with pytest.raises(BlockingIOError):
             server.accept()  # nobody has called
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_one_frame_is_a_video(model: Path, tmp_path: Path, suffix: str) -> None:
+    source = media.plain(tmp_path / "one.mkv", seconds=0.04)
+    jobs(tmp_path, model, body(source, f"out{suffix}"))
+    batch(tmp_path)
+    assert len(media.planes(tmp_path / f"out{suffix}")) == 1
+    run(source, tmp_path / "look.png", "--model", model, "--preview")
+
+
+def test_a_folder_has_its_whole_name_for_a_stem(model: Path, tmp_path: Path) -> None:
+    for version in ("v001", "v002"):
+        shot = tmp_path / f"shot_010.{version}"
+        shot.mkdir()
+        write_rgb(np.zeros((48, 64, 3), np.uint8), shot / "a.png")
+    jobs(tmp_path, model, 'input = "shot*"\noutput = "clean/{stem}/"')
+    batch(tmp_path)
+    assert sorted(each.name for each in (tmp_path / "clean").iterdir()) == ["shot_010.v001", "shot_010.v002"]
+
+
+def test_an_input_that_cannot_be_read_has_its_line(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As root reads all, the file system is made to say so."""
+    from vsj4r.cli.app import app
+
+    good, bad = (media.plain(tmp_path / f"{name}.mkv", seconds=0.2) for name in ("good", "bad"))
+    jobs(tmp_path, model, body(good, "out/good.mkv"), body(bad, "out/bad.mkv"))
+
+    def refuse_bad(path: Path) -> str:
+        if path == bad:
+            raise PermissionError(13, "Permission denied", str(path))
+        return identify(path)
+
+    monkeypatch.setattr("vsj4r.batch.work.identify", refuse_bad)
+    file = str(tmp_path / "jobs.toml")
+    assert app(["batch", file], standalone_mode=False) == 2
+    assert f"{file}:8: {bad} cannot be read: Permission denied" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "good.mkv").exists()
+    app(["status", file], standalone_mode=False)
+    told = capsys.readouterr().out.splitlines()
+    assert (len(told), "cannot be read" in told[1]) == (2, True)
+
+
+def test_a_name_that_stdout_cannot_spell(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "雨.mkv", seconds=0.2)
+    jobs(tmp_path, model, body(source, "{stem}.clean.mkv"))
+    spelled = os.environ | {"PYTHONIOENCODING": "latin1"}
+    done = subprocess.run(
+        command("status", "jobs.toml"), cwd=tmp_path, env=spelled, capture_output=True, check=False
+    )
+    assert b"\\u96e8" in done.stdout
+    assert not done.stderr

@@ -94,3 +94,11 @@ def test_importing_the_package_loads_nothing() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert Path(vsj4r.__file__).with_name("py.typed").is_file()
+
+
+def test_what_can_be_gone_through_only_once_is_no_list() -> None:
+    clip = noise_clip(width=64, height=48, length=2)
+    derain: Any = vsj4r.derain
+    for name, given in (("scenes", iter([0, 1])), ("planes", iter([0])), ("output", {"derained", "rain"})):
+        with pytest.raises(vs.Error, match=f"Derain: {name} must be"):
+            derain(clip, **{name: given})

@@ -14,6 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import tifffile
 import vapoursynth as vs
 from PIL import Image
 
@@ -312,3 +313,20 @@ def test_a_picture_that_is_damaged_behind_its_head_is_the_inputs_fault(model: Pa
     (tmp_path / "jobs.toml").write_text(f'[[job]]\ninput = "in"\noutput = "out.mkv"\nmodel = "{model}"\n')
     (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
     assert failed["message"] == str(error)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels", "kind", "said"),
+    [
+        ("uint8", 3, {"photometric": "rgb", "tile": (32, 32)}, "a TIFF in tiles"),
+        ("uint32", 3, {"photometric": "rgb"}, "a TIFF of 32 bit integers"),
+        ("uint16", 4, {"photometric": "separated"}, "a TIFF in CMYK of more than 8 bits"),
+    ],
+)
+def test_a_tiff_that_ffmpeg_reads_as_another_picture_is_refused(
+    tmp_path: Path, dtype: str, channels: int, kind: dict[str, Any], said: str
+) -> None:
+    """ffmpeg 9 gives black, noise or a negative for these, without a word."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((64, 96, channels), dtype), **kind)
+    with pytest.raises(InputError, match=said):
+        read_head(tmp_path / "a.tif")

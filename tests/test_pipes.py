@@ -346,3 +346,28 @@ def test_what_shows_a_run_imports_no_batch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "['vsj4r.batch.plan']\n"
+
+
+@pytest.mark.slow
+def test_a_script_runs_in_its_own_folder_and_the_output_lies_where_it_was_asked_for(
+    model: Path, tmp_path: Path
+) -> None:
+    inside, elsewhere = tmp_path / "inside", tmp_path / "elsewhere"
+    inside.mkdir()
+    elsewhere.mkdir()
+    media.plain(inside / "rain.mkv", seconds=0.2)
+    text = 'import os, vapoursynth as vs\nvs.core.bs.VideoSource("rain.mkv", cachemode=0).set_output()\n'
+    (inside / "a.vpy").write_text(f"{text}os.chdir({str(elsewhere)!r})\n")
+    run("inside/a.vpy", "out.mkv", "--model", model, cwd=tmp_path)
+    assert (tmp_path / "out.mkv").is_file()
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.slow
+def test_a_rate_that_is_none_is_no_rate_of_a_script(model: Path, tmp_path: Path) -> None:
+    script = tmp_path / "a.vpy"
+    script.write_text(SCRIPT.replace("fpsnum=30", "fpsnum=1200000"))
+    done = run(script, tmp_path / "out.mkv", "--model", model)
+    assert "does not say its rate: taken as 25 frames a second" in done.stderr
+    times = media.seconds_of_frames(tmp_path / "out.mkv")
+    assert times[1] - times[0] == pytest.approx(0.04)

@@ -358,3 +358,22 @@ def test_an_exr_is_decoded_once(model: Path, tmp_path: Path, monkeypatch: pytest
     assert 12 <= len(decoded) <= 12 + 2
     (before, _), (after, _) = read(source / "shot.1007.exr"), read(tmp_path / "out" / "shot.1007.exr")
     assert np.array_equal(before[..., 3:], after[..., 3:])
+
+
+def test_an_exr_of_several_parts_is_refused(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    specs = []
+    for name in ("left", "right"):
+        spec = OpenImageIO.ImageSpec(96, 64, 3, "half")
+        spec.attribute("oiio:subimagename", name)
+        specs.append(spec)
+    path = str(source / "a.exr")
+    file: Any = OpenImageIO.ImageOutput.create(path)
+    assert file.open(path, tuple(specs))
+    for place, spec in enumerate(specs):
+        assert place == 0 or file.open(path, spec, "AppendSubimage")
+        file.write_image(np.full((64, 96, 3), 0.5, np.float32))
+    file.close()
+    said = "a.exr has several parts, and one alone would be kept: split them first"
+    assert_refused(vsj4r("run", source, tmp_path / "out", "--model", model), 1, said, tmp_path)

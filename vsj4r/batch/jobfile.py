@@ -243,7 +243,8 @@ def _fill(template: str, job: str, source: Path) -> str:
     Raises:
         Vsj4rError: an unknown field.
     """
-    fields = {"stem": source.stem, "name": source.name, "folder": source.parent.name, "job": job}
+    stem = source.name if source.is_dir() else source.stem  # a folder shot_010.v002 has no suffix
+    fields = {"stem": stem, "name": source.name, "folder": source.parent.name, "job": job}
 
     def fill(match: re.Match[str]) -> str:
         if match[1] not in fields:

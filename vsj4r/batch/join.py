@@ -15,10 +15,14 @@ import av
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode, copy_command
 from vsj4r.media.nut import BUFFER_BYTES
+from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.process import FFmpeg
 from vsj4r.media.tags import Tags
 from vsj4r.media.video import check_video, cover_files
 from vsj4r.media.whole import whole_file, whole_folder
+
+_TOLD_HOW_LONG = ("mp4", "mov")
+"""They show no frame that lasts no time; of several, each lasts until the next."""
 
 
 def join_video(
@@ -45,7 +49,9 @@ def join_video(
         raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
     with whole_file(output) as temporary, cover_files(encode.extras) as covers:
         late = _lateness(order, encode, parts[0])
-        packets = "mov" if late else encode.encoder.packet_muxer  # NUT has no times of decoding
+        is_alone = len(order) == 1 and encode.muxer in _TOLD_HOW_LONG
+        # NUT has neither times of decoding nor how long a frame lasts
+        packets = "mov" if late or is_alone else encode.encoder.packet_muxer
         command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
         on_command(command)
         with FFmpeg(command, folder=encode.folder) as process, av.open(str(parts[0])) as template:
@@ -150,11 +156,17 @@ def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int, int]]:
     before the first frame as far apart as frames are, so that a constant rate is constant in dts too."""
     delay, step, timestamps = _delay(order), _step(encode), encode.timestamps
     lasts = [after - before for before, after in pairwise(timestamps)]
-    lasts.append(lasts[-1] if lasts else 0)
+    lasts.append(lasts[-1] if lasts else _frame_lasts(encode))
     for place, shown in enumerate(order):
         early = place - delay
         decoded = timestamps[early] if early >= 0 else timestamps[0] + early * step
         yield timestamps[shown], decoded, lasts[shown]
+
+
+def _frame_lasts(encode: Encode) -> int:
+    """How long a frame is shown where there is one alone, in units of the time base."""
+    rate = (encode.source and encode.source.rate) or GUESSED_RATE
+    return max(1, round(1 / (rate * encode.time_base)))
 
 
 def _step(encode: Encode) -> int:

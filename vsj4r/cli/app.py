@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -55,6 +56,8 @@ def main() -> NoReturn:
 
     0 good, 1 failed, 2 the command line itself is wrong, 129 hung up, 130 Ctrl-C, 143 terminated.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what its encoding lacks
     ending = Ending()
     ending.listen()
     try:

@@ -107,10 +107,13 @@ def _read(
         report.problem(job_file, problem.line, problem.text)
     if jobs.problems:
         return None
-    try:
-        return jobs, [work_for(file, jobs.state) for file in jobs.files], frames
-    except OSError as error:
-        raise Vsj4rError(f"{error.filename}: {error.strerror}") from error
+    works = []
+    for file in jobs.files:
+        try:
+            works.append(work_for(file, jobs.state))
+        except OSError as error:
+            report.problem(job_file, file.line, f"{error.filename} cannot be read: {error.strerror}")
+    return (jobs, works, frames) if len(works) == len(jobs.files) else None
 
 
 def _run(

@@ -40,11 +40,16 @@ def status(
         raise UsageError("; ".join(f"{job_file}:{each.line}: {each.text}" for each in jobs.problems))
     all_done = True
     for file in jobs.files:
-        work = work_for(file, jobs.state)
-        record = records.get(work.key)
-        state, done, frames = _state(record, work)
+        try:
+            work = work_for(file, jobs.state)
+        except OSError as error:
+            state, done, frames = "waiting", 0, 0
+            why = f"{error.filename} cannot be read: {error.strerror}"
+        else:
+            record = records.get(work.key)
+            state, done, frames = _state(record, work)
+            why = record.error if record is not None else ""
         all_done = all_done and state == "done"
-        why = record.error if record is not None else ""
         if as_json:
             numbers = {"frame": done, "frames": frames}
             typer.echo(json.dumps({"output": str(file.output), "state": state, **numbers, "error": why}))

@@ -53,7 +53,7 @@ def read_head(path: Path) -> ImageHead | None:
         raise InputError(f"image {path} cannot be read: the file is cut short") from error
     except UnsupportedImageError as error:
         raise InputError(
-            f"image {path} cannot be read: {error}: save it as 8 or 16 bit RGB, with LZW"
+            f"image {path} cannot be read: {error}: save it as 8 or 16 bit RGB in strips, with LZW"
         ) from error
     except (ValueError, struct.error, IndexError) as error:
         raise InputError(f"image {path} cannot be read: its header is damaged") from error

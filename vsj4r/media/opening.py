@@ -6,6 +6,7 @@ be read twice.
 
 from __future__ import annotations
 
+import contextlib
 import runpy
 from collections.abc import Callable
 from fractions import Fraction
@@ -22,6 +23,8 @@ from vsj4r.media.reading import missing_error
 from vsj4r.media.sources import Reading, Source
 
 SCRIPT = ".vpy"
+_FASTEST = 1000
+"""Frames a second: source filters that know no rate give their clock's ticks, such as 1,200,000."""
 
 
 def open_input(
@@ -66,7 +69,8 @@ def _open_script(path: Path, reading: Reading) -> Source:
     """The output 0 of a script, which runs in this process."""
     vs.clear_outputs()
     try:
-        runpy.run_path(str(path), run_name="__vapoursynth__")
+        with contextlib.chdir(path.parent):  # as vspipe does, and whatever folder it goes to, we come back
+            runpy.run_path(path.name, run_name="__vapoursynth__")
         outputs = vs.get_outputs()
     except (Exception, SystemExit) as error:
         said = f"{type(error).__name__}: {error}".strip().splitlines()
@@ -76,7 +80,8 @@ def _open_script(path: Path, reading: Reading) -> Source:
     if not isinstance(clip, vs.VideoNode):
         raise InputError(f"{path} sets no video as output 0: clip.set_output() does")
     check_constant(path, clip)
-    rate, guess = _rate_of(str(path), Fraction(clip.fps) or None, reading)
+    fps = Fraction(clip.fps)
+    rate, guess = _rate_of(str(path), fps if 0 < fps <= _FASTEST else None, reading)
     with clip.get_frame(0) as first:
         clip = with_consistent_colours(clip, first)
     clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)

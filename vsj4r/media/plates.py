@@ -36,6 +36,7 @@ _BITS = "oiio:BitsPerSample"
 _STRAIGHT = "oiio:UnassociatedAlpha"
 
 Samples = NDArray[Any]
+_PARTS = "oiio:subimages"
 
 
 def is_plate(path: Path) -> bool:
@@ -214,6 +215,8 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
         spec = image.spec()
         if spec.deep:
             raise InputError(f"image {path} has deep samples: flatten it first")
+        if is_plate(path) and spec.get_int_attribute(_PARTS, 1) > 1:
+            raise InputError(f"image {path} has several parts, and one alone would be kept: split them first")
         check_frame_fits(path, spec.width, spec.height * -(-spec.nchannels // 3))
         yield image, spec
     except (UnicodeDecodeError, ValueError, RuntimeError, MemoryError) as error:

@@ -52,10 +52,11 @@ def _is_whole(value: object) -> bool:
 
 
 def _are(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """All values of a sequence, which a text is not."""
+    """All values of a sequence, which neither a text is nor what can be gone through only once."""
 
     def hold(value: Any) -> bool:
-        return hasattr(value, "__iter__") and not isinstance(value, str) and all(map(holds, value))
+        is_sequence = hasattr(value, "__getitem__") and not isinstance(value, str | dict)
+        return is_sequence and all(map(holds, value))
 
     return hold
 

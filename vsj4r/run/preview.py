@@ -61,6 +61,8 @@ def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output:
 
 def _find_busiest_frame(clip: vs.VideoNode, frames: range) -> int:
     """The frame among ``_LOOKS`` of ``frames`` that is brightened most by what neither neighbour has."""
+    if len(clip) == 1:
+        return frames[0]
     plane = 1 if clip.format.color_family == vs.RGB else 0
     luma = vs.core.std.ShufflePlanes(clip, planes=plane, colorfamily=vs.GRAY)
     before, after = luma[:1] + luma[:-1], luma[1:] + luma[-1:]
