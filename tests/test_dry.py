@@ -14,7 +14,7 @@ import vapoursynth as vs
 from vsj4r.psnr import clip_psnr, psnr
 
 WIDTH, HEIGHT, FRAMES, STEP_PX = 256, 144, 24, 4
-MODELS = ["j4r", "j4r-lite", "j4r-free"]
+MODELS = ["j4r", "j4r-lite", "j4r-free", "j4r-lite-free"]
 LEAST_COLOURS_DB, LEAST_LIGHT_DB = 45, 38
 """Of luma: the mean of all frames, and the worst one. Shown all of the chroma: 43.8, 27.4 and
 33.4. Where the frames beside keep their light: 24 and less."""

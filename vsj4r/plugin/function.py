@@ -87,8 +87,9 @@ def derain(
     Args:
         clip: GRAY, RGB, or YUV with any chroma subsampling up to 4; 8 to 16 bit integers, half or single
             floats; of one format and size, progressive. Any size, odd ones too: padding happens inside.
-        model: `j4r` (quality), `j4r-lite` (speed), `j4r-free` (commercial use), `j4r-paper` (the paper's
-            network, to compare with; it blurs), or the path of an .onnx that `vsj4r export` has written.
+        model: `j4r` (quality), `j4r-lite` (speed), `j4r-free` and `j4r-lite-free` (commercial use),
+            `j4r-paper` (the paper's network, to compare with; it blurs), or the path of an .onnx that `vsj4r
+            export` has written.
         strength: Share of the estimated rain that is removed, 0 to 1. 0 gives the input, bit for bit. The
             property `J4RStrength` of a frame overrides it.
         device: `cpu`, `cuda` or `cuda:N` (see CUDA for what has run on which card); `auto` is `cuda:0` where

@@ -122,8 +122,9 @@ ARGUMENTS = (
         "model",
         TEXT,
         "j4r",
-        "`j4r` (quality), `j4r-lite` (speed), `j4r-free` (commercial use), `j4r-paper` (the paper's network, "
-        "to compare with; it blurs), or the path of an .onnx that `vsj4r export` has written.",
+        "`j4r` (quality), `j4r-lite` (speed), `j4r-free` and `j4r-lite-free` (commercial use), `j4r-paper` "
+        "(the paper's network, to compare with; it blurs), or the path of an .onnx that `vsj4r export` "
+        "has written.",
     ),
     Argument(
         "strength",
