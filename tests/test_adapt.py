@@ -136,6 +136,11 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         adapt(rainy, state, stop_at=7)
     assert torch.load(state, weights_only=True)["step"] == 7
+    noise = np.random.default_rng(1)
+    monkeypatch.setattr(fitting, "_crop_to_even", lambda clip: noise.integers(0, 255, clip.shape, np.uint8))
+    with pytest.raises(KeyboardInterrupt):
+        adapt(rainy, state, stop_at=1)  # another clip begins anew
+    assert torch.load(state, weights_only=True)["step"] == 1
 
 
 @pytest.mark.slow

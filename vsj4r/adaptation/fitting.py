@@ -8,6 +8,7 @@ better, or the time is over. Weights that are no better than those begun from ar
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ class _Fitting:
         self.net.load_state_dict(net.state_dict())
         self.net.to(device)
         self.device, self._judged = device, _crop_to_even(stretches.judged)
+        self._judged_digest = hashlib.sha256(np.ascontiguousarray(self._judged)).hexdigest()
         self.optimizer = torch.optim.Adam(self.net.parameters(), LEARNING_RATE)
         self.ema = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self.step, self.stale, self.seconds = 0, 0, 0.0
@@ -156,14 +158,15 @@ class _Fitting:
         content = {
             "net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
             "step": self.step, "stale": self.stale, "seconds": self.seconds,
-            "best": tuple(self.best), "best_net": self._best, "start_net": self.start.state_dict(),
+            "judged": self._judged_digest, "best": tuple(self.best),
+            "best_net": self._best, "start_net": self.start.state_dict(),
         }  # fmt: skip
         checkpoint.save_checkpoint(state, content)
 
     def resume(self, state: Path) -> None:
-        """Continue from ``state``, if it is there and began from the same weights."""
+        """Continue from ``state``, if it is there and began from the same weights, for the same clip."""
         saved: dict[str, Any] | None = checkpoint.load_checkpoint(state)
-        if saved is None or "start_net" not in saved:
+        if saved is None or "start_net" not in saved or saved.get("judged") != self._judged_digest:
             return
         if not all(
             torch.equal(saved["start_net"].get(k, Tensor()), v.cpu())
