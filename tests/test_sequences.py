@@ -355,7 +355,7 @@ def test_an_exr_is_decoded_once(model: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(OpenImageIO.ImageInput, "read_image", read_image)
     job = Job(source, tmp_path / "out", to_folder=True, settings=RunSettings(model=str(model)))
     run_job(job, Notes())
-    assert 12 <= len(decoded) <= 12 + 4  # on a busy machine two ask for one frame at a time
+    assert 12 <= len(decoded) <= 12 + 2
     (before, _), (after, _) = read(source / "shot.1007.exr"), read(tmp_path / "out" / "shot.1007.exr")
     assert np.array_equal(before[..., 3:], after[..., 3:])
 

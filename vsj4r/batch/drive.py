@@ -12,11 +12,7 @@ from typing import Literal
 from vsj4r.batch.manifest import Manifest, Record
 from vsj4r.batch.plan import BatchListener, Plan
 from vsj4r.batch.pool import Ended, Messages, Pool, Told
-from vsj4r.batch.tasks import (
-    Result,
-    StoppedError,
-    Task,
-)
+from vsj4r.batch.tasks import Result, StoppedError, Task
 from vsj4r.batch.traces import TRIES, GivenUpError, forget_tries, join_stamp, remove_parts
 from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError

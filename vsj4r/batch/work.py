@@ -10,6 +10,7 @@ from pathlib import Path
 from vsj4r.batch.job_settings import Settings
 from vsj4r.batch.jobfile import FileJob
 from vsj4r.batch.plan import IMAGES, Plan
+from vsj4r.errors import InputError
 from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.identity import identify
 
@@ -57,12 +58,15 @@ def work_for(job: FileJob, state: Path) -> Work:
     """The work that ``job`` is as things stand: another input, model or setting is other work.
 
     Raises:
-        OSError: the input cannot be read.
+        InputError: the input, or what is read beside it, cannot be read.
         Vsj4rError: a folder holds no images.
     """
-    identity = identify(job.input)
+    try:
+        identity = identify(job.input)
+        beside = [identify(Path(name)) for name in (job.settings.mask, job.settings.qpfile) if name]
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read: {error.strerror}") from error
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
-    beside = [identify(Path(name)) for name in (job.settings.mask, job.settings.qpfile) if name]
     output = f"{job.output}{'/' * job.to_folder}"
     text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, dict(job.model.int8), settings, output])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -15,7 +15,7 @@ import typer
 from vsj4r import __version__
 from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UsageError
 from vsj4r.cli.stops import Stops, listening_for_stops
-from vsj4r.errors import DiskFullError, Vsj4rError
+from vsj4r.errors import DiskFullError, InputError, Vsj4rError
 
 if TYPE_CHECKING:
     from vsj4r.batch.jobfile import JobFile
@@ -111,8 +111,8 @@ def _read(
     for file in jobs.files:
         try:
             works.append(work_for(file, jobs.state))
-        except OSError as error:
-            report.problem(job_file, file.line, f"{error.filename} cannot be read: {error.strerror}")
+        except InputError as error:
+            report.problem(job_file, file.line, str(error))
     return (jobs, works, frames) if len(works) == len(jobs.files) else None
 
 

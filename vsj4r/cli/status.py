@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsj4r.cli.outcome import UsageError, one_line
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.words import count_of
 
 if TYPE_CHECKING:
@@ -42,9 +42,8 @@ def status(
     for file in jobs.files:
         try:
             work = work_for(file, jobs.state)
-        except OSError as error:
-            state, done, frames = "waiting", 0, 0
-            why = f"{error.filename} cannot be read: {error.strerror}"
+        except InputError as error:
+            state, done, frames, why = "waiting", 0, 0, str(error)
         else:
             record = records.get(work.key)
             state, done, frames = _state(record, work)

@@ -232,7 +232,7 @@ def encoder_for(
     """
     video = source.video if source else None
     found = _encoder_name(name, video, muxer, depth)
-    if video is None or video.transfer not in _HDR_TRANSFERS or video.depth < 10:
+    if video is None or not _is_deep_hdr(video):
         return found, []
     kind = f"the input is {video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
     if min(depth or video.depth, max(KNOWN_ENCODERS[found].depths)) < 10:
@@ -252,8 +252,12 @@ def _encoder_name(name: str, video: Stream | None, muxer: str, depth: int | None
         return name
     if muxer in _USUAL_OF_MUXER:
         return _USUAL_OF_MUXER[muxer]
-    is_hdr = video is not None and video.transfer in _HDR_TRANSFERS and video.depth >= 10
+    is_hdr = video is not None and _is_deep_hdr(video)
     return _HDR_ENCODER if is_hdr and muxer in _HEVC_MUXERS else USUAL_ENCODER
+
+
+def _is_deep_hdr(video: Stream) -> bool:
+    return video.transfer in _HDR_TRANSFERS and video.depth >= 10
 
 
 def find_encoder(name: str) -> Encoder:

@@ -34,9 +34,9 @@ _KEPT_BYTES = 512 << 20
 _DPX_BITS = (8, 10, 12, 16)
 _BITS = "oiio:BitsPerSample"
 _STRAIGHT = "oiio:UnassociatedAlpha"
+_PARTS = "oiio:subimages"
 
 Samples = NDArray[Any]
-_PARTS = "oiio:subimages"
 
 
 def is_plate(path: Path) -> bool:

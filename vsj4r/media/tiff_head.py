@@ -7,8 +7,8 @@ from typing import BinaryIO
 from vsj4r.media.image_facts import CutShortError, ImageHead, UnsupportedImageError, make_head
 from vsj4r.media.tiff_tags import read_tags
 
-_PARTS = {273: 279, 324: 325}
-"""Where strips and tiles lie, and how many bytes they have."""
+_STRIPS, _STRIP_BYTES = 273, 279
+"""Where strips lie, and how many bytes they have."""
 _TILE_WIDTH, _SEPARATED = 322, 5
 _UNSUPPORTED = {  # by tag and number; ffmpeg 9 gives a black picture for TIFF with JPEG inside
     259: dict.fromkeys((6, 7), "a TIFF with JPEG inside"),
@@ -24,8 +24,8 @@ def read_tiff(file: BinaryIO) -> ImageHead:
         file.seek(min(offset, size))
         return file.read(count)
 
-    lengths = {*_PARTS, *_PARTS.values()}
-    tags = read_tags(read_at, lengths | {256, 257, 258, 259, 262, 274, 277, 322, 338, 339, 34675})
+    known = {256, 257, 258, 259, 262, 274, 277, 338, 339, 34675}
+    tags = read_tags(read_at, known | {_STRIPS, _STRIP_BYTES, _TILE_WIDTH})
     for tag, unreadable in _UNSUPPORTED.items():
         for number in tags.numbers(tag)[:1]:
             if number in unreadable:
@@ -37,10 +37,9 @@ def read_tiff(file: BinaryIO) -> ImageHead:
         raise UnsupportedImageError(f"a TIFF of {max(bits)} bit integers")
     if max(bits) > 8 and _SEPARATED in tags.numbers(262):
         raise UnsupportedImageError("a TIFF in CMYK of more than 8 bits")
-    for offsets, counts in _PARTS.items():
-        parts = zip(tags.numbers(offsets), tags.numbers(counts), strict=False)
-        if any(offset + count > size for offset, count in parts):
-            raise CutShortError
+    strips = zip(tags.numbers(_STRIPS), tags.numbers(_STRIP_BYTES), strict=False)
+    if any(offset + count > size for offset, count in strips):
+        raise CutShortError
     samples = (tags.numbers(277) or [1])[0]
     return make_head(
         (tags.numbers(256) or [0])[0],
