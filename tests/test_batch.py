@@ -422,6 +422,16 @@ def test_one_frame_is_a_video(model: Path, tmp_path: Path, suffix: str) -> None:
     run(source, tmp_path / "look.png", "--model", model, "--preview")
 
 
+@pytest.mark.slow
+def test_one_image_lasts_a_frame_of_its_rate(model: Path, tmp_path: Path) -> None:
+    write_rgb(np.zeros((48, 64, 3), np.uint8), tmp_path / "a.png")
+    jobs(tmp_path, model, body(tmp_path / "a.png", "out.mp4", "fps = 50"))
+    batch(tmp_path)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        video = container.streams.video[0]
+        assert (video.duration or 0) * video.time_base == Fraction(1, 50)
+
+
 def test_a_folder_has_its_whole_name_for_a_stem(model: Path, tmp_path: Path) -> None:
     for version in ("v001", "v002"):
         shot = tmp_path / f"shot_010.{version}"

@@ -164,9 +164,10 @@ def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int, int]]:
 
 
 def _frame_lasts(encode: Encode) -> int:
-    """How long a frame is shown where there is one alone, in units of the time base."""
-    rate = (encode.source and encode.source.rate) or GUESSED_RATE
-    return max(1, round(1 / (rate * encode.time_base)))
+    """How long a frame is shown where there is one alone, in units of the time base, a frame of images."""
+    if encode.source is None:
+        return 1
+    return max(1, round(1 / ((encode.source.rate or GUESSED_RATE) * encode.time_base)))
 
 
 def _step(encode: Encode) -> int:
