@@ -25,6 +25,7 @@ from vsj4r.media.files import open_source
 from vsj4r.media.frame_errors import frame_error
 from vsj4r.media.image_head import read_head
 from vsj4r.media.images import write_rgb
+from vsj4r.media.plates import to_light
 from vsj4r.media.reading import read_image
 from vsj4r.training.footage import read_clip
 
@@ -315,18 +316,63 @@ def test_a_picture_that_is_damaged_behind_its_head_is_the_inputs_fault(model: Pa
     assert failed["message"] == str(error)
 
 
+def ramp(kind: str) -> np.ndarray[Any, Any]:
+    """A picture of every level, as integers from 0 to the largest, or floats from 0 to 1."""
+    light = np.linspace(0, 1, 96)[None, :, None] * np.linspace(0.3, 1, 64)[:, None, None] * [1.0, 0.5, 0.25]
+    if kind.startswith("float"):
+        return light.astype(kind)
+    picture: np.ndarray[Any, Any] = np.rint(light * np.iinfo(kind).max).astype(kind)
+    return picture
+
+
+def to_cmyk(rgb: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.dstack([~rgb, np.zeros_like(rgb[..., 0])])
+
+
 @pytest.mark.parametrize(
-    ("dtype", "channels", "kind", "said"),
+    ("dtype", "depth", "store", "kind"),
     [
-        ("uint8", 3, {"photometric": "rgb", "tile": (32, 32)}, "a TIFF in tiles"),
-        ("uint32", 3, {"photometric": "rgb"}, "a TIFF of 32 bit integers"),
-        ("uint16", 4, {"photometric": "separated"}, "a TIFF in CMYK of more than 8 bits"),
+        ("uint8", 8, None, {"tile": (32, 32)}),
+        ("uint16", 16, None, {"tile": (32, 32), "compression": "zlib", "predictor": True}),
+        ("uint32", 16, None, {}),
+        ("uint16", 16, None, {"bigtiff": True}),
+        ("uint16", 16, None, {"bigtiff": True, "byteorder": ">", "tile": (32, 32)}),
+        ("uint16", 16, lambda rgb: np.moveaxis(rgb, -1, 0), {"planarconfig": "separate"}),
+        ("uint8", 8, to_cmyk, {"photometric": "separated"}),
+        ("uint16", 16, to_cmyk, {"photometric": "separated"}),
+        ("float16", 32, None, {}),
+        ("float32", 32, None, {"tile": (32, 32)}),
+        ("float64", 32, None, {}),
     ],
 )
-def test_a_tiff_that_ffmpeg_reads_as_another_picture_is_refused(
-    tmp_path: Path, dtype: str, channels: int, kind: dict[str, Any], said: str
+@tried(
+    "Images",
+    "TIFF in tiles or planes, of 32 bit integers or floats, in CMYK of 16 bits, and BigTIFF",
+    "read as any TIFF; floats are scene-linear and become EXR",
+)
+def test_every_kind_of_tiff_is_the_same_picture(
+    tmp_path: Path, dtype: str, depth: int, store: Any, kind: dict[str, Any]
 ) -> None:
-    """ffmpeg 9 gives black, noise or a negative for these, without a word."""
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((64, 96, channels), dtype), **kind)
-    with pytest.raises(InputError, match=said):
+    rgb, path = ramp(dtype), tmp_path / "a.tif"
+    tifffile.imwrite(path, rgb if store is None else store(rgb), **{"photometric": "rgb"} | kind)
+    head, image = read_head(path), read_image(path)
+    assert head is not None
+    assert (head.width, head.height, head.depth) == (96, 64, depth)
+    light = to_light(image) if depth == 32 else image / np.iinfo(image.dtype).max
+    assert np.abs(light - ramp("float64")).max() < 0.003
+
+
+@pytest.mark.parametrize("kind", [{"tile": (32, 32)}, {"bigtiff": True}])
+def test_a_tiff_without_its_end_is_known_by_its_head(tmp_path: Path, kind: dict[str, Any]) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, ramp("uint16"), photometric="rgb", **kind)
+    read_head(path)
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(InputError, match="the file is cut short"):
+        read_head(path)
+
+
+def test_a_tiff_in_lab_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", ramp("uint8"), photometric="cielab")
+    with pytest.raises(InputError, match=r"a\.tif cannot be read: a TIFF in Lab: save it as RGB"):
         read_head(tmp_path / "a.tif")

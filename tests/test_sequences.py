@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import OpenImageIO
 import pytest
+import tifffile
 from numpy.typing import NDArray
 
 from tests import media
@@ -157,6 +158,22 @@ def test_alpha_of_exr_stays_associated_in_tiff(model: Path, tmp_path: Path) -> N
     assert read(tmp_path / "out" / "shot.1001.tif")[1].getattribute("oiio:UnassociatedAlpha") is None
     said = "EXR is scene-linear: it goes into .tif by sRGB's curve, and what is below 0 or above 1 is clipped"
     assert f"vsj4r: {said}" in done.stderr.splitlines()
+
+
+def test_a_tiff_of_floats_becomes_an_exr(model: Path, tmp_path: Path) -> None:
+    light = np.linspace(-0.5, 4, 96 * 64 * 4, dtype=np.float32).reshape(64, 96, 4)
+    for n in range(3):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        tifffile.imwrite(
+            tmp_path / "in" / f"{n}.tif", light, photometric="rgb", tile=(32, 32), extrasamples=["assocalpha"]
+        )
+    run(tmp_path / "in", tmp_path / "out", "--model", model, "--strength", 0)
+    found, says = read(tmp_path / "out" / "1.exr")
+    assert str(says.format) == "float"
+    assert np.abs(found - light).max() < 1e-6
+    done = run(tmp_path / "in", tmp_path / "tif", "--model", model, "--image", "tif")
+    assert "vsj4r: TIFF of floats is scene-linear: it goes into .tif by sRGB's curve" in done.stderr
+    assert read(tmp_path / "tif" / "1.tif")[0].dtype == np.uint16
 
 
 @pytest.mark.parametrize(("depth", "bits"), [((), 16), (("--depth", 10), 10)])

@@ -24,7 +24,7 @@ class ImageHead:
     ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks that say, in a PNG of RGB, what
     its numbers mean. ``lost_profile`` is the kind of an ICC profile that RGB cannot have ("GRAY", "CMYK"),
     or "". ``is_cut_short``: a JPEG without its end, of which decoders make up the rest.
-    ``is_animated``: a PNG or WebP of several frames, which is a video.
+    ``is_animated``: a PNG or WebP of several frames, which is a video. ``is_tiff`` says who decodes it.
     """
 
     width: int
@@ -36,6 +36,7 @@ class ImageHead:
     lost_profile: str = ""
     is_cut_short: bool = False
     is_animated: bool = False
+    is_tiff: bool = False
 
 
 class CutShortError(ValueError):
@@ -43,7 +44,7 @@ class CutShortError(ValueError):
 
 
 class UnsupportedImageError(ValueError):
-    """A kind of image that ffmpeg does not decode, or decodes wrongly without a word."""
+    """A kind of image that no decoder here gives as RGB."""
 
 
 def make_head(
@@ -57,6 +58,7 @@ def make_head(
     profile: bytes = b"",
     is_cut_short: bool = False,
     is_animated: bool = False,
+    is_tiff: bool = False,
 ) -> ImageHead:
     """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB."""
     if exif:
@@ -82,6 +84,7 @@ def make_head(
         lost_profile=lost,
         is_cut_short=is_cut_short,
         is_animated=is_animated,
+        is_tiff=is_tiff,
     )
 
 

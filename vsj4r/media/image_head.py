@@ -31,6 +31,7 @@ from vsj4r.media.image_facts import (
 from vsj4r.media.png_head import PNG_START, read_png
 from vsj4r.media.room import check_frame_fits
 from vsj4r.media.tiff_head import read_tiff
+from vsj4r.media.tiff_tags import TIFF_STARTS
 
 _BLOCK_BYTES = 1 << 16
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -52,9 +53,7 @@ def read_head(path: Path) -> ImageHead | None:
     except CutShortError as error:
         raise InputError(f"image {path} cannot be read: the file is cut short") from error
     except UnsupportedImageError as error:
-        raise InputError(
-            f"image {path} cannot be read: {error}: save it as 8 or 16 bit RGB in strips, with LZW"
-        ) from error
+        raise InputError(f"image {path} cannot be read: {error}: save it as RGB") from error
     except (ValueError, struct.error, IndexError) as error:
         raise InputError(f"image {path} cannot be read: its header is damaged") from error
     if head is not None:
@@ -67,7 +66,7 @@ def _read(file: BinaryIO, start: bytes) -> ImageHead | None:
         return read_png(file)
     if start.startswith(b"\xff\xd8\xff"):
         return _read_jpeg(file)
-    if start[:4] in (b"II*\0", b"MM\0*"):
+    if start[:4] in TIFF_STARTS:
         return read_tiff(file)
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return _read_webp(file)

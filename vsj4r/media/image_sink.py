@@ -28,7 +28,10 @@ _DIGITS = 6
 
 
 def kind_for(source: Source) -> str:
-    """What the images of ``source`` become where nothing is said: EXR and DPX stay what they are."""
+    """What the images of ``source`` become where nothing is said: EXR and DPX stay what they are, and TIFF of
+    floats becomes EXR."""
+    if source.images is not None and source.images.depth == 32:
+        return EXR[1:]
     suffixes = {Path(name).suffix.lower() for name in source.image_names or ()}
     return suffixes.pop()[1:] if len(suffixes) == 1 and suffixes <= set(PLATES) else "png"
 

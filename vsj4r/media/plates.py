@@ -1,13 +1,15 @@
-"""Images of the film world, through OpenImageIO: OpenEXR and DPX in, these and TIFF out.
+"""Images of the film world, through OpenImageIO: OpenEXR, DPX and TIFF.
 
 | File | The network is shown                      | What is written                                      |
 |------|-------------------------------------------|------------------------------------------------------|
 | EXR  | R, G, B (scene-linear) through sRGB's     | the change brought back through the curve; a sample  |
 |      | curve, above 1 too, and mirrored below 0  | that did not change keeps its bits; half stays half  |
 | DPX  | its code values as they are, 8 to 16 bits | code values of the same depth                        |
+| TIFF | integers as they are, 8 or 16 bits;       | 16 bits at most                                      |
+|      | floats (scene-linear) as those of EXR     |                                                      |
 
-Whatever else a file of the input has goes into the output of the same kind: other channels (alpha, depth and
-the rest), windows, and what it says of itself.
+Whatever else an EXR or DPX of the input has goes into the output of the same kind: other channels (alpha,
+depth and the rest), windows, and what it says of itself.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from vsj4r.media.room import check_frame_fits
 
 EXR, DPX, TIFF = ".exr", ".dpx", ".tif"
 PLATES = (EXR, DPX)
+TIFFS = (TIFF, ".tiff")
 
 _RGB = ("R", "G", "B")
 _ALPHA = "A"
@@ -35,12 +38,13 @@ _DPX_BITS = (8, 10, 12, 16)
 _BITS = "oiio:BitsPerSample"
 _STRAIGHT = "oiio:UnassociatedAlpha"
 _PARTS = "oiio:subimages"
+_FLOATS, _BYTES = ("half", "float", "double"), ("uint8", "int8")
 
 Samples = NDArray[Any]
 
 
 def is_plate(path: Path) -> bool:
-    """Whether ``path`` is read here, by its name."""
+    """Whether ``path`` is one of ``PLATES``, by its name: all that is known of it is read here."""
     return path.suffix.lower() in PLATES
 
 
@@ -104,6 +108,23 @@ def read_plate(path: Path, kept: KeptPlates | None = None) -> tuple[Samples, Sam
     return to_display(colour) if colour.dtype == np.float32 else colour, alpha
 
 
+def read_tiff_samples(path: Path) -> tuple[Samples, Samples | None]:
+    """The first picture of a TIFF as it is stored, of any kind that libtiff decodes: what ``read_plate``
+    gives. Grey is three times the same, CMYK becomes RGB, and integers of more than 16 bits lose the rest.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with _open(path) as (image, spec):
+        stored = str(spec.format)
+        dtype = np.float32 if stored in _FLOATS else np.uint8 if stored in _BYTES else np.uint16
+        channels = _channels_of(path, image, spec, np.dtype(dtype))
+    colours = 3 if spec.nchannels > 2 else 1
+    alpha = channels[..., colours] if spec.nchannels > colours else None
+    colour = np.broadcast_to(channels[..., :colours], (*channels.shape[:2], 3))
+    return to_display(colour) if colour.dtype == np.float32 else colour, alpha
+
+
 def to_display(linear: Samples) -> Samples:
     """Scene-linear float32 through sRGB's curve (IEC 61966-2-1), above 1 too, and mirrored below 0."""
     size = np.abs(linear, dtype=np.float32)
@@ -162,7 +183,9 @@ def write_plate(
         if alpha is not None:
             channels = np.concatenate([channels, alpha[..., None]], axis=-1)
         height, width, count = channels.shape
-        kind = "half" if suffix == EXR else str(channels.dtype)
+        kind = str(channels.dtype)
+        if suffix == EXR:
+            kind = "float" if _has_float32(like) else "half"
         spec = OpenImageIO.ImageSpec(width, height, count, kind)
         if suffix == DPX and channels.dtype == np.uint16:
             spec.attribute(_BITS, next(each for each in _DPX_BITS if each >= bits))
@@ -182,11 +205,19 @@ def write_plate(
         raise Vsj4rError(f"{path.name} cannot be written: {_reason(output.geterror)}")
 
 
+def _has_float32(path: Path | None) -> bool:
+    """Whether the image ``path`` is a TIFF with more than half floats hold."""
+    if path is None or path.suffix.lower() not in TIFFS:
+        return False
+    with _open(path) as (_, spec):
+        return str(spec.format) in ("float", "double")
+
+
 def _has_straight_alpha(path: Path | None) -> bool:
     """Whether the colour of the image ``path`` (None: a frame of a video) is not multiplied by its alpha."""
     if path is None or is_plate(path):
         return path is None
-    if path.suffix.lower() not in (TIFF, ".tiff"):
+    if path.suffix.lower() not in TIFFS:
         return True
     with _open(path) as (_, spec):
         return bool(spec.get_int_attribute(_STRAIGHT))
@@ -198,17 +229,23 @@ def _read(path: Path, channels: Samples | None = None) -> tuple[Samples, Any]:
     with _open(path) as (image, spec):
         if channels is not None:
             return channels, spec
-        channels = image.read_image(str(_dtype_of(spec)).replace("float32", "float"))
-        if channels is None:
-            raise InputError(f"image {path} cannot be read: {_reason(image.geterror)}")
-        return channels.reshape(spec.height, spec.width, spec.nchannels), spec
+        return _channels_of(path, image, spec, _dtype_of(spec)), spec
+
+
+def _channels_of(path: Path, image: Any, spec: Any, dtype: np.dtype[Any]) -> Samples:
+    channels: Samples | None = image.read_image(str(dtype).replace("float32", "float"))
+    if channels is None:
+        raise InputError(f"image {path} cannot be read: {_reason(image.geterror)}")
+    return channels.reshape(spec.height, spec.width, spec.nchannels)
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     import OpenImageIO
 
-    image = OpenImageIO.ImageInput.open(str(path.absolute()))
+    as_stored = OpenImageIO.ImageSpec()
+    as_stored.attribute(_STRAIGHT, 1)  # colour is not to be multiplied by alpha
+    image = OpenImageIO.ImageInput.open(str(path.absolute()), as_stored)
     if image is None:
         raise InputError(f"image {path} cannot be read: {_reason(OpenImageIO.geterror)}")
     try:

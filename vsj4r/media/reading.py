@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.demuxing import READ_ERRORS, reason_of
 from vsj4r.media.image_head import read_head
-from vsj4r.media.plates import PLATES, KeptPlates, is_plate, read_plate
+from vsj4r.media.plates import PLATES, KeptPlates, is_plate, read_plate, read_tiff_samples
 from vsj4r.words import count_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", *PLATES)
@@ -100,15 +100,12 @@ def is_still(path: Path) -> bool:
 
 def read_image(path: Path) -> Image:
     """(H, W, 3) RGB as it is shown (EXIF may turn it): uint8, or uint16 over its full range where the file
-    has more than 8 bits; of EXR float32, see ``plates``.
+    has more than 8 bits; of EXR and TIFF of floats float32, see ``plates``.
 
     Raises:
         Vsj4rError: the file cannot be read as an image.
     """
-    if is_plate(path):
-        return read_plate(path)[0]
-    head = read_head(path)
-    return turn_image(decode_image(path, _rgb), 1 if head is None else head.orientation)
+    return read_translucent(path)[0]
 
 
 def read_translucent(path: Path, kept: KeptPlates | None = None) -> tuple[Image, NDArray[Any] | None]:
@@ -121,10 +118,17 @@ def read_translucent(path: Path, kept: KeptPlates | None = None) -> tuple[Image,
     if is_plate(path):
         return read_plate(path, kept)
     head = read_head(path)
-    if head is None or not head.has_alpha:
-        return read_image(path), None
-    image = turn_image(decode_image(path, _rgba), head.orientation)
-    return image[..., :3], image[..., 3]
+    if head is None:
+        return decode_image(path, _rgb), None
+    if head.is_tiff:
+        colour, alpha = read_tiff_samples(path)
+    elif head.has_alpha:
+        image = decode_image(path, _rgba)
+        colour, alpha = image[..., :3], image[..., 3]
+    else:
+        colour, alpha = decode_image(path, _rgb), None
+    turned = turn_image(colour, head.orientation)
+    return turned, None if alpha is None else turn_image(alpha, head.orientation)
 
 
 def to_8_bit(image: Image) -> NDArray[np.uint8]:
@@ -172,7 +176,7 @@ def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
 
 
 def turn_image[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:
-    """``pixels`` (H, W, C) turned and mirrored by an orientation of EXIF, 1 to 8."""
+    """``pixels`` (H, W, ...) turned and mirrored by an orientation of EXIF, 1 to 8."""
     if orientation > 4:
         pixels = pixels.swapaxes(0, 1)
     flipped, mirrored = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)

@@ -15,6 +15,7 @@ from vsj4r.media.image_facts import Chunk
 from vsj4r.media.images import ImageSet, colours_of
 from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe
+from vsj4r.media.plates import is_plate
 from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.times import frame_number_times
 
@@ -137,8 +138,9 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
 
     lost = []
     if images.depth == 32 and image != "exr":
+        what = "EXR" if is_plate(Path(images.names[0])) else "TIFF of floats"
         clipped = "what is below 0 or above 1 is clipped"
-        lost.append(f"EXR is scene-linear: it goes into {target} by sRGB's curve, and {clipped}")
+        lost.append(f"{what} is scene-linear: it goes into {target} by sRGB's curve, and {clipped}")
     has_profiles = image in _WITH_PROFILE
     if unfit := images.unfit_profiles + (0 if has_profiles else images.profiled):
         reason = "is not for RGB" if has_profiles else f"cannot go into {target}"

@@ -1,4 +1,4 @@
-"""What a TIFF 6.0 says of its picture, and which kinds of TIFF cannot be read."""
+"""What a TIFF 6.0 or BigTIFF says of its picture."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import BinaryIO
 from vsj4r.media.image_facts import CutShortError, ImageHead, UnsupportedImageError, make_head
 from vsj4r.media.tiff_tags import read_tags
 
-_STRIPS, _STRIP_BYTES = 273, 279
-"""Where strips lie, and how many bytes they have."""
-_TILE_WIDTH, _SEPARATED = 322, 5
-_UNSUPPORTED = {  # by tag and number; ffmpeg 9 gives a black picture for TIFF with JPEG inside
-    259: dict.fromkeys((6, 7), "a TIFF with JPEG inside"),
-    262: dict.fromkeys((8, 9, 10), "a TIFF in Lab"),
-    339: {3: "a TIFF of floating-point samples"},
-}
+_PLACES = (273, 279), (324, 325)
+"""Where strips lie and how many bytes they have; tiles."""
+_FLOAT = 3
+_LAB = frozenset({8, 9, 10})
 
 
 def read_tiff(file: BinaryIO) -> ImageHead:
@@ -24,28 +20,22 @@ def read_tiff(file: BinaryIO) -> ImageHead:
         file.seek(min(offset, size))
         return file.read(count)
 
-    known = {256, 257, 258, 259, 262, 274, 277, 338, 339, 34675}
-    tags = read_tags(read_at, known | {_STRIPS, _STRIP_BYTES, _TILE_WIDTH})
-    for tag, unreadable in _UNSUPPORTED.items():
-        for number in tags.numbers(tag)[:1]:
-            if number in unreadable:
-                raise UnsupportedImageError(unreadable[number])
-    bits = tags.numbers(258) or [1]
-    if tags.numbers(_TILE_WIDTH):
-        raise UnsupportedImageError("a TIFF in tiles")
-    if max(bits) > 16:
-        raise UnsupportedImageError(f"a TIFF of {max(bits)} bit integers")
-    if max(bits) > 8 and _SEPARATED in tags.numbers(262):
-        raise UnsupportedImageError("a TIFF in CMYK of more than 8 bits")
-    strips = zip(tags.numbers(_STRIPS), tags.numbers(_STRIP_BYTES), strict=False)
-    if any(offset + count > size for offset, count in strips):
-        raise CutShortError
+    known = {256, 257, 258, 262, 274, 277, 338, 339, 34675}
+    tags = read_tags(read_at, known.union(*_PLACES))
+    if not _LAB.isdisjoint(tags.numbers(262)):
+        raise UnsupportedImageError("a TIFF in Lab")
+    for offsets, counts in _PLACES:
+        parts = zip(tags.numbers(offsets), tags.numbers(counts), strict=False)
+        if any(offset + count > size for offset, count in parts):
+            raise CutShortError
+    bits = 32 if _FLOAT in tags.numbers(339) else min(16, max(tags.numbers(258), default=1))
     samples = (tags.numbers(277) or [1])[0]
     return make_head(
         (tags.numbers(256) or [0])[0],
         (tags.numbers(257) or [0])[0],
-        max(8, *bits),
+        max(8, bits),
         has_alpha=bool(tags.numbers(338)) or samples == 2,
         orientation=(tags.numbers(274) or [1])[0],
         profile=tags.content(34675),
+        is_tiff=True,
     )

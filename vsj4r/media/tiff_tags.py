@@ -1,4 +1,4 @@
-"""The tags of a TIFF 6.0 directory, which EXIF 2.32 is too."""
+"""The tags of a directory of TIFF 6.0, which EXIF 2.32 is too, or of BigTIFF."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import struct
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4}
+TIFF_STARTS = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"
+"""First bytes: of TIFF, then of BigTIFF, whose offsets and counts have 64 bits."""
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 16: 8}
+_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 4096
 _CONTENT_BYTES = 16 << 20  # at most
 
@@ -25,11 +28,10 @@ class TiffTags:
     def numbers(self, tag: int) -> list[int]:
         kind, content = self.entries.get(tag, (0, b""))
         size = _SIZES.get(kind, 0)
-        if kind not in (1, 3, 4) or not content:
+        if kind not in _NUMBERS or not content:
             return []
-        letter = {1: "B", 3: "H", 4: "I"}[kind]
         count = len(content) // size
-        return list(struct.unpack(f"{self.order}{count}{letter}", content[: count * size]))
+        return list(struct.unpack(f"{self.order}{count}{_NUMBERS[kind]}", content[: count * size]))
 
 
 def read_tags(read_at: _ReadAt, wanted: Collection[int]) -> TiffTags:
@@ -38,23 +40,29 @@ def read_tags(read_at: _ReadAt, wanted: Collection[int]) -> TiffTags:
     Raises:
         ValueError, struct.error: there is none.
     """
-    head = read_at(0, 8)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
-    if order is None:
+    head = read_at(0, 16)
+    if head[:4] not in TIFF_STARTS:
         raise ValueError("no TIFF")
-    (first,) = struct.unpack(f"{order}I", head[4:8])
-    (count,) = struct.unpack(f"{order}H", read_at(first, 2))
+    order = "<" if head.startswith(b"I") else ">"
+    is_big = head[:4] in TIFF_STARTS[2:]
+    offset_of, count_of_tags = (f"{order}Q", f"{order}Q") if is_big else (f"{order}I", f"{order}H")
+    room = struct.calcsize(offset_of)
+    (first,) = struct.unpack(offset_of, head[room : 2 * room])
+    (count,) = struct.unpack(count_of_tags, read_at(first, struct.calcsize(count_of_tags)))
+    first += struct.calcsize(count_of_tags)
+    length = 4 + 2 * room  # tag and kind, how many, the content or where it is
     entries: dict[int, tuple[int, bytes]] = {}
     for number in range(min(count, _MOST_TAGS)):
-        entry = read_at(first + 2 + 12 * number, 12)
-        if len(entry) < 12:
+        entry = read_at(first + length * number, length)
+        if len(entry) < length:
             break
-        tag, kind, items = struct.unpack(f"{order}HHI", entry[:8])
+        tag, kind = struct.unpack(f"{order}HH", entry[:4])
+        (items,) = struct.unpack(offset_of, entry[4 : 4 + room])
         if tag not in wanted or kind not in _SIZES:
             continue
-        size = _SIZES[kind] * items
-        (offset,) = struct.unpack(f"{order}I", entry[8:])
-        entries[tag] = kind, entry[8 : 8 + size] if size <= 4 else read_at(offset, min(size, _CONTENT_BYTES))
+        size, content = _SIZES[kind] * items, entry[4 + room :]
+        (offset,) = struct.unpack(offset_of, content)
+        entries[tag] = kind, content[:size] if size <= room else read_at(offset, min(size, _CONTENT_BYTES))
     return TiffTags(order, entries)
 
 
