@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -43,6 +45,26 @@ def test_a_link_stays_and_its_target_is_written(tmp_path: Path, there: bool) -> 
     (shelf / temporary_name(link)).write_text("of a run that was killed")
     remove_leftovers(link)
     assert not leftovers(shelf)
+
+
+@tried("AVI, raw streams and others", "a batch begins while a run writes the same output", "the run goes on")
+def test_what_another_process_is_writing_stays(tmp_path: Path) -> None:
+    output = tmp_path / "film.mkv"
+    code = (
+        "import sys; from pathlib import Path; from vsj4r.media.whole import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half of it'); print(flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, output], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        remove_leftovers(output)
+        assert leftovers(tmp_path)
+        writer.kill()
+    remove_leftovers(output)
+    assert not leftovers(tmp_path)
 
 
 def temporary_name(output: Path) -> str:

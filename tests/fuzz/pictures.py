@@ -1,4 +1,4 @@
-"""Twenty small pictures of each kind, with what such files hold."""
+"""Twenty or more small pictures of each kind, with what such files hold."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
@@ -224,6 +225,12 @@ TIFF: dict[str, Make] = {
     "icc": lambda: _saved(_image(), "TIFF", icc_profile=_profile()),
     "pages": lambda: _saved(_image(), "TIFF", save_all=True, append_images=[_image()]),
     "turned": lambda: _saved(_image(), "TIFF", tiffinfo={0x0112: 8}),
+    "tiles": lambda: _stored(_deep(3).astype(np.uint16), tile=(16, 16)),
+    "float_tiles": lambda: _stored(_rgb().astype(np.float32), tile=(16, 16)),
+    "planes": lambda: _stored(np.moveaxis(_rgb(), -1, 0), planarconfig="separate"),
+    "long": lambda: _stored(_rgb().astype(np.uint32), photometric="rgb"),
+    "big": lambda: _stored(_rgb(), bigtiff=True),
+    "cmyk": lambda: _stored(np.dstack([_rgb(), _rgb()[..., :1]]).astype(np.uint16), photometric="separated"),
     "big_endian": lambda: _big_endian_tiff(),  # noqa: PLW0108 (defined below)
 }
 
@@ -283,6 +290,12 @@ def _translucent() -> Image.Image:
 def _by_ffmpeg(codec: str, pixels: str, suffix: str) -> bytes:
     shown = media.picture(seconds=0.04, size=f"{WIDTH}x{HEIGHT}", rate=25)
     return made(f"a.{suffix}", *shown, "-pix_fmt", pixels, "-c:v", codec, "-frames:v", "1")
+
+
+def _stored(picture: NDArray[Any], **kind: Any) -> bytes:
+    into = io.BytesIO()
+    tifffile.imwrite(into, picture, **{"photometric": "rgb"} | kind)
+    return into.getvalue()
 
 
 def _big_endian_tiff() -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -133,14 +134,33 @@ def size_and_time(path: Path) -> tuple[int, int]:
 
 
 def remove_leftovers(output: Path) -> None:
-    """Remove what killed processes have left of ``output``; only when none is at work on it any more."""
+    """Remove what killed processes have left of ``output``. Another process of this machine that is writing
+    it is let be; one of another machine is not known."""
     target = _target(output)
-    _remove(target.parent.glob(f"{_prefix(target)}*"))
+    _remove(left for left in target.parent.glob(f"{_prefix(target)}*") if not _is_being_written(left))
 
 
 def remove_leftovers_in(folder: Path) -> None:
-    """The same of all that was written into ``folder``."""
+    """Remove what processes have left of all that was written into ``folder``; only when none is at work
+    there any more."""
     _remove(folder.glob(".vsj4r-*"))
+
+
+def _is_being_written(temporary: Path) -> bool:
+    """Whether another process that was there when ``temporary`` last changed is there still."""
+    _, _, *writer = temporary.stem.split("-")
+    if len(writer) != 2 or not writer[0].startswith(_machine()):
+        return False
+    import psutil
+
+    number = int(writer[0].removeprefix(_machine()), 16)
+    if number == os.getpid():
+        return False
+    try:
+        began: float = psutil.Process(number).create_time()
+        return began <= temporary.stat().st_mtime
+    except (psutil.Error, OSError):
+        return False
 
 
 def _remove(leftovers: Iterable[Path]) -> None:
@@ -152,9 +172,13 @@ def _remove(leftovers: Iterable[Path]) -> None:
 
 
 def _temporary_name(output: Path, suffix: str) -> Path:
-    """Short, so that a name of the greatest length still has one."""
-    target = _target(output)
-    return target.parent / f"{_prefix(target)}{secrets.token_hex(4)}{suffix}"
+    """It says who writes it. Short, so that a name of the greatest length still has one."""
+    target, writer = _target(output), f"{_machine()}{os.getpid():x}"
+    return target.parent / f"{_prefix(target)}{writer}-{secrets.token_hex(4)}{suffix}"
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:4]
 
 
 def _target(output: Path) -> Path:
