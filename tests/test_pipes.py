@@ -364,10 +364,14 @@ def test_a_script_runs_in_its_own_folder_and_the_output_lies_where_it_was_asked_
 
 
 @pytest.mark.slow
-def test_a_rate_that_is_none_is_no_rate_of_a_script(model: Path, tmp_path: Path) -> None:
-    script = tmp_path / "a.vpy"
-    script.write_text(SCRIPT.replace("fpsnum=30", "fpsnum=1200000"))
-    done = run(script, tmp_path / "out.mkv", "--model", model)
-    assert "does not say its rate: taken as 25 frames a second" in done.stderr
-    times = media.seconds_of_frames(tmp_path / "out.mkv")
+@pytest.mark.parametrize("is_script", [True, False])
+def test_a_rate_that_is_none_is_no_rate(model: Path, tmp_path: Path, is_script: bool) -> None:
+    output = tmp_path / "out.mkv"
+    if is_script:
+        (tmp_path / "a.vpy").write_text(SCRIPT.replace("fpsnum=30", "fpsnum=1200000"))
+        said = run(tmp_path / "a.vpy", output, "--model", model).stderr
+    else:
+        said = piped(y4m().replace(b"F24:1", b"F1200000:1"), "--model", model, output=output).stderr.decode()
+    assert "does not say its rate: taken as 25 frames a second" in said
+    times = media.seconds_of_frames(output)
     assert times[1] - times[0] == pytest.approx(0.04)

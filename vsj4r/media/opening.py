@@ -21,10 +21,9 @@ from vsj4r.media.pipes import Pipe, display_path, is_pipe
 from vsj4r.media.probe import Probe
 from vsj4r.media.reading import missing_error
 from vsj4r.media.sources import Reading, Source
+from vsj4r.media.times import FASTEST_RATE
 
 SCRIPT = ".vpy"
-_FASTEST = 1000
-"""Frames a second: source filters that know no rate give their clock's ticks, such as 1,200,000."""
 
 
 def open_input(
@@ -80,8 +79,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
     if not isinstance(clip, vs.VideoNode):
         raise InputError(f"{path} sets no video as output 0: clip.set_output() does")
     check_constant(path, clip)
-    fps = Fraction(clip.fps)
-    rate, guess = _rate_of(str(path), fps if 0 < fps <= _FASTEST else None, reading)
+    rate, guess = _rate_of(str(path), Fraction(clip.fps), reading)
     with clip.get_frame(0) as first:
         clip = with_consistent_colours(clip, first)
     clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
@@ -92,6 +90,8 @@ def _open_script(path: Path, reading: Reading) -> Source:
 
 
 def _rate_of(name: str, rate: Fraction | None, reading: Reading) -> tuple[Fraction, tuple[str, ...]]:
-    """Frames a second, and a line where that is a guess."""
+    """Frames a second, and a line where that is a guess, because the source has no ``rate``."""
+    if rate is not None and not 0 < rate <= FASTEST_RATE:
+        rate = None
     reading.check_rate(name, is_said=rate is not None)
     return (reading.rate, tuple(reading.guess_of_rate(name))) if rate is None else (rate, ())

@@ -23,10 +23,11 @@ from vsj4r.errors import InputError, Vsj4rError
 
 NO_TIME = -(1 << 63)
 """AV_NOPTS_VALUE: a frame does not say when it is shown."""
+FASTEST_RATE = 1000
+"""Frames a second. Source filters that know no rate give their clock's ticks, such as 1,200,000."""
 
 _NEAR_FRAMES = 16  # what is out of order by no more was reordered badly; by more, the clock was set back
 _FINER = 1000  # a tick is cut into so many where it has no room between two frames
-_FASTEST = 1000
 _TICKS = 12_000  # a second, at least
 _SURE_FRAMES = 24  # fewer fit any rate
 
@@ -57,9 +58,9 @@ def parse_rate(text: str, *, name: str = "fps") -> Fraction:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 0 < rate <= _FASTEST:
+    if not 0 < rate <= FASTEST_RATE:
         raise Vsj4rError(
-            f"{name} must be a number such as 25 or 30000/1001, at most {_FASTEST}, got {text!r}"
+            f"{name} must be a number such as 25 or 30000/1001, at most {FASTEST_RATE}, got {text!r}"
         )
     near = min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
     return near if abs(near - rate) * 1000 <= 1 else rate
