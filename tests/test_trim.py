@@ -210,3 +210,20 @@ def test_a_time_code_passes_midnight() -> None:
     assert later_timecode("23:59:59:24", 1, Fraction(25)) == "00:00:00:00"
     assert later_timecode("23:59:59;29", 1, Fraction(30000, 1001)) == "00:00:00;00"
     assert later_timecode("noon", 7, Fraction(25)) == "noon"
+
+
+@pytest.mark.parametrize(
+    ("code", "rate", "into", "expected"),
+    [
+        ("01:00:00:40", Fraction(50), Fraction(25), "01:00:00:20"),
+        ("00:59:59;58", Fraction(60000, 1001), Fraction(30000, 1001), "00:59:59;29"),
+        ("23:59:59:48", Fraction(50), Fraction(25), "23:59:59:24"),
+        ("01:00:00:12", Fraction(24), Fraction(24000, 1001), "01:00:00:12"),
+        ("01:00:00:12", Fraction(24), Fraction(48), "01:00:00:24"),
+        ("01:00:00;00", Fraction(30000, 1001), Fraction(25), "00:59:56:10"),
+    ],
+)
+def test_a_time_code_counts_the_frames_of_its_new_rate(
+    code: str, rate: Fraction, into: Fraction, expected: str
+) -> None:
+    assert later_timecode(code, 0, rate, into=into) == expected

@@ -156,7 +156,7 @@ def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, lis
     steady = _steady(work, source)
     encoded, changed = _encodable(work, encoder, clip, source, steady)
     notes += changed
-    extras = extras_of(source, work.output.suffix)
+    extras = extras_of(source, work.output.suffix, steady)
     encode = _encode_of(work, encoder, source, muxer, steady)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     if steady is not None and steady.note is not None:
@@ -237,7 +237,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
         tags = Tags.of(first)
     muxer = container_for(work.output).muxer
     encode = replace(_encode_of(work, plan.encoder, source, muxer, steady), source=source.probe)
-    extras = extras_of(source, work.output.suffix)
+    extras = extras_of(source, work.output.suffix, steady)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(
             [work.part(plan, number, place) for number in range(len(plan.starts))],

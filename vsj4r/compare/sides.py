@@ -16,6 +16,7 @@ from vsj4r.media.files import open_source
 from vsj4r.media.pixels import clip_to_yuv
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Reading, Source
+from vsj4r.media.times import rate_of_frames
 from vsj4r.words import count_of
 
 LABELS = ("before", "after", "ground truth")
@@ -37,9 +38,9 @@ class Side:
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames a second; None where there is none: images, and a varying rate."""
-        clip = self.source.clip
-        return clip.fps if self.source.image_names is None and clip.fps else None
+        """Frames a second; None where there is none: images, one frame, and a varying rate."""
+        source = self.source
+        return None if source.images is not None else rate_of_frames(source.time_base, source.timestamps)
 
 
 def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:

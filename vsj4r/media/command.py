@@ -158,7 +158,11 @@ def _command(
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
     if encode.source is not None:
-        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **_placement(-encode.origin_seconds))
+        reading = _placement(-encode.origin_seconds)
+        reading |= {
+            f"bsf:{along.index}": ",".join(along.packets) for along in extras.streams if along.packets
+        }
+        source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **reading)
         # the second one matches nothing, but makes the source an input, for its chapters
         streams += [source[str(along.index)] for along in extras.streams] or [source["a:99?"]]
         for position, along in enumerate(extras.streams, start=1):

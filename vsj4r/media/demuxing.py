@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -33,6 +33,9 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 def read_error(path: Path, error: BaseException) -> InputError:
     """``error`` as that of the video ``path``."""
+    with suppress(OSError):
+        if path.stat().st_size == 0:
+            return InputError(f"{path} is empty: look at what should have written it")
     return InputError(f"{path} cannot be read as a video: {reason_of(error)}")
 
 

@@ -28,6 +28,7 @@ from vsj4r.media.survey import Survey, look_through
 from vsj4r.media.times import settle_times, times_at_rate
 from vsj4r.words import count_of
 
+_CINEMA_XYZ = "xyz12"
 _INDEX_PROGRESS = re.compile(r"index progress (\d+)%")
 
 
@@ -81,7 +82,8 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
     Raises:
         InputError: in their format or size.
     """
-    if clip.format is None or not clip.width or not clip.height:
+    varies = clip.format is None or clip.format.color_family == vs.UNDEFINED
+    if varies or not clip.width or not clip.height:
         raise InputError(
             f"{path} changes its format or size in the middle, which is not supported: "
             "cut it into parts there"
@@ -90,6 +92,11 @@ def check_constant(path: Path, clip: vs.VideoNode) -> None:
 
 def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[[float], None]) -> Source:
     path = found.path
+    if found.video.pixel_format.startswith(_CINEMA_XYZ):
+        raise InputError(
+            f"{path} holds X'Y'Z' of digital cinema, which is not RGB: "
+            "convert it first (ffmpeg -i INPUT -pix_fmt gbrp12le -c:v ffv1 -c:a copy rgb.mkv)"
+        )
     reading.check_rate(path, is_said=not found.rate_is_guess)
     survey = look_through(
         found, index, to_the_end=reading.assume_progressive, on_look=lambda share: on_look(share / 2)
@@ -101,6 +108,8 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
             "where only its flags say so (PsF), --assume-progressive (assume_progressive in a job file)"
         )
     said = []
+    if found.missing_share:
+        said.append(f"the file is cut short: {_per_cent(found.missing_share)} of it is missing")
     if survey.damaged:
         damaged = count_of(survey.damaged, "damaged frame")
         said.append(f"{damaged}: the decoder makes up what is missing")
@@ -115,7 +124,7 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
         times = times_at_rate(reading.rate, len(clip))
         said += reading.guess_of_rate("it")
     else:
-        times = settle_times(path, time_base, stamps, rate)
+        times = settle_times(path, time_base, stamps, rate, closes_gaps=found.has_wandering_clock)
     said += times.notes
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
@@ -136,8 +145,14 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
         probe=found,
         index=index,
         said=tuple(said),
+        joints=times.joints,
+        is_damaged=bool(survey.damaged),
         has_alpha=has_alpha,
     )
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
 def _open_samples(

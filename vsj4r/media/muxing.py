@@ -5,7 +5,7 @@ its container says. What the output cannot hold becomes a line: nothing is lost 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +22,9 @@ _SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_
 """ffmpeg's sample formats, less the p of those that keep channels apart, and PCM that holds them exactly."""
 
 _OPUS_KBIT_PER_CHANNEL = 80
+_OPUS_LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
+"""Those of RFC 7845, 5.1.1.2; 5.1(side) of AC-3 and DTS becomes the nearest."""
+_OPUS_MOST_PLACED = 8
 
 _FILE_TAGS = frozenset(
     {
@@ -79,7 +82,8 @@ class Cover:
 @dataclass(frozen=True, slots=True)
 class Along:
     """A stream of the source that goes along: its number there, its kind ("audio" ...), the codec that ffmpeg
-    writes it with ("copy", or an encoder) and the options of that."""
+    writes it with ("copy", or an encoder) and the options of that. ``packets``: ffmpeg's bitstream filters of
+    what is read of it."""
 
     index: int
     kind: str
@@ -87,6 +91,7 @@ class Along:
     options: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    packets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,6 @@ class Extras:
 def find_extras(source: Probe, suffix: str) -> Extras:
     """Plan what of ``source`` goes along into an output whose name ends in ``suffix``."""
     planner = _Planner(source, suffix.lower())
-    wandering = source.format in ("mpegts", "mpeg")
     streams = planner.streams()
     tags, more_tags = planner.file_tags(beside_cover=any(along.kind == "video" for along in streams))
     video_tags = planner.video_tags()
@@ -129,7 +133,7 @@ def find_extras(source: Probe, suffix: str) -> Extras:
         more_tags=more_tags,
         video_tags=video_tags,
         video_flags=planner.flags(source.video, "video"),
-        start_seconds=float(source.start_seconds or 0) if wandering else 0.0,
+        start_seconds=float(source.start_seconds or 0) if source.has_wandering_clock else 0.0,
         notes=(*planner.lost, *planner.changed),
     )
 
@@ -285,6 +289,10 @@ class _Planner:
         options = {}
         if codec == "libopus":
             options["b"] = f"{_OPUS_KBIT_PER_CHANNEL * max(2, stream.channels)}k"
+            if stream.channels > _OPUS_MOST_PLACED:
+                options["mapping_family"] = "255"  # channels without a place
+            else:
+                options["filter"] = f"aformat=channel_layouts={_OPUS_LAYOUTS}"
         if stream.kind == "audio" and codec != "copy" and self.container.sound_rate:
             options["ar"] = str(self.container.sound_rate)
         return Along(
@@ -294,6 +302,7 @@ class _Planner:
             options=options,
             flags=self.flags(stream, f"{stream.kind} stream {stream.index}"),
             tags=tags,
+            packets=(_without(stream.hidden),) if stream.hidden else (),
         )
 
     def _cover(self, stream: Stream) -> Cover:
@@ -360,6 +369,12 @@ class _Planner:
         kin = [other for other in self._source.streams if other.kind == stream.kind and not other.is_cover]
         defaults = [other.index for other in kin if "default" in other.flags]
         return len(kin) > 1 and defaults not in ([kin[0].index], [other.index for other in kin])
+
+
+def _without(hidden: Iterable[tuple[int, int]]) -> str:
+    """ffmpeg's bitstream filter that takes away the packets ``hidden``, first and last of each run."""
+    runs = "+".join(f"between(n,{first},{last})" for first, last in hidden)
+    return f"noise=drop='{runs}'"
 
 
 def _name_of(stream: Stream) -> str:

@@ -8,12 +8,15 @@ from fractions import Fraction
 
 from vsj4r.errors import InputError
 from vsj4r.media.containers import CONTAINERS
+from vsj4r.media.joints import find_joints, moved_on
 from vsj4r.media.muxing import Extras, find_extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.sources import Source
+from vsj4r.media.steady import Steady
 from vsj4r.media.trim import Trim, frames_between, later_timecode
 from vsj4r.words import count_of
 
+_AAC_KBIT_PER_CHANNEL = 96
 _SCRIPT_LACKS = "a script has a picture at one rate: sound, subtitles and chapters are not copied"
 
 
@@ -38,14 +41,33 @@ def part_of(source: Source, trim: Trim) -> Source:
     return replace(source, clip=clip, timestamps=stamps, images=images, part=part, begins_late=late)
 
 
-def extras_of(source: Source, suffix: str) -> Extras:
-    """What of ``source`` goes along into an output whose name ends in ``suffix``, cut as the picture is."""
+def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extras:
+    """What of ``source`` goes along into an output whose name ends in ``suffix``, cut as the picture is.
+    ``steady``: the constant rate that the output gets, None where it keeps its own."""
     if source.probe is None:
         is_script = source.images is None and source.pipe is None
         return Extras(notes=(_SCRIPT_LACKS,) if is_script else ())
-    extras = find_extras(source.probe, suffix)
+    extras = _with_whole_sound(source, find_extras(source.probe, suffix), suffix)
+    extras = _moved_at_joints(source, extras)
     stamps, base = source.timestamps, source.time_base
     frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
+    own_rate = source.probe.rate or Fraction(source.clip.fps)
+
+    def move_time_code(tags: Mapping[str, str]) -> dict[str, str]:
+        later, into = round(source.begins_late * own_rate), None if steady is None else steady.rate
+        if not later and into is None:
+            return dict(tags)
+        return {
+            name: later_timecode(value, later, own_rate, into=into) if _is_code(name) else value
+            for name, value in tags.items()
+        }
+
+    extras = replace(
+        extras,
+        streams=tuple(replace(along, tags=move_time_code(along.tags)) for along in extras.streams),
+        tags=move_time_code(extras.tags),
+        video_tags=move_time_code(extras.video_tags),
+    )
     if source.part is None:
         if not CONTAINERS[suffix.lower()].only_with_picture:
             return extras
@@ -57,22 +79,57 @@ def extras_of(source: Source, suffix: str) -> Extras:
             if seconds > float(frame * base)
         ]
         return replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
-    rate = source.probe.rate or Fraction(source.clip.fps)
-
-    def move_time_code(tags: Mapping[str, str]) -> dict[str, str]:
-        return {
-            name: later_timecode(value, round(source.begins_late * rate), rate) if _is_code(name) else value
-            for name, value in tags.items()
-        }
-
     return replace(
         extras,
-        streams=tuple(replace(along, tags=move_time_code(along.tags)) for along in extras.streams),
-        tags=move_time_code(extras.tags),
-        video_tags=move_time_code(extras.video_tags),
         start_seconds=float(stamps[0] * base),
         length_seconds=float((stamps[-1] - stamps[0] + frame) * base),
     )
+
+
+def _with_whole_sound(source: Source, extras: Extras, suffix: str) -> Extras:
+    """``extras`` with the sound encoded anew that ffmpeg cannot copy: AAC of a damaged broadcast, and what it
+    would have to cut by times of the file that are not the output's (see ``media.joints``)."""
+    if source.probe is None:
+        return extras
+    streams, notes = [], list(extras.notes)
+    is_broken = source.is_damaged and source.probe.has_wandering_clock
+    is_cut = source.part is not None and bool(source.joints)
+    for along in extras.streams:
+        stream = next(each for each in source.probe.streams if each.index == along.index)
+        why = "the file is damaged" if is_broken and stream.codec == "aac" else ""
+        why = "its clock is set in the middle" if is_cut else why
+        if not why or along.kind != "audio" or along.codec != "copy":
+            streams.append(along)
+            continue
+        if "aac" in CONTAINERS[suffix.lower()].sound:
+            rate = f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"
+            streams.append(replace(along, codec="aac", options={"b": rate}))
+            how = "with loss"
+        else:
+            streams.append(replace(along, codec="pcm_s16le"))
+            how = "as 16 bit PCM"
+        notes.append(f"audio stream {along.index} ({stream.codec}) is encoded again, {how}: {why}")
+    return replace(extras, streams=tuple(streams), notes=tuple(notes))
+
+
+def _moved_at_joints(source: Source, extras: Extras) -> Extras:
+    """``extras`` moved on where the picture is, see ``media.joints``."""
+    if not source.joints:
+        return extras
+    found = find_joints(source.path, [along.index for along in extras.streams])
+    streams, notes = [], list(extras.notes)
+    for along in extras.streams:
+        packets = found[along.index]
+        if len(packets) == len(source.joints):
+            streams.append(replace(along, packets=(*along.packets, moved_on(packets, source.joints))))
+            continue
+        streams.append(along)
+        if along.kind == "audio":
+            notes.append(
+                f"audio stream {along.index} may be out of step: its clock is set "
+                f"{count_of(len(packets), 'time')}, the picture's {count_of(len(source.joints), 'time')}"
+            )
+    return replace(extras, streams=tuple(streams), notes=tuple(notes))
 
 
 def _sound_beside(source: Probe, extras: Extras, begins: float, ends: float) -> tuple[float, float]:

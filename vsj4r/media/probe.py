@@ -23,6 +23,7 @@ from av.container import InputContainer
 from av.format import Flags
 
 from vsj4r.errors import InputError
+from vsj4r.media.cut_short import missing_share
 from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_at
 from vsj4r.media.first_packets import FirstFrame, FirstPackets
 from vsj4r.media.programs import programs_of
@@ -41,7 +42,7 @@ class Probe:
 
     ``start_seconds`` and ``duration_seconds`` are the container's, None where unknown. ``chapters`` are as
     PyAV gives them. ``covers``: of each cover stream its picture, by index. ``first_frame`` is None where
-    ffmpeg decodes none of the first packets.
+    ffmpeg decodes none of the first packets. ``missing_share`` of the file, 0 to 1, is not there.
     """
 
     path: Path
@@ -56,6 +57,12 @@ class Probe:
     rate_is_guess: bool
     covers: Mapping[int, bytes]
     first_frame: FirstFrame | None
+    missing_share: float = 0.0
+
+    @property
+    def has_wandering_clock(self) -> bool:
+        """Whether times begin anywhere and may jump, as those of broadcasts and of DVDs do."""
+        return self.format in ("mpegts", "mpeg")
 
     @property
     def others(self) -> list[Stream]:
@@ -127,6 +134,7 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
         rate_is_guess=rate_is_guess,
         covers=covers,
         first_frame=head.first_frame(video),
+        missing_share=missing_share(path, container),
     )
 
 

@@ -76,6 +76,9 @@ def image_names(folder: Path) -> list[str]:
         Vsj4rError: there are none.
     """
     names = images_in(folder)
+    for entry in folder.iterdir():
+        if is_image(entry) and entry.is_symlink() and not entry.exists():
+            raise Vsj4rError(f"image {entry} is a link that leads nowhere: remove it, or bring back its file")
     if not names:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise Vsj4rError(

@@ -79,9 +79,9 @@ class Source:
     ``timestamps`` has one entry per frame, in units of ``time_base`` seconds. At most one of ``images``,
     ``probe`` and ``pipe`` is not None: a source is a folder of images, a video, a pipe, or a script.
     ``said``: a line for each thing that the file says wrongly, and what was taken for it. ``index`` keeps
-    what was found out about the file. ``has_alpha``: whether the frames carry an alpha channel, see
-    ``media.alpha``. ``part``: which frames of the file these are, ``begins_late`` by how
-    many seconds the first; None is all of them.
+    what was found out about the file, ``is_damaged`` that not every frame is whole. ``joints``: see
+    ``media.times``. ``has_alpha``: whether the frames carry an alpha channel, see ``media.alpha``. ``part``:
+    which frames of the file these are, ``begins_late`` by how many seconds the first; None is all of them.
     """
 
     path: Path
@@ -93,6 +93,8 @@ class Source:
     pipe: Pipe | None = None
     index: Index = field(default_factory=Index)
     said: tuple[str, ...] = ()
+    joints: tuple[Fraction, ...] = ()
+    is_damaged: bool = False
     has_alpha: bool = False
     part: range | None = None
     begins_late: Fraction = Fraction(0)

@@ -37,7 +37,9 @@ class Stream:
     ``width`` to ``rate`` are 0, "" or None where the stream is no video. ``sample_aspect`` is the
     container's word where it has one, else the bitstream's (``coded_aspect``); None where neither says it.
     ``depth`` is bits a sample, ``transfer`` ITU-T H.273's number. ``field_order`` is "progressive",
-    "interlaced" or "" (unknown). ``sample_rate`` to ``sample_format`` are those of sound.
+    "interlaced" or "" (unknown). ``sample_rate`` to ``hidden`` are those of sound: ``hidden`` has the first
+    and the last of packets, counted from 0, that an edit list leaves out after the first that is heard
+    (decoders leave out what is hidden before it).
     """
 
     index: int
@@ -67,6 +69,7 @@ class Stream:
     sample_rate: int = 0
     channels: int = 0
     sample_format: str = ""
+    hidden: tuple[tuple[int, int], ...] = ()
 
     @property
     def is_picture(self) -> bool:
@@ -161,6 +164,7 @@ def describe_stream(
             "sample_rate": context.sample_rate,
             "channels": context.channels,
             "sample_format": context.format.name if context.format else "",
+            "hidden": _hidden_in(stream),
         }
     return Stream(
         index=stream.index,
@@ -176,6 +180,19 @@ def describe_stream(
         frames=stream.frames or len(stream.index_entries) * (container.format.name in _WHOLE_INDEX),
         **described,
     )
+
+
+def _hidden_in(stream: Any) -> tuple[tuple[int, int], ...]:
+    runs: list[tuple[int, int]] = []
+    is_heard = False
+    for number, entry in enumerate(stream.index_entries):
+        if not entry.is_discard:
+            is_heard = True
+        elif is_heard and runs and runs[-1][1] == number - 1:
+            runs[-1] = runs[-1][0], number
+        elif is_heard:
+            runs.append((number, number))
+    return tuple(runs)
 
 
 def _codec_tag(context: Any) -> str:

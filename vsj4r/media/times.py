@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.joints import GAP_SECONDS, was_set
 
 NO_TIME = -(1 << 63)
 """AV_NOPTS_VALUE: a frame does not say when it is shown."""
@@ -39,12 +40,14 @@ _USUAL_RATES = (*_WHOLE, *_NTSC, Fraction(25, 2))
 @dataclass(frozen=True, slots=True)
 class Times:
     """``stamps`` has one entry per frame, in units of ``time_base`` seconds, strictly rising; ``rate`` is
-    the constant one, None where there is none. ``notes``: a line for what was changed."""
+    the constant one, None where there is none. ``notes``: a line for what was changed. ``joints``: by how
+    many seconds more everything was moved on, each time that the clock was set back."""
 
     time_base: Fraction
     stamps: list[int]
     rate: Fraction | None = None
     notes: list[str] = field(default_factory=list)
+    joints: tuple[Fraction, ...] = ()
 
 
 def parse_rate(text: str, *, name: str = "fps") -> Fraction:
@@ -71,9 +74,16 @@ def times_at_rate(rate: Fraction, frames: int) -> Times:
     return Times(1 / rate, list(range(frames)), rate)
 
 
-def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fraction | None) -> Times:
+def settle_times(
+    path: Path,
+    time_base: Fraction,
+    stamps: list[int],
+    rate: Fraction | None,
+    *,
+    closes_gaps: bool = False,
+) -> Times:
     """What is to be taken for ``stamps`` (some may be AV_NOPTS_VALUE) of a video whose rate is said to be
-    ``rate``.
+    ``rate``. ``closes_gaps``: a jump forward of more than ``GAP_SECONDS`` is a clock that was set.
 
     Raises:
         InputError: there is no rate to make up what is missing.
@@ -88,15 +98,27 @@ def settle_times(path: Path, time_base: Fraction, stamps: list[int], rate: Fract
     frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
     known = _fill(stamps, frame)
     notes, step = [], 0
-    if (wrong := _count_wrong(known)) > 0:
-        time_base, known = _made_rising(time_base, known, frame)
+    joints: tuple[Fraction, ...] = ()
+    wrong, gap = _count_wrong(known), Fraction(GAP_SECONDS) / time_base if closes_gaps else None
+    moves = _moves(known, frame, gap)
+    if wrong or moves:
+        joints = tuple(
+            by * time_base
+            for n, by in moves.items()
+            if was_set(known[n - 1] * time_base, known[n] * time_base)
+        )
+        time_base, known = _made_rising(time_base, known, moves, frame)
         step = _only_step(known)
-        notes.append(f"{wrong} of {len(known)} timestamps are not later than the one before: moved on")
+        if wrong:
+            notes.append(f"{wrong} of {len(known)} timestamps are not later than the one before: moved on")
+        notes += [
+            f"its clock jumps forward by {float(-by):.0f} s: the gap is closed" for by in joints if by < 0
+        ]
     steady = constant_rate(time_base, known, rate)
     if steady is None:
-        return Times(time_base, known, 1 / (step * time_base) if step else None, notes)
+        return Times(time_base, known, 1 / (step * time_base) if step else None, notes, joints)
     start = _start(known, 1 / (steady * time_base)) * time_base
-    return Times(*steady_times(start, steady, len(known)), steady, notes)
+    return Times(*steady_times(start, steady, len(known)), steady, notes, joints)
 
 
 def steady_times(start_seconds: Fraction, rate: Fraction, frames: int) -> tuple[Fraction, list[int]]:
@@ -202,16 +224,25 @@ def _count_wrong(stamps: Iterable[int]) -> int:
     return sum(after <= before for before, after in pairwise(stamps))
 
 
-def _made_rising(time_base: Fraction, stamps: list[int], frame: Fraction) -> tuple[Fraction, list[int]]:
-    """Sorted where they are badly reordered, moved on where the clock was set back, and spread where several
-    frames have one time."""
-    joined, highest, shift = [stamps[0]], stamps[0], 0
-    for before, after in pairwise(stamps):
-        if after + _NEAR_FRAMES * frame < before:
-            shift = highest + max(1, round(frame)) - after
-        joined.append(after + shift)
-        highest = max(highest, joined[-1])
-    joined.sort()
+def _moves(stamps: list[int], frame: Fraction, gap: Fraction | None) -> dict[int, int]:
+    """The frames at which the clock was set back, or forward by more than ``gap`` ticks, and by how many
+    ticks more all is to be moved on there."""
+    moves, highest, shift = {}, stamps[0], 0
+    for n, (before, after) in enumerate(pairwise(stamps), 1):
+        if after + _NEAR_FRAMES * frame < before or (gap and after - before > max(gap, _NEAR_FRAMES * frame)):
+            moves[n] = highest + max(1, round(frame)) - after - shift
+            shift += moves[n]
+        highest = max(highest, after + shift)
+    return moves
+
+
+def _made_rising(
+    time_base: Fraction, stamps: list[int], moves: dict[int, int], frame: Fraction
+) -> tuple[Fraction, list[int]]:
+    """Moved on by ``moves``, sorted where they are badly reordered, and spread where several frames have one
+    time."""
+    shifts = accumulate(moves.get(n, 0) for n in range(len(stamps)))
+    joined = sorted(stamp + shift for stamp, shift in zip(stamps, shifts, strict=True))
     spread = [stamp * _FINER for stamp in joined]
     start = 0
     while start < len(spread):

@@ -25,6 +25,9 @@ _SETTINGS_SECONDS = 120
 _SETTINGS_WIDTH, _SETTINGS_HEIGHT = 256, 144
 _SECONDS = 0.5
 _PACKETS = 50  # at most, until a decoder gives sound
+_FEWEST_PACKETS = (
+    3  # of sound: of fewer (it ended before the part that is written) a decoder may give nothing
+)
 
 # subtitles and data may have their first packet anywhere: ffmpeg would read the source to its end for them
 _KINDS = ("audio", "attachment", "video")
@@ -140,14 +143,17 @@ def _is_heard(written: Path, position: int, along: Along, source: Probe | None) 
     with av.open(str(written)) as container:
         if len(container.streams) <= position:
             return False
-        if _decodes(container, container.streams[position]) is not False or source is None:
+        if (
+            _decodes(container, container.streams[position], least=_FEWEST_PACKETS) is not False
+            or source is None
+        ):
             return True
     with av.open(str(source.path.absolute())) as container:
         return not _decodes(container, container.streams[along.index])
 
 
-def _decodes(container: Any, stream: Any) -> bool | None:
-    """Whether one of the first packets gives a frame; None where there are no packets."""
+def _decodes(container: Any, stream: Any, *, least: int = 1) -> bool | None:
+    """Whether one of the first packets gives a frame; None where there are fewer than ``least``."""
     if stream.codec_context is None:
         return False
     packets = 0
@@ -159,5 +165,5 @@ def _decodes(container: Any, stream: Any) -> bool | None:
             if packets == _PACKETS:
                 return False
     except READ_ERRORS:
-        return False
-    return False if packets else None
+        pass
+    return False if packets >= least else None

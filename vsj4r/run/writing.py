@@ -83,12 +83,12 @@ class Writing:
         name, chosen = encoder_for(settings.encoder, source.probe, muxer, settings.depth)
         encoder = find_encoder(name)
         encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
-        extras = extras_of(source, suffix)
+        steady = self._steady(path)
+        extras = extras_of(source, suffix, steady)
         if self._is_first:
             self.notes += [*chosen, *notes, *extras.notes]
         else:
             extras = extras.of_picture()
-        steady = self._steady(path)
         time_base, timestamps = source.times(muxer, steady)
         encode = Encode(
             muxer=muxer,

@@ -1,0 +1,233 @@
+"""Recordings that were put together, cut in the middle, cut short, or that lost packets on the way."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.cli import assert_refused, batch, run, vsj4r
+from tests.media import QUICK, audio_packets, ffmpeg, picture, seconds_of_frames
+from tests.test_odd_times import shown_and_heard
+from tests.tried import tried
+
+pytestmark = [pytest.mark.usefixtures("index_cache"), pytest.mark.slow]
+SOUND = ("-f", "lavfi", "-i", "sine=d=1.6:r=48000")
+TS_PACKET = 188
+
+
+def recording(path: Path, *options: str, codec: str = "aac", size: str = "96x64") -> Path:
+    """40 frames at 25 a second, and sound."""
+    ffmpeg(*picture(seconds=1.6, rate=25, size=size), *SOUND, *QUICK, "-c:a", codec, *options, f"file:{path}")
+    return path
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind", "codec"), [(".ts", "mpegts", "aac"), (".vob", "vob", "mp2"), (".ts", "mpegts", "ac3")]
+)
+@pytest.mark.parametrize("later", ["0", "7200"])
+@tried(
+    "Transport streams",
+    "recordings one after the other, the clock of each begins anew or jumps by hours",
+    "picture and sound go on together",
+)
+def test_the_sound_of_every_part_stays_with_its_picture(
+    model: Path, tmp_path: Path, suffix: str, kind: str, codec: str, later: str
+) -> None:
+    parts = [
+        recording(tmp_path / f"{n}{suffix}", "-f", kind, "-output_ts_offset", offset, codec=codec)
+        for n, offset in enumerate(["0", later])
+    ]
+    source, output = joined(tmp_path / f"both{suffix}", *parts), tmp_path / "out.mkv"
+    done = run(source, output, "--model", model)
+    assert ("its clock jumps forward by 7198 s: the gap is closed" in done.stderr) == (later == "7200")
+    pictures, sounds = seconds_of_frames(output), [time for time, _ in audio_packets(output)]
+    assert len(pictures) == 80
+    assert len(sounds) == sum(len(audio_packets(part)) for part in parts)
+    alone = [time for time, _ in audio_packets(parts[0])]
+    offset = alone[0] - float(seconds_of_frames(parts[0])[0])
+    for frame, sound in ((0, 0), (40, len(alone))):
+        assert sounds[sound] - float(pictures[frame]) == pytest.approx(offset, abs=0.025)
+    assert max(after - before for before, after in pairwise(sounds)) < 0.1
+
+
+def test_a_part_of_joined_recordings_has_its_own_sound(model: Path, tmp_path: Path) -> None:
+    part = recording(tmp_path / "a.ts")
+    source, output = joined(tmp_path / "both.ts", part, part), tmp_path / "out.mkv"
+    done = run(source, output, "--model", model, "--trim", "50:70")
+    said = "vsj4r: audio stream 1 (aac) is encoded again, with loss: its clock is set in the middle"
+    assert said in done.stderr.splitlines()
+    times, samples = shown_and_heard(output)
+    assert len(times) == 20
+    assert samples / 48000 == pytest.approx(0.8, abs=0.05)
+
+
+def boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and whole of each box of an MP4 between two places."""
+    while start < end:
+        size, kind = struct.unpack_from(">I4s", content, start)
+        yield kind, content[start : start + size]
+        start += size
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def cut_in_the_middle(path: Path) -> Path:
+    """A second of which 0.4 to 0.6 s are hidden by edit lists, as QuickTime cuts do it."""
+    whole = path.with_name("whole.mp4")
+    ffmpeg(
+        *picture(seconds=1, rate=25), "-f", "lavfi", "-i", "sine=d=1:r=48000", *QUICK, "-g", "10", "-bf", "2",
+        "-c:a", "aac", "-video_track_timescale", "25000", "-movie_timescale", "1000", f"file:{whole}",
+    )  # fmt: skip
+    edits = [[(400, 2000), (400, 2000 + 15000)], [(400, 1024), (400, 1024 + 28800)]]  # ms shown, from where
+    made, track = b"", 0
+    content = whole.read_bytes()
+    for kind, part in boxes(content, 0, len(content)):
+        if kind != b"moov":
+            made += part
+            continue
+        inside = b""
+        for inner, child in boxes(part, 8, len(part)):
+            if inner != b"trak":
+                inside += child
+                continue
+            shown = b"".join(struct.pack(">IiHH", *edit, 1, 0) for edit in edits[track])
+            listed = box(b"edts", box(b"elst", struct.pack(">II", 0, 2) + shown))
+            kept = [each for name, each in boxes(child, 8, len(child)) if name != b"edts"]
+            inside += box(b"trak", kept[0] + listed + b"".join(kept[1:]))
+            track += 1
+        made += box(b"moov", inside)
+    path.write_bytes(made)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
+@tried("MP4 and MOV", "an edit list that hides a middle", "what a player shows, nothing else")
+def test_what_an_edit_list_hides_in_the_middle_does_not_come_back(
+    model: Path, tmp_path: Path, suffix: str
+) -> None:
+    source, output = cut_in_the_middle(tmp_path / "cut.mp4"), tmp_path / f"out{suffix}"
+    run(source, output, "--model", model)
+    (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
+    assert times == pytest.approx(before, abs=0.001)
+    assert samples == pytest.approx(heard, abs=2048 if suffix == ".webm" else 0)
+
+
+@tried(
+    "Damage",
+    "a transport stream with lost packets and AAC",
+    "read through; the sound is encoded again, with a line",
+)
+def test_sound_of_which_packets_were_lost(model: Path, tmp_path: Path) -> None:
+    content, chance = recording(tmp_path / "whole.ts").read_bytes(), random.Random(3)
+    packets = [content[n : n + TS_PACKET] for n in range(0, len(content), TS_PACKET)]
+    source = tmp_path / "loss.ts"
+    source.write_bytes(b"".join(each for n, each in enumerate(packets) if n < 6 or chance.random() > 0.03))
+    done = run(source, tmp_path / "out.mkv", "--model", model)
+    said = "vsj4r: audio stream 1 (aac) is encoded again, with loss: the file is damaged"
+    assert said in done.stderr.splitlines()
+    times, samples = shown_and_heard(tmp_path / "out.mkv")
+    assert len(times) > 30
+    assert samples > 48000
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mov", ("-movflags", "+faststart")),
+        ("a.mp4", ("-movflags", "+faststart")),
+        ("a.mkv", ()),
+        ("a.avi", ()),
+    ],
+)
+@tried(
+    "Damage",
+    "MP4, MOV, MKV and AVI that were cut short",
+    "what is there, with a line that says how much is not",
+)
+def test_a_file_cut_short_says_how_much_is_missing(
+    model: Path, tmp_path: Path, name: str, options: tuple[str, ...]
+) -> None:
+    source = recording(tmp_path / name, "-g", "10", *options, codec="pcm_s16le" if name == "a.mov" else "aac")
+    whole = source.read_bytes()
+    assert "cut short" not in run(source, tmp_path / "whole.mkv", "--model", model).stderr
+    source.write_bytes(whole[: len(whole) // 2])
+    done = run(source, tmp_path / "out.mkv", "--model", model)
+    assert "vsj4r: the file is cut short: 50 % of it is missing" in done.stderr.splitlines()
+    source.write_bytes(whole[:-100])
+    done = run(source, tmp_path / "end.mkv", "--model", model)
+    assert "vsj4r: the file is cut short: less than 1 % of it is missing" in done.stderr.splitlines()
+
+
+@tried("Damage", "the format of pixels changes in the middle", "refused with one line")
+def test_a_format_that_changes_in_the_middle_is_refused(model: Path, tmp_path: Path) -> None:
+    parts = [recording(tmp_path / f"{n}.ts", "-pix_fmt", f) for n, f in enumerate(["yuv420p", "yuv422p10le"])]
+    source = joined(tmp_path / "both.ts", *parts)
+    said = "both.ts changes its format or size in the middle, which is not supported"
+    assert_refused(vsj4r("run", source, tmp_path / "out.mkv", "--model", model), 1, said, tmp_path)
+    assert_refused(vsj4r("compare", source, source, "--output", tmp_path / "a.html"), 1, said, tmp_path)
+    (tmp_path / "jobs.toml").write_text(
+        f'[[job]]\ninput = "both.ts"\noutput = "out.mkv"\nmodel = "{model}"\n'
+    )
+    (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
+    assert said in failed["message"]
+
+
+@tried("Picture and colour", "X'Y'Z' of digital cinema", "refused with a line that names the remedy")
+def test_the_colours_of_digital_cinema_are_not_taken_for_rgb(model: Path, tmp_path: Path) -> None:
+    source, raw = tmp_path / "dcp.nut", tmp_path / "a.raw"
+    raw.write_bytes(np.full((2, 64, 96, 3), 1 << 15, "<u2").tobytes())
+    ffmpeg(
+        "-f", "rawvideo", "-pix_fmt", "xyz12le", "-s", "96x64", "-r", "24", "-i", f"file:{raw}",
+        "-c:v", "copy", f"file:{source}",
+    )  # fmt: skip
+    done = vsj4r("run", source, tmp_path / "out.mkv", "--model", model)
+    assert_refused(done, 1, "holds X'Y'Z' of digital cinema, which is not RGB: convert it first", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+@tried("Streams and tags", "a part of the picture after the sound has ended", "written, without sound")
+def test_a_part_after_the_sound_has_ended(model: Path, tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "a.mp4"
+    ffmpeg(
+        *picture(seconds=3, rate=25), "-f", "lavfi", "-i", "sine=d=1", *QUICK, "-c:a", "aac", f"file:{source}"
+    )
+    output = tmp_path / f"out{suffix}"
+    run(source, output, "--model", model, "--trim", "50:70")
+    assert len(seconds_of_frames(output)) == 20
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("5.1(side)", 6), ("7.1", 8), ("16c", 16)])
+@tried("Streams and tags", "5.1(side) of AC-3 and DTS, and 16 channels, into WebM", "Opus")
+def test_every_layout_of_sound_becomes_opus(model: Path, tmp_path: Path, layout: str, channels: int) -> None:
+    source = tmp_path / "a.mov"
+    sound = ["-f", "lavfi", "-i", f"anullsrc=cl={layout}:r=48000:d=0.5"]
+    ffmpeg(*picture(seconds=0.5), *sound, *QUICK, "-c:a", "pcm_s16le", f"file:{source}")
+    run(source, tmp_path / "out.webm", "--model", model)
+    _, samples = shown_and_heard(tmp_path / "out.webm")
+    assert samples == pytest.approx(24000, abs=1000)
+    with av.open(str(tmp_path / "out.webm")) as container:
+        assert container.streams.audio[0].channels == channels
+
+
+@tried("Images", "a link that leads nowhere among them", "refused with a line")
+def test_a_link_that_leads_nowhere_is_no_gap(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    ffmpeg(*picture(seconds=0.08, rate=25), f"file:{folder}/f%d.png")
+    (folder / "f3.png").symlink_to("gone.png")
+    done = vsj4r("run", folder, tmp_path / "out", "--model", model)
+    assert_refused(done, 1, "f3.png is a link that leads nowhere", tmp_path)

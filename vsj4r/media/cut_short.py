@@ -1,0 +1,56 @@
+"""How much of a file is missing, by its container's own word: a broken copy or download plays up to there,
+and no decoder says a word.
+
+| Container | What says how long it should be          |
+|-----------|------------------------------------------|
+| MP4, MOV  | where the index has the last packets     |
+| Matroska  | the size of the Segment (RFC 9559)       |
+| AVI       | the size of the first RIFF chunk         |
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from av.container import InputContainer
+
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+
+
+def missing_share(path: Path, container: InputContainer) -> float:
+    """The share of the bytes of ``path``, opened as ``container``, that is not there, 0 to 1; 0 where nothing
+    is known."""
+    has = path.stat().st_size
+    match container.format.name:
+        case "mov,mp4,m4a,3gp,3g2,mj2":
+            ends = [stream.index_entries[-1] for stream in container.streams if len(stream.index_entries)]
+            wanted = max((entry.pos + entry.size for entry in ends), default=0)
+        case "matroska,webm":
+            with path.open("rb") as file:
+                wanted = _end_of_segment(file)
+        case "avi":
+            with path.open("rb") as file:
+                wanted = 8 + int.from_bytes(file.read(8)[4:], "little")
+        case _:
+            wanted = 0
+    return max(0.0, 1 - has / wanted) if wanted else 0.0
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    """Where the Segment of a Matroska file ends; 0 where it does not say so, as while it is being written."""
+    if file.read(4) != _EBML:
+        return 0
+    file.seek(_read_size(file), 1)
+    size = _read_size(file) if file.read(4) == _SEGMENT else 0
+    return size and file.tell() + size
+
+
+def _read_size(file: BinaryIO) -> int:
+    """A size of EBML (RFC 8794, 4); 0 where all its bits are set, which means that it is unknown."""
+    first = (file.read(1) or b"\0")[0]
+    length = 9 - first.bit_length()
+    if length > 8:
+        return 0
+    size = int.from_bytes(bytes([first & ((1 << (8 - length)) - 1)]) + file.read(length - 1))
+    return 0 if size == (1 << 7 * length) - 1 else size
