@@ -74,7 +74,7 @@ def test_the_filters_errors_come_through(tiny: str) -> None:
         ({"planes": 0}, "planes must be whole numbers, got 0"),
         ({"strength": "0.5"}, "strength must be a number, got '0.5'"),
         ({"scene_detect": 2}, "scene_detect must be True or False, got 2"),
-        ({"model": 4}, "model must be a text, got 4"),
+        ({"model": 4}, "model must be a text or a path, got 4"),
         ({"output": 4}, "output must be a text or several, got 4"),
         ({"tile": 64.5}, "tile must be a whole number or several, got 64.5"),
         ({"mask": "grey.png"}, "mask must be a clip, got 'grey.png'"),
@@ -84,6 +84,20 @@ def test_nothing_is_taken_for_what_it_is_not(tiny: str, given: dict[str, Any], t
     """VapourSynth itself would make 10 of 10.5 and of "10"."""
     with pytest.raises(vs.Error, match=f"^Derain: {re.escape(text)}$"):
         vsj4r.derain(noise_clip(width=32, height=16, length=1), **({"model": tiny} | given))
+
+
+def test_a_model_may_be_a_path_and_the_last_frame_of_all_has_a_number(tiny: str) -> None:
+    endless = vs.core.std.Loop(noise_clip(width=32, height=16, length=9))
+    assert endless.num_frames == (1 << 31) - 1
+    derained = vsj4r.derain(endless, model=Path(tiny))
+    assert isinstance(derained, vs.VideoNode)
+    derained.get_frame(endless.num_frames - 1).close()
+
+
+@pytest.mark.parametrize(("name", "why"), [("a\0b", "not a text"), ("", "Is a directory")])
+def test_a_qpfile_that_is_none(tiny: str, name: str, why: str) -> None:
+    with pytest.raises(vs.Error, match=f"qpfile must be a readable file, got {re.escape(repr(name))}: {why}"):
+        vsj4r.derain(noise_clip(width=32, height=16, length=1), model=tiny, qpfile=name)
 
 
 def test_importing_the_package_loads_nothing() -> None:

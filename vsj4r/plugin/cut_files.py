@@ -19,7 +19,7 @@ def read_cuts(name: str) -> list[int]:
     """
     try:
         text = Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # of a name that holds a zero byte, too
         reason = getattr(error, "strerror", None) or "not a text"
         raise Vsj4rError(f"qpfile must be a readable file, got {name!r}: {reason}") from error
     return _from_av1an(name, text) if text.lstrip().startswith("{") else _from_qpfile(name, text)

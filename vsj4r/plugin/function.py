@@ -20,7 +20,7 @@ OutputName = Literal["derained", "rain", "occlusion"]
 def derain(
     clip: vs.VideoNode,
     *,
-    model: str = ...,
+    model: str | PathLike[str] = ...,
     strength: float = ...,
     device: str = ...,
     precision: str = ...,
@@ -43,7 +43,7 @@ def derain(
 def derain(
     clip: vs.VideoNode,
     *,
-    model: str = ...,
+    model: str | PathLike[str] = ...,
     strength: float = ...,
     device: str = ...,
     precision: str = ...,
@@ -65,7 +65,7 @@ def derain(
 def derain(
     clip: vs.VideoNode,
     *,
-    model: str = "j4r",
+    model: str | PathLike[str] = "j4r",
     strength: float = 1.0,
     device: str = "auto",
     precision: str = "auto",
@@ -101,15 +101,15 @@ def derain(
         threads: Threads of inference. 0: all cores, but one is left to the encoder where there are more than
             two.
         num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for
-            copies and for the host.
-        downscale: The network sees frames of so many times smaller sides, 1 to 8; fine detail stays the
-            clip's own. Higher is faster and takes wider rain, lower takes finer rain. 0: the shorter side
+            copies or for the host.
+        downscale: The network sees the frame reduced by this factor, 1 to 8; fine detail stays the clip's
+            own. Higher is faster and removes wider streaks, lower removes finer ones. 0: the shorter side
             over 480, rounded, so 1 below 720, 2 at 720 and 1080, 3 at 1440, 4 at 2160; for `j4r-paper` always
             1 (Size).
-        segment: The memory begins anew at each multiple of so many frames, so that a seek replays a bounded
-            number of them. 0: never.
-        warmup: The run-in: frames evaluated before each such beginning to fill the memory; their output is
-            thrown away.
+        segment: The memory is reset every so many frames, so that a seek replays a bounded number of them
+            (what it costs). 0: never.
+        warmup: The run-in: frames evaluated before each reset to fill the memory; their output is thrown
+            away.
         scene_detect: Find scene cuts, and begin the memory anew at each. A frame with `_SceneChangePrev` says
             itself whether it is one. Off: the clip is one scene.
         scenes: The first frame of each scene, in place of all detection; an empty list is one scene.

@@ -94,7 +94,7 @@ static StepResult derain_step(Derain *d, const Request *request, int i, const Ho
 {
     HostFrames frames = {.count = i >= run->keep ? d->outputs.count : 0};
     int count = run->ahead + 2 < HOST_SOURCES_MAX ? run->ahead + 2 : HOST_SOURCES_MAX;
-    for (int n = i; n <= run->last && n < i + count; n++)
+    for (int n = i; n <= run->last && n - i < count; n++)
         frames.sources[frames.source_count++] = api->getFrameFilter(n, d->node, context);
     StepResult result = STEP_DONE;
     if (frames.count && d->mask) {

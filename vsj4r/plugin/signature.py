@@ -90,7 +90,9 @@ FLAG = Kind(
     lambda value: isinstance(value, bool) or (_is_whole(value) and 0 <= value <= 1),
 )
 TEXT = Kind("data", "str", "a text", _is_text)
-PATH_ARGUMENT = Kind("data", "str | PathLike[str]", "a path", lambda value: isinstance(value, str | PathLike))
+PATH_ARGUMENT = Kind(
+    "data", "str | PathLike[str]", "a text or a path", lambda value: isinstance(value, str | PathLike)
+)
 NAMES = Kind(
     "data[]",
     "OutputName | Sequence[OutputName]",
@@ -120,7 +122,7 @@ ARGUMENTS = (
     ),
     Argument(
         "model",
-        TEXT,
+        PATH_ARGUMENT,
         "j4r",
         "`j4r` (quality), `j4r-lite` (speed), `j4r-free` and `j4r-lite-free` (commercial use), `j4r-paper` "
         "(the paper's network, to compare with; it blurs), or the path of an .onnx that `vsj4r export` "
@@ -159,15 +161,15 @@ ARGUMENTS = (
         "num_streams",
         WHOLE_NUMBER,
         1,
-        "Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for copies and "
+        "Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for copies or "
         "for the host.",
     ),
     Argument(
         "downscale",
         WHOLE_NUMBER,
         0,
-        "The network sees frames of so many times smaller sides, 1 to 8; fine detail stays the clip's own. "
-        "Higher is faster and takes wider rain, lower takes finer rain. 0: the shorter side over 480, "
+        "The network sees the frame reduced by this factor, 1 to 8; fine detail stays the clip's own. "
+        "Higher is faster and removes wider streaks, lower removes finer ones. 0: the shorter side over 480, "
         "rounded, so 1 below 720, 2 at 720 and 1080, 3 at 1440, 4 at 2160; for `j4r-paper` always 1 "
         "([Size](../experiments/size.md)).",
     ),
@@ -175,15 +177,14 @@ ARGUMENTS = (
         "segment",
         WHOLE_NUMBER,
         SEGMENT_FRAMES,
-        "The memory begins anew at each multiple of so many frames, so that a seek replays a bounded number "
-        "of them. 0: never.",
+        "The memory is reset every so many frames, so that a seek replays a bounded number of them "
+        "([what it costs](../benchmarks.md#warm-up-and-segment)). 0: never.",
     ),
     Argument(
         "warmup",
         WHOLE_NUMBER,
         WARMUP_FRAMES,
-        "The run-in: frames evaluated before each such beginning to fill the memory; their output is thrown "
-        "away.",
+        "The run-in: frames evaluated before each reset to fill the memory; their output is thrown away.",
     ),
     Argument(
         "scene_detect",
