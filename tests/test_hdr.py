@@ -39,6 +39,20 @@ def test_what_is_no_hdr10_does_not_become_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@tried("Picture and colour", "HLG that an SEI alone says, as broadcasters signal it", "HEVC of 10 bits")
+def test_hlg_of_broadcasters_is_hdr(tmp_path: Path) -> None:
+    """BT.2020's own transfer in the VUI, HLG in the SEI for alternative transfer characteristics."""
+    model, source = write_tiny_model(tmp_path), tmp_path / "source.mp4"
+    tagged = "setparams=range=tv:color_primaries=bt2020:color_trc=bt2020-10:colorspace=bt2020nc"
+    coded = ["-vf", tagged, "-pix_fmt", "yuv420p10le", "-c:v", "libx265"]
+    media.ffmpeg(
+        *media.picture(seconds=0.2), *coded, "-x265-params", "log-level=none:atc-sei=18", f"file:{source}"
+    )
+    done = run(source, tmp_path / "out.mp4", "--model", model)
+    assert "the input is 10 bit HDR (HLG): written with x265 (HEVC)" in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("transfer", "pixels", "suffix", "codec"),
     [

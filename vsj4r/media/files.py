@@ -220,7 +220,9 @@ def _open_with_bestsource(
         except vs.Error as error:
             raise InputError(f"{path} cannot be decoded: {first_line(error)}") from error
         except UnicodeEncodeError as error:
-            raise InputError(f"{path} cannot be opened: VapourSynth needs a name in UTF-8") from error
+            raise InputError(
+                f"{path} cannot be opened: VapourSynth needs a name in UTF-8: rename it"
+            ) from error
     stamps = opened["timestamps"]
     stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]
     clip: vs.VideoNode = opened["clip"]

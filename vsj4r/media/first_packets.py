@@ -24,8 +24,8 @@ _SIDE_DATA_CODECS = frozenset({"h264", "hevc", "vvc", "av1", "vp9", "mpeg2video"
 
 @dataclass(frozen=True, slots=True)
 class FirstFrame:
-    """The first frame that a decoder gives. ``side_data``: by ffmpeg's names in upper case (A53_CC,
-    DYNAMIC_HDR_PLUS, DOVI_RPU_BUFFER ...)."""
+    """The first frame that a decoder gives. ``transfer`` is ITU-T H.273's number. ``side_data``: by ffmpeg's
+    names in upper case (A53_CC, DYNAMIC_HDR_PLUS, DOVI_RPU_BUFFER ...)."""
 
     width: int
     height: int
@@ -33,6 +33,7 @@ class FirstFrame:
     has_alpha: bool
     has_palette: bool
     is_interlaced: bool
+    transfer: int
     side_data: Mapping[str, bytes]
 
 
@@ -110,5 +111,6 @@ def _describe_frame(video: Stream, frame: av.VideoFrame) -> FirstFrame:
         has_alpha=any(component.is_alpha for component in frame.format.components),
         has_palette=frame.format.has_palette,
         is_interlaced=frame.interlaced_frame,
+        transfer=int(frame.color_trc),
         side_data=side_data,
     )

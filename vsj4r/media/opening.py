@@ -85,7 +85,11 @@ def _open_script(path: Path, reading: Reading) -> Source:
     clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if reading.assume_progressive:
         clip = clip.std.SetFieldBased(0)
-    alpha = ("its alpha is left out: the output is opaque",) if getattr(output, "alpha", None) else ()
+    alpha = (
+        ("the alpha of the script's output is left out: what is written is opaque",)
+        if getattr(output, "alpha", None)
+        else ()
+    )
     return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *alpha))
 
 

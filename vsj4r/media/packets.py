@@ -113,7 +113,9 @@ class Packets:
             self._is_over = True
             return None
         if not line.startswith(FRAME):
-            raise InputError(f"{self._name} is no y4m any more at frame {self._known}")
+            raise InputError(
+                f"{self._name} is no y4m any more at frame {self._known}: one stream alone is read"
+            )
         if self._fill(memoryview(room)) < len(room):
             raise InputError(f"{self._name} ends in the middle of frame {self._known}")
         self._known += 1

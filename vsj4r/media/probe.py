@@ -7,13 +7,14 @@
 | shape of a sample              | the container's, then the bitstream's (`Stream.sample_aspect`)      |
 | how to turn, show in 3D        | the container's side data (`Stream.side_data`)                      |
 | what part is shown             | the container's (`Stream.cropping`), within the bitstream's         |
+| transfer                       | the first frame's, of a stream that says two (HLG: VUI and SEI)     |
 | frames a second                | the stream's; 25 as a guess where nothing says it (`rate_is_guess`) |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_
 from vsj4r.media.first_packets import FirstFrame, FirstPackets
 from vsj4r.media.programs import programs_of
 from vsj4r.media.room import check_frame_fits
-from vsj4r.media.streams import Stream, choose_video, describe_stream, positive
+from vsj4r.media.streams import UNSPECIFIED, Stream, choose_video, describe_stream, positive
 
 GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""
@@ -121,6 +122,9 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
         if stream.is_cover and (picture := head.first_packet(stream.index)) is not None
     }
     rate, rate_is_guess = _rate_of(container, video)
+    first_frame = head.first_frame(video)
+    if first_frame is not None and first_frame.transfer != UNSPECIFIED:
+        video = replace(video, transfer=first_frame.transfer)
     return Probe(
         path=path,
         format=container.format.name,
@@ -133,7 +137,7 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
         rate=rate,
         rate_is_guess=rate_is_guess,
         covers=covers,
-        first_frame=head.first_frame(video),
+        first_frame=first_frame,
         missing_share=missing_share(path, container),
     )
 

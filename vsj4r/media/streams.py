@@ -19,7 +19,8 @@ from av.stream import Discard
 PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 """Dispositions of what is shown beside a video: a cover, a thumbnail, a still."""
 
-_UNSPECIFIED = 2  # of ITU-T H.273
+UNSPECIFIED = 2
+"""Of ITU-T H.273."""
 _WHOLE_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")  # their index has every frame
 
 
@@ -65,7 +66,7 @@ class Stream:
     rate: Fraction | None = None
     field_order: str = ""
     depth: int = 0
-    transfer: int = _UNSPECIFIED
+    transfer: int = UNSPECIFIED
     sample_rate: int = 0
     channels: int = 0
     sample_format: str = ""

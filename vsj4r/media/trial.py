@@ -52,7 +52,7 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
         own = _trouble(clip, encode, (along,), suffix)
         if own is not None:
             stream = f"{along.kind} stream {along.index}"
-            raise Vsj4rError(f"{stream} cannot be written into {suffix}: {own}; try .mkv")
+            raise Vsj4rError(f"{stream} cannot be written into {suffix}: {own.rstrip('.')}; try .mkv")
     raise Vsj4rError(f"the streams of the input cannot be written into {suffix} together: {trouble}")
 
 
