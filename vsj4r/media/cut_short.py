@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from av.container import InputContainer
 
+from vsj4r.media import demuxing
+
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
@@ -23,7 +25,7 @@ def missing_share(path: Path, container: InputContainer) -> float:
     is known."""
     has = path.stat().st_size
     match container.format.name:
-        case "mov,mp4,m4a,3gp,3g2,mj2":
+        case demuxing.MOV:
             ends = [stream.index_entries[-1] for stream in container.streams if len(stream.index_entries)]
             wanted = max((entry.pos + entry.size for entry in ends), default=0)
         case "matroska,webm":

@@ -9,14 +9,13 @@ from fractions import Fraction
 from vsj4r.errors import InputError
 from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.joints import find_joints, moved_on
-from vsj4r.media.muxing import Extras, find_extras
+from vsj4r.media.muxing import Extras, encode_copied_sound, find_extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.trim import Trim, frames_between, later_timecode
 from vsj4r.words import count_of
 
-_AAC_KBIT_PER_CHANNEL = 96
 _SCRIPT_LACKS = "a script has a picture at one rate: sound, subtitles and chapters are not copied"
 
 
@@ -91,25 +90,11 @@ def _with_whole_sound(source: Source, extras: Extras, suffix: str) -> Extras:
     would have to cut by times of the file that are not the output's (see ``media.joints``)."""
     if source.probe is None:
         return extras
-    streams, notes = [], list(extras.notes)
-    is_broken = source.is_damaged and source.probe.has_wandering_clock
-    is_cut = source.part is not None and bool(source.joints)
-    for along in extras.streams:
-        stream = next(each for each in source.probe.streams if each.index == along.index)
-        why = "the file is damaged" if is_broken and stream.codec == "aac" else ""
-        why = "its clock is set in the middle" if is_cut else why
-        if not why or along.kind != "audio" or along.codec != "copy":
-            streams.append(along)
-            continue
-        if "aac" in CONTAINERS[suffix.lower()].sound:
-            rate = f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"
-            streams.append(replace(along, codec="aac", options={"b": rate}))
-            how = "with loss"
-        else:
-            streams.append(replace(along, codec="pcm_s16le"))
-            how = "as 16 bit PCM"
-        notes.append(f"audio stream {along.index} ({stream.codec}) is encoded again, {how}: {why}")
-    return replace(extras, streams=tuple(streams), notes=tuple(notes))
+    if source.part is not None and source.joints:
+        return encode_copied_sound(source.probe, extras, suffix, "its clock is set in the middle")
+    if source.is_damaged and source.probe.has_wandering_clock:
+        return encode_copied_sound(source.probe, extras, suffix, "the file is damaged", only="aac")
+    return extras
 
 
 def _moved_at_joints(source: Source, extras: Extras) -> Extras:

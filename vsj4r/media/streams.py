@@ -16,12 +16,14 @@ from typing import Any
 from av.container import InputContainer
 from av.stream import Discard
 
+from vsj4r.media.demuxing import MOV
+
 PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 """Dispositions of what is shown beside a video: a cover, a thumbnail, a still."""
 
 UNSPECIFIED = 2
 """Of ITU-T H.273."""
-_WHOLE_INDEX = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")  # their index has every frame
+_WHOLE_INDEX = (MOV, "avi")  # their index has every frame
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ _USUAL_RATES = (*_WHOLE, *_NTSC, Fraction(25, 2))
 class Times:
     """``stamps`` has one entry per frame, in units of ``time_base`` seconds, strictly rising; ``rate`` is
     the constant one, None where there is none. ``notes``: a line for what was changed. ``joints``: by how
-    many seconds more everything was moved on, each time that the clock was set back."""
+    many seconds more everything was moved on, each time that the clock was set."""
 
     time_base: Fraction
     stamps: list[int]
