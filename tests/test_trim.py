@@ -220,7 +220,9 @@ def test_a_time_code_passes_midnight() -> None:
         ("23:59:59:48", Fraction(50), Fraction(25), "23:59:59:24"),
         ("01:00:00:12", Fraction(24), Fraction(24000, 1001), "01:00:00:12"),
         ("01:00:00:12", Fraction(24), Fraction(48), "01:00:00:24"),
-        ("01:00:00;00", Fraction(30000, 1001), Fraction(25), "00:59:56:10"),
+        ("01:00:00;00", Fraction(30000, 1001), Fraction(25), "01:00:00:00"),
+        ("00:01:00;02", Fraction(30000, 1001), Fraction(60000, 1001), "00:01:00;04"),
+        ("00:09:59;29", Fraction(30000, 1001), Fraction(24000, 1001), "00:09:59:23"),
     ],
 )
 def test_a_time_code_counts_the_frames_of_its_new_rate(

@@ -47,8 +47,8 @@ def frames_between(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> ra
 
 def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | None = None) -> str:
     """``code`` (SMPTE, "01:00:00:00"; with ";" it drops numbers) of a frame, ``frames`` frames later, of a
-    video at ``rate``; where that gets another rate, ``into``, the number there. As it is where it is no such
-    code."""
+    video at ``rate``. Where that gets another rate, ``into``, the second is the same and the number is one of
+    that rate. As it is where it is no such code."""
     found = _TIMECODE.fullmatch(code)
     counted = round(rate)  # numbers in a second
     if found is None or counted < 1:
@@ -59,17 +59,14 @@ def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | N
     count = (minute * 60 + int(seconds)) * counted + int(number) - dropped * (minute - minute // 10)
     day = 24 * 60 * 60 * counted - dropped * (24 * 60 - 24 * 6)
     count = (count + frames) % day
-    if into is not None and round(into) not in (0, counted):
-        count = count * round(into) // counted
-        counted = round(into)
-        if dropped and not _dropped(counted, separator):
-            separator = ":"
-        dropped = _dropped(counted, separator)
     if dropped:  # in ten minutes, the first minute has all its numbers
         tens, rest = divmod(count, 600 * counted - 9 * dropped)
         minutes_on = max(0, (rest - dropped) // (60 * counted - dropped))
         count += dropped * (9 * tens + minutes_on)
     seconds_on, number_on = divmod(count, counted)
+    if into is not None and round(into) > 0:
+        number_on = number_on * round(into) // counted
+        separator = ":" if dropped and not _dropped(round(into), separator) else separator
     hours_on, rest_seconds = divmod(seconds_on, 3600)
     return f"{hours_on:02d}:{rest_seconds // 60:02d}:{rest_seconds % 60:02d}{separator}{number_on:02d}"
 
