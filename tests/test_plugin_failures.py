@@ -193,6 +193,15 @@ def test_the_interpreter_ends_after_the_core(tiny: str) -> None:
     assert (ended.returncode, ended.stdout) == (0, "the cores are gone\n"), ended.stderr
 
 
+def test_an_exception_without_a_text_is_named(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt  # Ctrl-C while the engine is opened
+
+    monkeypatch.setattr(host, "find_model", interrupted)
+    with pytest.raises(vs.Error, match=r"^Derain: KeyboardInterrupt\(\)$"):
+        derain(noise_clip(width=32, height=16, length=2), tiny)
+
+
 @pytest.mark.parametrize(
     "ending",
     [

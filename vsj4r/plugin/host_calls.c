@@ -4,12 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Take the raised exception as text; what does not fit is cut between two characters. */
+/* Take the raised exception as text, or what it is where it has none; what does not fit is cut between two characters. */
 static void take_exception(HostError *error)
 {
     PyObject *exception = python.PyErr_GetRaisedException();
     PyObject *string = exception ? python.PyObject_Str(exception) : NULL;
     const char *text = string ? python.PyUnicode_AsUTF8AndSize(string, NULL) : NULL;
+    if (text && !*text) {
+        python.Py_DecRef(string);
+        string = python.PyObject_Repr(exception);
+        text = string ? python.PyUnicode_AsUTF8AndSize(string, NULL) : NULL;
+    }
     if (!text || !*text)
         text = "Python raised an exception without a text";
     size_t size = strlen(text);

@@ -27,6 +27,7 @@ enum { PY_READ = 0x100, PY_WRITE = 0x200 }; /* PyBUF_READ, PyBUF_WRITE */
     X(PyObject *, PyUnicode_DecodeUTF8, (const char *, Py_ssize_t, const char *)) \
     X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, Py_ssize_t *)) \
     X(PyObject *, PyObject_Str, (PyObject *)) \
+    X(PyObject *, PyObject_Repr, (PyObject *)) \
     X(PyObject *, PyErr_GetRaisedException, (void)) \
     X(void, PyErr_Clear, (void)) \
     X(void, Py_DecRef, (PyObject *))
