@@ -14,8 +14,8 @@ from tests.running import derain_quickly
 from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.languages import spell_language
-from vsj4r.media.muxing import sound_codec_for
 from vsj4r.media.probe import probe
+from vsj4r.media.sound import sound_codec_for
 from vsj4r.media.streams import Stream
 
 IN_MATROSKA = (

@@ -16,7 +16,8 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import find_encoder, has_filter
-from vsj4r.media.muxing import Extras, find_extras
+from vsj4r.media.extras import Extras
+from vsj4r.media.muxing import find_extras
 from vsj4r.media.reading import missing_error
 from vsj4r.media.video import write_video
 from vsj4r.media.whole import check_output, whole_file

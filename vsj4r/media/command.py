@@ -12,7 +12,7 @@ import ffmpeg
 
 from vsj4r.media.containers import HIDING_BEFORE_ZERO
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
-from vsj4r.media.muxing import Extras
+from vsj4r.media.extras import Extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.tags import Tags
 

@@ -6,25 +6,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from vsj4r.media.containers import CONTAINERS, Container
+from vsj4r.media.containers import CONTAINERS
+from vsj4r.media.extras import Along, Cover, Extras
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, main_video
+from vsj4r.media.sound import sound_codec_for, sound_options
 from vsj4r.media.streams import PICTURE_FLAGS, Stream
 from vsj4r.words import count_of
-
-_SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
-"""ffmpeg's sample formats, less the p of those that keep channels apart, and PCM that holds them exactly."""
-
-_OPUS_KBIT_PER_CHANNEL, _AAC_KBIT_PER_CHANNEL = 80, 96
-_OPUS_LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
-"""Those of RFC 7845, 5.1.1.2; 5.1(side) of AC-3 and DTS becomes the nearest."""
-_OPUS_MOST_PLACED = 8
 
 _FILE_TAGS = frozenset(
     {
@@ -70,56 +63,6 @@ _STEREO = {
 """ffmpeg's AVStereo3DType, and Matroska's word for it, with the left eye first and the right one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """A cover picture that is attached to Matroska as a file."""
-
-    filename: str
-    mimetype: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Along:
-    """A stream of the source that goes along: its number there, its kind ("audio" ...), the codec that ffmpeg
-    writes it with ("copy", or an encoder) and the options of that. ``packets``: ffmpeg's bitstream filters of
-    what is read of it."""
-
-    index: int
-    kind: str
-    codec: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    packets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Extras:
-    """What goes along with the picture.
-
-    ``streams``: in the source's order. ``covers``: pictures to attach. ``tags``: of the file; ``more_tags``:
-    whether they need the container's other way of writing. ``video_tags``, ``video_flags``: of the picture.
-    ``start_seconds``: what is taken off all timestamps (transport streams start anywhere);
-    ``length_seconds``: if not None, what is before and after that is cut off.
-    ``notes``: a line for each thing that the output lacks, or has otherwise.
-    """
-
-    streams: tuple[Along, ...] = ()
-    covers: tuple[Cover, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    more_tags: bool = False
-    video_tags: Mapping[str, str] = field(default_factory=dict)
-    video_flags: tuple[str, ...] = ()
-    start_seconds: float = 0.0
-    length_seconds: float | None = None
-    notes: tuple[str, ...] = ()
-
-    def of_picture(self) -> Extras:
-        """What goes along with another picture of the same source: its times and tags, no other stream."""
-        return replace(self, streams=(), covers=(), notes=())
-
-
 def find_extras(source: Probe, suffix: str) -> Extras:
     """Plan what of ``source`` goes along into an output whose name ends in ``suffix``."""
     planner = _Planner(source, suffix.lower())
@@ -154,46 +97,6 @@ def video_times(path: Path) -> list[Fraction]:
             if packet.size
         )
         return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
-
-
-def sound_codec_for(container: Container, stream: Stream) -> str:
-    """What ``stream`` of sound is written with into ``container``: "copy", an encoder, or "" (left out)."""
-    if stream.codec in container.sound and container.sound_rate in (0, stream.sample_rate):
-        return "copy"
-    if not stream.codec:
-        return ""
-    other = container.other_pcm if stream.codec.startswith("pcm_") else container.other_sound
-    match other:
-        case "opus":
-            return "libopus"
-        case "pcm, 48 kHz":
-            is_short = stream.sample_format.removesuffix("p") in ("u8", "s16")
-            return "pcm_s16le" if is_short else "pcm_s24le"
-        case "pcm":
-            samples = stream.sample_format.removesuffix("p")
-            return "pcm_s24le" if samples == "s32" and _is_24_bit(stream) else _SAMPLES.get(samples, "")
-        case _:
-            return other
-
-
-def encode_copied_sound(source: Probe, extras: Extras, suffix: str, why: str, *, only: str = "") -> Extras:
-    """``extras`` of ``source`` with a codec of the container ``suffix`` and a line for each stream of sound
-    that it would copy; ``only``: of this codec."""
-    streams, notes, takes_aac = [], list(extras.notes), "aac" in CONTAINERS[suffix.lower()].sound
-    for along in extras.streams:
-        stream = next(each for each in source.streams if each.index == along.index)
-        if along.kind != "audio" or along.codec != "copy" or only not in ("", stream.codec):
-            streams.append(along)
-            continue
-        options = {"b": f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"} if takes_aac else along.options
-        streams.append(replace(along, codec="aac" if takes_aac else "pcm_s16le", options=options))
-        how = "with loss" if takes_aac else "as 16 bit PCM"
-        notes.append(f"audio stream {along.index} ({stream.codec}) is encoded again, {how}: {why}")
-    return replace(extras, streams=tuple(streams), notes=tuple(notes))
-
-
-def _is_24_bit(stream: Stream) -> bool:
-    return "24" in stream.codec or stream.codec in ("pcm_bluray", "pcm_dvd", "s302m")
 
 
 class _Planner:
@@ -302,20 +205,11 @@ class _Planner:
         tags = self._stream_tags(stream, stream.metadata, copied=codec == "copy")
         if stream.kind == "attachment":
             tags |= {key: value for key, value in stream.metadata.items() if key in ("filename", "mimetype")}
-        options = {}
-        if codec == "libopus":
-            options["b"] = f"{_OPUS_KBIT_PER_CHANNEL * max(2, stream.channels)}k"
-            if stream.channels > _OPUS_MOST_PLACED:
-                options["mapping_family"] = "255"  # channels without a place
-            else:
-                options["filter"] = f"aformat=channel_layouts={_OPUS_LAYOUTS}"
-        if stream.kind == "audio" and codec != "copy" and self.container.sound_rate:
-            options["ar"] = str(self.container.sound_rate)
         return Along(
             index=stream.index,
             kind=stream.kind,
             codec=codec,
-            options=options,
+            options=sound_options(codec, stream, self.container) if stream.kind == "audio" else {},
             flags=self.flags(stream, f"{stream.kind} stream {stream.index}"),
             tags=tags,
             packets=(_without(stream.hidden),) if stream.hidden else (),

@@ -8,9 +8,11 @@ from fractions import Fraction
 
 from vsj4r.errors import InputError
 from vsj4r.media.containers import CONTAINERS
+from vsj4r.media.extras import Extras
 from vsj4r.media.joints import find_joints, moved_on
-from vsj4r.media.muxing import Extras, encode_copied_sound, find_extras
+from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import Probe
+from vsj4r.media.sound import encode_copied_sound
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.trim import Trim, frames_between, later_timecode

@@ -16,7 +16,7 @@ from vsj4r.errors import DiskFullError, InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.demuxing import READ_ERRORS
 from vsj4r.media.encoders import KNOWN_ENCODERS, ffmpeg_executable
-from vsj4r.media.muxing import Along
+from vsj4r.media.extras import Along
 from vsj4r.media.probe import Probe, main_video
 from vsj4r.media.process import environment, without_origin
 from vsj4r.media.video import write_video

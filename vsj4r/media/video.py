@@ -18,8 +18,9 @@ import vapoursynth as vs
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.alpha import ALPHA
 from vsj4r.media.command import Encode, encode_command
+from vsj4r.media.extras import Extras
 from vsj4r.media.frame_errors import frame_errors
-from vsj4r.media.muxing import Extras, video_times
+from vsj4r.media.muxing import video_times
 from vsj4r.media.nut import NutWriter
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.process import FFmpeg
