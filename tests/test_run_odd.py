@@ -148,11 +148,12 @@ def test_closed_captions_are_left_out_aloud(model: Path, tmp_path: Path) -> None
     assert "left out" not in run(plain, tmp_path / "plain.mkv", "--model", model).stderr
 
 
-@tried("Picture and colour", "odd sizes in 4:2:0", "made even, with a line")
-def test_an_odd_size_is_cut_aloud(model: Path, tmp_path: Path) -> None:
-    source = media.plain(tmp_path / "odd.mkv", "-vf", CUT, seconds=0.1)
+@tried("Picture and colour", "odd sizes in 4:2:0 and 4:1:0", "cut by up to 3 pixels, with a line")
+@pytest.mark.parametrize(("pixels", "cut"), [("yuv420p", "94x62"), ("yuv410p", "92x60")])
+def test_an_odd_size_is_cut_aloud(model: Path, tmp_path: Path, pixels: str, cut: str) -> None:
+    source = media.plain(tmp_path / "odd.mkv", "-vf", CUT, "-c:v", "ffv1", "-pix_fmt", pixels, seconds=0.1)
     said = run(source, tmp_path / "out.mkv", "--model", model).stderr
-    assert "95x63 cannot be halved for its chroma: the picture is cut to 94x62" in said
+    assert f"95x63 does not divide into whole chroma samples: the picture is cut to {cut}" in said
 
 
 def test_sound_that_would_not_be_found_again_is_left_out_aloud(model: Path, tmp_path: Path) -> None:

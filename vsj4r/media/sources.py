@@ -26,6 +26,7 @@ ONE_THREAD = "one-thread"
 """What an index keeps of a file that many threads do not always decode alike."""
 
 _WITH_PROFILE = ("png", "tif")  # images that hold an ICC profile
+_WIDEST_CHROMA = 4  # pixels: 4:1:1, 4:1:0
 _BESIDE = {
     "A53_CC": "closed captions",
     "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
@@ -161,9 +162,10 @@ def _losses(source: Probe, clip: vs.VideoNode) -> list[str]:
         return []  # BestSource may still read it
     lost = [f"{name} are left out" for kind, name in _BESIDE.items() if kind in frame.side_data]
     off_by = max(frame.width - clip.width, frame.height - clip.height)
-    if off_by == 1 and source.video.cropping is None:
+    if 0 < off_by < _WIDEST_CHROMA and source.video.cropping is None:
         size = f"{frame.width}x{frame.height}"
         lost.append(
-            f"{size} cannot be halved for its chroma: the picture is cut to {clip.width}x{clip.height}"
+            f"{size} does not divide into whole chroma samples: "
+            f"the picture is cut to {clip.width}x{clip.height}"
         )
     return lost
