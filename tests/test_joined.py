@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.cli import assert_refused, batch, run, vsj4r
-from tests.media import QUICK, audio_packets, ffmpeg, picture, seconds_of_frames
+from tests.media import QUICK, audio_packets, ffmpeg, picture, plain, seconds_of_frames
 from tests.test_odd_times import shown_and_heard
 from tests.tried import tried
 
@@ -155,7 +155,7 @@ def test_sound_of_which_packets_were_lost(model: Path, tmp_path: Path) -> None:
 )
 @tried(
     "Damage",
-    "MP4, MOV, MKV and AVI that were cut short",
+    "MP4, MOV, MKV, AVI and y4m that were cut short",
     "what is there, with a line that says how much is not",
 )
 def test_a_file_cut_short_says_how_much_is_missing(
@@ -170,6 +170,18 @@ def test_a_file_cut_short_says_how_much_is_missing(
     source.write_bytes(whole[:-100])
     done = run(source, tmp_path / "end.mkv", "--model", model)
     assert "vsj4r: the file is cut short: less than 1 % of it is missing" in done.stderr.splitlines()
+
+
+def test_y4m_cut_short_says_so(model: Path, tmp_path: Path) -> None:
+    source = plain(tmp_path / "a.y4m", "-c:v", "wrapped_avframe", "-pix_fmt", "yuv420p", seconds=0.4)
+    assert "cut short" not in run(source, tmp_path / "whole.mkv", "--model", model).stderr
+    whole = source.read_bytes()
+    source.write_bytes(whole[: len(whole) * 3 // 4])  # in the middle of the eighth of ten
+    said = run(source, tmp_path / "out.mkv", "--model", model).stderr.splitlines()
+    assert "vsj4r: the file is cut short: 6 % of it is missing" in said
+    source.write_bytes(whole.replace(b"\n", b" XLENGTH=20\n", 1))
+    said = run(source, tmp_path / "half.mkv", "--model", model).stderr.splitlines()
+    assert "vsj4r: the file is cut short: 50 % of it is missing" in said
 
 
 @tried("Damage", "the format of pixels changes in the middle", "refused with one line")

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import vapoursynth as vs
-
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.video import FRAMES_ASKED_FOR
 from vsj4r.media.y4m import FRAME, LONGEST_LINE, MAGIC, parse_head
@@ -50,8 +48,7 @@ class Packets:
         Raises:
             InputError: there is none.
         """
-        samples = sum(height * width for height, width in self.head.plane_sizes())
-        size = samples * vs.core.get_video_format(self.head.format).bytes_per_sample
+        size = self.head.frame_bytes
         first = self._packet(bytearray(size))
         if first is None:
             raise InputError(f"{self._name} ends before its first frame")

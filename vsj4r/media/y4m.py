@@ -51,6 +51,12 @@ class Head:
         chroma = -(-self.height // (1 << kind.subsampling_h)), -(-self.width // (1 << kind.subsampling_w))
         return [(self.height, self.width), *[chroma] * (kind.num_planes - 1)]
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of the samples of a frame."""
+        samples = sum(height * width for height, width in self.plane_sizes())
+        return samples * int(vs.core.get_video_format(self.format).bytes_per_sample)
+
     def clip_size(self) -> tuple[int, int]:
         """Width and height that VapourSynth can hold: what is missing for its chroma is added."""
         kind = vs.core.get_video_format(self.format)
