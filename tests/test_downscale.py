@@ -150,6 +150,13 @@ def test_a_large_clip_is_reduced_by_itself() -> None:
     assert chosen == halved != whole
 
 
+@pytest.mark.parametrize("side", [1, 2, 8])
+def test_a_tiny_frame_is_reduced_by_the_most(side: int) -> None:
+    clip = vs.core.std.BlankClip(width=side, height=side, length=2, format=vs.GRAY8, color=90)
+    with vs.core.j4r.Derain(clip, model="j4r-paper", downscale=8).get_frame(1) as frame:
+        assert frame[0].shape == (side, side)
+
+
 @pytest.mark.parametrize("by", [-1, 9])
 def test_numbers_that_make_no_sense_are_refused(tiny: str, by: int) -> None:
     clip = noise_clip(width=32, height=16, length=1)

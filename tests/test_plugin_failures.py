@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import vapoursynth as vs
 
@@ -191,6 +192,28 @@ def test_the_interpreter_ends_after_the_core(tiny: str) -> None:
     """VapourSynth has a core's plugins unloaded; a host that makes cores of its own ends after that."""
     ended = run_python(OWN_CORE, tiny)
     assert (ended.returncode, ended.stdout) == (0, "the cores are gone\n"), ended.stderr
+
+
+@pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
+@pytest.mark.parametrize(("kind", "value"), [(vs.RGBS, 3e38), (vs.YUV420PS, 1e5), (vs.YUV420PH, 65504)])
+def test_a_sample_beyond_all_light_changes_nothing_beside_it(model: str, kind: int, value: float) -> None:
+    clip = noise_clip(width=64, height=48, length=5, vs_format=kind)
+
+    def with_spot(light: float) -> Any:
+        def put(n: int, f: Any) -> Any:
+            lit = f.copy()
+            for plane in lit if n == 2 else ():
+                np.asarray(plane)[8:11, 8:11] = light
+            return lit
+
+        return core.j4r.Derain(clip.std.ModifyFrame(clip, put), model=model)
+
+    for n, (frame, bright) in enumerate(zip(with_spot(value).frames(), with_spot(2.5).frames(), strict=True)):
+        for plane, other in zip(planes_of(frame), planes_of(bright), strict=True):
+            if n == 2:
+                assert np.isfinite(plane).all()
+                plane[8:11, 8:11] = other[8:11, 8:11]
+            np.testing.assert_array_equal(plane, other)
 
 
 def test_an_exception_without_a_text_is_named(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:

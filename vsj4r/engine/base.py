@@ -21,6 +21,9 @@ Bytes = NDArray[np.uint8]
 Plane = NDArray[Any]
 """(H, W) uint8, uint16, float16 or float32 samples; rows may be strided, samples in a row are not."""
 
+SHOWN = (-1.0, 2.0)
+"""Between which floats are shown to a network, 0 and 1 being nominal: a highlight of an HDR picture, or a
+broken sample of 1e38, changes nothing beside it."""
 _ALIGNMENT = 64  # bytes
 
 

@@ -6,6 +6,7 @@ frames do not show, fine detail, comes from the frame itself.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,8 +31,9 @@ def choose_downscale(height: int, width: int, *, aligns: bool) -> int:
 
 
 def downscale_spec(spec: StepSpec, by: int) -> StepSpec:
-    """``spec`` of a step on frames that are reduced ``by`` as much."""
-    return replace(spec, multiple=spec.multiple * by, halo_px=spec.halo_px * by)
+    """``spec`` of a step on frames that are reduced ``by`` as much, to even sides too."""
+    multiple = spec.multiple if by == 1 else math.lcm(spec.multiple, 2)
+    return replace(spec, multiple=multiple * by, halo_px=spec.halo_px * by)
 
 
 def plan_downscale(spec: StepSpec, height: int, width: int, asked: int = 0) -> tuple[int, StepSpec]:

@@ -71,6 +71,8 @@ def stages(model: Model, graph: ov.Model) -> tuple[ov.Model | None, ov.Model]:
 
 def model_error(model: Model, error: Exception) -> Vsj4rError:
     """``error`` of OpenVINO as that of ``model``."""
+    if "bad_alloc" in str(error):
+        return Vsj4rError(f"model {model.name}: there is not enough memory to compile it")
     return Vsj4rError(f"model {model.name}: OpenVINO rejects {model.onnx}: {last_line(error)}")
 
 

@@ -1,8 +1,9 @@
 """Planes of any format to float tensors, and the residual back into planes. No VapourSynth, no engine.
 
 Down: luma is normalised so that its nominal range is [0, 1] (limited range: code 16 is 0, code 235 is 1,
-at 8 bit), chroma so that it is [-0.5, 0.5]; excursions beyond nominal are kept. RGB goes through the matrix,
-GRAY has neutral chroma, and chroma of a layout other than 4:2:0 comes to half of luma's resolution.
+at 8 bit), chroma so that it is [-0.5, 0.5]; excursions beyond nominal are kept, of floats within ``SHOWN``.
+RGB goes through the matrix, GRAY has neutral chroma, and chroma of a layout other than 4:2:0 comes to half of
+luma's resolution.
 Sides are padded at the right and the bottom, by repeating the edge, to the model's multiple.
 Up: the residual is brought to the layout's own planes and added to the *original* samples; integers are
 rounded and clipped, floats are not. Where a plane's change is 0 a sample comes back bit for bit.
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import Plane, StepSpec, Tensors
+from vsj4r.engine.base import SHOWN, Plane, StepSpec, Tensors
 from vsj4r.engine.native import conversion as native
 from vsj4r.frames.chroma import from_half, shrink_to_chroma, to_half
 from vsj4r.frames.formats import Codes, Geometry
@@ -141,6 +142,7 @@ class Converter:
             if self._format.sample == "float":
                 np.copyto(part, plane[rows])
                 np.nan_to_num(part, copy=False, nan=0, posinf=1, neginf=0)
+                np.clip(part, *SHOWN, out=part)
                 continue
             np.subtract(plane[rows], np.float32(codes.zero), out=part, dtype=np.float32)
             np.divide(part, np.float32(codes.span), out=part)

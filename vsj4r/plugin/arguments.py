@@ -16,6 +16,7 @@ _FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
 _FLOAT = 1  # VSSampleType
 FRAMES_MAX = 1 << 31
 NUM_STREAMS_MAX = 8
+THREADS_MAX = 1024
 
 Info = dict[str, int | str]
 """VSVideoInfo: ``format`` (its name, "" if it varies), ``family sample bits ssw ssh``, ``width height`` (0 if
@@ -116,9 +117,9 @@ class Arguments:
         values = {name: tuple(value) if name in _LISTS else value[0] for name, value in given.items()}
         arguments = cls(**_DEFAULTS | values)  # type: ignore[arg-type]
         if not 0 <= arguments.strength <= 1:
-            raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength:g}")
-        if arguments.threads < 0:
-            raise Vsj4rError(f"threads must be 0 (automatic) or more, got {arguments.threads}")
+            raise Vsj4rError(f"strength must be between 0 and 1, got {arguments.strength!r}")
+        if not 0 <= arguments.threads <= THREADS_MAX:
+            raise Vsj4rError(f"threads must be 0 (automatic) or 1 to {THREADS_MAX}, got {arguments.threads}")
         if not 1 <= arguments.num_streams <= NUM_STREAMS_MAX:
             raise Vsj4rError(
                 f"num_streams must be between 1 and {NUM_STREAMS_MAX}, got {arguments.num_streams}"
@@ -128,9 +129,9 @@ class Arguments:
                 f"downscale must be 0 (automatic) or 1 to {DOWNSCALE_MAX}, got {arguments.downscale}"
             )
         if not 0 <= arguments.segment < FRAMES_MAX:
-            raise Vsj4rError(f"segment must be 0 (none) or more, got {arguments.segment}")
+            raise Vsj4rError(f"segment must be 0 (none) or 1 to {FRAMES_MAX - 1}, got {arguments.segment}")
         if not 0 <= arguments.warmup < FRAMES_MAX:
-            raise Vsj4rError(f"warmup must be 0 or more, got {arguments.warmup}")
+            raise Vsj4rError(f"warmup must be between 0 and {FRAMES_MAX - 1}, got {arguments.warmup}")
         if arguments.scene_detect not in (0, 1):
             raise Vsj4rError(f"scene_detect must be 0 or 1, got {arguments.scene_detect}")
         if arguments.scenes is not None and arguments.qpfile is not None:

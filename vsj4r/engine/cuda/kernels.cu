@@ -60,7 +60,7 @@ __device__ __forceinline__ float quotient(float a, float b)
 template <>
 __device__ __forceinline__ float light(float v, Codes)
 {
-    return finite(v) ? v : (v > 0.f ? 1.f : 0.f);
+    return finite(v) ? fminf(fmaxf(v, -1.f), 2.f) : (v > 0.f ? 1.f : 0.f); // SHOWN
 }
 template <>
 __device__ __forceinline__ float light(__half v, Codes codes)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import Bytes, FrameCodes, FrameLayout, Plane, Scales
+from vsj4r.engine.base import SHOWN, Bytes, FrameCodes, FrameLayout, Plane, Scales
 from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.kernels import Reduction
 from vsj4r.engine.resampling import enlarge_change, halve_rain, phases_of, rain_near, shrink_plane
@@ -135,7 +135,7 @@ def _lights(reduction: Reduction, codes: FrameCodes, frame: Bytes) -> list[Float
 
 def _light(plane: Plane, zero: float, span: float) -> Floats:
     if plane.dtype.kind == "f":
-        return np.nan_to_num(plane.astype(np.float32), nan=0, posinf=1, neginf=0)
+        return np.nan_to_num(plane.astype(np.float32), nan=0, posinf=1, neginf=0).clip(*SHOWN)
     codes: Floats = plane.astype(np.float32)
     codes -= np.float32(zero)
     codes /= np.float32(span)
