@@ -92,6 +92,8 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(2, "No such option: --fast", plain, out, "--fast")
     refused(2, "No closing quotation", plain, out, "--ffmpeg", "'-x")
     refused(1, "ffmpeg: ", plain, out, "--ffmpeg", "-no_such_option 1")
+    for words, stray in ((f"-tune grain {plain}", plain), ("more.mkv", "more.mkv"), ("-an x.mkv", "x.mkv")):
+        refused(2, f"{str(stray)!r} belongs to no option", plain, out, "--ffmpeg", words)
     refused(2, "device must be one of auto, cpu, cuda or cuda:N", plain, out, "--device", "tpu")
     unknown = vsj4r("run", plain, out, "--model", "j5r")
     assert_refused(unknown, 2, "unknown model 'j5r'", tmp_path)

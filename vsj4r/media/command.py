@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,16 @@ from vsj4r.media.tags import Tags
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
+_WITHOUT_VALUE = frozenset(
+    {
+        "accurate_seek", "an", "auto_conversion_filters", "autorotate", "autoscale", "benchmark",
+        "benchmark_all", "bitexact", "copy_unknown", "copyinkf", "copyts", "debug_ts", "dn", "dump",
+        "find_stream_info", "fix_sub_duration", "force_fps", "hex", "hide_banner", "ignore_unknown", "n",
+        "print_graphs", "psnr", "qphist", "re", "recast_media", "report", "seek_timestamp", "shortest", "sn",
+        "start_at_zero", "stats", "stdin", "vn", "vstats", "xerror", "y",
+    }
+)  # fmt: skip
+"""ffmpeg's options that are on or off; all others have a value."""
 _MORE_TAGS = "use_metadata_tags"  # MP4's and QuickTime's way of writing tags of any name
 
 
@@ -129,6 +139,19 @@ class _Given:
         return cls(tuple(filters), tuple(movflags), tuple(others))
 
 
+def stray_argument(arguments: Iterable[str]) -> str | None:
+    """The first of ``arguments`` that is neither an option nor the value of one: to ffmpeg it would be the
+    name of another file to write."""
+    left = iter(arguments)
+    for argument in left:
+        name = argument.removeprefix("-").partition(":")[0]
+        if name == argument.partition(":")[0]:
+            return argument
+        if not _WITHOUT_VALUE.intersection((name, name.removeprefix("no"))):
+            next(left, None)
+    return None
+
+
 def _command(
     output: Path,
     tags: Tags,
@@ -171,7 +194,7 @@ def _command(
         options["map_chapters"] = 1  # ffmpeg-python numbers the inputs as ``streams`` has them
     *built, name = ffmpeg.compile(
         ffmpeg.output(*streams, f"file:{output.absolute()}", **options),
-        cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y", *device, "-copyts"],
+        cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-n", *device, "-copyts"],
     )
     return [*built, *_repeat_options(encode, given, covers), name]
 

@@ -17,6 +17,7 @@ from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, main_video
 from vsj4r.media.sound import sound_codec_for, sound_options
 from vsj4r.media.streams import PICTURE_FLAGS, Stream
+from vsj4r.media.subtitles import subtitle_options
 from vsj4r.words import count_of
 
 _FILE_TAGS = frozenset(
@@ -209,11 +210,20 @@ class _Planner:
             index=stream.index,
             kind=stream.kind,
             codec=codec,
-            options=sound_options(codec, stream, self.container) if stream.kind == "audio" else {},
+            options=self._options(codec, stream),
             flags=self.flags(stream, f"{stream.kind} stream {stream.index}"),
             tags=tags,
             packets=(_without(stream.hidden),) if stream.hidden else (),
         )
+
+    def _options(self, codec: str, stream: Stream) -> dict[str, str]:
+        match stream.kind:
+            case "audio":
+                return sound_options(codec, stream, self.container)
+            case "subtitle":
+                return subtitle_options(codec, stream, self.container)
+            case _:
+                return {}
 
     def _cover(self, stream: Stream) -> Cover:
         kind = {"mjpeg": "jpeg"}.get(stream.codec, stream.codec or "png")

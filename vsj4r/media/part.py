@@ -15,6 +15,7 @@ from vsj4r.media.probe import Probe
 from vsj4r.media.sound import encode_copied_sound
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
+from vsj4r.media.subtitles import keep_shown_lines
 from vsj4r.media.trim import Trim, frames_between, later_timecode
 from vsj4r.words import count_of
 
@@ -81,7 +82,7 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
         ]
         return replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
     return replace(
-        extras,
+        keep_shown_lines(source.probe, extras, suffix, float(stamps[0] * base)),
         start_seconds=float(stamps[0] * base),
         length_seconds=float((stamps[-1] - stamps[0] + frame) * base),
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
+from vsj4r.media.command import stray_argument
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
 from vsj4r.media.frame_errors import decode_error, frame_errors
@@ -112,6 +113,8 @@ def check_job(job: Job) -> None:
                 f"--ffmpeg {argument} would cut the picture, and not what goes with it: "
                 "--trim START:END does that"
             )
+    if (stray := stray_argument(job.ffmpeg)) is not None:
+        raise Vsj4rError(f"--ffmpeg: {stray!r} belongs to no option, and would be one more file to write")
 
 
 def run_job(job: Job, listener: RunListener) -> float:

@@ -1,0 +1,95 @@
+"""Subtitles keep their times: over long gaps, without an end of their own, and where a part begins."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.cli import run
+from tests.media import ffmpeg
+from tests.tried import tried
+
+pytestmark = [pytest.mark.usefixtures("index_cache"), pytest.mark.slow]
+
+
+def lines(path: Path) -> list[tuple[float, float]]:
+    """When the subtitles of ``path`` begin and for how long they last, but for MP4's empty ones."""
+    with av.open(str(path)) as container:
+        packets = list(container.demux(container.streams.subtitles[0]))
+    return [
+        (round(float(packet.pts * packet.time_base), 3), round(float(packet.duration * packet.time_base), 3))
+        for packet in packets
+        if packet.pts is not None and packet.duration is not None and packet.size > 2
+    ]
+
+
+def srt(path: Path, *times: str) -> Path:
+    path.write_text("".join(f"{n}\n{time}\nline {n}\n\n" for n, time in enumerate(times, 1)))
+    return path
+
+
+def with_subtitles(path: Path, subtitles: Path, codec: str = "copy", *, seconds: float = 0.8) -> Path:
+    frames = ("-f", "lavfi", "-i", f"testsrc2=s=96x64:r={20 / seconds}:d={seconds}")
+    ffmpeg(*frames, "-i", str(subtitles), "-c:v", "ffv1", "-c:s", codec, f"file:{path}")
+    return path
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+@tried("Streams and tags", "a line after a gap of an hour and a half, into MP4", "it is shown when it was")
+def test_a_long_gap_stays(model: Path, tmp_path: Path, name: str) -> None:
+    late = srt(tmp_path / "s.srt", "01:30:00,000 --> 01:30:02,000", "01:35:00,000 --> 01:35:02,000")
+    source = with_subtitles(tmp_path / "film.mkv", late, seconds=6000)
+    run(source, tmp_path / name, "--model", model)
+    assert lines(tmp_path / name) == [(5400, 2), (5700, 2)]
+
+
+def test_pictures_without_an_end_stay_until_the_next(model: Path, tmp_path: Path) -> None:
+    bitmaps = tmp_path / "s.sup"
+    bitmaps.write_bytes(
+        bitmap(0.1, 0) + bitmap(0.3, 1, shown=False) + bitmap(0.4, 2) + bitmap(0.6, 3, shown=False)
+    )
+    source = with_subtitles(tmp_path / "disc.mkv", bitmaps, "dvdsub")
+    (begins, lasts), (later, _) = lines(source)[:2]
+    assert lasts > 4e6  # ffmpeg's way to say that it does not know
+    run(source, tmp_path / "out.mp4", "--model", model)
+    written = lines(tmp_path / "out.mp4")
+    assert written[0] == (begins, pytest.approx(later - begins))
+    assert written[1][0] == later
+
+
+@pytest.mark.parametrize(("codec", "name"), [("copy", "out.mkv"), ("ass", "out.mkv"), ("copy", "out.mp4")])
+@tried("Streams and tags", "a line that is on the screen where a part begins", "kept, from there on")
+def test_a_part_begins_with_what_is_on_the_screen(model: Path, tmp_path: Path, codec: str, name: str) -> None:
+    times = "00:00:00,040 --> 00:00:00,100", "00:00:00,100 --> 00:00:00,400", "00:00:00,440 --> 00:00:00,500"
+    source = with_subtitles(tmp_path / "film.mkv", srt(tmp_path / "s.srt", *times), codec)
+    said = run(source, tmp_path / name, "--model", model, "--trim", "6:16").stderr
+    assert ("is encoded again: a line of it is on the screen where the part begins" in said) == (
+        name == "out.mkv"
+    )
+    assert lines(tmp_path / name) == [(0, 0.16), (0.2, 0.06)]
+    assert "encoded again" not in run(source, tmp_path / "b.mkv", "--model", model, "--trim", "10:").stderr
+
+
+def bitmap(seconds: float, number: int, *, shown: bool = True) -> bytes:
+    """A picture of PGS, 20x8 pixels of one colour, or none from then on."""
+
+    def segment(kind: int, content: bytes) -> bytes:
+        return b"PG" + struct.pack(">IIBH", int(seconds * 90000), 0, kind, len(content)) + content
+
+    screen = struct.pack(">HHBHBBBB", 96, 64, 0x10, number, 0x80 * shown, 0, 0, shown)
+    window, end = segment(0x17, struct.pack(">BBHHHH", 1, 0, 10, 10, 20, 8)), segment(0x80, b"")
+    if not shown:
+        return segment(0x16, screen) + window + end
+    runs = struct.pack(">HH", 20, 8) + 8 * bytes([0, 0x80 | 20, 1, 0, 0])
+    return b"".join(
+        (
+            segment(0x16, screen + struct.pack(">HBBHH", 0, 0, 0, 10, 10)),
+            window,
+            segment(0x14, bytes([0, 0, 0, 16, 128, 128, 0, 1, 200, 128, 128, 255])),
+            segment(0x15, struct.pack(">HBB", 0, 0, 0xC0) + len(runs).to_bytes(3) + runs),
+            end,
+        )
+    )
