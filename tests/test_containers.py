@@ -15,7 +15,7 @@ from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import probe
-from vsj4r.media.sound import sound_codec_for
+from vsj4r.media.sound import sound_change, sound_codec_for
 from vsj4r.media.streams import Stream
 
 IN_MATROSKA = (
@@ -138,6 +138,24 @@ def test_every_sound_is_decoded_again(
 def test_what_is_not_held_becomes_what_is(suffix: str, codec: str, samples: str, becomes: str) -> None:
     stream = Stream(index=1, kind="audio", codec=codec, sample_format=samples)
     assert sound_codec_for(container_for(Path(f"out{suffix}")), stream) == becomes
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "samples", "depth", "how"),
+    [
+        (".mp4", "wavpack", "s32p", 24, "without loss"),
+        (".mp4", "wavpack", "s32p", 32, "rounded to 24 bits"),
+        (".mp4", "wavpack", "fltp", 32, "rounded to 24 bits, clipped above full scale"),
+        (".mxf", "pcm_f32le", "flt", 0, "rounded to 24 bits, clipped above full scale"),
+        (".mxf", "pcm_s16be", "s16", 16, "without loss"),
+        (".mov", "opus", "fltp", 0, "without loss"),
+        (".webm", "flac", "s16", 16, "with loss"),
+    ],
+)
+def test_what_sound_loses_is_said(suffix: str, codec: str, samples: str, depth: int, how: str) -> None:
+    stream = Stream(index=1, kind="audio", codec=codec, sample_format=samples, depth=depth, sample_rate=48000)
+    container = container_for(Path(f"out{suffix}"))
+    assert sound_change(sound_codec_for(container, stream), stream, container) == how
 
 
 @pytest.mark.parametrize(

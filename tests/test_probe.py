@@ -93,6 +93,16 @@ def test_a_raw_stream_that_says_its_rate(tmp_path: Path) -> None:
     assert (found.rate, found.rate_is_guess) == (Fraction(30), False)
 
 
+@tried("Times", "Matroska that begins at the time of day", "no longer than it is")
+def test_a_length_does_not_count_from_midnight(tmp_path: Path) -> None:
+    late = tmp_path / "late.mkv"
+    ffmpeg("-itsoffset", "36000.5", *picture(seconds=0.2, rate=25), "-copyts", f"file:{late}")
+    found = probe(late)
+    assert found.start_seconds is not None
+    assert found.start_seconds > 36000
+    assert found.duration_seconds == pytest.approx(0.2, abs=0.05)
+
+
 @tried("Damage", "a Matroska head with nothing behind it", "one line")
 def test_damage_is_told_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"

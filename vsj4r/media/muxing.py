@@ -15,7 +15,7 @@ from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.extras import Along, Cover, Extras
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, main_video
-from vsj4r.media.sound import sound_codec_for, sound_options
+from vsj4r.media.sound import sound_change, sound_codec_for, sound_options
 from vsj4r.media.streams import PICTURE_FLAGS, Stream
 from vsj4r.media.subtitles import subtitle_options
 from vsj4r.words import count_of
@@ -175,7 +175,7 @@ class _Planner:
                 codec = sound_codec_for(container, stream)
                 if codec not in ("", "copy"):
                     rate = container.sound_rate if container.sound_rate != stream.sample_rate else 0
-                    how = "with loss" if codec == "libopus" or rate else "without loss"
+                    how = sound_change(codec, stream, container)
                     told = f"{codec.removeprefix('lib')}{f' of {rate // 1000} kHz' if rate else ''}"
                     had = f"{stream.codec}{f' of {stream.sample_rate / 1000:g} kHz' if rate else ''}"
                     self.changed.append(f"{name} becomes {told}, {how}: {self._suffix} cannot hold {had}")

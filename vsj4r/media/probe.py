@@ -13,7 +13,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -133,13 +134,35 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
         metadata=dict(container.metadata),
         chapters=tuple(container.chapters()),
         start_seconds=_seconds(container.start_time),
-        duration_seconds=_seconds(container.duration),
+        duration_seconds=_length(container, streams),
         rate=rate,
         rate_is_guess=rate_is_guess,
         covers=covers,
         first_frame=first_frame,
         missing_share=missing_share(path, container),
     )
+
+
+def _length(container: InputContainer, streams: Sequence[Stream]) -> Fraction | None:
+    """How long it lasts. Matroska says when it ends, counted from 0 whenever it begins, and counts lines of
+    subtitles that have no end of their own."""
+    length = _seconds(container.duration)
+    if length is None or container.format.name != "matroska,webm":
+        return length
+    ends = [
+        _tagged_seconds(stream.tag("duration")) for stream in streams if stream.kind in ("video", "audio")
+    ]
+    known = [end for end in ends if end]
+    begins = _seconds(container.start_time) or Fraction(0)
+    if 0 < begins < length:  # mkvmerge counts from there
+        length -= begins
+    return min(length, max(known, default=length))
+
+
+def _tagged_seconds(text: str) -> Fraction | None:
+    """Of "00:00:10.500000000"; None where it is none."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
+    return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3])
 
 
 def _rate_of(container: InputContainer, video: Stream) -> tuple[Fraction | None, bool]:

@@ -16,6 +16,7 @@ _OPUS_KBIT_PER_CHANNEL, _AAC_KBIT_PER_CHANNEL = 80, 96
 _OPUS_LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
 """Those of RFC 7845, 5.1.1.2; 5.1(side) of AC-3 and DTS becomes the nearest."""
 _OPUS_MOST_PLACED = 8
+_MOST_BITS = 24  # of whole samples
 
 
 def sound_codec_for(container: Container, stream: Stream) -> str:
@@ -36,6 +37,19 @@ def sound_codec_for(container: Container, stream: Stream) -> str:
             return "pcm_s24le" if samples == "s32" and _is_24_bit(stream) else _SAMPLES.get(samples, "")
         case _:
             return other
+
+
+def sound_change(codec: str, stream: Stream, container: Container) -> str:
+    """In words what becomes of ``stream`` of sound that the encoder ``codec`` writes into ``container``."""
+    if codec == "libopus" or container.sound_rate not in (0, stream.sample_rate):
+        return "with loss"
+    samples = stream.sample_format.removesuffix("p")
+    if codec in ("flac", "alac", "pcm_s24le", "pcm_s16le"):
+        if samples in ("flt", "dbl"):
+            return f"rounded to {_MOST_BITS} bits, clipped above full scale"
+        if stream.depth > _MOST_BITS:
+            return f"rounded to {_MOST_BITS} bits"
+    return "without loss"
 
 
 def sound_options(codec: str, stream: Stream, container: Container) -> dict[str, str]:

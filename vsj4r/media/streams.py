@@ -167,6 +167,7 @@ def describe_stream(
             "sample_rate": context.sample_rate,
             "channels": context.channels,
             "sample_format": context.format.name if context.format else "",
+            "depth": context.bits_per_raw_sample or 0,
             "hidden": _hidden_in(stream),
         }
     return Stream(
