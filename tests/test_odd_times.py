@@ -182,3 +182,39 @@ def test_what_an_edit_list_hides_does_not_come_back(
     (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
     assert samples == heard
     assert times == pytest.approx(before, abs=0.001)
+
+
+@tried("AVI, raw streams and others", "a raw .m2v with 2:3 pulldown", "each frame is shown for 2 or 3 fields")
+@pytest.mark.parametrize("reordered", ["0", "2"])
+def test_fields_that_are_repeated_take_their_time(model: Path, tmp_path: Path, reordered: str) -> None:
+    film, source = tmp_path / "film.m2v", tmp_path / "tv.m2v"
+    codec = ("-c:v", "mpeg2video", "-bf", reordered, "-q:v", "3", "-f", "mpeg2video")
+    ffmpeg(*picture(seconds=1, rate=24), *codec, f"file:{film}")
+    source.write_bytes(with_pulldown(film.read_bytes()))
+    run(source, tmp_path / "out.mkv", "--model", model)
+    times = seconds_of_frames(tmp_path / "out.mkv")
+    assert len(times) == 24
+    assert times[0] == 0
+    steps = [round((after - before) * 60000 / 1001) for before, after in pairwise(times)]
+    assert sorted(set(steps)) == [2, 3]
+    assert sum(steps) == pytest.approx(23 * 2.5, abs=0.5)
+
+
+def with_pulldown(stream: bytes) -> bytes:
+    """MPEG-2 of 24 frames a second as 29.97: of every other frame, as they are shown, a field is repeated
+    (ISO/IEC 13818-2, 6.2.3.1)."""
+    units = [bytearray(unit) for unit in stream.split(b"\x00\x00\x01")]
+    place = 0
+    for unit in units[1:]:
+        if unit[0] == 0xB3:
+            unit[4] = unit[4] & 0xF0 | 4  # frame_rate_code
+        elif unit[0] == 0xB5 and unit[1] >> 4 == 1:
+            unit[2] &= ~0x08  # progressive_sequence
+        elif unit[0] == 0x00:
+            place = unit[1] << 2 | unit[2] >> 6  # temporal_reference
+        elif unit[0] == 0xB5 and unit[1] >> 4 == 8:
+            top, repeated = ((1, 1), (0, 0), (0, 1), (1, 0))[place % 4]
+            unit[4] = unit[4] & 0x7F | top << 7
+            unit[4] = unit[4] & 0xFD | repeated << 1
+            unit[5] |= 0x80  # progressive_frame
+    return b"\x00\x00\x01".join(bytes(unit) for unit in units)

@@ -21,10 +21,10 @@ from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.images import image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
-from vsj4r.media.probe import Probe, probe
+from vsj4r.media.probe import Probe, probe, video_times
 from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
 from vsj4r.media.sources import AS_IT_SAYS, ONE_THREAD, Reading, Source
-from vsj4r.media.survey import Survey, look_through
+from vsj4r.media.survey import BESIDE, Survey, look_through
 from vsj4r.media.times import settle_times, times_at_rate
 from vsj4r.words import count_of
 
@@ -113,6 +113,7 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     if survey.damaged:
         damaged = count_of(survey.damaged, "damaged frame")
         said.append(f"{damaged}: the decoder makes up what is missing")
+    said += [f"{BESIDE[kind]} are left out" for kind in survey.beside]
     alone = survey.damaged or reading.one_thread or index.read(ONE_THREAD) is not None
     clip, stamps, time_base = _open_samples(
         found, index, survey, threads=1 if alone else 0, on_look=lambda share: on_look((1 + share) / 2)
@@ -168,8 +169,19 @@ def _open_samples(
                 raise
         else:
             if len(opened[0]) >= survey.frames or not may_lose:
-                return opened
+                return _with_repeated_fields(found, *opened)
     return (*decode_clip(found), found.video.time_base)
+
+
+def _with_repeated_fields(
+    found: Probe, clip: vs.VideoNode, stamps: list[int], time_base: Fraction
+) -> tuple[vs.VideoNode, list[int], Fraction]:
+    """The same, with the times that follow from the fields which a raw stream of MPEG-2 says to repeat (2:3
+    pulldown), of which BestSource tells nothing."""
+    times = video_times(found.path) if found.format == "mpegvideo" else []
+    if len(set(times)) != len(clip):
+        return clip, stamps, time_base
+    return clip, [int((time - times[0]) / time_base) for time in times], time_base
 
 
 def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Reading) -> vs.VideoNode:

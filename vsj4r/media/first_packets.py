@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import av
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
 
 from vsj4r.media.demuxing import READ_ERRORS
 from vsj4r.media.streams import Stream
@@ -17,15 +15,10 @@ _LOOK_PACKETS = 4000  # at most, to see which streams have a second frame
 _LOOK_BYTES = 64 << 20
 _FIRST_FRAME_PACKETS = 100  # at most, until a decoder gives a frame
 
-# PyAV 19 crashes in `frame.side_data` of a PNG with an ICC profile, so it is asked only of frames of codecs
-# that carry what is looked for.
-_SIDE_DATA_CODECS = frozenset({"h264", "hevc", "vvc", "av1", "vp9", "mpeg2video", "mpeg1video"})
-
 
 @dataclass(frozen=True, slots=True)
 class FirstFrame:
-    """The first frame that a decoder gives. ``transfer`` is ITU-T H.273's number. ``side_data``: by ffmpeg's
-    names in upper case (A53_CC, DYNAMIC_HDR_PLUS, DOVI_RPU_BUFFER ...)."""
+    """The first frame that a decoder gives. ``transfer`` is ITU-T H.273's number."""
 
     width: int
     height: int
@@ -34,7 +27,6 @@ class FirstFrame:
     has_palette: bool
     is_interlaced: bool
     transfer: int
-    side_data: Mapping[str, bytes]
 
 
 class FirstPackets:
@@ -75,12 +67,12 @@ class FirstPackets:
                 frames = []
             place += 1
             if frames:
-                return _describe_frame(video, frames[0])
+                return _describe_frame(frames[0])
         try:
             frames = context.decode(None)
         except READ_ERRORS:
             return None
-        return _describe_frame(video, frames[0]) if frames else None
+        return _describe_frame(frames[0]) if frames else None
 
     def _read(self) -> bool:
         """Take one more packet; False at the end of the file, or of what is looked at."""
@@ -99,11 +91,7 @@ class FirstPackets:
         return True
 
 
-def _describe_frame(video: Stream, frame: av.VideoFrame) -> FirstFrame:
-    side_data: dict[str, bytes] = {}
-    if video.codec in _SIDE_DATA_CODECS:
-        kept: Any = frame.side_data
-        side_data = {kind.name: bytes(kept[kind]) for kind in kept if isinstance(kind, Type)}
+def _describe_frame(frame: av.VideoFrame) -> FirstFrame:
     return FirstFrame(
         width=frame.width,
         height=frame.height,
@@ -112,5 +100,4 @@ def _describe_frame(video: Stream, frame: av.VideoFrame) -> FirstFrame:
         has_palette=frame.format.has_palette,
         is_interlaced=frame.interlaced_frame,
         transfer=int(frame.color_trc),
-        side_data=side_data,
     )

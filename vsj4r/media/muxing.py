@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from pathlib import Path
-
-import av
 
 from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.extras import Along, Cover, Extras
 from vsj4r.media.languages import spell_language
-from vsj4r.media.probe import Probe, main_video
+from vsj4r.media.probe import Probe
 from vsj4r.media.sound import sound_change, sound_codec_for, sound_options
 from vsj4r.media.streams import PICTURE_FLAGS, Stream
 from vsj4r.media.subtitles import subtitle_options
@@ -82,24 +79,6 @@ def find_extras(source: Probe, suffix: str) -> Extras:
     )
 
 
-def video_times(path: Path) -> list[Fraction]:
-    """When each frame of the first video stream of ``path`` is shown, in seconds, sorted.
-
-    A packet is a frame; without a time it counts as 0.
-    """
-    with av.open(str(path.absolute())) as container:
-        video = main_video(container)
-        if video is None:
-            return []
-        base = Fraction(video.time_base.numerator, video.time_base.denominator)
-        times = (
-            packet.dts if packet.pts is None else packet.pts
-            for packet in container.demux(video)
-            if packet.size
-        )
-        return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
-
-
 class _Planner:
     """Walks over a source once. What its methods find on the way is in ``covers``, and in lines for what is
     ``lost`` and what is ``changed``."""
@@ -145,8 +124,9 @@ class _Planner:
         self._look_at_side_data(video)
         tags = dict(video.metadata)
         if not video.tag("timecode"):
-            codes = [stream.tag("timecode") for stream in self._source.streams if stream.kind == "data"]
-            tags["timecode"] = next(filter(None, codes), "")
+            data = (stream for stream in self._source.streams if stream.kind == "data")
+            clock = next((stream for stream in data if stream.tag("timecode")), None)
+            tags |= {name: clock.tag(name) for name in ("timecode", "reel_name")} if clock else {}
         kept = self._stream_tags(video, tags, copied=False)
         stereo = video.tag("stereo_mode") or _stereo_mode(video)
         if stereo and self.container.stereo:

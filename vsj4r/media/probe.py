@@ -102,6 +102,24 @@ def main_video(container: InputContainer) -> av.VideoStream | None:
     return None if found is None else video_at(container, found.index)
 
 
+def video_times(path: Path) -> list[Fraction]:
+    """When each frame of the first video stream of ``path`` is shown, in seconds, sorted.
+
+    A packet is a frame; without a time it counts as 0.
+    """
+    with av.open(str(path.absolute())) as container:
+        video = main_video(container)
+        if video is None:
+            return []
+        base = Fraction(video.time_base.numerator, video.time_base.denominator)
+        times = (
+            packet.dts if packet.pts is None else packet.pts
+            for packet in container.demux(video)
+            if packet.size
+        )
+        return [ticks * base for ticks in sorted(ticks or 0 for ticks in times)]
+
+
 def _describe(path: Path, container: InputContainer, track: int | None) -> Probe:
     is_ts = container.format.name == "mpegts"
     programs = programs_of(path) if is_ts else {}

@@ -27,11 +27,6 @@ ONE_THREAD = "one-thread"
 
 _WITH_PROFILE = ("png", "tif")  # images that hold an ICC profile
 _WIDEST_CHROMA = 4  # pixels: 4:1:1, 4:1:0
-_BESIDE = {
-    "A53_CC": "closed captions",
-    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
-    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +155,7 @@ def _losses(source: Probe, clip: vs.VideoNode) -> list[str]:
     frame = source.first_frame
     if frame is None:
         return []  # BestSource may still read it
-    lost = [f"{name} are left out" for kind, name in _BESIDE.items() if kind in frame.side_data]
+    lost = []
     off_by = max(frame.width - clip.width, frame.height - clip.height)
     if 0 < off_by < _WIDEST_CHROMA and source.video.cropping is None:
         size = f"{frame.width}x{frame.height}"

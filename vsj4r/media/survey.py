@@ -17,18 +17,29 @@ from vsj4r.media.demuxing import READ_ERRORS, open_container, video_at
 from vsj4r.media.index import Index
 from vsj4r.media.probe import Probe
 
-_NAME = "survey"
+BESIDE = {
+    "A53_CC": "closed captions",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+}
+"""FFmpeg's names of what a frame carries beside its picture, and in words."""
+
+# PyAV 19 crashes in `frame.side_data` of a PNG with an ICC profile
+_CARRYING_CODECS = frozenset({"h264", "hevc", "vvc", "av1", "vp9", "mpeg2video", "mpeg1video"})
+_NAME = "survey-2"
 _TELL_EVERY_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """``frames`` that ffmpeg decodes, ``damaged`` ones among them and those that were lost,
-    ``interlaced_from``: the first interlaced one, None where all are progressive."""
+    ``interlaced_from``: the first interlaced one, None where all are progressive. ``beside``: what of
+    ``BESIDE`` some of them carry."""
 
     frames: int
     damaged: int
     interlaced_from: int | None
+    beside: tuple[str, ...] = ()
 
 
 def look_through(
@@ -59,7 +70,9 @@ def _look(
     video.thread_type = "AUTO"
     if video.codec_context.name == "hevc":  # its decoder marks no frame as damaged
         video.codec_context.options = {"err_detect": "explode"}
+    carries = video.codec_context.name in _CARRYING_CODECS
     frames = damaged = 0
+    beside: set[str] = set()
     interlaced_from: int | None = None
     told = time.monotonic()
     packets = container.demux(video)
@@ -78,6 +91,8 @@ def _look(
             continue
         for frame in decoded:
             damaged += frame.is_corrupt
+            if carries:
+                beside.update(BESIDE.keys() & {getattr(kind, "name", "") for kind in frame.side_data})
             if frame.interlaced_frame and interlaced_from is None:
                 interlaced_from = frames
                 if not to_the_end:
@@ -86,7 +101,7 @@ def _look(
         if packet.pos and container.size and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             on_look(min(packet.pos / container.size, 1.0))
-    return Survey(frames, damaged, interlaced_from)
+    return Survey(frames, damaged, interlaced_from, tuple(sorted(beside)))
 
 
 def _read_kept(index: Index, name: str) -> Survey | None:

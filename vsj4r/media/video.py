@@ -20,9 +20,9 @@ from vsj4r.media.alpha import ALPHA
 from vsj4r.media.command import Encode, encode_command
 from vsj4r.media.extras import Extras
 from vsj4r.media.frame_errors import frame_errors
-from vsj4r.media.muxing import video_times
 from vsj4r.media.nut import NutWriter
 from vsj4r.media.pixels import chroma_of
+from vsj4r.media.probe import video_times
 from vsj4r.media.process import FFmpeg
 from vsj4r.media.tags import Tags
 from vsj4r.media.whole import whole_file
