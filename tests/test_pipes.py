@@ -228,6 +228,17 @@ def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> N
     )
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_stdout_is_named(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "a.mkv", seconds=0.2)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            command("run", source, "-", "--model", model), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    said = b"vsj4r: stdout cannot be written: No space left on device"
+    assert (ended.returncode, ended.stderr.splitlines()) == (1, [said])
+
+
 def test_a_dash_is_no_folder(model: Path, tmp_path: Path) -> None:
     assert piped(y4m(), "--model", model, cwd=tmp_path).returncode == 0
     assert not list(tmp_path.iterdir())

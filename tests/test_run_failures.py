@@ -92,6 +92,9 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(2, "No such option: --fast", plain, out, "--fast")
     refused(2, "No closing quotation", plain, out, "--ffmpeg", "'-x")
     refused(1, "ffmpeg: ", plain, out, "--ffmpeg", "-no_such_option 1")
+    for nameless in ("", ".mkv", tmp_path / ".MP4"):
+        refused(2, "OUTPUT has no name", plain, nameless)
+    refused(2, "INPUT has no name", "", out)
     for words, stray in ((f"-tune grain {plain}", plain), ("more.mkv", "more.mkv"), ("-an x.mkv", "x.mkv")):
         refused(2, f"{str(stray)!r} belongs to no option", plain, out, "--ffmpeg", words)
     refused(2, "device must be one of auto, cpu, cuda or cuda:N", plain, out, "--device", "tpu")

@@ -156,10 +156,13 @@ def run(
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
-    from vsj4r.media.containers import names_folder
+    from vsj4r.media.containers import CONTAINERS, names_folder
     from vsj4r.media.pipes import STDIN, STDOUT, is_y4m
     from vsj4r.run.job import Job, check_job
 
+    for name, value in (("INPUT", input_name), ("OUTPUT", output_name)):
+        if not value or Path(value).name.lower() in CONTAINERS:
+            raise UsageError(f"{name} has no name: {value!r}")
     try:
         arguments = tuple(shlex.split(ffmpeg))
     except ValueError as error:

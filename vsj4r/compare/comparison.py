@@ -14,7 +14,7 @@ from vsj4r.compare.quality import measure_quality
 from vsj4r.compare.sides import Side, choose_timed_side, in_yuv420, open_sides
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode
-from vsj4r.media.containers import container_for
+from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import find_encoder, has_filter
 from vsj4r.media.extras import Extras
 from vsj4r.media.muxing import find_extras
@@ -73,11 +73,10 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
 
 
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
-    if comparison.video is not None:
-        if container_for(comparison.video).muxer == "webm":
-            raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
-        if comparison.video.absolute() == comparison.page.absolute():
-            raise Vsj4rError(f"page and video must have different names, both are {comparison.page}")
+    if comparison.page.suffix.lower() in CONTAINERS:
+        raise Vsj4rError(f"the page is HTML: name {comparison.page} .html (--video writes a video)")
+    if comparison.video is not None and container_for(comparison.video).muxer == "webm":
+        raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
     for source in (comparison.before, comparison.after, comparison.truth):
         if source is None:
             continue

@@ -178,7 +178,9 @@ class _Planner:
                 codec = "copy" if container.attachments else ""
             case _:
                 codec = "copy" if stream.codec in container.data and _is_of_mov(self._source) else ""
-        if not codec:
+        if not stream.codec and stream.kind != "attachment":
+            self.lost.append(f"{name} is left out: ffmpeg does not know its codec")
+        elif not codec:
             self._lose(name)
         return codec
 

@@ -30,7 +30,7 @@ from vsj4r.frames import WARMUP_FRAMES
 from vsj4r.media.packets import Packets
 from vsj4r.media.room import check_frame_fits
 from vsj4r.media.video import PAST_END, Sink
-from vsj4r.media.whole import whole_file
+from vsj4r.media.whole import whole_file, write_error
 from vsj4r.media.y4m import FRAME, Head, head_for
 
 if sys.platform == "linux":
@@ -166,6 +166,7 @@ def y4m_sink(
 
     Raises:
         BrokenPipeError: whoever reads has had enough.
+        Vsj4rError: it cannot be written.
     """
     with ExitStack() as stack:
         if output == STDOUT:
@@ -177,7 +178,15 @@ def y4m_sink(
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         stack.callback(os.close, file)
         _enlarge(file)
-        yield _Y4mSink(file, clip, rate, head, frames)
+        sink = _Y4mSink(file, clip, rate, head, frames)
+        try:
+            yield sink
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error is not sink.failure or not is_pipe(output):
+                raise
+            raise write_error(Path(display_path(output)), error) from error
 
 
 class _Y4mSink:
@@ -186,6 +195,8 @@ class _Y4mSink:
     ) -> None:
         self._file, self._clip, self._rate, self._frames = file, clip, rate, frames
         self._head = head
+        self.failure: OSError | None = None
+        """What the system said against writing."""
         self._packet = bytearray()
         self._planes: list[NDArray[Any]] = []
 
@@ -216,8 +227,12 @@ class _Y4mSink:
 
     def _write(self, content: bytes | bytearray) -> None:
         left = memoryview(content)
-        while left:
-            left = left[os.write(self._file, left) :]
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError as error:
+            self.failure = error
+            raise
 
 
 def _enlarge(file: int) -> None:
