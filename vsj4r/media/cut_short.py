@@ -19,9 +19,8 @@ from av.container import InputContainer
 
 from vsj4r.errors import InputError
 from vsj4r.media import demuxing
+from vsj4r.media.matroska import find_segment
 from vsj4r.media.y4m import LONGEST_LINE, parse_head
-
-_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 def missing_share(path: Path, container: InputContainer) -> float:
@@ -34,7 +33,8 @@ def missing_share(path: Path, container: InputContainer) -> float:
             wanted = max((entry.pos + entry.size for entry in ends), default=0)
         case "matroska,webm":
             with path.open("rb") as file:
-                wanted = _end_of_segment(file)
+                segment = find_segment(file)
+                wanted = 0 if segment is None else segment.ends
         case "avi":
             with path.open("rb") as file:
                 wanted = 8 + int.from_bytes(file.read(8)[4:], "little")
@@ -44,15 +44,6 @@ def missing_share(path: Path, container: InputContainer) -> float:
         case _:
             wanted = 0
     return max(0.0, 1 - has / wanted) if wanted else 0.0
-
-
-def _end_of_segment(file: BinaryIO) -> int:
-    """Where the Segment of a Matroska file ends; 0 where it does not say so, as while it is being written."""
-    if file.read(4) != _EBML:
-        return 0
-    file.seek(_read_size(file), 1)
-    size = _read_size(file) if file.read(4) == _SEGMENT else 0
-    return size and file.tell() + size
 
 
 def _end_of_y4m(file: BinaryIO, has: int) -> int:
@@ -65,13 +56,3 @@ def _end_of_y4m(file: BinaryIO, has: int) -> int:
     step = len(file.readline(LONGEST_LINE)) + head.frame_bytes
     frames = -(-(has - begins) // step) if head.frames is None else head.frames
     return begins + frames * step
-
-
-def _read_size(file: BinaryIO) -> int:
-    """A size of EBML (RFC 8794, 4); 0 where all its bits are set, which means that it is unknown."""
-    first = (file.read(1) or b"\0")[0]
-    length = 9 - first.bit_length()
-    if length > 8:
-        return 0
-    size = int.from_bytes(bytes([first & ((1 << (8 - length)) - 1)]) + file.read(length - 1))
-    return 0 if size == (1 << 7 * length) - 1 else size

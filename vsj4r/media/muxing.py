@@ -107,6 +107,9 @@ class _Planner:
             self.lost.append(f"stream {', '.join(elsewhere)} of another program than the picture's: left out")
         if self._source.chapters and not self.container.chapters:
             self._lose(count_of(len(self._source.chapters), "chapter"))
+        elif self._source.beyond_chapters:
+            lost = ", ".join(self._source.beyond_chapters)
+            self.lost.append(f"the chapters become a plain list, which lacks: {lost}")
         return tuple(streams)
 
     def file_tags(self, *, beside_cover: bool) -> tuple[dict[str, str], bool]:

@@ -28,6 +28,7 @@ from vsj4r.errors import InputError
 from vsj4r.media.cut_short import missing_share
 from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_at
 from vsj4r.media.first_packets import FirstFrame, FirstPackets
+from vsj4r.media.matroska import Arrangement, read_arrangement
 from vsj4r.media.programs import programs_of
 from vsj4r.media.room import check_frame_fits
 from vsj4r.media.streams import UNSPECIFIED, Stream, choose_video, describe_stream, positive
@@ -35,6 +36,7 @@ from vsj4r.media.streams import UNSPECIFIED, Stream, choose_video, describe_stre
 GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""
 
+_MATROSKA = "matroska,webm"
 _NO_TIMESTAMPS = int(str(Flags.no_timestamps.value))
 
 
@@ -45,6 +47,7 @@ class Probe:
     ``start_seconds`` and ``duration_seconds`` are the container's, None where unknown. ``chapters`` are as
     PyAV gives them. ``covers``: of each cover stream its picture, by index. ``first_frame`` is None where
     ffmpeg decodes none of the first packets. ``missing_share`` of the file, 0 to 1, is not there.
+    ``beyond_chapters``: in words what ``chapters`` lack of those in the file.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class Probe:
     covers: Mapping[int, bytes]
     first_frame: FirstFrame | None
     missing_share: float = 0.0
+    beyond_chapters: tuple[str, ...] = ()
 
     @property
     def has_wandering_clock(self) -> bool:
@@ -124,6 +128,8 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
     is_ts = container.format.name == "mpegts"
     programs = programs_of(path) if is_ts else {}
     streams = tuple(describe_stream(container, stream, programs) for stream in container.streams)
+    arranged = read_arrangement(path) if container.format.name == _MATROSKA else Arrangement()
+    streams = _with_languages(streams, arranged.languages)
     head = FirstPackets(container)
     video = choose_video(streams, one_frame=head.has_one_frame)
     if track is not None:
@@ -158,6 +164,21 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
         covers=covers,
         first_frame=first_frame,
         missing_share=missing_share(path, container),
+        beyond_chapters=arranged.chapters,
+    )
+
+
+def _with_languages(streams: tuple[Stream, ...], languages: Sequence[str]) -> tuple[Stream, ...]:
+    """``streams`` with those of ``languages``, one for each track, that say more than three letters do."""
+    tracks = [stream.index for stream in streams if stream.kind != "attachment" and not stream.is_cover]
+    if len(tracks) != len(languages):
+        return streams
+    told = {index: tag for index, tag in zip(tracks, languages, strict=True) if "-" in tag}
+    return tuple(
+        replace(stream, metadata={**stream.metadata, "language": told[stream.index]})
+        if stream.index in told
+        else stream
+        for stream in streams
     )
 
 
@@ -165,7 +186,7 @@ def _length(container: InputContainer, streams: Sequence[Stream]) -> Fraction | 
     """How long it lasts. Matroska says when it ends, counted from 0 whenever it begins, and counts lines of
     subtitles that have no end of their own."""
     length = _seconds(container.duration)
-    if length is None or container.format.name != "matroska,webm":
+    if length is None or container.format.name != _MATROSKA:
         return length
     ends = [
         _tagged_seconds(stream.tag("duration")) for stream in streams if stream.kind in ("video", "audio")
