@@ -15,6 +15,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media import y4m
 from vsj4r.media.alpha import ALPHA, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
@@ -108,8 +109,9 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
             "where only its flags say so (PsF), --assume-progressive (assume_progressive in a job file)"
         )
     said = []
-    if found.missing_share:
-        said.append(f"the file is cut short: {_per_cent(found.missing_share)} of it is missing")
+    missing = y4m.missing_share(path) if found.format == "yuv4mpegpipe" else found.missing_share
+    if missing:
+        said.append(f"the file is cut short: {_per_cent(missing)} of it is missing")
     if survey.damaged:
         damaged = count_of(survey.damaged, "damaged frame")
         said.append(f"{damaged}: the decoder makes up what is missing")

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import vapoursynth as vs
 
@@ -99,6 +100,21 @@ def parse_head(line: bytes) -> Head:
         props=props,
         line=line,
     )
+
+
+def missing_share(path: Path) -> float:
+    """The share of the bytes of the y4m file ``path`` that is not there, 0 to 1, by the frames that its head
+    says, or by whole ones; 0 where the head is not understood."""
+    has = path.stat().st_size
+    with path.open("rb") as file:
+        try:
+            head = parse_head(file.readline(LONGEST_LINE))
+        except InputError:
+            return 0.0
+        begins = file.tell()
+        step = len(file.readline(LONGEST_LINE)) + head.frame_bytes
+    frames = -(-(has - begins) // step) if head.frames is None else head.frames
+    return max(0.0, 1 - has / (begins + frames * step))
 
 
 def head_for(clip: vs.VideoNode, first: vs.VideoFrame, rate: Fraction, *, frames: int | None) -> Head:
