@@ -95,8 +95,13 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     for nameless in ("", ".mkv", tmp_path / ".MP4"):
         refused(2, "OUTPUT has no name", plain, nameless)
     refused(2, "INPUT has no name", "", out)
-    for words, stray in ((f"-tune grain {plain}", plain), ("more.mkv", "more.mkv"), ("-an x.mkv", "x.mkv")):
+    for words, stray in (
+        (f"-tune grain {plain}", plain),
+        ("more.mkv", "more.mkv"),
+        ("-shortest x.mkv", "x.mkv"),
+    ):
         refused(2, f"{str(stray)!r} belongs to no option", plain, out, "--ffmpeg", words)
+    refused(2, "-an would leave out streams", plain, out, "--ffmpeg", "-an")
     refused(2, "device must be one of auto, cpu, cuda or cuda:N", plain, out, "--device", "tpu")
     unknown = vsj4r("run", plain, out, "--model", "j5r")
     assert_refused(unknown, 2, "unknown model 'j5r'", tmp_path)

@@ -28,6 +28,7 @@ from vsj4r.run.preview import find_busiest, write_before_and_after
 from vsj4r.run.settings import RunSettings
 from vsj4r.run.writing import Writing
 
+_DROPPING_ARGUMENTS = ("-an", "-sn", "-dn", "-vn")
 _ENDING_ARGUMENTS = ("-t", "-to", "-ss", "-sseof", "-frames:v", "-vframes", "-frames")
 
 
@@ -112,6 +113,11 @@ def check_job(job: Job) -> None:
             raise Vsj4rError(
                 f"--ffmpeg {argument} would cut the picture, and not what goes with it: "
                 "--trim START:END does that"
+            )
+        if argument in _DROPPING_ARGUMENTS:
+            raise Vsj4rError(
+                f"--ffmpeg {argument} would leave out streams that are counted already: "
+                "ffmpeg -i OUTPUT -map 0 -map -0:a -c copy NEW leaves out the sound afterwards"
             )
     if (stray := stray_argument(job.ffmpeg)) is not None:
         raise Vsj4rError(f"--ffmpeg: {stray!r} belongs to no option, and would be one more file to write")
