@@ -1,0 +1,32 @@
+"""The same residual, a part of a code higher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from scripts.centre import SPAN, lift_luma  # noqa: E402
+from vsj4r.model.config import CONFIGS  # noqa: E402
+from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+
+
+@pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
+def test_luma_alone_is_lifted(model: str) -> None:
+    torch.manual_seed(3)
+    net = J4RNet(CONFIGS[model]).eval()
+    y, uv = torch.rand(1, 1, 64, 64), torch.rand(1, 2, 32, 32) - 0.5
+
+    def residual() -> tuple[Any, Any]:
+        with torch.inference_mode():
+            luma, chroma = net.planes(net(net.observe(y, uv), 1).residual)
+        assert chroma is not None
+        return luma, chroma
+
+    before = residual()
+    net.load_state_dict(lift_luma(net.state_dict(), net.config.scale, 0.4))
+    after = residual()
+    torch.testing.assert_close(after[0] - before[0], torch.full_like(y, 0.4 / SPAN), atol=1e-6, rtol=0)
+    torch.testing.assert_close(after[1], before[1])
