@@ -133,7 +133,7 @@ def test_strength_by_frame_and_interlaced_frames_are_heeded(opened: list[Opening
     ("arguments", "text"),
     [
         ({"precision": "f8"}, "precision must be one of auto, f32, bf16, int8, got 'f8'"),
-        ({"threads": -1}, r"threads must be 0 \(automatic\) or more, got -1"),
+        ({"threads": -1}, r"threads must be 0 \(automatic\) or 1 to 1024, got -1"),
     ],
 )
 def test_precision_and_threads_are_checked_before_a_card_is_opened(

@@ -45,7 +45,8 @@ def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
     exact = luma.dtype.kind == "u"
     part = luma[: rows * spots * spot, : columns * spots * spot]
     if not exact:
-        part = np.nan_to_num(part.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0).clip(*SHOWN)
+        part = np.nan_to_num(part.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
+        part = part.clip(SHOWN[0] * peak, SHOWN[1] * peak)
     lines = part.reshape(rows * spots, spot, -1).sum(axis=1, dtype=np.uint32 if exact else np.float32)
     sums = lines.reshape(rows, spots, columns, spots, spot).sum(axis=4, dtype=lines.dtype)
     return np.multiply(sums.min(axis=(1, 3)), np.float32(255 / (peak * spot * spot)), dtype=np.float32)

@@ -109,7 +109,7 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
             "where only its flags say so (PsF), --assume-progressive (assume_progressive in a job file)"
         )
     said = []
-    missing = y4m.missing_share(path) if found.format == "yuv4mpegpipe" else found.missing_share
+    missing = y4m.share_cut_off(path) if found.format == "yuv4mpegpipe" else found.missing_share
     if missing:
         said.append(f"the file is cut short: {_per_cent(missing)} of it is missing")
     if survey.damaged:
@@ -180,7 +180,8 @@ def _with_repeated_fields(
 ) -> tuple[vs.VideoNode, list[int], Fraction]:
     """The same, with the times that follow from the fields which a raw stream of MPEG-2 says to repeat (2:3
     pulldown), of which BestSource tells nothing."""
-    times = video_times(found.path) if found.format == "mpegvideo" else []
+    is_raw = found.format == "mpegvideo" and found.video.codec == "mpeg2video"
+    times = video_times(found.path) if is_raw else []
     if len(set(times)) != len(clip):
         return clip, stamps, time_base
     return clip, [int((time - times[0]) / time_base) for time in times], time_base

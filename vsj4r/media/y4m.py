@@ -102,7 +102,7 @@ def parse_head(line: bytes) -> Head:
     )
 
 
-def missing_share(path: Path) -> float:
+def share_cut_off(path: Path) -> float:
     """The share of the bytes of the y4m file ``path`` that is not there, 0 to 1, by the frames that its head
     says, or by whole ones; 0 where the head is not understood."""
     has = path.stat().st_size
