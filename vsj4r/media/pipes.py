@@ -178,25 +178,22 @@ def y4m_sink(
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         stack.callback(os.close, file)
         _enlarge(file)
-        sink = _Y4mSink(file, clip, rate, head, frames)
-        try:
-            yield sink
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            if error is not sink.failure or not is_pipe(output):
-                raise
-            raise write_error(Path(display_path(output)), error) from error
+        yield _Y4mSink(file, clip, rate, head, frames, pipe=output if is_pipe(output) else None)
 
 
 class _Y4mSink:
     def __init__(
-        self, file: int, clip: vs.VideoNode, rate: Fraction, head: Head | None, frames: int | None
+        self,
+        file: int,
+        clip: vs.VideoNode,
+        rate: Fraction,
+        head: Head | None,
+        frames: int | None,
+        *,
+        pipe: Path | None,
     ) -> None:
         self._file, self._clip, self._rate, self._frames = file, clip, rate, frames
-        self._head = head
-        self.failure: OSError | None = None
-        """What the system said against writing."""
+        self._head, self._pipe = head, pipe
         self._packet = bytearray()
         self._planes: list[NDArray[Any]] = []
 
@@ -230,9 +227,12 @@ class _Y4mSink:
         try:
             while left:
                 left = left[os.write(self._file, left) :]
-        except OSError as error:
-            self.failure = error
+        except BrokenPipeError:
             raise
+        except OSError as error:
+            if self._pipe is None:
+                raise  # `whole_file` names the file
+            raise write_error(Path(display_path(self._pipe)), error) from error
 
 
 def _enlarge(file: int) -> None:

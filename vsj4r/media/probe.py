@@ -65,6 +65,10 @@ class Probe:
     missing_share: float = 0.0
     beyond_chapters: tuple[str, ...] = ()
 
+    def stream_at(self, index: int) -> Stream:
+        """The stream that has ffmpeg's number ``index``."""
+        return next(stream for stream in self.streams if stream.index == index)
+
     @property
     def has_wandering_clock(self) -> bool:
         """Whether times begin anywhere and may jump, as those of broadcasts and of DVDs do."""

@@ -71,7 +71,7 @@ def encode_copied_sound(source: Probe, extras: Extras, suffix: str, why: str, *,
     that it would copy; ``only``: of this codec."""
     streams, notes, takes_aac = [], list(extras.notes), "aac" in CONTAINERS[suffix.lower()].sound
     for along in extras.streams:
-        stream = next(each for each in source.streams if each.index == along.index)
+        stream = source.stream_at(along.index)
         if along.kind != "audio" or along.codec != "copy" or only not in ("", stream.codec):
             streams.append(along)
             continue

@@ -49,8 +49,7 @@ def keep_shown_lines(source: Probe, extras: Extras, suffix: str, seconds: float)
         return extras
     notes = list(extras.notes)
     for index in _shown_at(source.path, source.video.index, subtitles.keys(), seconds):
-        along = subtitles[index]
-        stream = next(each for each in source.streams if each.index == index)
+        along, stream = subtitles[index], source.stream_at(index)
         codec = _ENCODERS.get(stream.codec, "") if along.codec == "copy" else along.codec
         where = "is on the screen where the part begins"
         if not codec:
