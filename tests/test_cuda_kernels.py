@@ -44,6 +44,7 @@ MUTANTS = {
     ),
     "a column too few": ("if (x >= grid_width ||", "if (x >= grid_width - 1 ||"),
     "rows and columns of a cell swapped": ("(k & ((1 << shift) - 1))", "(k >> shift)"),
+    "floats are shown as they are": ("fminf(fmaxf(v, -1.f), 2.f)", "v"),
     "half a chroma plane, rounded down": ("half_width = (width + 1) / 2", "half_width = width / 2"),
     "infinity counts": ("<= 3.402823466e+38f", "<= 3.402823466e+38f || v > 0.f"),
     "the update gate upside down": ("__fsub_rn(1.f, z), as_float(memory", "z, as_float(memory"),

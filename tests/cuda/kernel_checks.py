@@ -186,15 +186,15 @@ def check_gates(compiled: Kernels) -> None:
 
 
 def noise(layout: FrameLayout, rng: np.random.Generator) -> Bytes:
-    """Random samples, broken floats among them; the padding of rows is 7."""
+    """Random samples, floats that are broken or beyond ``SHOWN`` among them; the padding of rows is 7."""
     frame = np.full(layout.nbytes, 7, np.uint8)
     for plane in layout.views(frame):
         if layout.dtype.kind == "u":
             plane[...] = rng.integers(0, layout.peak, plane.shape, endpoint=True)
         else:
             plane[...] = rng.normal(size=plane.shape)
-            if plane.size > 4:
-                plane.flat[:4] = [np.nan, np.inf, -np.inf, -0.0]
+            if plane.size > 8:
+                plane.flat[:8] = [np.nan, np.inf, -np.inf, -0.0, -1.25, 2.25, -60000, 60000]
     return frame
 
 
