@@ -1,22 +1,22 @@
 """Lift what a network gives where it finds nothing, by a part of a code of 8 bits.
 
-python -m scripts.centre runs/NAME/checkpoint.pt 0.37 runs/centred.pt
+python -m scripts.centre weights/j4r.onnx 0.14 OUT
 
 A young network takes a little light from everything, in case it is rain: by more than half a code, a picture
-of 8 bits is darker by one. The bias of the last convolution's luma is where that stands; with the checkpoint
-alone the script says what it is. ``vsj4r export --from runs/centred.pt`` goes on from there.
+of 8 bits is darker by one, and with more bits less is seen. The bias of the last convolution's luma is where
+that stands; with the model alone the script says what it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from torch import Tensor
 
-from vsj4r.errors import Vsj4rError
-from vsj4r.model.config import CONFIGS
-from vsj4r.training.checkpoint import load_checkpoint, save_checkpoint
+from vsj4r.media.whole import whole_file
+from vsj4r.publishing.publish import load_network, publish
 
 SPAN = 219
 """Codes of 8 bit luma, limited range."""
@@ -36,23 +36,33 @@ def last_bias(weights: dict[str, Tensor]) -> str:
     return max((name for name in names if name.endswith(".bias")), key=lambda name: int(name.split(".")[1]))
 
 
+def lift_model(onnx: Path, codes: float, folder: Path) -> None:
+    """The model ``onnx``, whose .safetensors and .json are beside it, lifted by ``codes``, into ``folder``.
+    The ranges for int8 stay: no convolution reads what is lifted."""
+    name, before = onnx.stem, json.loads(onnx.with_suffix(".json").read_text("utf-8"))
+    net = load_network(onnx.parent, name)
+    net.load_state_dict(lift_luma(net.state_dict(), net.config.scale, codes))
+    publish(net, name, folder, before["training"])
+    if "int8" in before:
+        sidecar = folder / f"{name}.json"
+        described = json.loads(sidecar.read_text("utf-8")) | {"int8": before["int8"]}
+        with whole_file(sidecar) as part:
+            part.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, help="a .pt of a run")
+    parser.add_argument("model", type=Path, help="an .onnx with its .safetensors and .json beside it")
     parser.add_argument("codes", type=float, nargs="?")
-    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("out", type=Path, nargs="?", help="the folder for the three files")
     arguments = parser.parse_args()
-    saved = load_checkpoint(arguments.checkpoint)
-    if saved is None:
-        raise Vsj4rError(f"{arguments.checkpoint} does not exist")
-    weights, scale = saved["ema"], CONFIGS[saved["recipe"]["model"]].scale
-    bias = weights[last_bias(weights)][: scale**2].mean()
+    net = load_network(arguments.model.parent, arguments.model.stem)
+    bias = net.state_dict()[last_bias(net.state_dict())][: net.config.scale**2].mean()
     print(f"{float(bias) * SPAN:.3f} codes where nothing is found")
     if arguments.out is not None:
-        saved["ema"] = lift_luma(weights, scale, arguments.codes)
-        save_checkpoint(arguments.out, saved)
+        lift_model(arguments.model, arguments.codes, arguments.out)
 
 
 if __name__ == "__main__":

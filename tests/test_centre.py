@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from scripts.centre import SPAN, lift_luma  # noqa: E402
+from scripts.centre import SPAN, lift_luma, lift_model  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.publishing.publish import load_network  # noqa: E402
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 @pytest.mark.parametrize("model", ["j4r", "j4r-lite"])
@@ -30,3 +35,15 @@ def test_luma_alone_is_lifted(model: str) -> None:
     after = residual()
     torch.testing.assert_close(after[0] - before[0], torch.full_like(y, 0.4 / SPAN), atol=1e-6, rtol=0)
     torch.testing.assert_close(after[1], before[1])
+
+
+@pytest.mark.slow
+def test_a_lifted_model_keeps_all_else(tmp_path: Path) -> None:
+    name = "j4r-lite"
+    lift_model(WEIGHTS / f"{name}.onnx", 0.25, tmp_path)
+    before, after = (json.loads((folder / f"{name}.json").read_text()) for folder in (WEIGHTS, tmp_path))
+    for field in ("config", "training", "int8", "halo_px", "motion", "parameters"):
+        assert after[field] == before[field]
+    weights, lifted = (load_network(folder, name).state_dict() for folder in (WEIGHTS, tmp_path))
+    (changed,) = (each for each in weights if not torch.equal(weights[each], lifted[each]))
+    assert changed.startswith("jrc_net.")
