@@ -230,6 +230,23 @@ def test_a_jpeg_that_is_cut_short_is_read_with_a_line(model: Path, tmp_path: Pat
     assert said in done.stderr.splitlines()
 
 
+@pytest.mark.parametrize("is_big", [False, True])
+@tried("Images", "a TIFF of several pages", "the first is read, with a line; a preview or a mask is no page")
+def test_pages_after_the_first_are_left_out_with_a_line(model: Path, tmp_path: Path, is_big: bool) -> None:
+    (folder := tmp_path / "in").mkdir()
+    pages = np.random.default_rng(0).integers(0, 256, (3, 32, 48, 3)).astype(np.uint8)
+    mask = {"subfiletype": 4, "photometric": "mask"}
+    more: list[tuple[Any, dict[str, Any]]] = [(pages[1], {"subfiletype": kind}) for kind in (0, 1, 2)]
+    for n, (page, kind) in enumerate([*more, (pages[1, ..., 0] > 127, mask)]):
+        with tifffile.TiffWriter(folder / f"{n}.tif", bigtiff=is_big) as file:
+            file.write(pages[0])
+            file.write(page, **kind)
+    tifffile.imwrite(folder / "4.tif", pages[2], bigtiff=is_big)
+    done = run(folder, tmp_path / "out", "--model", model)
+    said = "vsj4r: 2 of 5 images have several pages: the first is read, the others are left out"
+    assert said in done.stderr.splitlines()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF    WEBP", b"II*\0", b"BM"]
 )

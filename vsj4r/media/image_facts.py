@@ -24,7 +24,8 @@ class ImageHead:
     ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks that say, in a PNG of RGB, what
     its numbers mean. ``lost_profile`` is the kind of an ICC profile that RGB cannot have ("GRAY", "CMYK"),
     or "". ``is_cut_short``: a JPEG without its end, of which decoders make up the rest.
-    ``is_animated``: a PNG or WebP of several frames, which is a video. ``is_tiff`` says who decodes it.
+    ``is_animated``: a PNG or WebP of several frames, which is a video. ``is_tiff`` says who decodes it,
+    ``has_pages`` that it has more pictures than the first.
     """
 
     width: int
@@ -37,6 +38,7 @@ class ImageHead:
     is_cut_short: bool = False
     is_animated: bool = False
     is_tiff: bool = False
+    has_pages: bool = False
 
 
 class CutShortError(ValueError):
@@ -59,6 +61,7 @@ def make_head(
     is_cut_short: bool = False,
     is_animated: bool = False,
     is_tiff: bool = False,
+    has_pages: bool = False,
 ) -> ImageHead:
     """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB."""
     if exif:
@@ -85,6 +88,7 @@ def make_head(
         is_cut_short=is_cut_short,
         is_animated=is_animated,
         is_tiff=is_tiff,
+        has_pages=has_pages,
     )
 
 

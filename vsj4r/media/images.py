@@ -51,7 +51,7 @@ class ImageSet:
 
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
-    is not for RGB, cut short.
+    is not for RGB, cut short, with more than one page.
     """
 
     folder: Path
@@ -64,6 +64,7 @@ class ImageSet:
     profiled: int
     unfit_profiles: int
     cut_short: int
+    paged: int
     kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
 
 
@@ -101,6 +102,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         profiled=sum(any(kind == b"iCCP" for kind, _ in head.colours) for head in heads),
         unfit_profiles=sum(bool(head.lost_profile) for head in heads),
         cut_short=sum(head.is_cut_short for head in heads),
+        paged=sum(head.has_pages for head in heads),
     )
 
 

@@ -147,6 +147,8 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         lost.append(f"{some(images.deeper)} have 16 bit: read as 8 bit, like the first")
     if images.cut_short:
         lost.append(f"{some(images.cut_short)} are cut short: the decoder fills in the rest")
+    if images.paged:
+        lost.append(f"{some(images.paged)} have several pages: the first is read, the others are left out")
     return lost
 
 

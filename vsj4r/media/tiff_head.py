@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from typing import BinaryIO
 
 from vsj4r.media.image_facts import CutShortError, ImageHead, UnsupportedImageError, make_head
@@ -11,6 +13,7 @@ _PLACES = (273, 279), (324, 325)
 """Where strips lie and how many bytes they have; tiles."""
 _FLOAT = 3
 _LAB = frozenset({8, 9, 10})
+_PREVIEW_OR_MASK = 1 | 4
 
 
 def read_tiff(file: BinaryIO) -> ImageHead:
@@ -38,4 +41,16 @@ def read_tiff(file: BinaryIO) -> ImageHead:
         orientation=(tags.numbers(274) or [1])[0],
         profile=tags.content(34675),
         is_tiff=True,
+        has_pages=_is_page(read_at, tags.later),
     )
+
+
+def _is_page(read_at: Callable[[int, int], bytes], place: int) -> bool:
+    """Whether the directory at ``place`` is of one more picture: no preview of the first, and no mask."""
+    if not place:
+        return False
+    try:
+        tags = read_tags(read_at, frozenset({254, 256}), place)
+    except (ValueError, struct.error):
+        return False
+    return bool(tags.numbers(256)) and not (tags.numbers(254) or [0])[0] & _PREVIEW_OR_MASK

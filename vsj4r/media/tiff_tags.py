@@ -19,8 +19,11 @@ _ReadAt = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class TiffTags:
+    """``later``: where the next directory is, 0 where there is none."""
+
     order: str
     entries: dict[int, tuple[int, bytes]]
+    later: int
 
     def content(self, tag: int) -> bytes:
         return self.entries.get(tag, (0, b""))[1]
@@ -34,8 +37,8 @@ class TiffTags:
         return list(struct.unpack(f"{self.order}{count}{_NUMBERS[kind]}", content[: count * size]))
 
 
-def read_tags(read_at: _ReadAt, wanted: Collection[int]) -> TiffTags:
-    """The ``wanted`` tags of the first directory.
+def read_tags(read_at: _ReadAt, wanted: Collection[int], at: int = 0) -> TiffTags:
+    """The ``wanted`` tags of the directory ``at`` that offset, 0 for the first.
 
     Raises:
         ValueError, struct.error: there is none.
@@ -47,7 +50,7 @@ def read_tags(read_at: _ReadAt, wanted: Collection[int]) -> TiffTags:
     is_big = head[:4] in TIFF_STARTS[2:]
     offset_of, count_of_tags = (f"{order}Q", f"{order}Q") if is_big else (f"{order}I", f"{order}H")
     room = struct.calcsize(offset_of)
-    (first,) = struct.unpack(offset_of, head[room : 2 * room])
+    first = at or struct.unpack(offset_of, head[room : 2 * room])[0]
     (count,) = struct.unpack(count_of_tags, read_at(first, struct.calcsize(count_of_tags)))
     first += struct.calcsize(count_of_tags)
     length = 4 + 2 * room  # tag and kind, how many, the content or where it is
@@ -63,7 +66,8 @@ def read_tags(read_at: _ReadAt, wanted: Collection[int]) -> TiffTags:
         size, content = _SIZES[kind] * items, entry[4 + room :]
         (offset,) = struct.unpack(offset_of, content)
         entries[tag] = kind, content[:size] if size <= room else read_at(offset, min(size, _CONTENT_BYTES))
-    return TiffTags(order, entries)
+    end = read_at(first + length * count, room)
+    return TiffTags(order, entries, struct.unpack(offset_of, end)[0] if len(end) == room else 0)
 
 
 def exif_orientation(exif: bytes) -> int:
