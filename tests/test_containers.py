@@ -93,7 +93,7 @@ def test_every_sound_is_decoded_again(
         original = decoded(path, stream.index)[1]
         assert abs(len(samples) - len(original)) <= 0.05 * 48000, (stream.codec, becomes)
         assert np.abs(samples).max() > 0.1
-        if becomes != "copy":
+        if becomes not in ("copy", stream.codec):
             assert any(f"audio stream {stream.index} ({stream.codec}) becomes" in note for note in notes)
         if becomes not in ("copy", "libopus"):
             tolerance = 2**-23 if becomes == "flac" or suffix == ".mxf" else 0

@@ -102,6 +102,7 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     ):
         refused(2, f"{str(stray)!r} belongs to no option", plain, out, "--ffmpeg", words)
     refused(2, "-an would leave out streams", plain, out, "--ffmpeg", "-an")
+    refused(2, "-map would write streams a second time", plain, out, "--ffmpeg", "-map 0:v")
     refused(2, "device must be one of auto, cpu, cuda or cuda:N", plain, out, "--device", "tpu")
     unknown = vsj4r("run", plain, out, "--model", "j5r")
     assert_refused(unknown, 2, "unknown model 'j5r'", tmp_path)

@@ -46,6 +46,21 @@ def test_a_long_gap_stays(model: Path, tmp_path: Path, name: str) -> None:
     assert lines(tmp_path / name) == [(5400, 2), (5700, 2)]
 
 
+@pytest.mark.parametrize("rate", [48_000, 192_000])
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov"])
+@tried(
+    "Streams and tags", "lines that overlap, into MP4", "each is shown when it was, the one before ends then"
+)
+def test_lines_that_overlap_begin_when_they_did(model: Path, tmp_path: Path, name: str, rate: int) -> None:
+    times = "00:00:00,200 --> 00:00:00,900", "00:00:00,300 --> 00:00:00,400", "00:00:00,500 --> 00:00:00,600"
+    frames = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=1.2", "-f", "lavfi", "-i", f"sine=r={rate}:d=1.2")
+    source = tmp_path / "film.mkv"
+    codecs = ("-c:v", "ffv1", "-c:a", "pcm_s16le", "-c:s", "copy")
+    ffmpeg(*frames, "-i", str(srt(tmp_path / "s.srt", *times)), *codecs, f"file:{source}")
+    run(source, tmp_path / name, "--model", model)
+    assert [start for start, _ in lines(tmp_path / name)] == [0.2, 0.3, 0.5]
+
+
 def test_pictures_without_an_end_stay_until_the_next(model: Path, tmp_path: Path) -> None:
     bitmaps = tmp_path / "s.sup"
     bitmaps.write_bytes(

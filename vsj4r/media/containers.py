@@ -44,9 +44,10 @@ class Container:
     picture; ``stereo``: that it is stereo.
     ``flags``: what a stream can be said to be for. ``tags`` of the file, ``stream_tags`` of a stream;
     ``more_tags``: whether another way of writing takes all tags, but no cover; ``tags_of_picture``: whether
-    the picture's stream has any. ``sound_rate``: the one of all sound, 0 is any. ``rates``: frames a second,
-    one of these for all frames; empty is any. ``only_with_picture``: no sound
-    before the picture or after it.
+    the picture's stream has any. ``sound_rate``: the one of all sound, 0 is any. ``rates``: frames a
+    second, one of these for all frames; empty is any. ``only_with_picture``: no sound before the picture or
+    after it. ``plain_pcm``: PCM is one run of samples, without times; ``sound_at_once``: all sound begins
+    with the file.
     """
 
     muxer: str
@@ -69,6 +70,8 @@ class Container:
     sound_rate: int = 0
     rates: frozenset[Fraction] = frozenset()
     only_with_picture: bool = False
+    plain_pcm: bool = False
+    sound_at_once: bool = False
 
     def holds_tag(self, name: str) -> bool:
         return self.tags is ANY or name.lower() in self.tags
@@ -148,6 +151,7 @@ _MP4 = Container(
     ),
     more_tags=True,
     stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode"}),
+    plain_pcm=True,
 )  # fmt: skip
 
 _MOV = Container(
@@ -169,6 +173,7 @@ _MOV = Container(
     ),
     more_tags=True,
     stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode", "reel_name"}),
+    plain_pcm=True,
 )  # fmt: skip
 
 _AVI = Container(
@@ -180,6 +185,8 @@ _AVI = Container(
         {"title", "artist", "date", "comment", "copyright", "genre", "track", "encoded_by", "timecode"}
     ),
     stream_tags=frozenset({"title"}),
+    plain_pcm=True,
+    sound_at_once=True,
 )
 
 _NUT = Container(
@@ -214,6 +221,8 @@ _MXF = Container(
     stream_tags=frozenset({"timecode"}),
     sound_rate=48_000,
     only_with_picture=True,
+    plain_pcm=True,
+    sound_at_once=True,
     rates=_WHOLE_RATES | {Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120)},
 )
 

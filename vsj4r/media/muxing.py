@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from vsj4r.media.containers import CONTAINERS
+from vsj4r.media.containers import CONTAINERS, Container
 from vsj4r.media.extras import Along, Cover, Extras
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe
@@ -30,6 +30,7 @@ _FILE_TAGS = frozenset(
 """Tags that describe the file that was read, not what it shows: the output has its own."""
 
 _HANDLED_TAGS = frozenset({"language", "stereo_mode", "alpha_mode", "rotate", "filename", "mimetype"})
+_LONGEST_WAIT_SECONDS = 60  # for a picture and for sound
 _LONGEST_TAG_BYTES = 100_000  # Linux takes 128 KiB in one argument
 
 _IMPLIED_FLAGS = {"captions": "hearing_impaired", "descriptions": "visual_impaired"}
@@ -74,7 +75,9 @@ def find_extras(source: Probe, suffix: str) -> Extras:
         more_tags=more_tags,
         video_tags=video_tags,
         video_flags=planner.flags(source.video, "video"),
-        start_seconds=float(source.start_seconds or 0) if source.has_wandering_clock else 0.0,
+        start_seconds=float(source.start_seconds or 0)
+        if _begins_anywhere(source, planner.container)
+        else 0.0,
         notes=(*planner.lost, *planner.changed),
     )
 
@@ -156,7 +159,7 @@ class _Planner:
         match stream.kind:
             case "audio":
                 codec = sound_codec_for(container, stream)
-                if codec not in ("", "copy"):
+                if codec not in ("", "copy", stream.codec):
                     rate = container.sound_rate if container.sound_rate != stream.sample_rate else 0
                     how = sound_change(codec, stream, container)
                     told = f"{codec.removeprefix('lib')}{f' of {rate // 1000} kHz' if rate else ''}"
@@ -188,7 +191,7 @@ class _Planner:
         return codec
 
     def _along(self, stream: Stream, codec: str) -> Along:
-        tags = self._stream_tags(stream, stream.metadata, copied=codec == "copy")
+        tags = self._stream_tags(stream, stream.metadata, copied=codec in ("copy", stream.codec))
         if stream.kind == "attachment":
             tags |= {key: value for key, value in stream.metadata.items() if key in ("filename", "mimetype")}
         return Along(
@@ -287,6 +290,15 @@ def _name_of(stream: Stream) -> str:
     if stream.kind == "data":
         name = stream.tag("handler_name") or name
     return f"{stream.kind} stream {stream.index} ({name or 'unknown'})"
+
+
+def _begins_anywhere(source: Probe, container: Container) -> bool:
+    """Whether what time ``source`` begins at means nothing in ``container``: of a transport stream nowhere;
+    that of the day, which Matroska may hold, in formats that count from 0."""
+    says_day = container.muxer in ("matroska", "webm", "nut")
+    return source.has_wandering_clock or (
+        not says_day and (source.start_seconds or 0) > _LONGEST_WAIT_SECONDS
+    )
 
 
 def _is_of_mov(source: Probe) -> bool:

@@ -12,13 +12,16 @@ from vsj4r.media.extras import Extras
 from vsj4r.media.joints import find_joints, moved_on
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import Probe
-from vsj4r.media.sound import encode_copied_sound
+from vsj4r.media.sound import as_long, encode_copied_sound
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.subtitles import keep_shown_lines
-from vsj4r.media.trim import Trim, frames_between, later_timecode
+from vsj4r.media.times import rate_of_frames, usual_rate_near, usual_step
+from vsj4r.media.trim import Trim, frames_between, later_timecode, times_between
 from vsj4r.words import count_of
 
+_NOTICED_SECONDS = 0.05  # between sound and picture
+_CODES_AT_MEAN_RATE = (".mov", ".mp4", ".m4v")  # so ffmpeg writes them
 _SCRIPT_LACKS = "a script has a picture at one rate: sound, subtitles and chapters are not copied"
 
 
@@ -38,9 +41,11 @@ def part_of(source: Source, trim: Trim) -> Source:
     frames = slice(part.start, part.stop)
     clip = source.clip if source.pipe else source.clip[frames]  # what the first says, all of a pipe's say
     images = source.images and replace(source.images, names=source.images.names[frames])
-    stamps = source.timestamps[frames]
+    stamps, ends = times_between(trim, part, source.timestamps, source.time_base)
     late = (stamps[0] - source.timestamps[0]) * source.time_base
-    return replace(source, clip=clip, timestamps=stamps, images=images, part=part, begins_late=late)
+    return replace(
+        source, clip=clip, timestamps=stamps, images=images, part=part, begins_late=late, ends=ends
+    )
 
 
 def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extras:
@@ -49,43 +54,68 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
     if source.probe is None:
         is_script = source.images is None and source.pipe is None
         return Extras(notes=(_SCRIPT_LACKS,) if is_script else ())
+    container = CONTAINERS[suffix.lower()]
     extras = _with_whole_sound(source, find_extras(source.probe, suffix), suffix)
-    extras = _moved_at_joints(source, extras)
-    stamps, base = source.timestamps, source.time_base
-    frame = (stamps[-1] - stamps[0]) / max(1, len(stamps) - 1) if len(stamps) > 1 else 1
-    own_rate = source.probe.rate or Fraction(source.clip.fps)
+    extras = _with_time_codes(source, _moved_at_joints(source, extras), suffix, steady)
+    begins, ends = float(source.timestamps[0] * source.time_base), float(source.ends_at * source.time_base)
+    if source.part is not None:
+        extras = keep_shown_lines(source.probe, extras, suffix, begins)
+        extras = replace(extras, start_seconds=begins, length_seconds=ends - begins)
+    elif container.only_with_picture:
+        frame = float(usual_step(source.timestamps) * source.time_base)
+        lost = _sound_beside(source.probe, extras, suffix, begins, ends, frame)
+        extras = replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
+    if container.sound_at_once:
+        extras = _with_sound_at_once(source.probe, extras, suffix)
+    if container.only_with_picture:
+        sound = (
+            as_long(each, ends - begins + 1) if each.kind == "audio" else each for each in extras.streams
+        )
+        extras = replace(extras, streams=tuple(sound))
+    return extras
 
-    def move_time_code(tags: Mapping[str, str]) -> dict[str, str]:
-        later, into = round(source.begins_late * own_rate), None if steady is None else steady.rate
-        if not later and into is None:
-            return dict(tags)
+
+def _with_time_codes(source: Source, extras: Extras, suffix: str, steady: Steady | None) -> Extras:
+    """``extras``, the time codes moved on to the first frame of ``source``, and to the rate of ``steady``."""
+    rate = rate_of_frames(source.time_base, source.timestamps)
+    counted = (source.probe and source.probe.rate) or Fraction(source.clip.fps)
+    if rate is None and len(source.timestamps) > 1:
+        counted = usual_rate_near(source.time_base, source.timestamps)
+    later, into = round(source.begins_late * counted), None if steady is None else steady.rate
+
+    def moved(tags: Mapping[str, str]) -> dict[str, str]:
         return {
-            name: later_timecode(value, later, own_rate, into=into) if _is_code(name) else value
+            name: later_timecode(value, later, counted, into=into) if _is_code(name) else value
             for name, value in tags.items()
         }
 
-    extras = replace(
-        extras,
-        streams=tuple(replace(along, tags=move_time_code(along.tags)) for along in extras.streams),
-        tags=move_time_code(extras.tags),
-        video_tags=move_time_code(extras.video_tags),
-    )
-    if source.part is None:
-        if not CONTAINERS[suffix.lower()].only_with_picture:
-            return extras
-        begins, ends = float(stamps[0] * base), float((stamps[-1] + frame) * base)
-        early, late = _sound_beside(source.probe, extras, begins, ends)
-        lost = [
-            f"{suffix} has no sound without a picture: {seconds:.2f} s {where} it are left out"
-            for seconds, where in ((early, "before"), (late, "after"))
-            if seconds > float(frame * base)
-        ]
-        return replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
+    codes = [name for tags in (extras.tags, extras.video_tags) for name in tags if _is_code(name)]
+    notes = extras.notes
+    if codes and rate is None and into is None and suffix.lower() in _CODES_AT_MEAN_RATE:
+        notes += (
+            f"{suffix} counts a time code at the mean rate of the frames, and theirs varies: "
+            "it may be some frames off, or lost (--cfr RATE keeps it)",
+        )
+    if not later and into is None:
+        return replace(extras, notes=notes)
     return replace(
-        keep_shown_lines(source.probe, extras, suffix, float(stamps[0] * base)),
-        start_seconds=float(stamps[0] * base),
-        length_seconds=float((stamps[-1] - stamps[0] + frame) * base),
+        extras,
+        streams=tuple(replace(along, tags=moved(along.tags)) for along in extras.streams),
+        tags=moved(extras.tags),
+        video_tags=moved(extras.video_tags),
+        notes=notes,
     )
+
+
+def _with_sound_at_once(source: Probe, extras: Extras, suffix: str) -> Extras:
+    """``extras`` with the sound encoded anew that begins later than the output: silence is put before it."""
+    for along in extras.streams:
+        starts = source.stream_at(along.index).start_seconds
+        late = 0.0 if starts is None else float(starts) - extras.start_seconds
+        if along.codec == "copy" and late > _NOTICED_SECONDS:
+            why = f"it begins {late:.2f} s late, which {suffix} cannot say"
+            extras = encode_copied_sound(source, extras, suffix, why, only=along.index)
+    return extras
 
 
 def _with_whole_sound(source: Source, extras: Extras, suffix: str) -> Extras:
@@ -96,7 +126,7 @@ def _with_whole_sound(source: Source, extras: Extras, suffix: str) -> Extras:
     if source.part is not None and source.joints:
         return encode_copied_sound(source.probe, extras, suffix, "its clock is set in the middle")
     if source.is_damaged and source.probe.has_wandering_clock:
-        return encode_copied_sound(source.probe, extras, suffix, "the file is damaged", only="aac")
+        return encode_copied_sound(source.probe, extras, suffix, "the file is damaged", codec="aac")
     return extras
 
 
@@ -120,17 +150,23 @@ def _moved_at_joints(source: Source, extras: Extras) -> Extras:
     return replace(extras, streams=tuple(streams), notes=tuple(notes))
 
 
-def _sound_beside(source: Probe, extras: Extras, begins: float, ends: float) -> tuple[float, float]:
-    """Seconds of sound before a picture that ``begins`` and ``ends`` then, and after it; 0 where there is no
-    sound, or nothing is known."""
+def _sound_beside(
+    source: Probe, extras: Extras, suffix: str, begins: float, ends: float, frame: float
+) -> list[str]:
+    """Lines for sound of more than a ``frame`` before a picture that ``begins`` and ``ends`` then, seconds,
+    or after it, which ``suffix`` does not hold."""
     heard = {along.index for along in extras.streams if along.kind == "audio"}
     if not heard:
-        return 0.0, 0.0
+        return []
     starts = [stream.start_seconds for stream in source.streams if stream.index in heard]
-    early = max((begins - float(start) for start in starts if start is not None), default=0.0)
-    if source.duration_seconds is None:
-        return early, 0.0
-    return early, float(source.duration_seconds + (source.start_seconds or 0)) - ends
+    beside = {"before": max((begins - float(start) for start in starts if start is not None), default=0.0)}
+    if source.duration_seconds is not None:
+        beside["after"] = float(source.duration_seconds + (source.start_seconds or 0)) - ends
+    return [
+        f"{suffix} has no sound without a picture: {seconds:.2f} s {where} it are left out"
+        for where, seconds in beside.items()
+        if seconds > frame
+    ]
 
 
 def _is_code(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vsj4r.media.containers import CONTAINERS, Container
-from vsj4r.media.extras import Extras
+from vsj4r.media.extras import Along, Extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.streams import Stream
 
@@ -17,15 +17,18 @@ _OPUS_LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
 """Those of RFC 7845, 5.1.1.2; 5.1(side) of AC-3 and DTS becomes the nearest."""
 _OPUS_MOST_PLACED = 8
 _MOST_BITS = 24  # of whole samples
+_FILL_GAPS = "aresample=async=1"  # those of a tenth of a second and more; all else stays as it is
 
 
 def sound_codec_for(container: Container, stream: Stream) -> str:
-    """What ``stream`` of sound is written with into ``container``: "copy", an encoder, or "" (left out)."""
+    """What ``stream`` of sound is written with into ``container``: "copy", an encoder (the codec's own, which
+    changes nothing, where gaps have to be filled), or "" (left out)."""
+    is_pcm = stream.codec.startswith("pcm_")
     if stream.codec in container.sound and container.sound_rate in (0, stream.sample_rate):
-        return "copy"
+        return stream.codec if is_pcm and container.plain_pcm else "copy"
     if not stream.codec:
         return ""
-    other = container.other_pcm if stream.codec.startswith("pcm_") else container.other_sound
+    other = container.other_pcm if is_pcm else container.other_sound
     match other:
         case "opus":
             return "libopus"
@@ -61,22 +64,44 @@ def sound_options(codec: str, stream: Stream, container: Container) -> dict[str,
             options["mapping_family"] = "255"  # channels without a place
         else:
             options["filter"] = f"aformat=channel_layouts={_OPUS_LAYOUTS}"
+    if codec.startswith("pcm_") and container.plain_pcm:
+        options["filter"] = f"{_FILL_GAPS}:first_pts=0" if container.sound_at_once else _FILL_GAPS
     if codec != "copy" and container.sound_rate:
         options["ar"] = str(container.sound_rate)
     return options
 
 
-def encode_copied_sound(source: Probe, extras: Extras, suffix: str, why: str, *, only: str = "") -> Extras:
+def as_long(along: Along, seconds: float) -> Along:
+    """The sound ``along``, PCM of ``sound_options``, with silence at its end where it has not ``seconds``."""
+    filled = f"{along.options['filter']},apad=whole_dur={seconds:.6f}"
+    return replace(along, options={**along.options, "filter": filled})
+
+
+def encode_copied_sound(
+    source: Probe, extras: Extras, suffix: str, why: str, *, codec: str = "", only: int | None = None
+) -> Extras:
     """``extras`` of ``source`` with a codec of the container ``suffix`` and a line for each stream of sound
-    that it would copy; ``only``: of this codec."""
-    streams, notes, takes_aac = [], list(extras.notes), "aac" in CONTAINERS[suffix.lower()].sound
+    that it would copy: of this ``codec``, or ``only`` this stream."""
+
+    def is_meant(stream: Stream) -> bool:
+        return codec in ("", stream.codec) and only in (None, stream.index)
+
+    container = CONTAINERS[suffix.lower()]
+    streams, notes, takes_aac = (
+        [],
+        list(extras.notes),
+        "aac" in container.sound and not container.sound_at_once,
+    )
     for along in extras.streams:
         stream = source.stream_at(along.index)
-        if along.kind != "audio" or along.codec != "copy" or only not in ("", stream.codec):
+        if along.kind != "audio" or along.codec != "copy" or not is_meant(stream):
             streams.append(along)
             continue
-        options = {"b": f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"} if takes_aac else along.options
-        streams.append(replace(along, codec="aac" if takes_aac else "pcm_s16le", options=options))
+        encoder = "aac" if takes_aac else "pcm_s16le"
+        bits = {"b": f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"} if takes_aac else {}
+        streams.append(
+            replace(along, codec=encoder, options=sound_options(encoder, stream, container) | bits)
+        )
         how = "with loss" if takes_aac else "as 16 bit PCM"
         notes.append(f"audio stream {along.index} ({stream.codec}) is encoded again, {how}: {why}")
     return replace(extras, streams=tuple(streams), notes=tuple(notes))

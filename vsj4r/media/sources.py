@@ -17,7 +17,7 @@ from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe
 from vsj4r.media.plates import is_plate
 from vsj4r.media.probe import GUESSED_RATE, Probe
-from vsj4r.media.times import frame_number_times
+from vsj4r.media.times import frame_number_times, usual_step
 
 if TYPE_CHECKING:  # it works on sources
     from vsj4r.media.steady import Steady
@@ -77,7 +77,8 @@ class Source:
     ``said``: a line for each thing that the file says wrongly, and what was taken for it. ``index`` keeps
     what was found out about the file, ``is_damaged`` that not every frame is whole. ``joints``: see
     ``media.times``. ``has_alpha``: whether the frames carry an alpha channel, see ``media.alpha``. ``part``:
-    which frames of the file these are, ``begins_late`` by how many seconds the first; None is all of them.
+    which frames of the file these are, ``begins_late`` by how many seconds the first, ``ends``: when the last
+    one has been shown; None is all of them.
     """
 
     path: Path
@@ -94,6 +95,12 @@ class Source:
     has_alpha: bool = False
     part: range | None = None
     begins_late: Fraction = Fraction(0)
+    ends: Fraction | None = None
+
+    @property
+    def ends_at(self) -> Fraction:
+        """When the last frame has been shown, in units of ``time_base``."""
+        return self.timestamps[-1] + usual_step(self.timestamps) if self.ends is None else self.ends
 
     @property
     def image_names(self) -> list[str] | None:

@@ -56,7 +56,8 @@ def steady_for(source: Source, output: Path, rate: str | None) -> Steady | None:
     """
     if rate is not None and source.pipe is not None:
         raise Vsj4rError(f"{source.pipe.name} has one rate for all frames: --cfr is for files")
-    steady = None if rate is None else make_steady(source.time_base, source.timestamps, rate)
+    stamps, base = source.timestamps, source.time_base
+    steady = None if rate is None else make_steady(base, stamps, rate, ends=source.ends_at)
     container = CONTAINERS.get(output.suffix.lower())
     if container is None or not container.rates:
         return steady
@@ -77,14 +78,11 @@ def _own_rate(source: Source) -> Fraction | None:
     return rate_of_frames(source.time_base, source.timestamps)
 
 
-def make_steady(time_base: Fraction, stamps: Sequence[int], rate: str) -> Steady:
-    """Frames that are shown at ``stamps`` at the constant ``rate`` (``NEAREST``, or frames a second): what is
-    shown in the middle of each step of it."""
+def make_steady(time_base: Fraction, stamps: Sequence[int], rate: str, *, ends: Fraction) -> Steady:
+    """Frames that are shown at ``stamps``, the last one until ``ends``, at the constant ``rate``
+    (``NEAREST``, or frames a second): what is shown in the middle of each step of it."""
     wanted = usual_rate_near(time_base, stamps) if rate == NEAREST else Fraction(rate)
-    own = rate_of_frames(time_base, stamps)
-    last = 1 / own if own else Fraction(stamps[-1] - stamps[0], max(1, len(stamps) - 1)) * time_base
-    lasts = (stamps[-1] - stamps[0]) * time_base + last
-    steps = max(1, round(lasts * wanted))
+    steps = max(1, round((ends - stamps[0]) * time_base * wanted))
     counts = [0] * len(stamps)
     half = 1 / (2 * wanted * time_base)  # of a step, in ticks
     for step in range(steps):

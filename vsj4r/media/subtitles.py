@@ -17,7 +17,9 @@ _ENCODERS = {"subrip": "srt", "ass": "ass", "mov_text": "mov_text", "webvtt": "w
 """Of text, ffmpeg's names: the codec, and what writes it."""
 _LONGEST_LINE_SECONDS = 60
 _BEHIND_SECONDS = 5  # by which streams of a file may lie apart
-_IN_MILLISECONDS = "setts=time_base=1/1000"  # in microseconds MP4 has no gap of more than 36 minutes
+_FINE_TICKS = "setts=time_base=1/200000"
+"""In microseconds MP4 has no gap of more than 36 minutes, so of three hours. Where the ticks of another
+stream are finer (sound: 1/192000 s), ffmpeg ends a line too early, and moves on those that overlap it."""
 _UNTIL_THE_NEXT = (
     "setts=duration='if(gte(DURATION*TB,4294967),5/TB,DURATION)'"  # which ffmpeg gives as 2^32 - 1 ms
 )
@@ -31,7 +33,7 @@ _FROM_ZERO = (
 def subtitle_options(codec: str, stream: Stream, container: Container) -> dict[str, str]:
     """ffmpeg's options for the subtitles ``stream``, written with ``codec`` into ``container``."""
     if codec == "mov_text":
-        return {"bsf": _IN_MILLISECONDS}
+        return {"bsf": _FINE_TICKS}
     if stream.codec == "dvd_subtitle" and container.muxer in ("mp4", "mov"):
         return {"bsf": _UNTIL_THE_NEXT}
     return {}

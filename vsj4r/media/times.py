@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from math import floor
 from pathlib import Path
 
 from vsj4r.errors import InputError, Vsj4rError
@@ -95,7 +96,7 @@ def settle_times(
         )
     if rate and all(stamp == NO_TIME for stamp in stamps):
         return times_at_rate(rate, len(stamps))
-    frame = 1 / (rate * time_base) if rate else _usual_step(stamps)
+    frame = 1 / (rate * time_base) if rate else usual_step(stamps)
     known = _fill(stamps, frame)
     notes, step = [], 0
     joints: tuple[Fraction, ...] = ()
@@ -135,10 +136,18 @@ def rate_of_frames(time_base: Fraction, stamps: Sequence[int]) -> Fraction | Non
     return 1 / (step * time_base) if step else None
 
 
+def usual_step(stamps: Sequence[int]) -> Fraction:
+    """The median of what lies between two frames, in ticks; for that long the last one is shown."""
+    if isinstance(stamps, range):
+        return Fraction(stamps.step)
+    steps = sorted(after - before for before, after in pairwise(stamps) if after > before)
+    return Fraction(steps[len(steps) // 2]) if steps else Fraction(1)
+
+
 def usual_rate_near(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
     """The usual rate that is nearest to how long most of the frames are shown: the mean of what is near the
     median, for ticks may be coarse."""
-    median = _usual_step(stamps)
+    median = usual_step(stamps)
     near = [step for before, after in pairwise(stamps) if 4 * abs((step := after - before) - median) < median]
     rate = 1 / (Fraction(sum(near), len(near)) * time_base) if near else 1 / (median * time_base)
     return min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
@@ -164,7 +173,9 @@ def frame_number_times(
     """Time base and timestamps as numbers of frames, where each is shown for as long; else as they are."""
     if not fps:
         return time_base, timestamps
-    numbers = [round(stamp * time_base * fps) for stamp in timestamps]
+    frame = time_base * fps
+    first = floor(timestamps[0] * frame + Fraction(1, 2))
+    numbers = [first + round((stamp - timestamps[0]) * frame) for stamp in timestamps]
     steady = all(after - before == 1 for before, after in pairwise(numbers))
     return (1 / fps, numbers) if steady else (time_base, timestamps)
 
@@ -212,12 +223,6 @@ def _fill(stamps: list[int], frame: Fraction) -> list[int]:
         else:
             last = n
     return known
-
-
-def _usual_step(stamps: Sequence[int]) -> Fraction:
-    """The median of what lies between two frames, in ticks."""
-    steps = sorted(after - before for before, after in pairwise(stamps) if after > before)
-    return Fraction(steps[len(steps) // 2]) if steps else Fraction(1)
 
 
 def _count_wrong(stamps: Iterable[int]) -> int:

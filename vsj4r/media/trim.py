@@ -6,8 +6,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
+from math import ceil
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.times import usual_step
 
 Moment = int | float | None
 """A frame number, seconds from the first frame, or None: the beginning or the end."""
@@ -19,7 +21,7 @@ WHOLE_CLIP: Trim = (None, None)
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 _TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d+)")
-_SOON_SECONDS = 1e-6  # a time written in decimals means the frame that is shown then
+_SOON_SECONDS = Fraction(1, 1_000_000)  # a time written in decimals means the frame that is shown then
 
 
 def check_trim(value: object) -> Trim:
@@ -38,11 +40,35 @@ def check_trim(value: object) -> Trim:
 
 def frames_between(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> range:
     """The frames that ``trim`` means of those shown at ``stamps``, in units of ``time_base`` seconds; an
-    empty range where there are none."""
+    empty range where there are none. A part begins with the first frame that is shown from its time on, or
+    with one that is held then: for longer than a frame usually is."""
     if not stamps:
         return range(0)
     first, end = (_frame_at(moment, stamps, time_base) for moment in trim)
-    return range(first or 0, len(stamps) if end is None else min(end, len(stamps)))
+    begin = first or 0
+    if isinstance(trim[0], float) and 0 < begin < len(stamps):
+        held = stamps[begin] - _tick_of(trim[0], stamps, time_base)
+        begin -= held > usual_step(stamps)
+    return range(begin, len(stamps) if end is None else min(end, len(stamps)))
+
+
+def times_between(
+    trim: Trim, frames: range, stamps: Sequence[int], time_base: Fraction
+) -> tuple[Sequence[int], Fraction]:
+    """When each of ``frames``, those that ``trim`` means, is shown, and when the last of them has been. Where
+    a time falls on a frame that is held, that is shown from then on, or until then."""
+    step = usual_step(stamps)
+    first, end = (
+        None if moment is None or isinstance(moment, int) else _tick_of(moment, stamps, time_base)
+        for moment in trim
+    )
+    shown = stamps[frames.start : frames.stop]
+    ends = Fraction(stamps[frames.stop]) if frames.stop < len(stamps) else stamps[-1] + step
+    if first is not None and first > shown[0]:
+        shown = [ceil(first), *shown[1:]]
+    if end is not None and ends - end > step:
+        ends = Fraction(ceil(end))
+    return shown, ends
 
 
 def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | None = None) -> str:
@@ -91,4 +117,8 @@ def _moment(value: object) -> Moment:
 def _frame_at(moment: Moment, stamps: Sequence[int], time_base: Fraction) -> int | None:
     if moment is None or isinstance(moment, int):
         return moment
-    return bisect_left(stamps, stamps[0] + (moment - _SOON_SECONDS) / float(time_base))
+    return bisect_left(stamps, _tick_of(moment, stamps, time_base))
+
+
+def _tick_of(moment: float, stamps: Sequence[int], time_base: Fraction) -> Fraction:
+    return stamps[0] + (Fraction(moment) - _SOON_SECONDS) / time_base

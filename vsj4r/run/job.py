@@ -119,6 +119,10 @@ def check_job(job: Job) -> None:
                 f"--ffmpeg {argument} would leave out streams that are counted already: "
                 "ffmpeg -i OUTPUT -map 0 -map -0:a -c copy NEW leaves out the sound afterwards"
             )
+        if argument.partition(":")[0] == "-map":
+            raise Vsj4rError(
+                "--ffmpeg -map would write streams a second time: all that the output can hold goes along"
+            )
     if (stray := stray_argument(job.ffmpeg)) is not None:
         raise Vsj4rError(f"--ffmpeg: {stray!r} belongs to no option, and would be one more file to write")
 

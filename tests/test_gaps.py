@@ -1,0 +1,230 @@
+"""Sound that begins late, has a gap or ends early, and pictures that are held: what is seen and heard stays
+together."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.cli import batch, run
+from tests.media import QUICK, ffmpeg, picture, seconds_of_frames
+from tests.tried import tried
+from vsj4r.media.times import frame_number_times
+from vsj4r.media.trim import check_trim, frames_between, times_between
+
+pytestmark = [pytest.mark.usefixtures("index_cache"), pytest.mark.slow]
+BEEPS = "aevalsrc=exprs=0.5*sin(2*PI*1000*t)*lt(mod(t+0.5\\,1)\\,0.08):s=48000:d=3"
+"""At 0.5, 1.5 and 2.5 s."""
+GAP = "noise=drop='between(pts*tb\\,0.7\\,1.3)'"
+HELD = "select='lt(t,1)+gt(t,2.9)'"
+"""25 frames of the first second, the last of which stays for two more, and two frames."""
+
+
+def beeping(path: Path, *options: str, late: float = 0, size: str = "96x64", seconds: float = 3) -> Path:
+    frames = picture(seconds=seconds, rate=25, size=size)
+    sound = ("-itsoffset", str(late), "-f", "lavfi", "-i", BEEPS)
+    ffmpeg(*frames, *sound, *QUICK, *options, f"file:{path}")
+    return path
+
+
+def heard(path: Path) -> list[float]:
+    """When the beeps of ``path``, which has one channel, begin."""
+    found: list[float] = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            samples = frame.to_ndarray().astype(float)
+            if frame.format.name.startswith("s"):
+                samples /= float(np.iinfo(frame.format.name.removesuffix("p").replace("s", "int")).max)
+            for place in np.flatnonzero(np.abs(samples[0]) > 0.1):
+                time = (frame.time or 0) + place / frame.sample_rate
+                if not found or time - found[-1] > 0.5:
+                    found.append(round(float(time), 2))
+    return found
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4", "out.avi", "out.mkv"])
+@pytest.mark.parametrize("codec", ["pcm_s16le", "libopus"])
+@tried(
+    "Streams and tags", "a gap in the sound", "it stays, as silence where the output has no times of sound"
+)
+def test_a_gap_in_the_sound_stays(model: Path, tmp_path: Path, name: str, codec: str) -> None:
+    if codec == "libopus" and name.endswith(("mp4", "mkv")):
+        pytest.skip("copied, with its times")
+    whole = beeping(tmp_path / "whole.mkv", "-c:a", codec)
+    source, output = tmp_path / "gap.mkv", tmp_path / name
+    ffmpeg("-i", f"file:{whole}", "-c", "copy", "-bsf:a", GAP, f"file:{source}")
+    run(source, output, "--model", model)
+    assert heard(output) == pytest.approx([0.5, 1.5, 2.5], abs=0.03)
+
+
+@pytest.mark.parametrize("codec", ["pcm_s24le", "aac"])
+@tried(
+    "Streams and tags", "sound that begins later than the picture, into AVI or MXF", "silence comes before it"
+)
+def test_late_sound_stays_late(model: Path, tmp_path: Path, codec: str) -> None:
+    source = beeping(tmp_path / "late.mkv", "-c:a", codec, late=0.5, size="256x128")
+    said = run(source, tmp_path / "out.avi", "--model", model).stderr
+    told = "is encoded again, as 16 bit PCM: it begins 0.50 s late, which .avi cannot say"
+    assert (f"vsj4r: audio stream 1 (aac) {told}" in said.splitlines()) == (codec == "aac")
+    assert heard(tmp_path / "out.avi") == pytest.approx([1, 2, 3], abs=0.03)
+    run(source, tmp_path / "out.mxf", "--model", model)
+    assert heard(tmp_path / "out.mxf") == pytest.approx([1, 2], abs=0.03)
+
+
+@tried("Streams and tags", "sound that ends before the picture, into MXF", "silence comes after it")
+def test_short_sound_becomes_as_long_as_the_picture(model: Path, tmp_path: Path) -> None:
+    source = beeping(tmp_path / "short.mkv", "-c:a", "aac", size="256x128", seconds=4)
+    run(source, tmp_path / "out.mxf", "--model", model)
+    assert heard(tmp_path / "out.mxf") == pytest.approx([0.5, 1.5, 2.5], abs=0.03)
+    assert len(seconds_of_frames(tmp_path / "out.mxf")) == 100
+    run(source, tmp_path / "part.mxf", "--model", model, "--trim", "50:")
+    assert heard(tmp_path / "part.mxf") == pytest.approx([0.5], abs=0.03)
+    assert len(seconds_of_frames(tmp_path / "part.mxf")) == 50
+
+
+@pytest.mark.parametrize("kind", ["pcm_s24le", "pcm_f32le", "pcm_s32be", "pcm_alaw", "pcm_s8"])
+def test_whole_pcm_keeps_every_sample(model: Path, tmp_path: Path, kind: str) -> None:
+    noise = ("-f", "lavfi", "-i", "anoisesrc=d=1.5:r=44100:a=0.9:seed=5")
+    source = tmp_path / "in.mov"
+    ffmpeg(*picture(seconds=1.5, rate=25), *noise, *QUICK, "-c:a", kind, f"file:{source}")
+    said = run(source, tmp_path / "out.mov", "--model", model).stderr
+    assert "audio" not in said
+    before, after = (samples(path) for path in (source, tmp_path / "out.mov"))
+    assert before[0] == after[0] == kind
+    np.testing.assert_array_equal(before[1], after[1])
+
+
+def samples(path: Path) -> tuple[str, np.ndarray]:
+    with av.open(str(path)) as container:
+        codec = container.streams.audio[0].codec_context.name
+        return codec, np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=-1)
+
+
+def held(path: Path) -> Path:
+    sources = (*picture(seconds=3, rate=25), "-f", "lavfi", "-i", BEEPS)
+    ffmpeg(*sources, "-vf", HELD, "-fps_mode", "vfr", *QUICK, "-c:a", "aac", f"file:{path}")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("trim", "frames", "seconds"),
+    [("0.0:2.0", 25, 2), ("1.5:3.0", 3, 1.5), ("1.5:2.5", 1, 1), ("1.5:", 3, 1.5), ("0.5:0.9", 10, 0.4)],
+)
+@tried(
+    "Times", "a part that begins or ends while a frame is held", "as long as its times say, the frame with it"
+)
+def test_a_part_of_held_frames_is_as_long_as_it_says(
+    model: Path, tmp_path: Path, trim: str, frames: int, seconds: float
+) -> None:
+    source = held(tmp_path / "held.mp4")
+    run(source, tmp_path / "out.mkv", "--model", model, "--trim", trim)
+    assert len(seconds_of_frames(tmp_path / "out.mkv")) == frames
+    assert samples(tmp_path / "out.mkv")[1].shape[-1] / 48000 == pytest.approx(seconds, abs=0.03)
+    run(source, tmp_path / "steady.mkv", "--model", model, "--trim", trim, "--cfr", "25")
+    assert len(seconds_of_frames(tmp_path / "steady.mkv")) == pytest.approx(25 * seconds, abs=0.5)
+
+
+def test_a_batch_cuts_held_frames_alike(model: Path, tmp_path: Path) -> None:
+    source = held(tmp_path / "held.mp4")
+    (tmp_path / "jobs.toml").write_text(
+        f"[defaults]\nmodel = {json.dumps(str(model))}\n"
+        f"[[job]]\ninput = {json.dumps(str(source))}\noutput = 'out.mkv'\ntrim = ['1.5', '2.96']\n"
+    )
+    batch(tmp_path)
+    run(source, tmp_path / "alone.mkv", "--model", model, "--trim", "1.5:2.96")
+    times = seconds_of_frames(tmp_path / "out.mkv")
+    assert times == seconds_of_frames(tmp_path / "alone.mkv")
+    assert len(times) == 2
+
+
+def test_the_last_frame_is_shown_as_long_as_others(model: Path, tmp_path: Path) -> None:
+    """The mean would be two frames and a half."""
+    run(held(tmp_path / "held.mp4"), tmp_path / "out.mkv", "--model", model, "--cfr", "25")
+    assert len(seconds_of_frames(tmp_path / "out.mkv")) == 75
+
+
+def test_which_frames_are_held() -> None:
+    base, stamps = Fraction(1, 100), [0, 4, 8, 100, 104]
+
+    def part(*trim: str) -> tuple[list[int], float]:
+        meant = check_trim(list(trim))
+        shown, ends = times_between(meant, frames_between(meant, stamps, base), stamps, base)
+        return list(shown), float(ends)
+
+    assert part("0.5", "0.9") == ([50], 90)
+    assert part("0.5", "") == ([50, 100, 104], 108)
+    assert part("0.05", "0.5") == ([8], 50)  # no frame is held at 0.05
+    assert part("", "0.08") == ([0, 4], 8)
+
+
+@pytest.mark.parametrize("start", ["0.5", "0.7", "0.72"])
+def test_frames_that_begin_on_a_half_are_counted(start: str) -> None:
+    stamps = [int(1000 * Fraction(start)) + 40 * n for n in range(9)]
+    base, numbers = frame_number_times(Fraction(1, 1000), stamps, Fraction(25))
+    assert base == Fraction(1, 25)
+    assert [after - before for before, after in pairwise(numbers)] == [1] * 8
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.avi", "out.mkv"])
+@tried("Times", "Matroska that begins at the time of day, into a format that counts from 0", "it begins at 0")
+def test_the_time_of_day_is_no_wait(model: Path, tmp_path: Path, name: str) -> None:
+    source = tmp_path / "day.mkv"
+    sound = ("-itsoffset", "36000", "-f", "lavfi", "-i", BEEPS)
+    ffmpeg(
+        "-itsoffset",
+        "36000",
+        *picture(seconds=1, rate=25),
+        *sound,
+        *QUICK,
+        "-c:a",
+        "pcm_s16le",
+        "-copyts",
+        f"file:{source}",
+    )
+    run(source, tmp_path / name, "--model", model)
+    begins = 36000 if name == "out.mkv" else 0
+    assert float(seconds_of_frames(tmp_path / name)[0]) == pytest.approx(begins, abs=0.05)
+    assert heard(tmp_path / name)[0] == pytest.approx(begins + 0.5, abs=0.05)
+
+
+def variable(path: Path, code: str, rate: str = "30") -> Path:
+    """Three of eleven frames are missing."""
+    frames = ("-f", "lavfi", "-i", f"testsrc2=s=96x64:r={rate}:d=2")
+    some = ("-vf", "select='not(between(mod(n,11),3,5))'", "-fps_mode", "vfr", "-enc_time_base", "1:90000")
+    ffmpeg(*frames, *some, *QUICK, "-timecode", code, f"file:{path}")
+    return path
+
+
+def code_of(path: Path) -> str:
+    with av.open(str(path)) as container:
+        codes = [each.metadata.get("timecode", "") for each in (*container.streams, container)]
+        codes += [stream.metadata.get("TIMECODE", "") for stream in container.streams]
+    return next(filter(None, codes), "")
+
+
+@pytest.mark.parametrize(
+    ("rate", "code", "second_later"),
+    [("30", "01:00:00:28", "01:00:01:28"), ("30000/1001", "01:00:59;10", "01:01:00;12")],
+)
+@tried(
+    "Times",
+    "a time code of a variable rate, into a constant one or a part",
+    "counted at the rate of most frames",
+)
+def test_a_time_code_of_a_variable_rate(
+    model: Path, tmp_path: Path, rate: str, code: str, second_later: str
+) -> None:
+    source = variable(tmp_path / "in.mov", code, rate)
+    told = ".mov counts a time code at the mean rate of the frames"
+    assert told in run(source, tmp_path / "as_is.mov", "--model", model).stderr
+    said = run(source, tmp_path / "steady.mov", "--model", model, "--cfr", rate).stderr
+    assert told not in said
+    assert code_of(tmp_path / "steady.mov") == code
+    run(source, tmp_path / "part.mkv", "--model", model, "--trim", "1.0:")
+    assert code_of(tmp_path / "part.mkv") == second_later
