@@ -125,7 +125,8 @@ def test_a_part_of_held_frames_is_as_long_as_it_says(
     source = held(tmp_path / "held.mp4")
     run(source, tmp_path / "out.mkv", "--model", model, "--trim", trim)
     assert len(seconds_of_frames(tmp_path / "out.mkv")) == frames
-    assert samples(tmp_path / "out.mkv")[1].shape[-1] / 48000 == pytest.approx(seconds, abs=0.03)
+    lasts = samples(tmp_path / "out.mkv")[1].shape[-1] / 48000
+    assert lasts == pytest.approx(seconds, abs=0.05)  # AAC is cut between packets
     run(source, tmp_path / "steady.mkv", "--model", model, "--trim", trim, "--cfr", "25")
     assert len(seconds_of_frames(tmp_path / "steady.mkv")) == pytest.approx(25 * seconds, abs=0.5)
 
