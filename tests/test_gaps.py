@@ -134,6 +134,15 @@ def test_a_part_of_held_frames_is_as_long_as_it_says(
     assert len(seconds_of_frames(tmp_path / "steady.mkv")) == pytest.approx(25 * seconds, abs=0.5)
 
 
+def test_a_part_begins_within_the_first_frame(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.mkv"
+    some = ("-vf", "select='not(between(n,1,49))'", "-fps_mode", "vfr")
+    ffmpeg(*picture(seconds=2.12, rate=25), *some, *QUICK, f"file:{source}")
+    run(source, tmp_path / "out.mkv", "--model", model, "--trim", "0.5:")
+    times = [float(each) for each in seconds_of_frames(tmp_path / "out.mkv")]
+    assert times == pytest.approx([0, 1.5, 1.54, 1.58], abs=0.002)
+
+
 def test_a_batch_cuts_held_frames_alike(model: Path, tmp_path: Path) -> None:
     source = held(tmp_path / "held.mp4")
     (tmp_path / "jobs.toml").write_text(

@@ -36,12 +36,12 @@ def part_of(source: Source, trim: Trim) -> Source:
         raise InputError(
             f"{source.path} has {count_of(len(source.clip), 'frame')}, numbered from 0: none is in the trim"
         )
-    if part == range(len(source.clip)):
+    stamps, ends = times_between(trim, part, source.timestamps, source.time_base)
+    if part == range(len(source.clip)) and stamps[0] == source.timestamps[0]:
         return source
     frames = slice(part.start, part.stop)
     clip = source.clip if source.pipe else source.clip[frames]  # what the first says, all of a pipe's say
     images = source.images and replace(source.images, names=source.images.names[frames])
-    stamps, ends = times_between(trim, part, source.timestamps, source.time_base)
     late = (stamps[0] - source.timestamps[0]) * source.time_base
     return replace(
         source, clip=clip, timestamps=stamps, images=images, part=part, begins_late=late, ends=ends
@@ -77,9 +77,9 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
 
 def _with_time_codes(source: Source, extras: Extras, suffix: str, steady: Steady | None) -> Extras:
     """``extras``, the time codes moved on to the first frame of ``source``, and to the rate of ``steady``."""
-    rate = rate_of_frames(source.time_base, source.timestamps)
     counted = (source.probe and source.probe.rate) or Fraction(source.clip.fps)
-    if rate is None and len(source.timestamps) > 1:
+    varies = len(source.timestamps) > 1 and not rate_of_frames(source.time_base, source.timestamps)
+    if varies:
         counted = usual_rate_near(source.time_base, source.timestamps)
     later, into = round(source.begins_late * counted), None if steady is None else steady.rate
 
@@ -91,7 +91,7 @@ def _with_time_codes(source: Source, extras: Extras, suffix: str, steady: Steady
 
     codes = [name for tags in (extras.tags, extras.video_tags) for name in tags if _is_code(name)]
     notes = extras.notes
-    if codes and rate is None and into is None and suffix.lower() in _CODES_AT_MEAN_RATE:
+    if codes and varies and into is None and suffix.lower() in _CODES_AT_MEAN_RATE:
         notes += (
             f"{suffix} counts a time code at the mean rate of the frames, and theirs varies: "
             "it may be some frames off, or lost (--cfr RATE keeps it)",
