@@ -103,6 +103,14 @@ def test_whole_pcm_keeps_every_sample(model: Path, tmp_path: Path, kind: str) ->
     np.testing.assert_array_equal(before[1], after[1])
 
 
+def test_a_part_of_pcm_is_cut_within_a_packet(model: Path, tmp_path: Path) -> None:
+    source = beeping(tmp_path / "in.mkv", "-af", "asetnsamples=48000", "-c:a", "pcm_s16le")
+    run(source, tmp_path / "out.mkv", "--model", model, "--trim", "10:70")
+    whole, part = samples(source)[1], samples(tmp_path / "out.mkv")[1]
+    np.testing.assert_array_equal(part, whole[:, 19200 : 19200 + part.shape[-1]])
+    assert part.shape[-1] == 60 * 1920
+
+
 def samples(path: Path) -> tuple[str, np.ndarray]:
     with av.open(str(path)) as container:
         codec = container.streams.audio[0].codec_context.name

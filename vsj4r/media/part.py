@@ -12,7 +12,7 @@ from vsj4r.media.extras import Extras
 from vsj4r.media.joints import find_joints, moved_on
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import Probe
-from vsj4r.media.sound import as_long, encode_copied_sound
+from vsj4r.media.sound import as_long, cut_within_packets, encode_copied_sound
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.subtitles import keep_shown_lines
@@ -59,7 +59,7 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
     extras = _with_time_codes(source, _moved_at_joints(source, extras), suffix, steady)
     begins, ends = float(source.timestamps[0] * source.time_base), float(source.ends_at * source.time_base)
     if source.part is not None:
-        extras = keep_shown_lines(source.probe, extras, suffix, begins)
+        extras = cut_within_packets(source.probe, keep_shown_lines(source.probe, extras, suffix, begins))
         extras = replace(extras, start_seconds=begins, length_seconds=ends - begins)
     elif container.only_with_picture:
         frame = float(usual_step(source.timestamps) * source.time_base)

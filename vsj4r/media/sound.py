@@ -77,6 +77,19 @@ def as_long(along: Along, seconds: float) -> Along:
     return replace(along, options={**along.options, "filter": filled})
 
 
+def cut_within_packets(source: Probe, extras: Extras) -> Extras:
+    """``extras`` of a part of ``source``: PCM that would be copied, by whole packets, is written by its own
+    encoder, which changes no sample."""
+    codecs = {along.index: source.stream_at(along.index).codec for along in extras.streams}
+    streams = (
+        replace(along, codec=codecs[along.index])
+        if along.codec == "copy" and codecs[along.index].startswith("pcm_")
+        else along
+        for along in extras.streams
+    )
+    return replace(extras, streams=tuple(streams))
+
+
 def encode_copied_sound(
     source: Probe, extras: Extras, suffix: str, why: str, *, codec: str = "", only: int | None = None
 ) -> Extras:
