@@ -111,6 +111,20 @@ def test_a_part_of_pcm_is_cut_within_a_packet(model: Path, tmp_path: Path) -> No
     assert part.shape[-1] == 60 * 1920
 
 
+def test_channels_without_a_place_get_none(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "noise.raw").write_bytes(np.random.default_rng(7).bytes(48_000 * 6 * 2))
+    sound = ("-f", "s16le", "-ar", "48000", "-ac", "6", "-guess_layout_max", "0", "-i")
+    source = tmp_path / "in.mov"
+    codec = ("-c:a", "pcm_s16le")
+    ffmpeg(
+        *picture(seconds=1, rate=25), *sound, str(tmp_path / "noise.raw"), *QUICK, *codec, f"file:{source}"
+    )
+    run(source, tmp_path / "out.mov", "--model", model)
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert container.streams.audio[0].layout.name == "6 channels"
+    np.testing.assert_array_equal(samples(source)[1], samples(tmp_path / "out.mov")[1])
+
+
 def samples(path: Path) -> tuple[str, np.ndarray]:
     with av.open(str(path)) as container:
         codec = container.streams.audio[0].codec_context.name

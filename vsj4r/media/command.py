@@ -185,6 +185,11 @@ def _command(
         reading |= {
             f"bsf:{along.index}": ",".join(along.packets) for along in extras.streams if along.packets
         }
+        reading |= {
+            f"guess_layout_max:{along.index}": 0  # channels without a place are not given one
+            for along in extras.streams
+            if along.codec.startswith("pcm_")
+        }
         source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **reading)
         # the second one matches nothing, but makes the source an input, for its chapters
         streams += [source[str(along.index)] for along in extras.streams] or [source["a:99?"]]
