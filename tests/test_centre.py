@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import vapoursynth as vs
 
 torch = pytest.importorskip("torch")
 
@@ -47,3 +49,11 @@ def test_a_lifted_model_keeps_all_else(tmp_path: Path) -> None:
     weights, lifted = (load_network(folder, name).state_dict() for folder in (WEIGHTS, tmp_path))
     (changed,) = (each for each in weights if not torch.equal(weights[each], lifted[each]))
     assert changed.startswith("jrc_net.")
+
+
+def test_a_plain_picture_of_10_bits_keeps_its_codes() -> None:
+    grey = vs.core.std.BlankClip(
+        width=320, height=192, format=vs.YUV420P10, length=4, color=[400, 512, 512], keep=True
+    )
+    for frame in vs.core.j4r.Derain(grey, model="j4r", precision="f32").frames():
+        assert (np.asarray(frame[0]) != 400).mean() < 0.05
