@@ -31,7 +31,7 @@ from vsj4r.media.images import check_replaced
 from vsj4r.media.part import extras_of
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Source
-from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
+from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_told_rate
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
@@ -273,7 +273,7 @@ def _encodable(
     encoded, notes = make_encodable(
         clip, source, work.output.suffix, encoder, work.settings, is_matte=is_matte
     )
-    return with_rate_of(steady, encoded), notes
+    return with_told_rate(encoded, source, steady), notes
 
 
 def _encode_of(work: Work, encoder: str, source: Source, muxer: str, steady: Steady | None) -> Encode:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 
 from vsj4r.errors import InputError
 from vsj4r.media.containers import CONTAINERS
@@ -16,12 +15,11 @@ from vsj4r.media.sound import as_long, cut_within_packets, encode_copied_sound
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.subtitles import keep_shown_lines
-from vsj4r.media.times import rate_of_frames, usual_rate_near, usual_step
+from vsj4r.media.times import usual_step
 from vsj4r.media.trim import Trim, frames_between, later_timecode, times_between
 from vsj4r.words import count_of
 
 _NOTICED_SECONDS = 0.05  # between sound and picture
-_CODES_AT_MEAN_RATE = (".mov", ".mp4", ".m4v")  # so ffmpeg writes them
 _SCRIPT_LACKS = "a script has a picture at one rate: sound, subtitles and chapters are not copied"
 
 
@@ -56,7 +54,7 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
         return Extras(notes=(_SCRIPT_LACKS,) if is_script else ())
     container = CONTAINERS[suffix.lower()]
     extras = _with_whole_sound(source, find_extras(source.probe, suffix), suffix)
-    extras = _with_time_codes(source, _moved_at_joints(source, extras), suffix, steady)
+    extras = _with_time_codes(source, _moved_at_joints(source, extras), steady)
     begins, ends = float(source.timestamps[0] * source.time_base), float(source.ends_at * source.time_base)
     if source.part is not None:
         extras = cut_within_packets(source.probe, keep_shown_lines(source.probe, extras, suffix, begins))
@@ -75,35 +73,24 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
     return extras
 
 
-def _with_time_codes(source: Source, extras: Extras, suffix: str, steady: Steady | None) -> Extras:
+def _with_time_codes(source: Source, extras: Extras, steady: Steady | None) -> Extras:
     """``extras``, the time codes moved on to the first frame of ``source``, and to the rate of ``steady``."""
-    counted = (source.probe and source.probe.rate) or Fraction(source.clip.fps)
-    varies = len(source.timestamps) > 1 and not rate_of_frames(source.time_base, source.timestamps)
-    if varies:
-        counted = usual_rate_near(source.time_base, source.timestamps)
-    later, into = round(source.begins_late * counted), None if steady is None else steady.rate
+    counted, into = source.counted_rate, None if steady is None else steady.rate
+    later = round(source.begins_late * counted)
+    if not later and into is None:
+        return extras
 
     def moved(tags: Mapping[str, str]) -> dict[str, str]:
         return {
-            name: later_timecode(value, later, counted, into=into) if _is_code(name) else value
+            name: later_timecode(value, later, counted, into=into) if name.lower() == "timecode" else value
             for name, value in tags.items()
         }
 
-    codes = [name for tags in (extras.tags, extras.video_tags) for name in tags if _is_code(name)]
-    notes = extras.notes
-    if codes and varies and into is None and suffix.lower() in _CODES_AT_MEAN_RATE:
-        notes += (
-            f"{suffix} counts a time code at the mean rate of the frames, and theirs varies: "
-            "it may be some frames off, or lost (--cfr RATE keeps it)",
-        )
-    if not later and into is None:
-        return replace(extras, notes=notes)
     return replace(
         extras,
         streams=tuple(replace(along, tags=moved(along.tags)) for along in extras.streams),
         tags=moved(extras.tags),
         video_tags=moved(extras.video_tags),
-        notes=notes,
     )
 
 
@@ -167,7 +154,3 @@ def _sound_beside(
         for where, seconds in beside.items()
         if seconds > frame
     ]
-
-
-def _is_code(name: str) -> bool:
-    return name.lower() == "timecode"

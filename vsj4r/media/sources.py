@@ -17,7 +17,7 @@ from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe
 from vsj4r.media.plates import is_plate
 from vsj4r.media.probe import GUESSED_RATE, Probe
-from vsj4r.media.times import frame_number_times, usual_step
+from vsj4r.media.times import frame_number_times, rate_of_frames, usual_rate_near, usual_step
 
 if TYPE_CHECKING:  # it works on sources
     from vsj4r.media.steady import Steady
@@ -101,6 +101,15 @@ class Source:
     def ends_at(self) -> Fraction:
         """When the last frame has been shown, in units of ``time_base``."""
         return self.timestamps[-1] + usual_step(self.timestamps) if self.ends is None else self.ends
+
+    @property
+    def counted_rate(self) -> Fraction:
+        """Frames a second as a time code counts them: of a variable rate, the one of most frames. 0 where
+        nothing says it."""
+        rate = rate_of_frames(self.time_base, self.timestamps)
+        if rate is None and len(self.timestamps) > 1:
+            rate = usual_rate_near(self.time_base, self.timestamps)
+        return rate or (self.probe and self.probe.rate) or Fraction(self.clip.fps)
 
     @property
     def image_names(self) -> list[str] | None:

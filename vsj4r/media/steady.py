@@ -91,11 +91,11 @@ def make_steady(time_base: Fraction, stamps: Sequence[int], rate: str, *, ends: 
     return Steady(wanted, counts, *steady_times(stamps[0] * time_base, wanted, steps))
 
 
-def with_rate_of(steady: Steady | None, clip: vs.VideoNode) -> vs.VideoNode:
-    """``clip``, said to be of the rate of ``steady``, which encoders are told."""
-    if steady is None:
-        return clip
-    return clip.std.AssumeFPS(fpsnum=steady.rate.numerator, fpsden=steady.rate.denominator)
+def with_told_rate(clip: vs.VideoNode, source: Source, steady: Steady | None) -> vs.VideoNode:
+    """``clip``, made of ``source``, said to be of the rate that encoders are told: that of ``steady``, or
+    where that is None the one at which time codes count."""
+    rate = source.counted_rate if steady is None else steady.rate
+    return clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator) if rate else clip
 
 
 @contextmanager

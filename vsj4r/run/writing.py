@@ -15,7 +15,7 @@ from vsj4r.media.image_sink import image_sink
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
 from vsj4r.media.probe import GUESSED_RATE
-from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_rate_of
+from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_told_rate
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink
 from vsj4r.run.encodable import kind_of_images, make_encodable, make_images, make_y4m
@@ -104,8 +104,8 @@ class Writing:
         )
         if self._is_first:  # the others are pictures alone, of the same encoder
             trial, _ = make_encodable(self._filtering.before, source, suffix, name, settings)
-            try_out(with_rate_of(steady, trial), encode, suffix)
-        encoded = with_rate_of(steady, encoded)
+            try_out(with_told_rate(trial, source, steady), encode, suffix)
+        encoded = with_told_rate(encoded, source, steady)
         sink = video_sink(encoded, path, encode, on_command=self._on_command)
         return encoded, sink if steady is None else repeating_sink(sink, steady.counts)
 
