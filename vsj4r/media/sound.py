@@ -100,11 +100,8 @@ def encode_copied_sound(
         return codec in ("", stream.codec) and only in (None, stream.index)
 
     container = CONTAINERS[suffix.lower()]
-    streams, notes, takes_aac = (
-        [],
-        list(extras.notes),
-        "aac" in container.sound and not container.sound_at_once,
-    )
+    takes_aac = "aac" in container.sound and not container.sound_at_once
+    streams, notes = [], list(extras.notes)
     for along in extras.streams:
         stream = source.stream_at(along.index)
         if along.kind != "audio" or along.codec != "copy" or not is_meant(stream):
