@@ -188,7 +188,7 @@ def _command(
         reading |= {
             f"guess_layout_max:{along.index}": 0  # channels without a place are not given one
             for along in extras.streams
-            if along.codec.startswith("pcm_")
+            if along.codec.startswith("pcm_") and encode.muxer != "mp4"  # whose PCM must have places
         }
         source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **reading)
         # the second one matches nothing, but makes the source an input, for its chapters
