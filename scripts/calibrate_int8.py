@@ -22,6 +22,7 @@ from vsj4r.engine.weights import find_model
 from vsj4r.evaluation.measurement import load_tensors
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
+from vsj4r.media.whole import whole_file
 from vsj4r.publishing.publish import load_network
 from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.training.footage import read_clip
@@ -44,11 +45,16 @@ def calibrate(
     chosen = paths[:: max(1, len(paths) // CLIPS)][:CLIPS]
     for name in model:
         found = ranges(name, chosen)
-        sidecar = WEIGHTS / f"{name}.json"
-        described = json.loads(sidecar.read_text("utf-8"))
-        described["int8"] = {node: [round(end, 4) for end in ends] for node, ends in found.items()}
-        sidecar.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+        rounded = {node: [round(end, 4) for end in ends] for node, ends in found.items()}
+        write_ranges(WEIGHTS / f"{name}.json", rounded)
         typer.echo(f"{name}: {len(found)} convolutions, {len(chosen)} clips")
+
+
+def write_ranges(sidecar: Path, found: dict[str, list[float]]) -> None:
+    """Put ``found`` into ``sidecar``, the JSON of a model."""
+    described = json.loads(sidecar.read_text("utf-8")) | {"int8": found}
+    with whole_file(sidecar) as part:
+        part.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
 
 
 def ranges(name: str, clips: list[Path]) -> dict[str, tuple[float, float]]:

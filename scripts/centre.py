@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vsj4r.media.whole import whole_file
+from scripts.calibrate_int8 import write_ranges
 from vsj4r.publishing.publish import load_network, publish
 
 SPAN = 219
@@ -44,10 +44,7 @@ def lift_model(onnx: Path, codes: float, folder: Path) -> None:
     net.load_state_dict(lift_luma(net.state_dict(), net.config.scale, codes))
     publish(net, name, folder, before["training"])
     if "int8" in before:
-        sidecar = folder / f"{name}.json"
-        described = json.loads(sidecar.read_text("utf-8")) | {"int8": before["int8"]}
-        with whole_file(sidecar) as part:
-            part.write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+        write_ranges(folder / f"{name}.json", before["int8"])
 
 
 def main() -> None:

@@ -84,6 +84,13 @@ def seconds_of_frames(path: Path) -> list[Fraction]:
         return sorted(packet.pts * time_base for packet in container.demux(stream) if packet.pts is not None)
 
 
+def timecode_of(path: Path) -> str:
+    """Of the file, or of the first stream that has one; "" where there is none."""
+    with av.open(str(path)) as container:
+        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return next(filter(None, (each.get("timecode") or each.get("TIMECODE") for each in tags)), "")
+
+
 def audio_packets(path: Path) -> list[tuple[float, bytes]]:
     """(seconds, bytes) of every packet of the first sound stream."""
     with av.open(str(path)) as container:

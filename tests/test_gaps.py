@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.cli import batch, run
-from tests.media import QUICK, ffmpeg, picture, seconds_of_frames
+from tests.media import QUICK, ffmpeg, picture, seconds_of_frames, timecode_of
 from tests.tried import tried
 from vsj4r.media.times import frame_number_times
 from vsj4r.media.trim import check_trim, frames_between, times_between
@@ -210,18 +210,9 @@ def test_frames_that_begin_on_a_half_are_counted(start: str) -> None:
 @tried("Times", "Matroska that begins at the time of day, into a format that counts from 0", "it begins at 0")
 def test_the_time_of_day_is_no_wait(model: Path, tmp_path: Path, name: str) -> None:
     source = tmp_path / "day.mkv"
-    sound = ("-itsoffset", "36000", "-f", "lavfi", "-i", BEEPS)
-    ffmpeg(
-        "-itsoffset",
-        "36000",
-        *picture(seconds=1, rate=25),
-        *sound,
-        *QUICK,
-        "-c:a",
-        "pcm_s16le",
-        "-copyts",
-        f"file:{source}",
-    )
+    late = ("-itsoffset", "36000")
+    sources = (*late, *picture(seconds=1, rate=25), *late, "-f", "lavfi", "-i", BEEPS)
+    ffmpeg(*sources, *QUICK, "-c:a", "pcm_s16le", "-copyts", f"file:{source}")
     run(source, tmp_path / name, "--model", model)
     begins = 36000 if name == "out.mkv" else 0
     assert float(seconds_of_frames(tmp_path / name)[0]) == pytest.approx(begins, abs=0.05)
@@ -234,13 +225,6 @@ def variable(path: Path, code: str, rate: str = "30") -> Path:
     some = ("-vf", "select='not(between(mod(n,11),3,5))'", "-fps_mode", "vfr", "-enc_time_base", "1:90000")
     ffmpeg(*frames, *some, *QUICK, "-timecode", code, f"file:{path}")
     return path
-
-
-def code_of(path: Path) -> str:
-    with av.open(str(path)) as container:
-        codes = [each.metadata.get("timecode", "") for each in (*container.streams, container)]
-        codes += [stream.metadata.get("TIMECODE", "") for stream in container.streams]
-    return next(filter(None, codes), "")
 
 
 @pytest.mark.parametrize(
@@ -261,8 +245,8 @@ def test_a_time_code_of_a_variable_rate(
     source = variable(tmp_path / "in.mov", code, rate)
     run(source, tmp_path / "as_is.mov", "--model", model)
     run(source, tmp_path / "steady.mov", "--model", model, "--cfr", rate)
-    assert code_of(tmp_path / "as_is.mov") == code_of(tmp_path / "steady.mov") == code
+    assert timecode_of(tmp_path / "as_is.mov") == timecode_of(tmp_path / "steady.mov") == code
     run(source, tmp_path / "part.mkv", "--model", model, "--trim", "1.0:")
-    assert code_of(tmp_path / "part.mkv") == second_later
+    assert timecode_of(tmp_path / "part.mkv") == second_later
     run(source, tmp_path / "constant.mov", "--model", model, "--trim", "3:11")  # as they are shown
-    assert code_of(tmp_path / "constant.mov") == six_later
+    assert timecode_of(tmp_path / "constant.mov") == six_later

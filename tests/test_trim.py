@@ -6,7 +6,6 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -46,12 +45,6 @@ def assert_part(part: Path, whole: Path, first: int, end: int) -> None:
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def timecode_of(path: Path) -> str:
-    with av.open(str(path)) as container:
-        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
-    return next(filter(None, (each.get("timecode") or each.get("TIMECODE") for each in tags)), "")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("trim", "first", "end"),
@@ -77,7 +70,7 @@ def test_a_part_is_what_the_whole_gives(
     assert sum(len(content) for _, content in heard) / 2 / 48000 == pytest.approx(
         (end - first) / 25, abs=0.03
     )
-    assert timecode_of(output) == later_timecode("01:00:00:00", first, Fraction(25))
+    assert media.timecode_of(output) == later_timecode("01:00:00:00", first, Fraction(25))
 
 
 def test_a_batch_trims_as_a_run_does(take: Path, whole: Path, model: Path, tmp_path: Path) -> None:
@@ -88,7 +81,7 @@ def test_a_batch_trims_as_a_run_does(take: Path, whole: Path, model: Path, tmp_p
     events = batch(tmp_path)
     assert next(event["chunks"] for event in events if event["event"] == "plan") == 2
     assert_part(tmp_path / "part.mkv", whole, 25, 150)
-    assert timecode_of(tmp_path / "part.mkv") == "01:00:01:00"
+    assert media.timecode_of(tmp_path / "part.mkv") == "01:00:01:00"
 
 
 def test_a_part_in_images_keeps_its_numbers(take: Path, whole: Path, model: Path, tmp_path: Path) -> None:
