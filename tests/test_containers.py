@@ -159,21 +159,21 @@ def test_what_sound_loses_is_said(suffix: str, codec: str, samples: str, depth: 
 
 
 @pytest.mark.parametrize(
-    ("tag", "muxer", "spelled"),
+    ("tag", "suffix", "spelled"),
     [
-        ("deu", "mov", "ger"),
-        ("ger", "mov", "ger"),
-        ("ger", "mp4", "ger"),
-        ("swe", "mov", "sve"),
-        ("fre", "mov", "fra"),
-        ("hrv", "mov", ""),
-        ("hrv", "mpegts", "hrv"),
-        ("pt-BR", "matroska", "pt-BR"),
-        ("pt-BR", "mp4", "por"),
-        ("en_US", "mov", "eng"),
-        ("x", "mp4", ""),
+        ("deu", ".mov", "ger"),
+        ("ger", ".mov", "ger"),
+        ("ger", ".mp4", "ger"),
+        ("swe", ".mov", "sve"),
+        ("fre", ".mov", "fra"),
+        ("hrv", ".mov", ""),
+        ("hrv", ".ts", "hrv"),
+        ("pt-BR", ".mkv", "pt-BR"),
+        ("pt-BR", ".mp4", "por"),
+        ("en_US", ".mov", "eng"),
+        ("x", ".mp4", ""),
     ],
 )
 @tried("Streams and tags", "languages in two and three letters", "as the container spells them")
-def test_languages_are_spelled_as_a_container_spells_them(tag: str, muxer: str, spelled: str) -> None:
-    assert spell_language(tag, muxer) == spelled
+def test_languages_are_spelled_as_a_container_spells_them(tag: str, suffix: str, spelled: str) -> None:
+    assert spell_language(tag, CONTAINERS[suffix]) == spelled

@@ -16,7 +16,7 @@ from tests.cli import batch, run
 from tests.media import QUICK, ffmpeg, picture, seconds_of_frames, timecode_of
 from tests.tried import tried
 from vsj4r.media.times import frame_number_times
-from vsj4r.media.trim import check_trim, frames_between, times_between
+from vsj4r.media.trim import check_trim, find_part
 
 pytestmark = [pytest.mark.usefixtures("index_cache"), pytest.mark.slow]
 BEEPS = "aevalsrc=exprs=0.5*sin(2*PI*1000*t)*lt(mod(t+0.5\\,1)\\,0.08):s=48000:d=3"
@@ -188,9 +188,8 @@ def test_which_frames_are_held() -> None:
     base, stamps = Fraction(1, 100), [0, 4, 8, 100, 104]
 
     def part(*trim: str) -> tuple[list[int], float]:
-        meant = check_trim(list(trim))
-        shown, ends = times_between(meant, frames_between(meant, stamps, base), stamps, base)
-        return list(shown), float(ends)
+        found = find_part(check_trim(list(trim)), stamps, base)
+        return list(found.stamps), float(found.ends)
 
     assert part("0.5", "0.9") == ([50], 90)
     assert part("0.5", "") == ([50, 100, 104], 108)

@@ -11,6 +11,7 @@ import pytest
 from tests import media
 from tests.running import derain_quickly
 from tests.tried import tried
+from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.images import write_rgb
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, probe
@@ -183,7 +184,7 @@ def stream_facts(what: str, stream: Stream, called: tuple[str, ...]) -> list[Fac
     gathered = [Fact(f"{what} tag {name}", value, (*called, name)) for name, value in tags.items()]
     language = stream.tag("language")
     if language not in ("", "und"):
-        spelled = spell_language(language, "mov") or language
+        spelled = spell_language(language, CONTAINERS[".mov"]) or language
         gathered.append(Fact(f"{what} language", spelled, (*called, language)))
     purposes = stream.flags - {"default", "captions", "descriptions", "attached_pic"}
     return gathered + [Fact(f"{what} is {flag}", "", (*called, flag)) for flag in sorted(purposes)]

@@ -15,7 +15,7 @@ from vsj4r.cli.outcome import UsageError
 from vsj4r.cli.spelling import split_trim
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.reading import read_image
-from vsj4r.media.trim import Trim, check_trim, frames_between, later_timecode
+from vsj4r.media.trim import Trim, check_trim, find_part, later_timecode
 
 CUT = 131  # frames into the second segment, where a filter on the part alone would have another memory
 
@@ -162,7 +162,7 @@ def test_a_trim_that_means_two_things(text: str) -> None:
 
 def test_which_frames_a_trim_means() -> None:
     def frames(trim: Trim) -> range:
-        return frames_between(trim, [100 + 40 * n for n in range(50)], Fraction(1, 1000))
+        return find_part(trim, [100 + 40 * n for n in range(50)], Fraction(1, 1000)).frames
 
     assert frames(check_trim(["", ""])) == range(50)
     assert frames(check_trim([10, 70])) == range(10, 50)

@@ -21,7 +21,7 @@ from vsj4r.media.images import ImageSet, look_at_images
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.reading import image_names, missing_error
 from vsj4r.media.trial import require_hardware, try_settings
-from vsj4r.media.trim import frames_between
+from vsj4r.media.trim import find_part
 
 _GIB = 1 << 30
 _IMAGE_BITS_PER_PIXEL = 48
@@ -53,10 +53,13 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         checks: list[Callable[[], object]] = [partial(require_device, settings.device if devices else "cpu")]
         encoder = ""
         if not file.to_folder:
-            muxer = container_for(file.output).muxer
+            container = container_for(file.output)
             source = pictures if isinstance(pictures, Probe) else None
-            encoder, _ = encoder_for(settings.encoder, source, muxer, settings.depth)
-            checks[:0] = [partial(find_encoder, encoder), partial(_try_encoder, encoder, settings, muxer)]
+            encoder, _ = encoder_for(settings.encoder, source, container, settings.depth)
+            checks[:0] = [
+                partial(find_encoder, encoder),
+                partial(_try_encoder, encoder, settings, container.muxer),
+            ]
         for check in checks:
             try:
                 check()
@@ -159,7 +162,7 @@ def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> 
         count, size, others = len(pictures.names), pictures.width * pictures.height, 0
     if file.to_folder:
         others = 0
-    frames = len(frames_between(settings.trim, range(count), 1 / rate))
+    frames = len(find_part(settings.trim, range(count), 1 / rate).frames)
     return frames, int(frames * size * per_pixel) + others
 
 

@@ -21,9 +21,6 @@ from vsj4r.media.tags import Tags
 from vsj4r.media.video import check_video, cover_files
 from vsj4r.media.whole import whole_file, whole_folder
 
-_TOLD_HOW_LONG = ("mp4", "mov")
-"""They show no frame that lasts no time; of several, each lasts until the next."""
-
 
 def join_video(
     parts: Sequence[Path],
@@ -49,8 +46,9 @@ def join_video(
         raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
     with whole_file(output) as temporary, cover_files(encode.extras) as covers:
         late = _lateness(order, encode, parts[0])
-        is_alone = len(order) == 1 and encode.muxer in _TOLD_HOW_LONG
-        # NUT has neither times of decoding nor how long a frame lasts
+        is_alone = len(order) == 1 and encode.container.of_quicktime
+        # NUT has neither times of decoding nor how long a frame lasts: where there is one alone, QuickTime's
+        # kind shows none that lasts no time
         packets = "mov" if late or is_alone else encode.encoder.packet_muxer
         command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
         on_command(command)

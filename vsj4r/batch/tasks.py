@@ -22,7 +22,7 @@ from vsj4r.batch.work import Work
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
-from vsj4r.media.containers import container_for
+from vsj4r.media.containers import Container, container_for
 from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for
 from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.identity import identify
@@ -151,13 +151,13 @@ def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, li
 
 def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
-    muxer = container_for(work.output).muxer
-    encoder, notes = encoder_for(work.settings.encoder, source.probe, muxer, work.settings.depth)
+    container = container_for(work.output)
+    encoder, notes = encoder_for(work.settings.encoder, source.probe, container, work.settings.depth)
     steady = _steady(work, source)
     encoded, changed = _encodable(work, encoder, clip, source, steady)
     notes += changed
     extras = extras_of(source, work.output.suffix, steady)
-    encode = _encode_of(work, encoder, source, muxer, steady)
+    encode = _encode_of(work, encoder, source, container, steady)
     try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     if steady is not None and steady.note is not None:
         notes.append(steady.note)
@@ -202,7 +202,7 @@ def _video_of_chunk(
     part: Path,
     place: int,
 ) -> ClipSink:
-    encode = _encode_of(work, plan.encoder, source, KNOWN_ENCODERS[plan.encoder].packet_muxer, steady)
+    encode = _encode_of(work, plan.encoder, source, container_for(part), steady)
     stamps = steady.timestamps_of(frames) if steady else source.timestamps[frames.start : frames.stop]
     encode = replace(encode, timestamps=stamps)
     encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, steady, place)
@@ -235,8 +235,8 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
     encoded, _ = _encodable(work, plan.encoder, clip, source, steady)
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
-    muxer = container_for(work.output).muxer
-    encode = replace(_encode_of(work, plan.encoder, source, muxer, steady), source=source.probe)
+    container = container_for(work.output)
+    encode = replace(_encode_of(work, plan.encoder, source, container, steady), source=source.probe)
     extras = extras_of(source, work.output.suffix, steady)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(
@@ -276,11 +276,13 @@ def _encodable(
     return with_told_rate(encoded, source, steady), notes
 
 
-def _encode_of(work: Work, encoder: str, source: Source, muxer: str, steady: Steady | None) -> Encode:
+def _encode_of(
+    work: Work, encoder: str, source: Source, container: Container, steady: Steady | None
+) -> Encode:
     settings = work.settings
-    time_base, timestamps = source.times(muxer, steady)
+    time_base, timestamps = source.times(container, steady)
     return Encode(
-        muxer=muxer,
+        container=container,
         encoder=KNOWN_ENCODERS[encoder],
         time_base=time_base,
         timestamps=timestamps,

@@ -84,6 +84,7 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
     from fractions import Fraction
 
     from vsj4r.media.command import Encode
+    from vsj4r.media.containers import container_for
     from vsj4r.media.encoders import find_encoder
     from vsj4r.media.images import array_clip
     from vsj4r.media.pixels import clip_to_yuv
@@ -91,7 +92,7 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
 
     clip, _ = clip_to_yuv(array_clip(rainy, fps=FPS), "420")
     encode = Encode(
-        muxer="matroska",
+        container=container_for(output),
         encoder=find_encoder("ffv1"),
         time_base=Fraction(1, FPS),
         timestamps=list(range(len(rainy))),

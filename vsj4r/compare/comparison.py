@@ -75,7 +75,7 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
     if comparison.page.suffix.lower() in CONTAINERS:
         raise Vsj4rError(f"the page is HTML: name {comparison.page} .html (--video writes a video)")
-    if comparison.video is not None and container_for(comparison.video).muxer == "webm":
+    if comparison.video is not None and container_for(comparison.video) is CONTAINERS[".webm"]:
         raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
     for source in (comparison.before, comparison.after, comparison.truth):
         if source is None:
@@ -96,11 +96,11 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
         for side, clip in zip(sides, in_yuv420(sides, 8), strict=True)
     ]
     source = choose_timed_side(sides).source
-    muxer = container_for(output).muxer
-    time_base, timestamps = source.times(muxer)
+    container = container_for(output)
+    time_base, timestamps = source.times(container)
     extras = Extras() if source.probe is None else find_extras(source.probe, output.suffix)
     encode = Encode(
-        muxer=muxer,
+        container=container,
         encoder=find_encoder("x264"),
         time_base=time_base,
         timestamps=timestamps,

@@ -10,7 +10,7 @@ from typing import Any
 
 import ffmpeg
 
-from vsj4r.media.containers import HIDING_BEFORE_ZERO
+from vsj4r.media.containers import Container
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.extras import Extras
 from vsj4r.media.probe import Probe
@@ -40,7 +40,7 @@ class Encode:
     the encoder's default, ``depth`` None the depth of the frames where the encoder has it.
     """
 
-    muxer: str
+    container: Container
     encoder: Encoder
     time_base: Fraction
     timestamps: Sequence[int]
@@ -61,14 +61,16 @@ class Encode:
     def origin_seconds(self) -> float:
         """What is taken off all times of the source: the output's 0 is there."""
         begins = float(self.timestamps[0] * self.time_base)
-        if self.muxer in HIDING_BEFORE_ZERO and begins < self.extras.start_seconds:
+        if self.container.of_quicktime and begins < self.extras.start_seconds:
             return begins
         return self.extras.start_seconds
 
     @property
     def picture_origin_seconds(self) -> float:
-        """What is taken off all of ``timestamps``. MXF begins with its picture, and counts its frames."""
-        return float(self.timestamps[0] * self.time_base) if self.muxer == "mxf" else self.origin_seconds
+        """What is taken off all of ``timestamps``."""
+        if self.container.only_with_picture:
+            return float(self.timestamps[0] * self.time_base)
+        return self.origin_seconds
 
 
 def encode_command(
@@ -163,7 +165,7 @@ def _command(
     *,
     device: tuple[str, ...] = (),
 ) -> list[str]:
-    extras = encode.extras
+    extras, container = encode.extras, encode.container
     ahead = float(encode.ahead * encode.time_base)
     pipe = {
         "format": pipe_format,
@@ -171,12 +173,12 @@ def _command(
         **tags.input_options(),
     }
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
-    options: dict[str, str | int] = {"format": encode.muxer, **picture}
-    if encode.encoder.mp4_tag and encode.muxer in ("mp4", "mov"):
+    options: dict[str, str | int] = {"format": container.muxer, **picture}
+    if encode.encoder.mp4_tag and container.of_quicktime:
         options["tag:v:0"] = encode.encoder.mp4_tag
-    if encode.muxer == "avi":
+    if container.muxer == "avi":
         options["time_base:v:0"] = f"{encode.time_base.numerator}/{encode.time_base.denominator}"
-    if encode.muxer == "mxf":
+    if container.only_with_picture:
         options["ss"] = "0"
     if extras.length_seconds is not None:
         options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
@@ -188,7 +190,7 @@ def _command(
         reading |= {
             f"guess_layout_max:{along.index}": 0  # channels without a place are not given one
             for along in extras.streams
-            if along.codec.startswith("pcm_") and encode.muxer != "mp4"  # whose PCM must have places
+            if along.codec.startswith("pcm_") and not container.placed_pcm
         }
         source = ffmpeg.input(f"file:{encode.source.path.absolute()}", **reading)
         # the second one matches nothing, but makes the source an input, for its chapters

@@ -28,9 +28,6 @@ from vsj4r.errors import Vsj4rError
 ANY = frozenset({"*"})
 """Whatever there is."""
 
-HIDING_BEFORE_ZERO = frozenset({"mp4", "mov"})
-"""Muxers whose edit list hides what is to be shown before time 0."""
-
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -46,8 +43,11 @@ class Container:
     ``more_tags``: whether another way of writing takes all tags, but no cover; ``tags_of_picture``: whether
     the picture's stream has any. ``sound_rate``: the one of all sound, 0 is any. ``rates``: frames a
     second, one of these for all frames; empty is any. ``only_with_picture``: no sound before the picture or
-    after it. ``plain_pcm``: PCM is one run of samples, without times; ``sound_at_once``: all sound begins
-    with the file.
+    after it. ``plain_pcm``: PCM is one run of samples, without times; ``placed_pcm``: all its channels have
+    places. ``sound_at_once``: all sound begins with the file. ``of_quicktime``: of QuickTime's kind, whose
+    edit list hides what is to be shown before time 0. ``counts_frames``: no times but frames' numbers.
+    ``says_day``: may begin at the time of day. ``languages``: those that it has words for. ``encoder``: the
+    usual one of its pictures; ``hevc``: whether it holds that.
     """
 
     muxer: str
@@ -71,7 +71,14 @@ class Container:
     rates: frozenset[Fraction] = frozenset()
     only_with_picture: bool = False
     plain_pcm: bool = False
+    placed_pcm: bool = False
     sound_at_once: bool = False
+    of_quicktime: bool = False
+    counts_frames: bool = False
+    says_day: bool = False
+    languages: Literal["all", "three letters", "QuickTime's"] = "three letters"
+    encoder: str = "x264"
+    hevc: bool = False
 
     def holds_tag(self, name: str) -> bool:
         return self.tags is ANY or name.lower() in self.tags
@@ -113,6 +120,9 @@ _MATROSKA = Container(
     flags=_PURPOSES | {"original"},
     tags=ANY,
     stream_tags=ANY,
+    says_day=True,
+    languages="all",
+    hevc=True,
 )  # fmt: skip
 
 _WEBM = Container(
@@ -127,6 +137,9 @@ _WEBM = Container(
     flags=frozenset({"default", "forced"}),
     tags=ANY,
     stream_tags=ANY,
+    says_day=True,
+    languages="all",
+    encoder="svtav1",
 )
 
 _MP4 = Container(
@@ -152,6 +165,9 @@ _MP4 = Container(
     more_tags=True,
     stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode"}),
     plain_pcm=True,
+    placed_pcm=True,
+    of_quicktime=True,
+    hevc=True,
 )  # fmt: skip
 
 _MOV = Container(
@@ -174,6 +190,9 @@ _MOV = Container(
     more_tags=True,
     stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode", "reel_name"}),
     plain_pcm=True,
+    of_quicktime=True,
+    languages="QuickTime's",
+    hevc=True,
 )  # fmt: skip
 
 _AVI = Container(
@@ -187,6 +206,7 @@ _AVI = Container(
     stream_tags=frozenset({"title"}),
     plain_pcm=True,
     sound_at_once=True,
+    counts_frames=True,
 )
 
 _NUT = Container(
@@ -200,6 +220,8 @@ _NUT = Container(
     flags=frozenset({"default", "dub", "original", "comment", "lyrics", "karaoke"}),
     tags=ANY,
     stream_tags=ANY,
+    says_day=True,
+    languages="all",
 )  # fmt: skip
 
 _TS = Container(
@@ -209,6 +231,7 @@ _TS = Container(
     flags=frozenset({"hearing_impaired", "visual_impaired", "clean_effects", "descriptions"}),
     stream_tags=frozenset({"language"}),
     tags_of_picture=False,
+    hevc=True,
 )
 
 _WHOLE_RATES = frozenset(map(Fraction, (24, 25, 30, 48, 50, 60, 100, 120)))
@@ -223,6 +246,8 @@ _MXF = Container(
     only_with_picture=True,
     plain_pcm=True,
     sound_at_once=True,
+    counts_frames=True,
+    encoder="dnxhr",
     rates=_WHOLE_RATES | {Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60, 120)},
 )
 

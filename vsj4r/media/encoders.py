@@ -12,6 +12,7 @@ from typing import Any
 import imageio_ffmpeg
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.containers import Container
 from vsj4r.media.pixels import AS_RGB, pixel_format
 from vsj4r.media.probe import Probe
 from vsj4r.media.streams import Stream
@@ -214,14 +215,12 @@ AUTO = "auto"
 """In place of an encoder's name: the one that fits the input."""
 
 USUAL_ENCODER = "x264"
-_USUAL_OF_MUXER = {"webm": "svtav1", "mxf": "dnxhr"}
 _HDR_ENCODER = "x265"
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
-_HEVC_MUXERS = ("matroska", "mp4", "mov", "mpegts")
 
 
 def encoder_for(
-    name: str, source: Probe | None, muxer: str, depth: int | None = None
+    name: str, source: Probe | None, container: Container, depth: int | None = None
 ) -> tuple[str, list[str]]:
     """The encoder that ``name`` is, or that AUTO or a kind of card stands for, and a line where that is not
     the usual one, or where HDR gets too few bits.
@@ -231,7 +230,7 @@ def encoder_for(
     folder of images; ``depth`` is that of the output, None is the input's.
     """
     video = source.video if source else None
-    found = _encoder_name(name, video, muxer, depth)
+    found = _encoder_name(name, video, container, depth)
     if video is None or not _is_deep_hdr(video):
         return found, []
     kind = f"the input is {video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
@@ -242,18 +241,15 @@ def encoder_for(
     return found, []
 
 
-def _encoder_name(name: str, video: Stream | None, muxer: str, depth: int | None) -> str:
+def _encoder_name(name: str, video: Stream | None, container: Container, depth: int | None) -> str:
     if name in HARDWARE:
-        codec = "av1" if muxer == "webm" else "h264"
-        if codec == "h264" and (depth or (video.depth if video else 8)) > 8 and muxer in _HEVC_MUXERS:
-            codec = "hevc"
+        is_deep = (depth or (video.depth if video else 8)) > 8
+        codec = "av1" if container.encoder == "svtav1" else "hevc" if is_deep and container.hevc else "h264"
         return f"{codec}_{name}"
     if name != AUTO:
         return name
-    if muxer in _USUAL_OF_MUXER:
-        return _USUAL_OF_MUXER[muxer]
     is_hdr = video is not None and _is_deep_hdr(video)
-    return _HDR_ENCODER if is_hdr and muxer in _HEVC_MUXERS else USUAL_ENCODER
+    return _HDR_ENCODER if is_hdr and container.hevc else container.encoder
 
 
 def _is_deep_hdr(video: Stream) -> bool:

@@ -3,6 +3,8 @@ of ISO 639-2, QuickTime only the languages that the Macintosh knew."""
 
 from __future__ import annotations
 
+from vsj4r.media.containers import Container
+
 
 def _pairs(text: str) -> dict[str, str]:
     words = text.split()
@@ -42,13 +44,13 @@ _QUICKTIME = (
 """What QuickTime's table of languages has, in ffmpeg's spelling."""
 
 
-def spell_language(tag: str, muxer: str) -> str:
-    """``tag`` (ISO 639 or BCP 47) as a stream of ``muxer`` takes it; "" where it has no word for it."""
-    if muxer in ("matroska", "webm", "nut"):
+def spell_language(tag: str, container: Container) -> str:
+    """``tag`` (ISO 639 or BCP 47) as a stream of ``container`` takes it; "" where it has no word for it."""
+    if container.languages == "all":
         return tag
     primary = tag.replace("_", "-").split("-")[0].lower()
     code = primary if len(primary) == 3 else _THREE_LETTERS.get(primary, "")
-    if muxer != "mov":
+    if container.languages == "three letters":
         return code
     same = [code, _OTHER_SPELLINGS.get(code, ""), *(a for a, b in _OTHER_SPELLINGS.items() if b == code)]
     return next((spelling for spelling in same if spelling in _QUICKTIME.split()), "")

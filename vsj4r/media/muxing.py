@@ -242,7 +242,7 @@ class _Planner:
         kept = {name: value for name, value in plain.items() if held(name)}
         language = tags.get("language", "und")
         if language != "und":
-            spelled = spell_language(language, self.container.muxer) if held("language") else ""
+            spelled = spell_language(language, self.container) if held("language") else ""
             if spelled:
                 kept["language"] = spelled
             if not spelled or ("-" in language and spelled != language):
@@ -295,9 +295,8 @@ def _name_of(stream: Stream) -> str:
 def _begins_anywhere(source: Probe, container: Container) -> bool:
     """Whether what time ``source`` begins at means nothing in ``container``: of a transport stream nowhere;
     that of the day, which Matroska may hold, in formats that count from 0."""
-    says_day = container.muxer in ("matroska", "webm", "nut")
     return source.has_wandering_clock or (
-        not says_day and (source.start_seconds or 0) > _LONGEST_WAIT_SECONDS
+        not container.says_day and (source.start_seconds or 0) > _LONGEST_WAIT_SECONDS
     )
 
 

@@ -16,7 +16,7 @@ from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.subtitles import keep_shown_lines
 from vsj4r.media.times import usual_step
-from vsj4r.media.trim import Trim, frames_between, later_timecode, times_between
+from vsj4r.media.trim import Trim, find_part, later_timecode
 from vsj4r.words import count_of
 
 _NOTICED_SECONDS = 0.05  # between sound and picture
@@ -29,20 +29,25 @@ def part_of(source: Source, trim: Trim) -> Source:
     Raises:
         InputError: there are none.
     """
-    part = frames_between(trim, source.timestamps, source.time_base)
-    if not part:
+    part = find_part(trim, source.timestamps, source.time_base)
+    if not part.frames:
         raise InputError(
             f"{source.path} has {count_of(len(source.clip), 'frame')}, numbered from 0: none is in the trim"
         )
-    stamps, ends = times_between(trim, part, source.timestamps, source.time_base)
-    if part == range(len(source.clip)) and stamps[0] == source.timestamps[0]:
+    late = (part.stamps[0] - source.timestamps[0]) * source.time_base
+    if part.frames == range(len(source.clip)) and not late:
         return source
-    frames = slice(part.start, part.stop)
+    frames = slice(part.frames.start, part.frames.stop)
     clip = source.clip if source.pipe else source.clip[frames]  # what the first says, all of a pipe's say
     images = source.images and replace(source.images, names=source.images.names[frames])
-    late = (stamps[0] - source.timestamps[0]) * source.time_base
     return replace(
-        source, clip=clip, timestamps=stamps, images=images, part=part, begins_late=late, ends=ends
+        source,
+        clip=clip,
+        timestamps=part.stamps,
+        images=images,
+        part=part.frames,
+        begins_late=late,
+        ends=part.ends,
     )
 
 

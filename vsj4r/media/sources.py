@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
+from vsj4r.media.containers import Container
 from vsj4r.media.image_facts import Chunk
 from vsj4r.media.images import ImageSet, colours_of
 from vsj4r.media.index import Index
@@ -116,13 +117,13 @@ class Source:
         """File names of a folder's images; None for a video."""
         return None if self.images is None else self.images.names
 
-    def times(self, muxer: str, steady: Steady | None = None) -> tuple[Fraction, Sequence[int]]:
-        """Time base and timestamps for an output of ``muxer``, those of ``steady`` if it is to be that: AVI
-        and MXF count frames."""
+    def times(self, container: Container, steady: Steady | None = None) -> tuple[Fraction, Sequence[int]]:
+        """Time base and timestamps for an output of ``container``, those of ``steady`` if it is to be
+        that."""
         time_base, stamps, rate = self.time_base, self.timestamps, Fraction(self.clip.fps)
         if steady is not None:
             time_base, stamps, rate = steady.time_base, steady.timestamps, steady.rate
-        if muxer not in ("avi", "mxf") or self.pipe is not None:
+        if not container.counts_frames or self.pipe is not None:
             return time_base, stamps
         return frame_number_times(time_base, stamps, rate)
 

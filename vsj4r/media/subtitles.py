@@ -34,7 +34,7 @@ def subtitle_options(codec: str, stream: Stream, container: Container) -> dict[s
     """ffmpeg's options for the subtitles ``stream``, written with ``codec`` into ``container``."""
     if codec == "mov_text":
         return {"bsf": _FINE_TICKS}
-    if stream.codec == "dvd_subtitle" and container.muxer in ("mp4", "mov"):
+    if stream.codec == "dvd_subtitle" and container.of_quicktime:
         return {"bsf": _UNTIL_THE_NEXT}
     return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
@@ -38,37 +39,42 @@ def check_trim(value: object) -> Trim:
     return first, end
 
 
-def frames_between(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> range:
-    """The frames that ``trim`` means of those shown at ``stamps``, in units of ``time_base`` seconds; an
-    empty range where there are none. A part begins with the first frame that is shown from its time on, or
-    with one that is held then: for longer than a frame usually is."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``frames`` of a video, none where it is empty. ``stamps``: when each is shown; ``ends``: when the last
+    one has been; both in the video's units."""
+
+    frames: range
+    stamps: Sequence[int]
+    ends: Fraction
+
+
+def find_part(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> Part:
+    """What ``trim`` means of the frames that are shown at ``stamps``, in units of ``time_base`` seconds.
+
+    A part begins with the first frame that is shown from its time on. Where a time falls on a frame that is
+    held, for longer than a frame usually is, that one is shown from then on, or until then.
+    """
     if not stamps:
-        return range(0)
-    first, end = (_frame_at(moment, stamps, time_base) for moment in trim)
-    begin = first or 0
-    if isinstance(trim[0], float) and 0 < begin < len(stamps):
-        held = stamps[begin] - _tick_of(trim[0], stamps, time_base)
-        begin -= held > usual_step(stamps)
-    return range(begin, len(stamps) if end is None else min(end, len(stamps)))
-
-
-def times_between(
-    trim: Trim, frames: range, stamps: Sequence[int], time_base: Fraction
-) -> tuple[Sequence[int], Fraction]:
-    """When each of ``frames``, those that ``trim`` means, is shown, and when the last of them has been. Where
-    a time falls on a frame that is held, that is shown from then on, or until then."""
-    step = usual_step(stamps)
+        return Part(range(0), stamps, Fraction(0))
     first, end = (
-        None if moment is None or isinstance(moment, int) else _tick_of(moment, stamps, time_base)
-        for moment in trim
+        _tick_of(moment, stamps, time_base) if isinstance(moment, float) else None for moment in trim
     )
+    begin = int(trim[0] or 0) if first is None else bisect_left(stamps, first)
+    stop = len(stamps) if trim[1] is None else int(trim[1]) if end is None else bisect_left(stamps, end)
+    step = usual_step(stamps)
+    if first is not None and 0 < begin < len(stamps):
+        begin -= stamps[begin] - first > step
+    frames = range(begin, min(stop, len(stamps)))
+    if not frames:
+        return Part(range(0), (), Fraction(0))
     shown = stamps[frames.start : frames.stop]
     ends = Fraction(stamps[frames.stop]) if frames.stop < len(stamps) else stamps[-1] + step
     if first is not None and first > shown[0]:
         shown = [ceil(first), *shown[1:]]
     if end is not None and ends - end > step:
         ends = Fraction(ceil(end))
-    return shown, ends
+    return Part(frames, shown, ends)
 
 
 def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | None = None) -> str:
@@ -112,12 +118,6 @@ def _moment(value: object) -> Moment:
         raise Vsj4rError(f'trim must hold frame numbers or times such as "1:02:03.5", got {value!r}')
     hours, minutes, seconds = found.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
-
-
-def _frame_at(moment: Moment, stamps: Sequence[int], time_base: Fraction) -> int | None:
-    if moment is None or isinstance(moment, int):
-        return moment
-    return bisect_left(stamps, _tick_of(moment, stamps, time_base))
 
 
 def _tick_of(moment: float, stamps: Sequence[int], time_base: Fraction) -> Fraction:

@@ -185,7 +185,7 @@ def check_video(written: Path, encode: Encode, output: Path) -> None:
     frames = len(encode.timestamps)
     if len(stamps) != frames:
         raise Vsj4rError(f"{len(stamps)} of {frames} frames arrived in {output}: it is not kept")
-    if encode.muxer == "avi":
+    if encode.container.muxer == "avi":
         return  # it says when frames are decoded, not when they are shown
     lasts = stamps[-1] - stamps[0]
     wanted = (encode.timestamps[-1] - encode.timestamps[0]) * encode.time_base

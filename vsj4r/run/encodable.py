@@ -99,7 +99,7 @@ def working_depth(source: Source, output: Path, settings: RunSettings, *, to_fol
     if settings.depth is not None or to_folder or output.suffix.lower() not in CONTAINERS:
         return settings.depth
     encoder = KNOWN_ENCODERS[
-        encoder_for(settings.encoder, source.probe, container_for(output).muxer, settings.depth)[0]
+        encoder_for(settings.encoder, source.probe, container_for(output), settings.depth)[0]
     ]
     if not encoder.is_master:
         return None

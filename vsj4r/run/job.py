@@ -11,7 +11,7 @@ from typing import Protocol
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import UnsteadyError, Vsj4rError
 from vsj4r.media.command import stray_argument
-from vsj4r.media.containers import container_for
+from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
 from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.opening import open_input
@@ -92,7 +92,8 @@ def check_job(job: Job) -> None:
     """
     find_model(job.settings.model)
     if job.settings.encoder != AUTO:
-        name, _ = encoder_for(job.settings.encoder, None, "", job.settings.depth)
+        container = CONTAINERS.get(job.output.suffix.lower(), CONTAINERS[".mkv"])
+        name, _ = encoder_for(job.settings.encoder, None, container, job.settings.depth)
         find_encoder(name)
         require_hardware(name)
     if job.preview and is_pipe(job.input):

@@ -79,8 +79,8 @@ class Writing:
 
     def _video(self, clip: vs.VideoNode, path: Path, *, is_matte: bool) -> ClipSink:
         settings, source = self._settings, self._filtering.part
-        suffix, muxer = path.suffix, container_for(path).muxer
-        name, chosen = encoder_for(settings.encoder, source.probe, muxer, settings.depth)
+        suffix, container = path.suffix, container_for(path)
+        name, chosen = encoder_for(settings.encoder, source.probe, container, settings.depth)
         encoder = find_encoder(name)
         encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
         steady = self._steady(path)
@@ -89,9 +89,9 @@ class Writing:
             self.notes += [*chosen, *notes, *extras.notes]
         else:
             extras = extras.of_picture()
-        time_base, timestamps = source.times(muxer, steady)
+        time_base, timestamps = source.times(container, steady)
         encode = Encode(
-            muxer=muxer,
+            container=container,
             encoder=encoder,
             time_base=time_base,
             timestamps=timestamps,
