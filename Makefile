@@ -20,7 +20,7 @@ endif
 NATIVE := $(wildcard vsj4r/plugin/*.[ch] vsj4r/engine/native/*.[ch])
 TARGETS := linux-x86_64 linux-aarch64 win-x86_64 macos-arm64
 # a file of tests is one worker's: its fixtures are made once
-TEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20 --durations-min 10
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 20 --durations-min 10
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # vspipe finds this environment through the `vapoursynth` command on PATH

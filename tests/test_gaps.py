@@ -53,6 +53,8 @@ def heard(path: Path) -> list[float]:
     [
         *(("pcm_s16le", f"out.{suffix}") for suffix in ("mov", "mp4", "avi", "mkv")),
         *(("libopus", f"out.{suffix}") for suffix in ("mov", "avi")),
+        ("aac", "out.avi"),
+        ("libmp3lame", "out.avi"),
     ],
 )
 @tried(
@@ -103,10 +105,26 @@ def test_whole_pcm_keeps_every_sample(model: Path, tmp_path: Path, kind: str) ->
     np.testing.assert_array_equal(before[1], after[1])
 
 
-def test_a_part_of_pcm_is_cut_within_a_packet(model: Path, tmp_path: Path) -> None:
-    source = beeping(tmp_path / "in.mkv", "-af", "asetnsamples=48000", "-c:a", "pcm_s16le")
+@pytest.mark.parametrize(
+    ("codec", "form"),
+    [
+        ("pcm_s16le", "s16"),
+        ("flac", "s16"),
+        ("flac", "s32"),
+        ("alac", "s32p"),
+        ("wavpack", "s16p"),
+    ],
+)
+@tried("Streams and tags", "a part whose sound has long packets", "every sample of it, where it has no loss")
+def test_a_part_without_loss_is_cut_within_a_packet(
+    model: Path, tmp_path: Path, codec: str, form: str
+) -> None:
+    size = ("-frame_size", "32768") if codec in ("flac", "wavpack") else ()
+    asked = ("-af", "asetnsamples=48000", "-c:a", codec, "-sample_fmt", form)
+    source = beeping(tmp_path / "in.mkv", *asked, *size)
     run(source, tmp_path / "out.mkv", "--model", model, "--trim", "10:70")
-    whole, part = samples(source)[1], samples(tmp_path / "out.mkv")[1]
+    (name, whole), (kept, part) = samples(source), samples(tmp_path / "out.mkv")
+    assert kept == name == codec
     np.testing.assert_array_equal(part, whole[:, 19200 : 19200 + part.shape[-1]])
     assert part.shape[-1] == 60 * 1920
 

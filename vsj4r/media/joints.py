@@ -11,8 +11,7 @@ from collections.abc import Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from vsj4r.media.demuxing import READ_ERRORS, open_container
-from vsj4r.media.streams import positive
+from vsj4r.media.stream_packets import packets_of
 
 GAP_SECONDS = 10
 """A time that lies further ahead was set forward, where clocks wander; ffmpeg's ``dts_delta_threshold``."""
@@ -30,26 +29,16 @@ def find_joints(path: Path, streams: Collection[int]) -> dict[int, list[int]]:
         InputError: it cannot be opened.
     """
     found: dict[int, list[int]] = {index: [] for index in streams}
-    with open_container(path) as container:
-        chosen = [stream for stream in container.streams if stream.index in found]
-        bases = {stream.index: positive(stream.time_base) or Fraction(1) for stream in chosen}
-        numbers, before = dict.fromkeys(found, 0), dict.fromkeys(found, Fraction(0))
-        packets = container.demux(chosen)
-        while True:
-            try:
-                packet = next(packets, None)
-            except READ_ERRORS:
-                return found  # ffmpeg reads no further either
-            if packet is None:
-                return found
-            if not packet.size or (index := packet.stream_index) not in found:
-                continue
-            if packet.dts is not None:
-                now = packet.dts * bases[index]
-                if numbers[index] and was_set(before[index], now):
-                    found[index].append(numbers[index])
-                before[index] = now
-            numbers[index] += 1
+    numbers, before = dict.fromkeys(found, 0), dict.fromkeys(found, Fraction(0))
+    for packet, base in packets_of(path, streams):
+        index = packet.stream_index
+        if packet.dts is not None:
+            now = packet.dts * base
+            if numbers[index] and was_set(before[index], now):
+                found[index].append(numbers[index])
+            before[index] = now
+        numbers[index] += 1
+    return found
 
 
 def was_set(before: Fraction, now: Fraction) -> bool:

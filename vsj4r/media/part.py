@@ -11,7 +11,7 @@ from vsj4r.media.extras import Extras
 from vsj4r.media.joints import find_joints, moved_on
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import Probe
-from vsj4r.media.sound import as_long, cut_within_packets, encode_copied_sound
+from vsj4r.media.sound import as_long, cut_within_packets, encode_copied_sound, streams_with_gaps
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.subtitles import keep_shown_lines
@@ -100,13 +100,17 @@ def _with_time_codes(source: Source, extras: Extras, steady: Steady | None) -> E
 
 
 def _with_sound_at_once(source: Probe, extras: Extras, suffix: str) -> Extras:
-    """``extras`` with the sound encoded anew that begins later than the output: silence is put before it."""
-    for along in extras.streams:
-        starts = source.stream_at(along.index).start_seconds
+    """``extras`` with the sound encoded anew that begins later than the output, or has a gap: silence is put
+    there."""
+    copied = [along.index for along in extras.streams if along.kind == "audio" and along.codec == "copy"]
+    gaps = streams_with_gaps(source.path, copied) if copied else set()
+    for index in copied:
+        starts = source.stream_at(index).start_seconds
         late = 0.0 if starts is None else float(starts) - extras.start_seconds
-        if along.codec == "copy" and late > _NOTICED_SECONDS:
-            why = f"it begins {late:.2f} s late, which {suffix} cannot say"
-            extras = encode_copied_sound(source, extras, suffix, why, only=along.index)
+        if late > _NOTICED_SECONDS or index in gaps:
+            how = f"begins {late:.2f} s late" if late > _NOTICED_SECONDS else "has a gap"
+            why = f"it {how}, which {suffix} cannot say"
+            extras = encode_copied_sound(source, extras, suffix, why, only=index)
     return extras
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
 
 from vsj4r.media.containers import CONTAINERS, Container
 from vsj4r.media.extras import Along, Extras
 from vsj4r.media.probe import Probe
+from vsj4r.media.stream_packets import packets_of
 from vsj4r.media.streams import Stream
 
 _SAMPLES = {"u8": "pcm_u8", "s16": "pcm_s16le", "s32": "pcm_s32le", "flt": "pcm_f32le", "dbl": "pcm_f64le"}
@@ -17,7 +21,9 @@ _OPUS_LAYOUTS = "mono|stereo|3.0|quad|5.0|5.1|6.1|7.1"
 """Those of RFC 7845, 5.1.1.2; 5.1(side) of AC-3 and DTS becomes the nearest."""
 _OPUS_MOST_PLACED = 8
 _MOST_BITS = 24  # of whole samples
-_FILL_GAPS = "aresample=async=1"  # those of a tenth of a second and more; all else stays as it is
+_EXACT_ENCODERS = ("flac", "alac", "wavpack")  # ffmpeg's, of whole samples
+_GAP_SECONDS = 0.1
+_FILL_GAPS = "aresample=async=1"  # gaps of that and more; all else stays as it is
 
 
 def sound_codec_for(container: Container, stream: Stream) -> str:
@@ -78,16 +84,36 @@ def as_long(along: Along, seconds: float) -> Along:
 
 
 def cut_within_packets(source: Probe, extras: Extras) -> Extras:
-    """``extras`` of a part of ``source``: PCM that would be copied, by whole packets, is written by its own
-    encoder, which changes no sample."""
-    codecs = {along.index: source.stream_at(along.index).codec for along in extras.streams}
-    streams = (
-        replace(along, codec=codecs[along.index])
-        if along.codec == "copy" and codecs[along.index].startswith("pcm_")
-        else along
-        for along in extras.streams
-    )
-    return replace(extras, streams=tuple(streams))
+    """``extras`` of a part of ``source``: sound without loss that would be copied, by whole packets, is
+    written by its own encoder, which changes no sample."""
+
+    def encoder_of(along: Along) -> str:
+        stream = source.stream_at(along.index)
+        is_exact = stream.codec.startswith("pcm_") or (
+            stream.codec in _EXACT_ENCODERS
+            and stream.depth <= _MOST_BITS
+            and stream.sample_format.startswith("s")
+        )
+        return stream.codec if along.codec == "copy" and is_exact else along.codec
+
+    return replace(extras, streams=tuple(replace(along, codec=encoder_of(along)) for along in extras.streams))
+
+
+def streams_with_gaps(path: Path, streams: Collection[int]) -> set[int]:
+    """Those of ``streams`` of sound in the file ``path`` that say nothing for a while. It is read to its end.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    ends: dict[int, Fraction] = {}
+    found = set()
+    for packet, base in packets_of(path, streams):
+        index = packet.stream_index
+        if packet.pts is not None and packet.duration:
+            if packet.pts * base - ends.get(index, packet.pts * base) > _GAP_SECONDS:
+                found.add(index)
+            ends[index] = (packet.pts + packet.duration) * base
+    return found
 
 
 def encode_copied_sound(
