@@ -39,6 +39,7 @@ def last_bias(weights: dict[str, Tensor]) -> str:
 def lift_model(onnx: Path, codes: float, folder: Path) -> None:
     """The model ``onnx``, whose .safetensors and .json are beside it, lifted by ``codes``, into ``folder``.
     The ranges for int8 stay: no convolution reads what is lifted."""
+    folder.mkdir(parents=True, exist_ok=True)
     name, before = onnx.stem, json.loads(onnx.with_suffix(".json").read_text("utf-8"))
     net = load_network(onnx.parent, name)
     net.load_state_dict(lift_luma(net.state_dict(), net.config.scale, codes))

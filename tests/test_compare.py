@@ -301,7 +301,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     tiny = media.plain(tmp_path / "tiny.mkv", size="64x16")
     refused("a ground truth must have 32 px a side or more, got 64x16", tiny, tiny, tiny)
     refused("cannot be read as a video", before, Path(__file__))
-    refused("needs a name in UTF-8", unnamed, after)
+    refused("needs names in UTF-8", unnamed, after)
     refused("no folder", before, after, video=tmp_path / "absent" / "x.mkv")
     done = vsj4r("compare", small, small, "-o", page, "--video", small)
     assert_refused(done, 1, "is the input itself", tmp_path)

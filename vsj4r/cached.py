@@ -28,10 +28,12 @@ def cache_folder() -> Path:
 
 
 def writable_folder(folder: Path) -> Path | None:
-    """``folder``, made if need be; None where nothing can be kept in it."""
+    """``folder``, made if need be; None where nothing can be kept in it: OpenVINO and source filters need a
+    name in UTF-8, too."""
     try:
+        str(folder).encode()
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return None
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 

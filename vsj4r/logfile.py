@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
+
+from vsj4r.errors import Vsj4rError
+
+_STAMP = "%Y-%m-%d %H:%M:%S"
+_FIRST = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
+
+
+def check_log(log: Path, others: Iterable[Path]) -> None:
+    """Refuse a ``log`` that would be written into something else.
+
+    Raises:
+        Vsj4rError: it is one of ``others``, or a file that is there and is no log.
+        OSError: it cannot be read.
+    """
+    if any(_place_of(log) == _place_of(other) for other in others):
+        raise Vsj4rError(f"the log {log} is an output as well: give it another name")
+    if log.is_file():
+        with log.open("rb") as file:
+            first = file.read(len(b"2026-01-01 00:00:00 "))
+        if first and not _FIRST.fullmatch(first):
+            raise Vsj4rError(f"{log} is no log, and would be spoiled: name another file")
+
+
+def _place_of(path: Path) -> Path:
+    return path.parent.resolve() / path.name
 
 
 def append_line(log: Path, text: str) -> None:
@@ -12,6 +39,6 @@ def append_line(log: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+    stamp = time.strftime(_STAMP)
     with log.open("a", encoding="utf-8", errors="replace") as file:
         file.write(f"{stamp} {text}\n")

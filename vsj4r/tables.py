@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Strict, TypeAd
 from pydantic_core import PydanticCustomError
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.short_text import read_short_text
 
 Key = tuple[str | int, ...]
 """``("job", 1, "model")`` is ``model`` in the second ``[[job]]``."""
@@ -98,7 +99,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Lines]:
         Vsj4rError: no such file, or not TOML; with file and line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
+        text = read_short_text(path).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise Vsj4rError(f"{path} is not TOML: it is no UTF-8 text") from error
     except OSError as error:
@@ -192,7 +193,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _too_large(value: object, key: Key) -> Iterator[Mistake]:
     if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
-        yield Mistake(key, f"{key[-1]} must be less than 2**63")
+        named = next((part for part in reversed(key) if isinstance(part, str)), "a number")
+        yield Mistake(key, f"{named} must be less than 2**63")
     elif isinstance(value, Mapping | list):
         for name, each in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _too_large(each, (*key, name))

@@ -22,6 +22,7 @@ from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.reading import image_names, missing_error
 from vsj4r.media.trial import require_hardware, try_settings
 from vsj4r.media.trim import find_part
+from vsj4r.media.whole import is_occupied, is_text
 
 _GIB = 1 << 30
 _IMAGE_BITS_PER_PIXEL = 48
@@ -105,18 +106,17 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
             elif output.exists() and output.is_dir() != file.to_folder:
                 kind = "a file" if file.to_folder else "a folder"
                 batch.complain(file.line, f"output {output} is {kind}")
-            elif _is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
+            elif is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
                 batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
+            elif (file_above := _file_above(output)) is not None:
+                batch.complain(file.line, f"output {output} lies below {file_above}, which is a file")
             elif not os.access(_existing(output), os.W_OK | os.X_OK):
                 batch.complain(file.line, f"folder {_existing(output)} cannot be written")
         for name in (file.settings.mask, file.settings.qpfile):
             if name is not None and not Path(name).exists():
                 batch.complain(file.line, f"{file.job}: {missing_error(name)}")
-
-
-def _is_occupied(output: Path) -> bool:
-    """Whether something would be replaced: an empty folder is nothing."""
-    return any(output.iterdir()) if output.is_dir() else output.exists()
+            elif name is not None and not Path(name).is_file():
+                batch.complain(file.line, f"{file.job}: {name} is no file")
 
 
 def _check_room(batch: JobFile, bytes_needed: dict[Path, int]) -> None:
@@ -142,7 +142,7 @@ def _look_at(path: Path, track: int | None) -> Probe | ImageSet:
         InputError: it is damaged, or no video.
         Vsj4rError: its name is no Unicode.
     """
-    if not _is_text(path):
+    if not is_text(path):
         raise Vsj4rError(f"{path} has a name that is no Unicode: rename it")
     return look_at_images(path, image_names(path)) if path.is_dir() else probe(path, track=track)
 
@@ -191,14 +191,15 @@ def _bytes_of(part: Path) -> int:
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
-def _is_text(path: Path) -> bool:
-    """Names of other encodings come as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in str(path))
-
-
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def _file_above(path: Path) -> Path | None:
+    """What stands where a folder of ``path`` has to be."""
+    nearest = next(above for above in path.parents if above.exists())
+    return None if nearest.is_dir() else nearest
 
 
 def _existing(path: Path) -> Path:

@@ -28,11 +28,12 @@ def join_video(
     tags: Tags,
     encode: Encode,
     *,
+    replaces: bool = True,
     on_packet: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
     on_whole: Callable[[Path], None] = lambda whole: None,
 ) -> None:
-    """Write the frames of ``parts`` into ``output``, whole or not at all.
+    """Write the frames of ``parts`` into ``output``, whole or not at all (see ``whole_file``).
 
     ``encode.timestamps`` are those of all frames; what the parts say of time matters for their order alone.
     ``on_packet`` is told how many packets have been read, ``on_whole`` the file that gets the name of
@@ -44,7 +45,7 @@ def join_video(
     order = _shown_order(parts)
     if len(order) != len(encode.timestamps):
         raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
-    with whole_file(output) as temporary, cover_files(encode.extras) as covers:
+    with whole_file(output, replaces=replaces) as temporary, cover_files(encode.extras) as covers:
         late = _lateness(order, encode, parts[0])
         is_alone = len(order) == 1 and encode.container.of_quicktime
         # NUT has neither times of decoding nor how long a frame lasts: where there is one alone, QuickTime's
@@ -66,7 +67,12 @@ def join_video(
 
 
 def join_images(
-    parts: Sequence[Path], output: Path, *, frames: int, on_whole: Callable[[Path], None]
+    parts: Sequence[Path],
+    output: Path,
+    *,
+    frames: int,
+    replaces: bool = True,
+    on_whole: Callable[[Path], None],
 ) -> None:
     """Put the images of the folders ``parts`` into the folder ``output``, all of them or none; they stay in
     the parts, too. ``on_whole`` is told the folder whose files get their names next.
@@ -77,7 +83,7 @@ def join_images(
     images = [image for part in parts for image in sorted(part.iterdir())]
     if len(images) != frames:
         raise Vsj4rError(f"the parts of {output} hold {len(images)} of {frames} frames")
-    with whole_folder(output) as temporary:
+    with whole_folder(output, replaces=replaces) as temporary:
         for image in images:
             _link_or_copy(image, temporary / image.name)
         on_whole(temporary)

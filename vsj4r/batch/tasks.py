@@ -17,7 +17,7 @@ from vsj4r.batch.bench import Bench
 from vsj4r.batch.chunks import chunk_starts, cut_finder
 from vsj4r.batch.join import join_images, join_video
 from vsj4r.batch.plan import IMAGES, Event, Plan
-from vsj4r.batch.traces import count_try, note_joined
+from vsj4r.batch.traces import came_from, count_try, note_joined
 from vsj4r.batch.work import Work
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
@@ -222,6 +222,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
                 [work.part(plan, number, place) for number in range(len(plan.starts))],
                 output,
                 frames=plan.frames,
+                replaces=work.replaces or came_from(work.folder, output),
                 on_whole=partial(note_joined, work.folder, output),
             )
     else:
@@ -244,6 +245,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
             output,
             tags.of_map() if work.settings.outputs[place] == "occlusion" else tags,
             replace(encode, extras=extras.of_picture() if place else extras),
+            replaces=work.replaces or came_from(work.folder, output),
             on_packet=_progress(worker, "joined", 0, len(encode.timestamps)),
             on_command=partial(_tell_command, worker),
             on_whole=partial(note_joined, work.folder, output),

@@ -64,9 +64,12 @@ def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
     )
 
 
-def was_being_placed(folder: Path, output: Path) -> bool:
-    """Whether the folder ``output`` was getting its files from the parts in ``folder``: one that was there
-    before gets them one by one, and is this batch's own however far that went."""
+def came_from(folder: Path, output: Path) -> bool:
+    """Whether ``output`` was joined from the parts in ``folder``; or is a folder that was getting its files
+    from them: one that was there before gets them one by one, and is this batch's own however far that
+    went."""
+    if join_stamp(folder, output) is not None:
+        return True
     return output.is_dir() and any(
         line.startswith(f"{json.dumps(output.name)} ") for line in _noted_joins(folder)
     )

@@ -13,6 +13,7 @@ from vsj4r.batch.plan import IMAGES, Plan
 from vsj4r.errors import InputError
 from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.identity import identify
+from vsj4r.media.whole import is_occupied
 
 _RECIPE = 3  # another number when the same settings come to give other frames
 
@@ -21,7 +22,7 @@ _RECIPE = 3  # another number when the same settings come to give other frames
 class Work:
     """One file. ``key`` stands for the input's content, the model and the settings; ``folder`` holds what
     is unfinished; ``identity`` is that of the input, ``model`` the sha256 of the model; ``to_folder``: the
-    output is a folder of images."""
+    output is a folder of images; ``replaces``: whether what has the names of the outputs may go."""
 
     key: str
     input: Path
@@ -31,6 +32,7 @@ class Work:
     identity: str
     model: str
     to_folder: bool = False
+    replaces: bool = False
 
     @property
     def inputs(self) -> list[Path]:
@@ -71,4 +73,14 @@ def work_for(job: FileJob, state: Path) -> Work:
     text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, dict(job.model.int8), settings, output])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     folder = state / "parts" / key
-    return Work(key, job.input, job.output, job.settings, folder, identity, job.model.sha256, job.to_folder)
+    return Work(
+        key,
+        job.input,
+        job.output,
+        job.settings,
+        folder,
+        identity,
+        job.model.sha256,
+        job.to_folder,
+        replaces=job.settings.overwrite or any(map(is_occupied, job.settings.paths(job.output))),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from typing import Annotated, NoReturn
@@ -58,6 +59,7 @@ def main() -> NoReturn:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what its encoding lacks
+    _open_streams()
     ending = Ending()
     ending.listen()
     try:
@@ -75,10 +77,24 @@ def main() -> NoReturn:
         code = _complain(str(error), BAD_USAGE if isinstance(error, UsageError) else FAILED)
     except BrokenPipeError:
         code = FAILED
+    except UnicodeEncodeError as error:
+        code = _complain(f"{error.object} is no {error.encoding.upper()}: rename it, or its folder", FAILED)
     except OSError as error:
         what = error.strerror or str(error)
         code = _complain(f"{error.filename}: {what}" if error.filename else what, FAILED)
     sys.exit(code)
+
+
+def _open_streams() -> None:
+    """Whoever has closed a standard stream gets one that leads nowhere: the next file would have its
+    number."""
+    for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _complain(text: str, code: int) -> int:

@@ -81,7 +81,7 @@ def _read(
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
     from vsj4r.batch.manifest import Manifest, outputs_of_records
-    from vsj4r.batch.traces import join_stamp, was_being_placed
+    from vsj4r.batch.traces import came_from, join_stamp
     from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
@@ -97,10 +97,7 @@ def _read(
         output
         for file in jobs.files
         for output in file.settings.paths(file.output)
-        if any(
-            join_stamp(parts / each.key, output) or was_being_placed(parts / each.key, output)
-            for each in records
-        )
+        if any(came_from(parts / each.key, output) for each in records)
     }
     frames = check_batch(jobs, owned=owned, devices=not on_cluster)
     for problem in sorted(jobs.problems, key=lambda each: each.line):

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from vsj4r.batch.plan import BatchListener, Event, Plan
 from vsj4r.cli.outcome import one_line
+from vsj4r.media.whole import write_error
 from vsj4r.words import count_of
 
 _JSON_EVERY_SECONDS = 0.5
@@ -208,7 +209,7 @@ class BarReport:
         pass
 
     def file_done(self, index: int, seconds: float) -> None:
-        frames = self._pace.frames[index] or self._pace.done(index)
+        frames = self._pace.done(index)
         fps = frames / seconds if seconds else 0.0
         self._end(
             index, f"{self._name(index)}: {count_of(frames, 'frame')} in {seconds:.1f} s, {fps:.1f} fps"
@@ -350,7 +351,7 @@ class JsonReport:
         self._emit("chunk", output=self._output(index), chunk=number)
 
     def file_done(self, index: int, seconds: float) -> None:
-        frames = self._pace.frames[index] or self._pace.done(index)
+        frames = self._pace.done(index)
         self._emit("done", output=self._output(index), frames=frames, seconds=round(seconds, 3))
 
     def file_failed(self, index: int, error: str) -> None:
@@ -363,4 +364,9 @@ class JsonReport:
         return str(self._items[index].output)
 
     def _emit(self, event: str, **fields: object) -> None:
-        print(json.dumps({"event": event, **fields}), file=self._file, flush=True)
+        try:
+            print(json.dumps({"event": event, **fields}), file=self._file, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise write_error(Path(self._file.name.strip("<>")), error) from error

@@ -156,8 +156,10 @@ def run(
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
+    from vsj4r.logfile import check_log
     from vsj4r.media.containers import CONTAINERS, names_folder
     from vsj4r.media.pipes import STDIN, STDOUT, is_y4m
+    from vsj4r.media.whole import writing_to
     from vsj4r.run.job import Job, check_job
 
     for name, value in (("INPUT", input_name), ("OUTPUT", output_name)):
@@ -207,6 +209,9 @@ def run(
         )
         try:
             check_job(job)
+            if log is not None:
+                with writing_to(log):
+                    check_log(log, job.settings.paths(output))
         except Vsj4rError as error:
             raise UsageError(str(error)) from error
         derain_with_report(job, report, log)

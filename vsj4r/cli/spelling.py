@@ -9,6 +9,7 @@ from pathlib import Path
 from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
 from vsj4r.run.settings import Form, RunSettings, check_preset, merge_settings, settings_of, useless
+from vsj4r.short_text import read_short_text
 from vsj4r.tables import MistakesError
 
 _OPTIONS = {"outputs": "output"}  # a job file's `output` is a path
@@ -79,7 +80,7 @@ def strength_of(text: str) -> float | list[list[int | float]]:
     except ValueError:
         pass
     try:
-        lines = Path(text).read_text("utf-8-sig").splitlines()
+        lines = read_short_text(Path(text)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UsageError(

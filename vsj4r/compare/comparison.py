@@ -65,10 +65,15 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
         quality = measure_quality(sides[:2], sides[2], lambda done: on_step("measuring", done, frames))
         if not has_filter("libvmaf"):
             notes.append("this ffmpeg has no libvmaf: VMAF is left out")
-    with whole_file(comparison.page) as temporary:
+    with whole_file(comparison.page, replaces=comparison.overwrite) as temporary:
         temporary.write_text(render_page(sides, measures, quality, version), "utf-8")
         if comparison.video is not None:
-            notes += _write_video(sides, comparison.video, lambda done: on_step("encoding", done, frames))
+            notes += _write_video(
+                sides,
+                comparison.video,
+                lambda done: on_step("encoding", done, frames),
+                replaces=comparison.overwrite,
+            )
     return Compared(summary(measures, quality), notes)
 
 
@@ -86,7 +91,9 @@ def _check(comparison: Comparison, outputs: list[Path]) -> None:
             check_output(output, source=source, folder=False, overwrite=comparison.overwrite)
 
 
-def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None]) -> list[str]:
+def _write_video(
+    sides: list[Side], output: Path, on_frame: Callable[[int], None], *, replaces: bool
+) -> list[str]:
     """All sides in a row, each with its label, with the sound and the timestamps of the first video.
 
     Returns a line for each thing of that video that ``output`` lacks.
@@ -107,5 +114,5 @@ def _write_video(sides: list[Side], output: Path, on_frame: Callable[[int], None
         source=source.probe,
         extras=extras,
     )
-    write_video(vs.core.std.StackHorizontal(clips), output, encode, on_frame=on_frame)
+    write_video(vs.core.std.StackHorizontal(clips), output, encode, replaces=replaces, on_frame=on_frame)
     return [*source.notes(), *extras.notes]

@@ -23,8 +23,10 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     """The file ``path``, opened by PyAV. What the body raises is the body's.
 
     Raises:
-        InputError: it cannot be opened as a video.
+        InputError: it cannot be opened as a video, or is none: what waits in a pipe hears no Ctrl-C.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file")
     try:
         container = av.open(str(path.absolute()))
     except READ_ERRORS as error:

@@ -236,7 +236,8 @@ def _open_with_bestsource(
             raise InputError(f"{path} cannot be decoded: {first_line(error)}") from error
         except UnicodeEncodeError as error:
             raise InputError(
-                f"{path} cannot be opened: VapourSynth needs a name in UTF-8: rename it"
+                f"{path.absolute()} cannot be opened: VapourSynth needs names in UTF-8: rename the file, or "
+                "its folder"
             ) from error
     stamps = opened["timestamps"]
     stamps = [int(stamps)] if isinstance(stamps, int) else [int(stamp) for stamp in stamps]

@@ -50,9 +50,11 @@ def image_sink(
     depth: int | None,
     frames: range | None = None,
     is_matte: bool = False,
+    replaces: bool = True,
 ) -> Iterator[Sink]:
     """Images of ``kind``, one for each frame of ``source``, or of those ``frames`` of it, with its names, its
-    colours and its alpha; a matte has none of the last two. ``depth``: see ``RunSettings``.
+    colours and its alpha; a matte has none of the last two. ``depth``: see ``RunSettings``; ``replaces``: see
+    ``whole_file``.
 
     Raises:
         Vsj4rError: other images would stay among them, or two would have one name.
@@ -60,7 +62,7 @@ def image_sink(
     name_of = namer(source, kind)
     frames = range(0 if source.pipe else len(source.timestamps)) if frames is None else frames
     check_replaced(folder, [name_of(n) for n in frames])
-    with whole_folder(folder) as temporary:
+    with whole_folder(folder, replaces=replaces) as temporary:
         bits = depth or min(16, source.clip.format.bits_per_sample)
         yield _ImageSink(temporary, name_of, source, is_matte, frames.start, bits)
 

@@ -95,7 +95,8 @@ def _open_script(path: Path, reading: Reading) -> Source:
 
 def _rate_of(name: str, rate: Fraction | None, reading: Reading) -> tuple[Fraction, tuple[str, ...]]:
     """Frames a second, and a line where that is a guess, because the source has no ``rate``."""
-    if rate is not None and not 0 < rate <= FASTEST_RATE:
-        rate = None
-    reading.check_rate(name, is_said=rate is not None)
-    return (reading.rate, tuple(reading.guess_of_rate(name))) if rate is None else (rate, ())
+    is_said = rate is not None and 0 < rate <= FASTEST_RATE
+    reading.check_rate(name, is_said=is_said)
+    if rate is not None and is_said:
+        return rate, ()
+    return reading.rate, tuple(reading.guess_of_rate(name, rate))

@@ -21,7 +21,8 @@ _LOOK_SECONDS = 0.2
 class Packets:
     """The head and the frames of the y4m stream ``file`` (a file descriptor), which people call ``name``.
 
-    ``next_packet`` is for one caller at a time; ``has`` and ``stop`` may be called meanwhile.
+    ``known`` is how many frames were read. ``next_packet`` is for one caller at a time; ``has`` and ``stop``
+    may be called meanwhile.
     """
 
     def __init__(self, file: int, name: str) -> None:
@@ -31,7 +32,7 @@ class Packets:
             InputError: it is no y4m.
         """
         self._file, self._name = file, name
-        self._known = 0  # frames that were read
+        self.known = 0
         self._is_over = self._is_stopped = False
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[bytearray | Vsj4rError | None] = queue.SimpleQueue()
@@ -59,7 +60,7 @@ class Packets:
 
     def has(self, n: int) -> bool | None:
         """Whether there is a frame ``n``; None as long as nobody knows."""
-        if n < self._known:
+        if n < self.known:
             return True
         return False if self._is_over else None
 
@@ -105,17 +106,17 @@ class Packets:
         line = self._line(len(FRAME))
         if not line:
             wanted = self.head.frames
-            if wanted is not None and self._known < wanted:
-                raise InputError(f"{self._name} ends after {self._known} of {wanted} frames")
+            if wanted is not None and self.known < wanted:
+                raise InputError(f"{self._name} ends after {self.known} of {wanted} frames")
             self._is_over = True
             return None
         if not line.startswith(FRAME):
             raise InputError(
-                f"{self._name} is no y4m any more at frame {self._known}: one stream alone is read"
+                f"{self._name} is no y4m any more at frame {self.known}: one stream alone is read"
             )
         if self._fill(memoryview(room)) < len(room):
-            raise InputError(f"{self._name} ends in the middle of frame {self._known}")
-        self._known += 1
+            raise InputError(f"{self._name} ends in the middle of frame {self.known}")
+        self.known += 1
         return room
 
     def _line(self, least: int) -> bytes:

@@ -32,6 +32,7 @@ from vsj4r.media.room import check_frame_fits
 from vsj4r.media.video import PAST_END, Sink
 from vsj4r.media.whole import whole_file, write_error
 from vsj4r.media.y4m import FRAME, Head, head_for
+from vsj4r.words import count_of
 
 if sys.platform == "linux":
     import fcntl
@@ -108,6 +109,14 @@ class Pipe:
         """Whether it has a frame ``n``; None as long as nobody knows."""
         return self._packets.has(n)
 
+    @property
+    def note(self) -> str | None:
+        """One line, where there are more frames than the head says."""
+        said, found = self.head.frames, self._packets.known
+        if said is None or found <= said:
+            return None
+        return f"{self.name} has {count_of(found, 'frame')}, and its head says {said}"
+
     def stop(self) -> None:
         """Whoever waits for a frame gives up."""
         self._packets.stop()
@@ -157,9 +166,15 @@ def own_stdout() -> int:
 
 @contextmanager
 def y4m_sink(
-    clip: vs.VideoNode, output: Path, *, rate: Fraction, head: Head | None, frames: int | None
+    clip: vs.VideoNode,
+    output: Path,
+    *,
+    rate: Fraction,
+    head: Head | None,
+    frames: int | None,
+    replaces: bool = True,
 ) -> Iterator[Sink]:
-    """y4m of ``clip`` into a pipe, or into a file that appears whole.
+    """y4m of ``clip`` into a pipe, or into a file that appears whole (see ``whole_file``).
 
     ``head`` is the input's, where it is y4m of the same frames; otherwise ``rate`` and ``frames`` (None: not
     known) go into a new one.
@@ -174,7 +189,7 @@ def y4m_sink(
         elif is_pipe(output):
             file = os.open(output, os.O_WRONLY)
         else:
-            temporary = stack.enter_context(whole_file(output))
+            temporary = stack.enter_context(whole_file(output, replaces=replaces))
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         stack.callback(os.close, file)
         _enlarge(file)

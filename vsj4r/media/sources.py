@@ -58,12 +58,14 @@ class Reading:
                 f"{name} has a rate of its own: --fps (fps in a job file) is for images and raw streams"
             )
 
-    def guess_of_rate(self, name: object) -> list[str]:
-        """The line for an input that does not say its rate, where nobody else does."""
+    def guess_of_rate(self, name: object, said: Fraction | None = None) -> list[str]:
+        """The line for an input that does not say its rate, or ``said`` one that none can be, where nobody
+        else does."""
         if self.fps is not None:
             return []
         sets = "--fps, or fps in a job file, sets it"
-        return [f"{name} does not say its rate: taken as {GUESSED_RATE} frames a second ({sets})"]
+        what = f"says a rate of {float(said):g}, which is none" if said else "does not say its rate"
+        return [f"{name} {what}: taken as {GUESSED_RATE} frames a second ({sets})"]
 
 
 AS_IT_SAYS = Reading()

@@ -91,18 +91,19 @@ def write_video(
     output: Path,
     encode: Encode,
     *,
+    replaces: bool = True,
     on_frame: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> None:
-    """Write ``clip`` (such as ``pixels.to_yuv`` gives), whole or not at all; tagged as its first frame is,
-    with the alpha that its frames have.
+    """Write ``clip`` (such as ``pixels.to_yuv`` gives), whole or not at all (see ``whole_file``); tagged as
+    its first frame is, with the alpha that its frames have.
 
     ``on_frame`` is told how many frames are done, ``on_command`` what is run.
 
     Raises:
         Vsj4rError: a frame or ffmpeg fails, or not every frame arrived in the file.
     """
-    sink = video_sink(clip, output, encode, on_command=on_command)
+    sink = video_sink(clip, output, encode, replaces=replaces, on_command=on_command)
     write_outputs([(clip, sink)], on_frame=on_frame)
 
 
@@ -112,10 +113,15 @@ def video_sink(
     output: Path,
     encode: Encode,
     *,
+    replaces: bool = True,
     on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> Iterator[Sink]:
-    """The video file ``output`` of frames such as ``clip`` has; see ``write_video``."""
-    with whole_file(output) as temporary, cover_files(encode.extras) as covers, ExitStack() as stack:
+    """The video file ``output`` of frames such as ``clip`` has; see ``write_video`` and ``whole_file``."""
+    with (
+        whole_file(output, replaces=replaces) as temporary,
+        cover_files(encode.extras) as covers,
+        ExitStack() as stack,
+    ):
         yield _VideoSink(clip, output, temporary, encode, covers, on_command, stack)
 
 
@@ -180,7 +186,9 @@ def check_video(written: Path, encode: Encode, output: Path) -> None:
     """
     try:
         stamps = video_times(written)
-    except av.FFmpegError:
+    except av.FFmpegError as error:
+        if not written.exists():
+            raise Vsj4rError(f"{output} has been moved or removed while it was written") from error
         stamps = []
     frames = len(encode.timestamps)
     if len(stamps) != frames:

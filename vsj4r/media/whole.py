@@ -8,6 +8,7 @@ import os
 import platform
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,8 +59,7 @@ def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -
     if output.exists() and output.is_dir() != folder:
         kind = "a file" if folder else "a folder"
         raise Vsj4rError(f"output {output} is {kind} already")
-    occupied = output.exists() and (not folder or any(output.iterdir()))
-    if occupied and not overwrite:
+    if is_occupied(output) and not overwrite:
         raise Vsj4rError(f"output {output} exists already: --overwrite replaces it")
     target = _target(output)
     parent = target.parent
@@ -67,20 +67,31 @@ def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -
         raise Vsj4rError(f"no folder {parent} to write {target.name} into: make it first")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise Vsj4rError(f"folder {parent} cannot be written")
+    if not is_text(parent):
+        raise Vsj4rError(f"folder {parent} has a name that is no UTF-8: rename it")
 
 
 @contextmanager
-def whole_file(output: Path) -> Iterator[Path]:
+def whole_file(output: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Gives a name beside ``output`` to write to; it is renamed at the end, and removed on any exception.
 
-    Where ``output`` is a symbolic link, the file that it leads to is written, and the link stays.
+    Where ``output`` is a symbolic link, the file that it leads to is written, and the link stays. Unless it
+    ``replaces``, what is called ``output`` by then is kept.
+
+    Raises:
+        Vsj4rError: it cannot be written, or has appeared meanwhile.
     """
     temporary = _temporary_name(output, output.suffix)
     try:
         yield temporary
         with temporary.open("rb+") as file:
             _sync(file.fileno())  # a name never stands for less than the whole, power cuts included
-        temporary.replace(_target(output))
+        if replaces:
+            temporary.replace(_target(output))
+        else:
+            _rename_to_new(temporary, _target(output))
+    except FileExistsError as error:
+        raise _appeared_error(output) from error
     except OSError as error:
         if _names_another(error, temporary):
             raise
@@ -91,6 +102,31 @@ def whole_file(output: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _rename_to_new(temporary: Path, target: Path) -> None:
+    """Raises:
+    FileExistsError: something is called ``target`` already.
+    OSError: it cannot be written.
+    """
+    if sys.platform == "win32":
+        temporary.rename(target)  # which replaces nothing there
+        return
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        temporary.replace(target)
+
+
+def _appeared_error(output: Path) -> Vsj4rError:
+    return Vsj4rError(
+        f"output {output} has appeared meanwhile: it is kept, and what was made is not "
+        "(overwriting would replace it)"
+    )
+
+
 def _names_another(error: OSError, temporary: Path) -> bool:
     """Whether ``error`` is of a file that is neither ``temporary`` nor inside it: the body's, not the
     output's."""
@@ -98,7 +134,7 @@ def _names_another(error: OSError, temporary: Path) -> bool:
 
 
 @contextmanager
-def whole_folder(output: Path) -> Iterator[Path]:
+def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Like ``whole_file`` for a folder; into one that exists already, the files are moved at the end."""
     temporary = _temporary_name(output, "")
     try:
@@ -108,6 +144,8 @@ def whole_folder(output: Path) -> Iterator[Path]:
             if part.is_file():
                 with part.open("rb+") as file:
                     _sync(file.fileno())
+        if not replaces and is_occupied(output):
+            raise _appeared_error(output)
         if output.is_dir():
             for part in sorted(temporary.iterdir()):
                 part.replace(output / part.name)
@@ -119,6 +157,16 @@ def whole_folder(output: Path) -> Iterator[Path]:
         raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_text(path: Path) -> bool:
+    """Whether the name is Unicode: one of another encoding comes as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in str(path))
+
+
+def is_occupied(output: Path) -> bool:
+    """Whether something would be replaced: an empty folder is nothing."""
+    return any(output.iterdir()) if output.is_dir() else output.exists()
 
 
 def size_and_time(path: Path) -> tuple[int, int]:

@@ -25,6 +25,7 @@ FRAME = b"FRAME"
 LONGEST_LINE = 4096
 """Bytes of a head, or of the line before a frame."""
 
+_LARGEST = (1 << 31) - 1  # of what a rate is made of, as ffmpeg has it
 _LAYOUTS = {"420": (1, 1), "411": (2, 0), "422": (1, 0), "440": (0, 1), "444": (0, 0), "410": (2, 2)}
 _PLACES = {"420mpeg2": 0, "420jpeg": 1, "420paldv": 2}
 _WORD = re.compile(r"(mono|\d{3})(?:(jpeg|mpeg2|paldv)|p?(\d{1,2})|p([hs]))?")
@@ -89,12 +90,15 @@ def parse_head(line: bytes) -> Head:
     aspect = _ratio(said.get("A", ""))
     if aspect is not None:
         props |= {"_SARNum": aspect.numerator, "_SARDen": aspect.denominator}
+    rate = _ratio(said.get("F", ""))
+    if rate is not None and max(rate.numerator, rate.denominator) > _LARGEST:
+        raise InputError(f"the y4m head says a rate of {said['F']}")
     length = extra.get("LENGTH", "")
     return Head(
         width,
         height,
         _format_of(word),
-        rate=_ratio(said.get("F", "")),
+        rate=rate,
         is_interlaced=said.get("I", "p") not in ("p", "?"),
         frames=int(length) if length.isdecimal() else None,
         props=props,

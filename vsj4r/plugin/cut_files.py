@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.short_text import read_short_text
 
 _DIGITS_MAX = 10  # of a frame number
 _CUT_TYPES = ("I", "K")  # x264: an IDR frame; "i", "P", "B" and "b" begin no scene
@@ -18,7 +19,7 @@ def read_cuts(name: str) -> list[int]:
         Vsj4rError: it cannot be read or is neither kind of file.
     """
     try:
-        text = Path(name).read_text(encoding="utf-8-sig")
+        text = read_short_text(Path(name))
     except (OSError, ValueError) as error:  # of a name that holds a zero byte, too
         reason = getattr(error, "strerror", None) or "not a text"
         raise Vsj4rError(f"qpfile must be a readable file, got {name!r}: {reason}") from error

@@ -76,8 +76,7 @@ def _is_clip(value: object) -> bool:
 CLIP = Kind("vnode", "vs.VideoNode", "a clip", _is_clip)
 NUMBER = Kind("float", "float", "a number", _is_number)
 WHOLE_NUMBER = Kind("int", "int", "a whole number", _is_whole)
-WHOLES = Kind("int[]", "Sequence[int]", "whole numbers", _are(_is_whole))
-SIDES = Kind(
+WHOLES = Kind(
     "int[]",
     "int | Sequence[int]",
     "a whole number or several",
@@ -224,7 +223,7 @@ ARGUMENTS = (
     ),
     Argument(
         "tile",
-        SIDES,
+        WHOLES,
         0,
         "Pixels that are evaluated at a time: a side, or width and height. The overlap is extra, and "
         "there is no seam. 0: as much as 1 GiB allows; 1080p is one tile. On CUDA it is an upper bound: "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vsj4r.engine.weights import find_model
-from vsj4r.errors import UnsteadyError, Vsj4rError
+from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import stray_argument
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
@@ -19,7 +19,7 @@ from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
 from vsj4r.media.sources import Source
 from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
-from vsj4r.media.whole import check_output
+from vsj4r.media.whole import check_output, size_and_time
 from vsj4r.run.ahead import EngineAhead
 from vsj4r.run.encodable import kind_of_images, working_depth
 from vsj4r.run.filtering import Filtering
@@ -144,11 +144,14 @@ def run_job(job: Job, listener: RunListener) -> float:
     for output in settings.paths(job.output):
         if not is_pipe(output):
             check_output(output, source=job.input, folder=job.to_folder, overwrite=settings.overwrite)
+    found = _stamp_of(job.input)
     with closing(EngineAhead(settings)) as ahead:
         source = open_input(job.input, settings.reading(), ahead.begin, listener.looked)
         try:
             _derain_source(job, source, listener, ahead)
-        except UnsteadyError:
+        except UnsteadyError as error:
+            if _stamp_of(job.input) != found:
+                raise InputError(f"{job.input} has changed while it was read: run it again") from error
             source.use_one_thread()
             listener.note(
                 f"{job.input} does not decode the same each time: "
@@ -168,6 +171,11 @@ def run_job(job: Job, listener: RunListener) -> float:
     return time.monotonic() - began
 
 
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None of what has none."""
+    return size_and_time(path) if path.is_file() else None
+
+
 @frame_errors()
 def _derain_source(job: Job, source: Source, listener: RunListener, ahead: EngineAhead) -> None:
     settings = job.settings
@@ -183,7 +191,7 @@ def _derain_source(job: Job, source: Source, listener: RunListener, ahead: Engin
     writing = Writing(filtering, settings, job.ffmpeg, listener.command)
     if job.is_picture:
         listener.started(_describe_start(filtering))
-        write_before_and_after(filtering, derained[0], job.output)
+        write_before_and_after(filtering, derained[0], job.output, replaces=settings.overwrite)
         listener.frame_done(1)
         return
     with nullcontext() if source.pipe else first_frame_under_way(derained[0]):  # encoders are tried meanwhile
@@ -202,6 +210,8 @@ def _derain_source(job: Job, source: Source, listener: RunListener, ahead: Engin
         on_end=pipe.stop if pipe else lambda: None,
         has_frame=lambda n: True if pipe is None else pipe.has(begins + n),
     )
+    if pipe is not None and pipe.note is not None:
+        listener.note(pipe.note)
 
 
 def _describe_start(filtering: Filtering) -> Started:

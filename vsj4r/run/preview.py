@@ -41,9 +41,11 @@ def find_busiest(source: Source, trim: Trim, *, one: bool) -> Trim:
     return near[0], near[-1] + 1
 
 
-def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output: Path) -> None:
+def write_before_and_after(
+    filtering: Filtering, derained: vs.VideoNode, output: Path, *, replaces: bool
+) -> None:
     """The first frame before and after the filter, side by side and as it is shown, as the PNG ``output``,
-    with the alpha that it has.
+    with the alpha that it has. ``replaces``: see ``whole_file``.
 
     Raises:
         Vsj4rError: it cannot be read, derained or written.
@@ -55,7 +57,7 @@ def write_before_and_after(filtering: Filtering, derained: vs.VideoNode, output:
         with shown.get_frame(0) as frame:
             image, alpha = rgb_array(frame), alpha_array(frame)
             halves.append(image if alpha is None else np.dstack([image, alpha]))
-    with whole_file(output) as temporary:
+    with whole_file(output, replaces=replaces) as temporary:
         write_rgb(np.hstack(halves), temporary, source.colours(0))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import vapoursynth as vs
@@ -60,22 +61,30 @@ class Writing:
         kind = kind_of_images(source, self._settings)
         images, notes = make_images(clip, source, kind, self._settings.depth, is_matte=is_matte)
         self.notes += notes
-        return images, image_sink(folder, source, kind, depth=self._settings.depth, is_matte=is_matte)
+        return images, image_sink(
+            folder,
+            source,
+            kind,
+            depth=self._settings.depth,
+            is_matte=is_matte,
+            replaces=self._settings.overwrite,
+        )
 
     def _y4m(self, clip: vs.VideoNode, path: Path) -> ClipSink:
         source = self._filtering.part
         written, notes = make_y4m(clip, source, self._settings.chroma)
         self.notes += notes
         steady = self._steady(path)
+        make = partial(y4m_sink, written, path, replaces=self._settings.overwrite)
         rate = Fraction(source.clip.fps) or (source.probe and source.probe.rate) or GUESSED_RATE
         if steady is not None:
-            sink = y4m_sink(written, path, rate=steady.rate, head=None, frames=len(steady.timestamps))
+            sink = make(rate=steady.rate, head=None, frames=len(steady.timestamps))
             return written, repeating_sink(sink, steady.counts)
         if not source.clip.fps:
             self.notes.append(f"y4m has one rate for all frames: taken as {float(rate):g} a second")
         as_read = source.part is None and written.format.id == source.clip.format.id
         head = source.pipe.head if source.pipe and as_read else None
-        return written, y4m_sink(written, path, rate=rate, head=head, frames=self._filtering.frames)
+        return written, make(rate=rate, head=head, frames=self._filtering.frames)
 
     def _video(self, clip: vs.VideoNode, path: Path, *, is_matte: bool) -> ClipSink:
         settings, source = self._settings, self._filtering.part
@@ -106,7 +115,7 @@ class Writing:
             trial, _ = make_encodable(self._filtering.before, source, suffix, name, settings)
             try_out(with_told_rate(trial, source, steady), encode, suffix)
         encoded = with_told_rate(encoded, source, steady)
-        sink = video_sink(encoded, path, encode, on_command=self._on_command)
+        sink = video_sink(encoded, path, encode, replaces=settings.overwrite, on_command=self._on_command)
         return encoded, sink if steady is None else repeating_sink(sink, steady.counts)
 
     def _steady(self, path: Path) -> Steady | None:
