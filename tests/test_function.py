@@ -69,9 +69,9 @@ def test_the_filters_errors_come_through(tiny: str) -> None:
     [
         ({"segment": 10.5}, "segment must be a whole number, got 10.5"),
         ({"segment": "10"}, "segment must be a whole number, got '10'"),
-        ({"scenes": "10"}, "scenes must be whole numbers, got '10'"),
-        ({"scenes": [1.5]}, "scenes must be whole numbers, got [1.5]"),
-        ({"planes": 0}, "planes must be whole numbers, got 0"),
+        ({"scenes": "10"}, "scenes must be a whole number or several, got '10'"),
+        ({"scenes": [1.5]}, "scenes must be a whole number or several, got [1.5]"),
+        ({"planes": 0.0}, "planes must be a whole number or several, got 0.0"),
         ({"strength": "0.5"}, "strength must be a number, got '0.5'"),
         ({"scene_detect": 2}, "scene_detect must be True or False, got 2"),
         ({"model": 4}, "model must be a text or a path, got 4"),
@@ -84,6 +84,13 @@ def test_nothing_is_taken_for_what_it_is_not(tiny: str, given: dict[str, Any], t
     """VapourSynth itself would make 10 of 10.5 and of "10"."""
     with pytest.raises(vs.Error, match=f"^Derain: {re.escape(text)}$"):
         vsj4r.derain(noise_clip(width=32, height=16, length=1), **({"model": tiny} | given))
+
+
+def test_one_plane_is_a_list_of_one(tiny: str) -> None:
+    clip = noise_clip(width=32, height=16, length=2)
+    one, listed = (vsj4r.derain(clip, model=tiny, planes=planes) for planes in (0, [0]))
+    for frame, other in zip(one.frames(), listed.frames(), strict=True):
+        assert all(bytes(a) == bytes(b) for a, b in zip(frame, other, strict=True))
 
 
 def test_a_model_may_be_a_path_and_the_last_frame_of_all_has_a_number(tiny: str) -> None:
