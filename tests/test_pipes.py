@@ -383,6 +383,6 @@ def test_a_rate_that_is_none_is_no_rate(model: Path, tmp_path: Path, is_script: 
         said = run(tmp_path / "a.vpy", output, "--model", model).stderr
     else:
         said = piped(y4m().replace(b"F24:1", b"F1200000:1"), "--model", model, output=output).stderr.decode()
-    assert "does not say its rate: taken as 25 frames a second" in said
+    assert "says a rate of 1.2e+06, which is none: taken as 25 frames a second" in said
     times = media.seconds_of_frames(output)
     assert times[1] - times[0] == pytest.approx(0.04)
