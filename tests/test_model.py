@@ -277,6 +277,19 @@ def test_chroma_has_its_weight_and_charbonnier_its_root() -> None:
     assert loss(estimate, o, b, alpha, robust, config).item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_the_scene_has_its_weight_where_no_rain_is() -> None:
+    net = network("j4r")
+    frames, config = clip(net, 2), net.config
+    estimate, o = net(whole(frames), 2), whole(frames).o
+    rain = torch.zeros_like(o)
+    rain[..., : o.shape[-1] // 2] = 0.2
+    wrong, alpha = estimate.residual + rain, torch.zeros(len(o), 1, *o.shape[2:])
+    plain = LossWeights(joint="l2", lambda_d=0, lambda_c=0, lambda_r=0, scene=4.0)
+    squared, share = wrong.square(), o.shape[-1] // 2 / o.shape[-1]
+    expected = (squared * torch.where(rain > 0, 1.0, 4.0)).mean() / (share + 4 * (1 - share))
+    assert torch.allclose(loss(estimate, o, o - rain, alpha, plain, config), expected)
+
+
 def test_a_grid_pixel_is_occluded_from_one_half_on() -> None:
     net = network("j4r-paper")
     frames = clip(net, 2)

@@ -14,6 +14,8 @@ from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import Estimate
 from vsj4r.tables import EXACT, Number
 
+_LEAST_RAIN = 3 / 255  # less is noise and coding
+
 Weight = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -23,7 +25,8 @@ class LossWeights:
     which j4r-paper alone learns from.
 
     ``joint``: "l2" as printed, or "charbonnier", which does not let a few bright streaks rule the mean.
-    ``chroma``: weight of chroma channels against luma's. A lambda of 0 leaves its network unevaluated.
+    ``chroma``: weight of chroma channels against luma's. ``scene``: of what is changed where there is no
+    rain, against what is where there is. A lambda of 0 leaves its network unevaluated.
     """
 
     __pydantic_config__ = EXACT
@@ -33,6 +36,7 @@ class LossWeights:
     lambda_c: Weight = 0.0001
     lambda_r: Weight = 0.0001
     chroma: Weight = 1.0
+    scene: Weight = 1.0
 
 
 def high_pass(image: Tensor) -> Tensor:
@@ -51,13 +55,16 @@ def loss(
     importance = o.new_ones(1, config.frame_channels, 1, 1)
     importance[:, config.scale**2 :] = weights.chroma
     importance /= importance.mean()
+    rain = o - b
+    by_place = torch.where(rain.abs() < _LEAST_RAIN, weights.scene, 1.0)
+    by_place /= by_place.mean()
 
     def distance(error: Tensor) -> Tensor:
         error = error.float()
         value = torch.sqrt(error * error + 1e-6) if weights.joint == "charbonnier" else error * error
-        return (value * importance).mean()
+        return (value * importance * by_place).mean()
 
-    total = distance(estimate.residual + (o - b))
+    total = distance(estimate.residual + rain)
     occluded = alpha[:, 0] >= 0.5
     if weights.lambda_d:
         total = total + weights.lambda_d * F.cross_entropy(estimate.logits.float(), occluded.long())
@@ -65,5 +72,5 @@ def loss(
         total = total + weights.lambda_c * distance(estimate.e_hat - high_pass(b))
     if weights.lambda_r and estimate.s_hat is not None:
         visible = (~occluded)[:, None]  # under an occlusion there is no streak to see (Eq. 3)
-        total = total + weights.lambda_r * distance((estimate.s_hat - (o - b)) * visible)
+        total = total + weights.lambda_r * distance((estimate.s_hat - rain) * visible)
     return total
