@@ -66,6 +66,11 @@ def test_a_file_that_has_appeared_meanwhile_is_kept(
     assert not leftovers(tmp_path)
 
 
+def test_what_the_body_finds_there_is_not_the_output(tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError), whole_file(tmp_path / "film.mkv", replaces=False):
+        tmp_path.mkdir()
+
+
 def test_a_folder_that_has_been_filled_meanwhile_is_kept(tmp_path: Path) -> None:
     output = tmp_path / "frames"
     output.mkdir()

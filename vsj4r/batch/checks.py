@@ -112,10 +112,10 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
                 batch.complain(file.line, f"output {output} lies below {file_above}, which is a file")
             elif not os.access(_existing(output), os.W_OK | os.X_OK):
                 batch.complain(file.line, f"folder {_existing(output)} cannot be written")
-        for name in (file.settings.mask, file.settings.qpfile):
-            if name is not None and not Path(name).exists():
+        for name in filter(None, (file.settings.mask, file.settings.qpfile)):
+            if not Path(name).exists():
                 batch.complain(file.line, f"{file.job}: {missing_error(name)}")
-            elif name is not None and not Path(name).is_file():
+            elif not Path(name).is_file():
                 batch.complain(file.line, f"{file.job}: {name} is no file")
 
 

@@ -143,12 +143,15 @@ class _Jobs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
                 complain("input", str(missing_error(pattern)))
+            readable = []
             for path in found:
                 if path.suffix.lower() == SCRIPT:
                     complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
                 elif not path.is_file() and not path.is_dir():
                     complain("input", f"{path} is no file, and a batch reads twice: vsj4r run takes a pipe")
-            for path in (each for each in found if template and _can_be_read(each)):
+                else:
+                    readable.append(path)
+            for path in readable if template else ():
                 try:
                     filled = _fill(template, name, path)
                     form = self._form_of(filled)
@@ -230,10 +233,6 @@ def _matches(batch: JobFile, pattern: str, written: set[Path]) -> list[Path]:
     found = sorted(_absolute(folder / name) for name in names)
     ours = written | {batch.state}
     return [path for path in found if not ours & {path, *path.parents} and _may_be_input(path)]
-
-
-def _can_be_read(path: Path) -> bool:
-    return path.is_dir() or (path.is_file() and path.suffix.lower() != SCRIPT)
 
 
 def _may_be_input(path: Path) -> bool:

@@ -222,7 +222,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
                 [work.part(plan, number, place) for number in range(len(plan.starts))],
                 output,
                 frames=plan.frames,
-                replaces=work.replaces or came_from(work.folder, output),
+                replaces=_replaces(work, output),
                 on_whole=partial(note_joined, work.folder, output),
             )
     else:
@@ -245,11 +245,16 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
             output,
             tags.of_map() if work.settings.outputs[place] == "occlusion" else tags,
             replace(encode, extras=extras.of_picture() if place else extras),
-            replaces=work.replaces or came_from(work.folder, output),
+            replaces=_replaces(work, output),
             on_packet=_progress(worker, "joined", 0, len(encode.timestamps)),
             on_command=partial(_tell_command, worker),
             on_whole=partial(note_joined, work.folder, output),
         )
+
+
+def _replaces(work: Work, output: Path) -> bool:
+    """Whether what is called ``output`` by now may go: what a process has left that died here may."""
+    return work.replaces or came_from(work.folder, output)
 
 
 def _tell_command(worker: Worker, command: list[str]) -> None:

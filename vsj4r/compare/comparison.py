@@ -80,7 +80,7 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
     if comparison.page.suffix.lower() in CONTAINERS:
         raise Vsj4rError(f"the page is HTML: name {comparison.page} .html (--video writes a video)")
-    if comparison.video is not None and container_for(comparison.video) is CONTAINERS[".webm"]:
+    if comparison.video is not None and not container_for(comparison.video).h264:
         raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
     for source in (comparison.before, comparison.after, comparison.truth):
         if source is None:

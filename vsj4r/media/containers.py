@@ -28,6 +28,8 @@ from vsj4r.errors import Vsj4rError
 ANY = frozenset({"*"})
 """Whatever there is."""
 
+USUAL_ENCODER = "x264"
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -47,7 +49,7 @@ class Container:
     places. ``sound_at_once``: all sound begins with the file. ``of_quicktime``: of QuickTime's kind, whose
     edit list hides what is to be shown before time 0. ``counts_frames``: no times but frames' numbers.
     ``says_day``: may begin at the time of day. ``languages``: those that it has words for. ``encoder``: the
-    usual one of its pictures; ``hevc``: whether it holds that.
+    usual one of its pictures; ``h264``, ``hevc``: whether it holds those.
     """
 
     muxer: str
@@ -77,7 +79,8 @@ class Container:
     counts_frames: bool = False
     says_day: bool = False
     languages: Literal["all", "three letters", "QuickTime's"] = "three letters"
-    encoder: str = "x264"
+    encoder: str = USUAL_ENCODER
+    h264: bool = True
     hevc: bool = False
 
     def holds_tag(self, name: str) -> bool:
@@ -140,6 +143,7 @@ _WEBM = Container(
     says_day=True,
     languages="all",
     encoder="svtav1",
+    h264=False,
 )
 
 _MP4 = Container(

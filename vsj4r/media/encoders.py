@@ -214,7 +214,6 @@ KNOWN_ENCODERS = ENCODERS | HARDWARE_ENCODERS
 AUTO = "auto"
 """In place of an encoder's name: the one that fits the input."""
 
-USUAL_ENCODER = "x264"
 _HDR_ENCODER = "x265"
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
 
@@ -244,7 +243,7 @@ def encoder_for(
 def _encoder_name(name: str, video: Stream | None, container: Container, depth: int | None) -> str:
     if name in HARDWARE:
         is_deep = (depth or (video.depth if video else 8)) > 8
-        codec = "av1" if container.encoder == "svtav1" else "hevc" if is_deep and container.hevc else "h264"
+        codec = "hevc" if is_deep and container.hevc else "h264" if container.h264 else "av1"
         return f"{codec}_{name}"
     if name != AUTO:
         return name

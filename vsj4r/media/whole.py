@@ -8,7 +8,6 @@ import os
 import platform
 import secrets
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,9 +88,7 @@ def whole_file(output: Path, *, replaces: bool = True) -> Iterator[Path]:
         if replaces:
             temporary.replace(_target(output))
         else:
-            _rename_to_new(temporary, _target(output))
-    except FileExistsError as error:
-        raise _appeared_error(output) from error
+            _rename_to_new(temporary, output)
     except OSError as error:
         if _names_another(error, temporary):
             raise
@@ -102,21 +99,21 @@ def whole_file(output: Path, *, replaces: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _rename_to_new(temporary: Path, target: Path) -> None:
-    """Raises:
-    FileExistsError: something is called ``target`` already.
-    OSError: it cannot be written.
+def _rename_to_new(temporary: Path, output: Path) -> None:
+    """Give ``temporary`` the name of ``output``, too, unless something has it.
+
+    Raises:
+        Vsj4rError: something has.
+        OSError: it cannot be written.
     """
-    if sys.platform == "win32":
-        temporary.rename(target)  # which replaces nothing there
-        return
+    target = _target(output)
     try:
         target.hardlink_to(temporary)
-    except FileExistsError:
-        raise
+    except FileExistsError as error:
+        raise _appeared_error(output) from error
     except OSError:  # a file system without hard links
         if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+            raise _appeared_error(output) from None
         temporary.replace(target)
 
 

@@ -56,13 +56,14 @@ def loss(
     importance[:, config.scale**2 :] = weights.chroma
     importance /= importance.mean()
     rain = o - b
-    by_place = torch.where(rain.abs() < _LEAST_RAIN, weights.scene, 1.0)
-    by_place /= by_place.mean()
+    if weights.scene != 1:
+        by_place = torch.where(rain.abs() < _LEAST_RAIN, weights.scene, 1.0)
+        importance = importance * by_place / by_place.mean()
 
     def distance(error: Tensor) -> Tensor:
         error = error.float()
         value = torch.sqrt(error * error + 1e-6) if weights.joint == "charbonnier" else error * error
-        return (value * importance * by_place).mean()
+        return (value * importance).mean()
 
     total = distance(estimate.residual + rain)
     occluded = alpha[:, 0] >= 0.5

@@ -18,7 +18,8 @@ from vsj4r.engine import PRECISIONS
 from vsj4r.engine.devices import device_index
 from vsj4r.engine.downscaled import DOWNSCALE_MAX
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS, USUAL_ENCODER
+from vsj4r.media.containers import USUAL_ENCODER
+from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS
 from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading

@@ -12,6 +12,7 @@ import vapoursynth as vs
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
 from vsj4r.media.encoders import encoder_for, find_encoder
+from vsj4r.media.extras import Extras
 from vsj4r.media.image_sink import image_sink
 from vsj4r.media.part import extras_of
 from vsj4r.media.pipes import is_y4m, y4m_sink
@@ -39,6 +40,7 @@ class Writing:
         self.notes: list[str] = []
         self._filtering, self._settings, self._ffmpeg = filtering, settings, ffmpeg
         self._is_first = True
+        self._beside = Extras()
 
     def output(self, clip: vs.VideoNode, path: Path, *, to_folder: bool, is_matte: bool) -> ClipSink:
         """``clip``, one of the filter's outputs, into ``path``. With the first one goes what the input has
@@ -93,11 +95,12 @@ class Writing:
         encoder = find_encoder(name)
         encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
         steady = self._steady(path)
-        extras = extras_of(source, suffix, steady)
         if self._is_first:
+            extras = extras_of(source, suffix, steady)
+            self._beside = extras.of_picture()
             self.notes += [*chosen, *notes, *extras.notes]
         else:
-            extras = extras.of_picture()
+            extras = self._beside
         time_base, timestamps = source.times(container, steady)
         encode = Encode(
             container=container,
