@@ -16,12 +16,12 @@ from vsj4r.rain.synthesis import Renderer
 
 @pytest.fixture(scope="module")
 def bank() -> StreakBank:
-    return StreakBank(3, size=160)
+    return StreakBank(3, patch_px=40)
 
 
 def test_is_a_pure_function_of_its_seed(bank: StreakBank) -> None:
     clean = scene(2)
-    again = StreakBank(3, size=160)
+    again = StreakBank(3, patch_px=40)
     first, second = (source.clip(clean, 1, 5, shorter_px=288) for source in (bank, again))
     assert np.array_equal(first.rainy, second.rainy)
     assert np.array_equal(first.s, second.s)
@@ -58,7 +58,7 @@ def test_rains_as_much_as_asked_for() -> None:
         styles = (draw_style(rng(seed), "complex", 288) for seed in range(12))
         return sum(float(render_rain(clean, style, rng(1), source=source).s.mean()) for style in styles)
 
-    assert light(StreakBank(3, size=448)) == pytest.approx(light(Renderer()), rel=0.2)
+    assert light(StreakBank(3, patch_px=112)) == pytest.approx(light(Renderer()), rel=0.2)
 
 
 def test_no_brighter_than_its_layer(bank: StreakBank) -> None:
@@ -82,7 +82,7 @@ def test_direction(angle_deg: float, bank: StreakBank) -> None:
 
 
 def test_hard_streaks_have_hard_edges() -> None:
-    bank = StreakBank(3, size=160)
+    bank = StreakBank(3, patch_px=40)
     shares = []
     for hardness in (0.0, 1.0):
         layer = replace(

@@ -37,7 +37,7 @@ def videos() -> list[Pixels]:
 
 @pytest.fixture(scope="module")
 def bank() -> StreakBank:
-    return StreakBank(4, size=64)
+    return StreakBank(4, patch_px=16)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def shares(monkeypatch: pytest.MonkeyPatch, *, grainy: int, compressed: int) -> 
 
 def test_a_clip_is_a_function_of_seed_and_index(dataset: RainyClips) -> None:
     forwards = [dataset[n] for n in INDICES]
-    again = RainyClips(stills(), videos(), StreakBank(4, size=64), CLIPS)
+    again = RainyClips(stills(), videos(), StreakBank(4, patch_px=16), CLIPS)
     for n in reversed(INDICES):
         assert equal(again[n], forwards[n]), n
     assert not any(equal(forwards[0], other) for other in forwards[1:])

@@ -111,7 +111,7 @@ class _Fitting:
         self.step, self.stale, self.seconds = 0, 0, 0.0
         self._real = [_Pair.of(_crop_to_even(clip)) for clip in stretches.learned]
         dry = [pair.dry for pair in self._real]
-        self._rendered = RainyClips([], dry, StreakBank(SEED), CLIPS)
+        self._rendered = RainyClips([], dry, StreakBank(SEED, patch_px=CLIPS.patch_px), CLIPS)
         self.before = self._score(self.start)
         self.best, self._best = self.before, {k: v.clone() for k, v in net.state_dict().items()}
 

@@ -24,17 +24,18 @@ SHAPES: tuple[tuple[float, float, float], ...] = (  # length_px, width_px, hardn
     (36, 3.4, 0), (30, 3.2, 1), (70, 5.0, 1),  # last, so that the layers of those above keep their bits
     (4, 3.0, 0), (70, 13.0, 0), (160, 18.0, 0), (60, 10.0, 1), (140, 11.0, 1),
 )  # fmt: skip
+MOST_PX, PATCHES = 448, 4  # side of the layers: that of four patches, MOST_PX at most
 COVER = 0.02  # share of a prerendered layer under streaks; more is had by adding cuts
 
 
 class StreakBank:
-    """Streak layers fixed by ``seed``, (groups, variants, size, size) uint8, about 110 MB; built in seconds.
+    """Streak layers fixed by ``seed``, (groups, variants, size, size) uint8, 110 MB at most; built in seconds.
 
-    ``database``: a folder of grey streak images, or of such folders (Garg and Nayar's database); optional.
+    ``patch_px``: the side of the clips that are rained on. ``database``: a folder of grey streak images, or of such folders (Garg and Nayar's database); optional.
     """
 
-    def __init__(self, seed: int = 0, *, size: int = 448, database: Path | None = None) -> None:
-        self.size = size
+    def __init__(self, seed: int, *, patch_px: int, database: Path | None = None) -> None:
+        size = min(PATCHES * patch_px, MOST_PX)
         self.database = None if database is None else StreakDatabase(database)
         self._shapes = np.array([(np.log(a), np.log(b), 1.5 * c) for a, b, c in SHAPES])
         self._angles = np.linspace(0, 45, ANGLES)

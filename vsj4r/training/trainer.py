@@ -36,7 +36,6 @@ from vsj4r.words import count_of
 
 LOG = logging.getLogger(__name__)
 REPORT_EVERY_STEPS = 50
-BANK_PX, BANK_PATCHES = 448, 4  # side of the bank's layers: four patches, this at most
 
 
 class _Step(NamedTuple):
@@ -101,7 +100,7 @@ class Trainer:
         stills = load_stills(data / footage.stills, clips.patch_px) if footage.stills else []
         videos = load_videos(data / footage.videos, clips.frames, clips.patch_px) if footage.videos else []
         database = data / footage.streaks if footage.streaks else None
-        bank = StreakBank(clips.seed, size=min(BANK_PATCHES * clips.patch_px, BANK_PX), database=database)
+        bank = StreakBank(clips.seed, patch_px=clips.patch_px, database=database)
         streaks = "no photographed streaks" if database is None else f"photographed streaks of {database}"
         LOG.info(
             "%s, %s, %s; %s, %s",
