@@ -29,9 +29,10 @@ COVER = 0.02  # share of a prerendered layer under streaks; more is had by addin
 
 
 class StreakBank:
-    """Streak layers fixed by ``seed``, (groups, variants, size, size) uint8, 110 MB at most; built in seconds.
+    """Layers fixed by ``seed``, (groups, variants, size, size) uint8; built in seconds, 110 MB at most.
 
-    ``patch_px``: the side of the clips that are rained on. ``database``: a folder of grey streak images, or of such folders (Garg and Nayar's database); optional.
+    ``patch_px``: the side of the clips that are rained on. ``database``: a folder of grey streak images, or
+    of such folders (Garg and Nayar's database); optional.
     """
 
     def __init__(self, seed: int, *, patch_px: int, database: Path | None = None) -> None:
