@@ -262,18 +262,33 @@ def test_trained_weights_are_no_model(name: str, source: str) -> None:
         find_model(name)
 
 
+def restate(sidecar: Path, **fields: object) -> None:
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | fields))
+
+
 def test_a_graph_that_breaks_the_contract_is_refused(onnx: Path) -> None:
-    sidecar = onnx.with_suffix(".json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"lookahead": 0}))
+    restate(onnx.with_suffix(".json"), lookahead=0)
     with pytest.raises(Vsj4rError, match="its inputs must be uv, y, got uv, uv_next, y, y_next"):
         open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, threads=1)
 
 
-def test_an_output_is_nothing_to_cut_the_graph_at(onnx: Path) -> None:
-    sidecar = onnx.with_suffix(".json")
-    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"whole_frame": ["state.avg.next"]}))
-    with pytest.raises(Vsj4rError, match=r"must name tensors inside, got output 'state\.avg\.next'"):
+@pytest.mark.parametrize("name", ["state.avg.next", "state.avg"])
+def test_what_goes_in_or_out_is_nothing_to_cut_the_graph_at(onnx: Path, name: str) -> None:
+    restate(onnx.with_suffix(".json"), whole_frame=[name])
+    kind = "output" if name.endswith("next") else "input"
+    with pytest.raises(Vsj4rError, match=rf"must name tensors inside, got {kind} '{re.escape(name)}'"):
         open_engine(find_model(str(onnx)), height=HEIGHT, width=WIDTH, threads=1)
+
+
+@pytest.mark.parametrize("names", [[], ["motion.ahead"], ["motion.back", "y"]])
+def test_whole_frame_is_what_motion_finds(onnx: Path, names: list[str]) -> None:
+    motion = {"method": "blocks", "version": 1, "scale": 2}
+    restate(onnx.with_suffix(".json"), whole_frame=names, motion=motion)
+    with pytest.raises(Vsj4rError, match=r"whole_frame must name motion\.back, and what there is"):
+        find_model(str(onnx))
+    restate(onnx.with_suffix(".json"), whole_frame=["motion.back", "motion.back"], motion=motion)
+    with pytest.raises(Vsj4rError, match="whole_frame must be a list of names, each once"):
+        find_model(str(onnx))
 
 
 @pytest.mark.parametrize("content", [b"hello", bytes(200), b"\x08\x09:\xff\xff\xff\xff\x0f"], ids=len)

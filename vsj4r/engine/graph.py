@@ -35,8 +35,9 @@ def frame_shapes(model: Model, graph: ov.Model, height: int, width: int) -> Shap
     states = [name for name in inputs if name.startswith(STATE_PREFIX)]
     _check_names(model.spec, inputs.keys() - set(states), set(states), set(outputs))
     for name in model.spec.whole_frame:
-        if name in outputs:
-            raise Vsj4rError(f"model {model.name}: whole_frame must name tensors inside, got output {name!r}")
+        if name in outputs or name in inputs:
+            kind = "output" if name in outputs else "input"
+            raise Vsj4rError(f"model {model.name}: whole_frame must name tensors inside, got {kind} {name!r}")
     within = {name: _inside(graph, name, model) for name in model.spec.whole_frame}
     fixed: dict[str, ov.PartialShape] = {}
     for name in inputs.keys() - set(states):

@@ -13,10 +13,14 @@ from pydantic import Field
 
 from vsj4r.engine.base import MotionSpec, StepSpec
 from vsj4r.errors import Vsj4rError
-from vsj4r.tables import MistakesError, Text, Whole, parse_table
+from vsj4r.tables import MistakesError, Text, Whole, parse_table, rule
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
+_ALWAYS_FOUND, _FOUND_TOO = (
+    "motion.back",
+    ("motion.ahead", "light.back", "light.ahead"),
+)  # by a model's motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,12 @@ def find_model(name: str) -> Model:
         raise Vsj4rError(f"{sidecar} does not describe a model: {all_of_them}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise Vsj4rError(f"{sidecar} does not describe a model: {type(error).__name__}: {error}") from error
-    motion = described.motion
+    motion, whole_frame = described.motion, set(described.whole_frame)
+    if motion is not None and not {_ALWAYS_FOUND} <= whole_frame <= {_ALWAYS_FOUND, *_FOUND_TOO}:
+        raise Vsj4rError(
+            f"{sidecar} does not describe a model: whole_frame must name {_ALWAYS_FOUND}, and what there is "
+            f"of {', '.join(_FOUND_TOO)}, where motion is stated"
+        )
     spec = StepSpec(
         name=described.name,
         multiple=described.multiple,
@@ -134,7 +143,9 @@ class _Sidecar:
     lookahead: Annotated[Literal[0, 1], Field(description="0 or 1")]
     planes: Literal["y", "yuv420"]
     halo_px: Annotated[Whole, Field(ge=0, description="an integer of at least 0")]
-    whole_frame: Annotated[list[Text], Field(description="a list of names")]
+    whole_frame: Annotated[
+        list[Text], rule("a list of names, each once", lambda names: len(set(names)) == len(names))
+    ]
     sha256: _Sums
     motion: Annotated[_Motion | None, Field(description="a table, or null")] = None
     config: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
