@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
             continue
         frames[file.output], expected = _expected_bytes(file, encoder, pictures)
         if file.output not in owned:
-            bytes_needed[_existing(file.output)] += expected
+            bytes_needed[_nearest_above(file.output)] += expected
             largest = max(largest, expected)
     there = sum(_bytes_of(part) for part in (batch.state / "parts").rglob("*"))
     bytes_needed[batch.path.parent] += max(0, largest - there)  # the parts
@@ -108,10 +108,10 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
                 batch.complain(file.line, f"output {output} is {kind}")
             elif is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
                 batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
-            elif (file_above := _file_above(output)) is not None:
-                batch.complain(file.line, f"output {output} lies below {file_above}, which is a file")
-            elif not os.access(_existing(output), os.W_OK | os.X_OK):
-                batch.complain(file.line, f"folder {_existing(output)} cannot be written")
+            elif not (above := _nearest_above(output)).is_dir():
+                batch.complain(file.line, f"output {output} lies below {above}, which is a file")
+            elif not os.access(above, os.W_OK | os.X_OK):
+                batch.complain(file.line, f"folder {above} cannot be written")
         for name in filter(None, (file.settings.mask, file.settings.qpfile)):
             if not Path(name).exists():
                 batch.complain(file.line, f"{file.job}: {missing_error(name)}")
@@ -196,13 +196,6 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _file_above(path: Path) -> Path | None:
-    """What stands where a folder of ``path`` has to be."""
-    nearest = next(above for above in path.parents if above.exists())
-    return None if nearest.is_dir() else nearest
-
-
-def _existing(path: Path) -> Path:
-    """The nearest folder above ``path`` that is there."""
-    above: Iterable[Path] = path.parents
-    return next(folder for folder in above if folder.is_dir())
+def _nearest_above(path: Path) -> Path:
+    """Of what has to be a folder above ``path``, the nearest that is there."""
+    return next(above for above in path.parents if above.exists())
