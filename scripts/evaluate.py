@@ -63,7 +63,7 @@ def evaluate(
         for clip in REAL_CLIPS:
             command += ["--real", str(data / clip)]
     if sheet is not None:
-        command += ["--sheet", str(sheet)]
+        command += ["--sheet", str(sheet), "--overwrite"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "found.json"
         subprocess.run([*command, "--json", str(file)], check=True)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests import media
 from tests.cli import assert_refused, batch, command, leftovers, run, vsj4r
@@ -280,3 +281,28 @@ def test_an_input_that_changes_meanwhile_is_told(
     asked = job.Job(source, tmp_path / "out.mkv", to_folder=False, settings=RunSettings(model=tiny))
     with pytest.raises(Vsj4rError, match=r"in\.mkv has changed while it was read: run it again"):
         derain_with_report(asked, BarReport())
+
+
+@pytest.fixture
+def masked(plain: Path, model: Path, tmp_path: Path) -> list[object]:
+    """The beginning of a run with masks/0.png as its mask, and model.onnx."""
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (64, 64), 255).save(tmp_path / "masks" / "0.png")
+    return ["run", plain, "--model", model, "--mask", tmp_path / "masks" / "0.png"]
+
+
+@pytest.mark.parametrize("name", ["masks/0.png.mkv", "masks/", "model.onnx.mkv"])
+@tried("AVI, raw streams and others", "an output that is a mask or a model of the run", "it is refused")
+def test_what_is_read_is_not_written_over(
+    masked: list[object], model: Path, tmp_path: Path, name: str
+) -> None:
+    read = {"masks/0.png.mkv": tmp_path / "masks" / "0.png", "model.onnx.mkv": model}.get(name)
+    output = tmp_path / name
+    if read is not None:
+        output.hardlink_to(read)
+    before = {path: path.read_bytes() for path in (tmp_path / "masks").iterdir()}
+    done = vsj4r(*masked, f"{output}/" if name.endswith("/") else output, "--overwrite")
+    assert done.returncode == 1
+    assert "would overwrite" in done.stderr
+    assert "which is read" in done.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "masks").iterdir()} == before

@@ -86,7 +86,20 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.xyz"', 4, "unknown type of output 'o.xyz'"),
         ('input = "a.mkv"\noutput = "../o.mkv"', 4, "outside the folders of this batch"),
         ('input = "a.mkv"\noutput = "/etc/o.mkv"', 4, "outside the folders of this batch"),
-        ('input = "a.mkv"\noutput = "a.mkv"', 1, "would overwrite an input"),
+        ('input = "a.mkv"\noutput = "a.mkv"', 1, "which is read"),
+        ('input = "a.mkv"\nmask = "b.mkv"\noutput = "b.mkv"\noverwrite = true', 1, "which is read"),
+        (
+            'input = "a.mkv"\noutput = "jobs.toml.vsj4r/parts/o.mkv"',
+            1,
+            "jobs.toml.vsj4r, the batch's own folder",
+        ),
+        ('input = "a.mkv"\noutput = "z\\u0000.mkv"', 4, "output must be a text without zero bytes"),
+        ('input = ["a.mkv", ""]\noutput = "o/{stem}.mkv"', 3, "input must be a name, a pattern, or a list"),
+        (
+            'input = "a.mkv"\noutput = "o/x.mkv"\n[[job]]\ninput = "a.mkv"\noutput = "o/"',
+            1,
+            "o, which is an output itself",
+        ),
         ('input = "a.mkv"\noutput = "b.mkv"', 1, "exists already: overwrite = true"),
         ('input = ["a.mkv", "b.mkv"]\noutput = "o.mkv"', 1, "would both become"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "x266"', 5, "encoder must be one of auto, x264, x265"),
@@ -169,6 +182,21 @@ def test_a_link_does_not_lead_out_of_the_folders(shelf: Path, tmp_path: Path) ->
     assert not refused(
         shelf, f'folders = ["{tmp_path}"]\n' + job('input = "a.mkv"\noutput = "elsewhere/o.mkv"')
     )
+
+
+@pytest.mark.parametrize("pattern", ["deep/**/*.mkv", "deep/**", "{shelf}/deep/**/b.mkv"])
+def test_a_pattern_goes_round_no_links(shelf: Path, pattern: str) -> None:
+    (shelf / "deep" / "er").mkdir(parents=True)
+    for name in ("b.mkv", ".b.mkv"):
+        shutil.copy(shelf / "a.mkv", shelf / "deep" / "er" / name)
+    (shelf / "deep" / "er" / "loop").symlink_to("..")
+    pattern = pattern.format(shelf=shelf)
+    jobs = read(
+        shelf, job(f'input = ["{pattern}", "deep/er/b.mkv", "deep/*/*.mkv"]\noutput = "o/{{stem}}.mkv"')
+    )
+    assert [file.input for file in jobs.files] == [shelf / "deep" / "er" / "b.mkv"]
+    assert not jobs.problems
+    shutil.rmtree(shelf / "deep")
 
 
 def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -304,7 +304,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     refused("needs names in UTF-8", unnamed, after)
     refused("no folder", before, after, video=tmp_path / "absent" / "x.mkv")
     done = vsj4r("compare", small, small, "-o", page, "--video", small)
-    assert_refused(done, 1, "is the input itself", tmp_path)
+    assert_refused(done, 1, "which is read", tmp_path)
     done = vsj4r("compare", small, small, "-o", tmp_path / "page.mp4")
     assert_refused(done, 1, "the page is HTML: name", tmp_path)
     page.write_text("earlier")

@@ -171,6 +171,21 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "clips"
 
 
+@pytest.mark.parametrize("name", ["gt/clip0", "model", "notes.txt"])
+def test_nothing_is_written_over(pairs: Path, model: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes.txt").write_text("precious")
+    read = {"gt/clip0": next((pairs / "gt" / "clip0").iterdir()), "model": model}.get(name)
+    output = tmp_path / "o.json"
+    (tmp_path / "notes.txt").rename(output) if read is None else output.hardlink_to(read)
+    before = output.read_bytes()
+    for option in ("--json", "--sheet"):
+        given = ["--gt", pairs / "gt", "--rain", pairs / "rain", "--model", model, option, output]
+        done = eval_(*given, *(["--overwrite"] if read else []))
+        assert done.returncode == 1
+        assert ("which is read" if read else "exists already: --overwrite replaces it") in done.stderr
+        assert output.read_bytes() == before
+
+
 def test_real_rain_to_table_json_and_sheet(real: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json", tmp_path / "sheet.png"
     done = eval_("--real", real, "--model", model, "--json", out[0], "--sheet", out[1])
@@ -279,8 +294,8 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
         ),
         ((*both, "--model", "nothing"), "unknown model 'nothing'"),
         ((*both, "--precision", "f64"), "precision must be one of auto, f32, bf16, int8, got 'f64'"),
-        ((*both, "--json", tmp_path / "none" / "o.json"), "o.json can't be written"),
-        ((*both, "--sheet", tmp_path), "can't be written: it must be a file"),
+        ((*both, "--json", tmp_path / "none" / "o.json"), "none to write o.json into: make it first"),
+        ((*both, "--sheet", tmp_path), "is a folder already"),
         (("--real", tmp_path / "broken"), "0.png cannot be read"),
         (("--real", tmp_path / "video.mkv"), "video.mkv cannot be read as a video"),
         (("--real", tmp_path / "empty"), "empty holds no clips"),

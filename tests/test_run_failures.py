@@ -83,7 +83,7 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(1, "has no video stream", tmp_path / "sound.mka", out)
     refused(1, "is interlaced: deinterlace it first", tmp_path / "interlaced.mkv", out)
     refused(1, "no folder", plain, tmp_path / "absent" / "out.mkv")
-    refused(1, "is the input itself", plain, plain)
+    refused(1, "which is read", plain, plain)
     refused(1, "File name too long", plain, tmp_path / f"{'long' * 80}.mkv")
     refused(2, "--encoder must be one of auto, x264, x265", plain, out, "--encoder", "x266")
     refused(2, "unknown type of output 'out.xyz': known are .mkv", plain, tmp_path / "out.xyz")

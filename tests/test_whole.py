@@ -15,7 +15,7 @@ import pytest
 from tests.cli import leftovers
 from tests.tried import tried
 from vsj4r.errors import DiskFullError, Vsj4rError
-from vsj4r.media.whole import check_output, remove_leftovers, whole_file, whole_folder
+from vsj4r.media.whole import Read, check_output, remove_leftovers, whole_file, whole_folder
 
 
 def write(output: Path, text: str) -> None:
@@ -37,7 +37,7 @@ def test_a_link_stays_and_its_target_is_written(tmp_path: Path, there: bool) -> 
     link.symlink_to(Path("..") / "shelf" / "film.mkv")
     if there:
         target.write_text("earlier")
-    check_output(link, source=tmp_path / "in.mkv", folder=False, overwrite=True)
+    check_output(link, read=Read([]), folder=False, overwrite=True)
     write(link, "now")
     assert link.is_symlink()
     assert target.read_text() == "now"
@@ -86,14 +86,14 @@ def test_links_in_a_circle_are_one_line(tmp_path: Path) -> None:
     link = tmp_path / "link.mkv"
     link.symlink_to(link)
     with pytest.raises(Vsj4rError, match=r"link\.mkv cannot be written: its links lead in a circle"):
-        check_output(link, source=tmp_path / "in.mkv", folder=False, overwrite=True)
+        check_output(link, read=Read([]), folder=False, overwrite=True)
 
 
 def test_a_target_without_a_folder_is_named(tmp_path: Path) -> None:
     link = tmp_path / "link.mkv"
     link.symlink_to(tmp_path / "nowhere" / "film.mkv")
     with pytest.raises(Vsj4rError, match=r"no folder .*nowhere to write film\.mkv into"):
-        check_output(link, source=tmp_path / "in.mkv", folder=False, overwrite=True)
+        check_output(link, read=Read([]), folder=False, overwrite=True)
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.EPERM])

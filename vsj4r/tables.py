@@ -31,7 +31,6 @@ Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 """An integer will do."""
 Flag = Annotated[bool, Strict()]
-Text = Annotated[str, Strict()]
 
 _LARGEST_INTEGER = (1 << 63) - 1  # of TOML
 _RULE, _SAID = "rule", "said"
@@ -154,6 +153,9 @@ def rule(text: str, holds: Callable[[Any], object]) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+Text = Annotated[str, Strict(), rule("a text without zero bytes", lambda text: "\0" not in text)]
 
 
 @dataclass(frozen=True)

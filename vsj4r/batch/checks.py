@@ -22,7 +22,7 @@ from vsj4r.media.probe import GUESSED_RATE, Probe, probe
 from vsj4r.media.reading import image_names, missing_error
 from vsj4r.media.trial import require_hardware, try_settings
 from vsj4r.media.trim import find_part
-from vsj4r.media.whole import is_occupied, is_text
+from vsj4r.media.whole import Read, is_occupied, is_text
 
 _GIB = 1 << 30
 _IMAGE_BITS_PER_PIXEL = 48
@@ -37,6 +37,7 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
     whether the work is done on this machine, with what it has.
     """
     _check_names(batch, owned)
+    _check_folders(batch)
     bytes_needed: dict[Path, int] = defaultdict(int)
     frames: dict[Path, int] = {}
     largest = 0
@@ -93,7 +94,7 @@ def require_device(device: str) -> None:
 
 
 def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
-    inputs = {_identity(file.input): file.input for file in batch.files}
+    read = Read(each for file in batch.files for each in (file.input, *file.settings.files()))
     outputs: dict[str, FileJob] = {}
     for file in batch.files:
         is_ours = file.output in owned  # and with it those beside it
@@ -101,13 +102,17 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
             other = outputs.setdefault(os.path.normcase(output), file)
             if other is not file:
                 batch.complain(file.line, f"{file.input} and {other.input} would both become {output}")
-            elif output.exists() and _identity(output) in inputs:
-                batch.complain(file.line, f"output {output} would overwrite an input")
+            elif (spoilt := read.at(output)) is not None:
+                batch.complain(file.line, f"output {output} would overwrite {spoilt}, which is read")
             elif output.exists() and output.is_dir() != file.to_folder:
                 kind = "a file" if file.to_folder else "a folder"
                 batch.complain(file.line, f"output {output} is {kind}")
             elif is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
                 batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
+            elif batch.state in (output, *output.parents):
+                batch.complain(
+                    file.line, f"output {output} would be in {batch.state}, the batch's own folder"
+                )
             elif not (above := _nearest_above(output)).is_dir():
                 batch.complain(file.line, f"output {output} lies below {above}, which is a file")
             elif not os.access(above, os.W_OK | os.X_OK):
@@ -117,6 +122,16 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
                 batch.complain(file.line, f"{file.job}: {missing_error(name)}")
             elif not Path(name).is_file():
                 batch.complain(file.line, f"{file.job}: {name} is no file")
+
+
+def _check_folders(batch: JobFile) -> None:
+    """A folder of images is one output; nothing else may be in it."""
+    outputs = [(file, output) for file in batch.files for output in file.settings.paths(file.output)]
+    folders = {os.path.normcase(output) for file, output in outputs if file.to_folder}
+    for file, output in outputs:
+        for above in output.parents:
+            if os.path.normcase(above) in folders:
+                batch.complain(file.line, f"output {output} lies in {above}, which is an output itself")
 
 
 def _check_room(batch: JobFile, bytes_needed: dict[Path, int]) -> None:
@@ -189,11 +204,6 @@ def _bytes_of(part: Path) -> int:
     except FileNotFoundError:
         return 0
     return found.st_size if stat.S_ISREG(found.st_mode) else 0
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
 
 
 def _nearest_above(path: Path) -> Path:

@@ -43,7 +43,7 @@ class JobTable(DefaultsTable):
 
     name: Annotated[Text, Field(min_length=1, description="a text")] = ""
     input: Annotated[
-        list[Text],
+        list[Annotated[Text, Field(min_length=1)]],
         BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
         Field(min_length=1, description="a name, a pattern, or a list of them"),
     ] = field(default_factory=list)

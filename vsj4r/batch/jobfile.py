@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,11 +103,13 @@ class _Jobs:
     def __init__(self, batch: JobFile, lines: Lines, defaults: dict[str, Any], written: set[Path]) -> None:
         self._batch, self._lines, self._written = batch, lines, written
         self._defaults = self._right_of(DefaultsTable, defaults, ("defaults",))
+        self._stated = defaults.keys()
         self._models: dict[str, Model | Vsj4rError] = {}
 
     def read(self, tables: list[dict[str, Any]]) -> None:
         for number, table in enumerate(tables):
-            self._read(number, self._right_of(JobTable, table, ("job", number)))
+            right = self._right_of(JobTable, table, ("job", number))
+            self._read(number, right, stated=self._stated | table.keys())
 
     def _right_of(self, kind: type[Any], table: dict[str, Any], place: Key) -> dict[str, Any]:
         """``table`` without what is wrong in it."""
@@ -117,20 +119,22 @@ class _Jobs:
         wrong = {mistake.key[0] for mistake in mistakes}
         return {name: table[name] for name in table if name not in wrong}
 
-    def _read(self, number: int, table: dict[str, Any]) -> None:
+    def _read(self, number: int, table: dict[str, Any], *, stated: Set[str]) -> None:
+        """``stated``: keys that are there, be it with a mistake, which has been told."""
+
         def complain(key: str, text: str) -> None:
             inside = ("job", number, key) if key in table or key not in self._defaults else ("defaults", key)
             self._batch.complain(self._lines.of(inside), text)
 
         name = table.get("name", f"job {number + 1}")
         template = {**self._defaults, **table}.get("output", "")
-        if not template:
+        if "output" not in stated:
             complain(
                 "output",
                 f'{name} needs an output, such as "clean/{{stem}}.mkv", or "clean/{{stem}}/" for images',
             )
         inputs = table.get("input", [])
-        if not inputs:
+        if "input" not in stated:
             complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
         form = self._form_of(template)
         if not template.endswith("{name}"):  # what that is, each input says
@@ -139,10 +143,13 @@ class _Jobs:
         given = merge_settings(self._defaults, table, Path(template or "any.mkv").suffix, form)
         model = self._model_of(given, complain)
         settings = {form: self._settings(given, form, complain)}
+        once: set[Path] = set()
         for pattern in [inputs] if isinstance(inputs, str) else inputs:
             found = _matches(self._batch, pattern, self._written)
             if not found:
                 complain("input", str(missing_error(pattern)))
+            found = [path for path in found if path not in once]
+            once.update(found)
             readable = []
             for path in found:
                 if path.suffix.lower() == SCRIPT:
@@ -229,10 +236,23 @@ def _matches(batch: JobFile, pattern: str, written: set[Path]) -> list[Path]:
         return [_absolute(literal)]
     if not glob.has_magic(pattern):
         return []
-    names = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 (absolute patterns too)
-    found = sorted(_absolute(folder / name) for name in names)
+    found = sorted({_absolute(path) for path in _glob(folder, pattern)})
     ours = written | {batch.state}
     return [path for path in found if not ours & {path, *path.parents} and _may_be_input(path)]
+
+
+def _glob(folder: Path, pattern: str) -> Iterator[Path]:
+    """What ``pattern`` finds from ``folder`` on. As in a shell, nothing hidden unless it names such a part,
+    and ``**`` goes through no links, which may lead in a circle."""
+    anchor = Path(pattern).anchor
+    root, relative = Path(anchor) if anchor else folder, Path(pattern).relative_to(anchor)
+    if relative.name == "**":  # only folders to pathlib
+        relative /= "*"
+    is_hidden = re.compile(r"\.[^.]").match
+    names_hidden = any(map(is_hidden, relative.parts))
+    for path in root.glob(str(relative)):
+        if names_hidden or not any(map(is_hidden, path.relative_to(root).parts)):
+            yield path
 
 
 def _may_be_input(path: Path) -> bool:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.whole import check_output
+from vsj4r.media.whole import Read, check_output
 from vsj4r.words import count_of
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def adapt(
     """
     if out.suffix != ".onnx":
         raise Vsj4rError(f"--out must end with .onnx, got {out}")
+    read = Read([source])
     for kind in (".onnx", ".safetensors", ".json"):
-        check_output(out.with_suffix(kind), source=source, folder=False, overwrite=overwrite)
+        check_output(out.with_suffix(kind), read=read, folder=False, overwrite=overwrite)
     with train_extra("adapting"):
         import torch
 

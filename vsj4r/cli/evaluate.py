@@ -17,6 +17,7 @@ from rich.table import Table
 
 from vsj4r.engine import PRECISIONS
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.whole import Read, check_output, whole_file
 from vsj4r.pip_commands import install_extra
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Write a contact sheet here (PNG): one frame of each clip, or its rainiest parts."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Measure the input, temporal medians and models: on clips with ground truth, or on real rain.
 
@@ -69,12 +71,19 @@ def evaluate(
     rain: how much of its light is left, how much of the picture is kept, and one
     score of both (docs/real-rain.md). A clip is a folder of images or a video.
     """
-    _check(folder, benchmark, gt, rain, real or [], frames, json_file, sheet)
+    from vsj4r.engine.weights import model_files, models
+
+    _check(folder, benchmark, gt, rain, real or [], frames, sheet)
+    read = [
+        path for given in (folder, gt, rain, *(real or ())) if given for path in (given, *given.rglob("*"))
+    ]
+    read += [path for name in model or () for path in model_files(name)]
+    for output in filter(None, (json_file, sheet)):
+        check_output(output, read=Read(read), folder=False, overwrite=overwrite)
     if precision not in PRECISIONS:
         raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     console = Console()
     chosen = _benchmarks(console, folder, benchmark)
-    from vsj4r.engine.weights import models
     from vsj4r.evaluation.clips import real_clips
 
     clips_of_rain = real_clips(real or [])
@@ -115,14 +124,15 @@ def evaluate(
             console.print(_real_table(f"median of {len(clips_of_rain)} clips", measurement.medians(rained)))
     finally:  # what has been measured is kept
         if json_file is not None and results:
-            json_file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+            with whole_file(json_file, replaces=overwrite) as part:
+                part.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
         if sheet is not None and (rows or crops):
             from vsj4r.evaluation.sheets import write_frames_sheet, write_rain_sheet
 
             if rows:
-                write_frames_sheet(sheet, rows)
+                write_frames_sheet(sheet, rows, replaces=overwrite)
             else:
-                write_rain_sheet(sheet, crops)
+                write_rain_sheet(sheet, crops, replaces=overwrite)
 
 
 def _check(
@@ -132,7 +142,6 @@ def _check(
     rain: Path | None,
     real: list[Path],
     frames: int,
-    json_file: Path | None,
     sheet: Path | None,
 ) -> None:
     """Everything that can be known before hours are spent."""
@@ -161,9 +170,6 @@ def _check(
 
         if frames < FEWEST_FRAMES:
             raise Vsj4rError(f"--frames must be {FEWEST_FRAMES} or more for --real, got {frames}")
-    for file in (json_file, sheet):
-        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
-            raise Vsj4rError(f"{file} can't be written: it must be a file in a folder that exists")
     if (folder is not None or gt is not None) and find_spec("skimage") is None:
         raise Vsj4rError(f"eval needs scikit-image: {install_extra('train')}")
     if sheet is not None and find_spec("PIL") is None:

@@ -10,7 +10,7 @@ import typer
 from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.whole import check_output
+from vsj4r.media.whole import Read, check_output
 
 
 def export(
@@ -30,10 +30,13 @@ def export(
 
     Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
     """
+    if not Path(f"{name}.onnx").stem.strip("."):
+        raise Vsj4rError(f"NAME must be a name, got {name!r}")
+    read = Read([trained] if trained else [])
     for kind in ("safetensors", "onnx", "json"):
         if name.endswith(f".{kind}"):
             raise Vsj4rError(f"NAME must be without .{kind}, which is added: got {name}")
-        check_output(folder / f"{name}.{kind}", source=trained or folder, folder=False, overwrite=overwrite)
+        check_output(folder / f"{name}.{kind}", read=read, folder=False, overwrite=overwrite)
     with train_extra("export"):
         from vsj4r.publishing.trained_run import export_run
     exported = export_run(name, folder, trained, version=__version__)

@@ -20,7 +20,7 @@ from vsj4r.media.extras import Extras
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.reading import missing_error
 from vsj4r.media.video import write_video
-from vsj4r.media.whole import check_output, whole_file
+from vsj4r.media.whole import Read, check_output, whole_file
 from vsj4r.run.memory import give_frames_back
 
 OnStep = Callable[[str, int, int], None]
@@ -82,13 +82,13 @@ def _check(comparison: Comparison, outputs: list[Path]) -> None:
         raise Vsj4rError(f"the page is HTML: name {comparison.page} .html (--video writes a video)")
     if comparison.video is not None and not container_for(comparison.video).h264:
         raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
-    for source in (comparison.before, comparison.after, comparison.truth):
-        if source is None:
-            continue
+    sources = [source for source in (comparison.before, comparison.after, comparison.truth) if source]
+    for source in sources:
         if not source.exists():
             raise missing_error(source)
-        for output in outputs:
-            check_output(output, source=source, folder=False, overwrite=comparison.overwrite)
+    read = Read(sources)
+    for output in outputs:
+        check_output(output, read=read, folder=False, overwrite=comparison.overwrite)
 
 
 def _write_video(

@@ -119,6 +119,13 @@ def find_model(name: str) -> Model:
     )
 
 
+def model_files(name: str) -> list[Path]:
+    """Where ``find_model`` looks for the model at the path ``name``; nothing for one that is shipped."""
+    if not name.lower().endswith(".onnx"):
+        return []
+    return [Path(name), *(Path(name).with_suffix(kind) for kind in (".json", ".safetensors"))]
+
+
 @dataclass(frozen=True, slots=True)
 class _Sums:
     onnx: Text

@@ -37,13 +37,13 @@ def frames_row(pictures: Mapping[str, Pixels]) -> Pixels:
     return np.concatenate(tiles, 1)
 
 
-def write_frames_sheet(path: Path, rows: Sequence[Pixels]) -> None:
+def write_frames_sheet(path: Path, rows: Sequence[Pixels], *, replaces: bool) -> None:
     """A PNG of what ``frames_row`` gave, one under the other."""
-    with whole_file(path) as part:
+    with whole_file(path, replaces=replaces) as part:
         Image.fromarray(np.concatenate(rows, 0)).save(part, format="PNG")
 
 
-def write_rain_sheet(path: Path, clips: Mapping[str, Sequence[Crop]]) -> None:
+def write_rain_sheet(path: Path, clips: Mapping[str, Sequence[Crop]], *, replaces: bool) -> None:
     """A PNG: a column for each method, and for each crop a row of pictures over a row of the light taken.
 
     Under the input stands what is brighter in it than in both neighbouring frames.
@@ -64,7 +64,7 @@ def write_rain_sheet(path: Path, clips: Mapping[str, Sequence[Crop]]) -> None:
             left = MARGIN_PX + column * width
             sheet.paste(_tile(crop.pictures[name]), (left, top))
             sheet.paste(_tile(_take(crop, name)), (left, top + TILE_PX[1] + GAP_PX))
-    with whole_file(path) as part:
+    with whole_file(path, replaces=replaces) as part:
         sheet.save(part, format="PNG")
 
 

@@ -46,15 +46,34 @@ def writing_to(path: Path) -> Iterator[None]:
         raise write_error(path, error) from error
 
 
-def check_output(output: Path, *, source: Path, folder: bool, overwrite: bool) -> None:
+class Read:
+    """What a run reads, and no output of it may replace.
+
+    Files and folders that are there, under all of their names.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._places: dict[tuple[int, int], Path] = {}
+        for path in paths:
+            if path.exists():
+                self._places[_identity(path)] = path
+                if path.is_file():  # a folder of images is written into
+                    self._places.setdefault(_identity(path.absolute().parent), path)
+
+    def at(self, output: Path) -> Path | None:
+        """What ``output`` would replace: it is that, or the folder that it lies in."""
+        return self._places.get(_identity(output)) if output.exists() else None
+
+
+def check_output(output: Path, *, read: Read, folder: bool, overwrite: bool) -> None:
     """Refuse an output that cannot or must not be written, before any work is done.
 
     Raises:
-        Vsj4rError: it is the input, it exists (and not ``overwrite``), it is a folder where a file is
-            needed or the other way round, or its folder does not exist or cannot be written.
+        Vsj4rError: it would replace what is ``read``, it exists (and not ``overwrite``), it is a folder where
+            a file is needed or the other way round, or its folder does not exist or cannot be written.
     """
-    if output.exists() and source.exists() and output.samefile(source):
-        raise Vsj4rError(f"output {output} is the input itself")
+    if (spoilt := read.at(output)) is not None:
+        raise Vsj4rError(f"output {output} would overwrite {spoilt}, which is read")
     if output.exists() and output.is_dir() != folder:
         kind = "a file" if folder else "a folder"
         raise Vsj4rError(f"output {output} is {kind} already")
@@ -238,6 +257,11 @@ def _target(output: Path) -> Path:
         return output.resolve()
     except (OSError, RuntimeError) as error:
         raise Vsj4rError(f"{output} cannot be written: {_REMEDIES[errno.ELOOP]}") from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _sync(file: int) -> None:

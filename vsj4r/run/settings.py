@@ -17,6 +17,7 @@ from pydantic import Field
 from vsj4r.engine import PRECISIONS
 from vsj4r.engine.devices import device_index
 from vsj4r.engine.downscaled import DOWNSCALE_MAX
+from vsj4r.engine.weights import model_files
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.containers import USUAL_ENCODER
 from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS
@@ -215,6 +216,10 @@ class RunSettings:
     def paths(self, output: Path) -> list[Path]:
         """Where ``outputs`` go: the first to ``output``, the others beside it."""
         return [output, *(path_beside(output, name) for name in self.outputs[1:])]
+
+    def files(self) -> list[Path]:
+        """What is read beside the input."""
+        return [*model_files(self.model), *(Path(name) for name in (self.mask, self.qpfile) if name)]
 
     def reading(self) -> Reading:
         """How the input is to be read."""
