@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,16 @@ import tifffile
 import vapoursynth as vs
 from PIL import Image
 
+from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
 from tests.tried import tried
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.files import open_source
 from vsj4r.media.frame_errors import frame_error
 from vsj4r.media.image_head import read_head
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import look_at_images, write_rgb
 from vsj4r.media.plates import to_light
-from vsj4r.media.reading import read_image
+from vsj4r.media.reading import image_names, read_image
 from vsj4r.training.footage import read_clip
 
 SIZE = 48, 32
@@ -393,3 +395,46 @@ def test_a_tiff_in_lab_is_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", ramp("uint8"), photometric="cielab")
     with pytest.raises(InputError, match=r"a\.tif cannot be read: a TIFF in Lab: save it as RGB"):
         read_head(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "exr", "dpx"])
+@tried("Images", "samples that are not square, in PNG, TIFF, EXR and DPX", "their shape comes and goes")
+def test_the_shape_of_samples_goes_into_images_and_back(model: Path, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "in.mkv"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.08", "-vf", "setsar=16/11"]
+    media.ffmpeg(*picture, "-c:v", "ffv1", f"file:{source}")
+    run(source, tmp_path / "out", "--image", kind, "--model", model)
+    run(tmp_path / "out", tmp_path / "again", "--model", model)
+    run(tmp_path / "again", tmp_path / "back.mkv", "--encoder", "ffv1", "--model", model)
+    for folder in (tmp_path / "out", tmp_path / "again"):
+        assert look_at_images(folder, image_names(folder)).aspect == Fraction(16, 11)
+    with av.open(str(tmp_path / "back.mkv")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+
+
+def aspect_in(image: Path) -> Fraction:
+    head = read_head(image)
+    assert head is not None
+    return head.aspect
+
+
+@tried("Images", "JPEG with a shape of samples; TIFF and PNG that say none", "it is kept; they are square")
+def test_a_shape_is_read_or_taken_as_square(tmp_path: Path) -> None:
+    wide = saved(tmp_path / "a.jpg", dpi=(16, 11)).read_bytes()
+    (tmp_path / "a.jpg").write_bytes(wide[:13] + b"\0" + wide[14:])  # no unit
+    assert aspect_in(tmp_path / "a.jpg") == Fraction(16, 11)
+    assert aspect_in(saved(tmp_path / "c.tif")) == 1
+    assert aspect_in(saved(tmp_path / "d.tif", dpi=(300, 300))) == 1
+    assert aspect_in(saved(tmp_path / "e.png")) == 1
+    nothing = saved(tmp_path / "f.png", dpi=(72, 72)).read_bytes()
+    at = nothing.index(b"pHYs") + 4
+    (tmp_path / "f.png").write_bytes(nothing[:at] + bytes(8) + nothing[at + 8 :])
+    assert aspect_in(tmp_path / "f.png") == 1
+
+
+@tried("Images", "a file with sound, chapters and varying times, into images", "what is left out is told")
+def test_what_images_cannot_hold_is_told(model: Path, tmp_path: Path) -> None:
+    source = media.rich(tmp_path)
+    done = run(source, tmp_path / "out", "--model", model)
+    assert "a folder of images cannot hold" in done.stderr
+    assert "audio stream" in done.stderr

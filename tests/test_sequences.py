@@ -123,6 +123,8 @@ def test_dpx_keeps_its_codes_and_what_it_says(model: Path, tmp_path: Path) -> No
         write(source / f"f{n}.dpx", (codes << 6) | (codes >> 4), "uint16", **said)
     run(source, tmp_path / "same", "--model", model, "--strength", 0)
     run(source, tmp_path / "out", "--model", model)
+    told = run(source, tmp_path / "out.mov", "--model", model, "--encoder", "prores").stderr
+    assert "the output has" not in told, "10 bits are no loss"
     for name in images_in(source):
         (before, _), (after, says) = read(source / name), read(tmp_path / "same" / name)
         assert np.array_equal(before, after)

@@ -146,7 +146,7 @@ def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, li
     names = [name_of(n) for n in range(len(clip))]
     for output in work.outputs:
         check_replaced(output, names)
-    return IMAGES, [*notes, *source.notes(image=kind)]
+    return IMAGES, [*notes, *source.notes(image=kind), *source.left_out_of_images()]
 
 
 def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from statistics import fmean
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +14,7 @@ from vsj4r.compare.pictures import data_uri, picture_clip
 from vsj4r.compare.plots import Graph, Line, draw_graph, frame_x
 from vsj4r.compare.quality import Quality
 from vsj4r.compare.sides import Side, choose_timed_side
+from vsj4r.media.tags import sample_aspect
 from vsj4r.psnr import clip_psnr
 
 
@@ -55,7 +55,7 @@ def render_page(sides: list[Side], measures: Measures, quality: list[Quality], v
     shown = _show_frames(sides, measures, quality)
     first = sides[0].clip
     with first.get_frame(0) as frame:
-        aspect = Fraction(int(frame.props.get("_SARNum", 0)) or 1, int(frame.props.get("_SARDen", 0)) or 1)
+        aspect = sample_aspect(frame)
     return environment.get_template("page.html").render(
         sides=sides,
         shown=shown,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import BinaryIO
 
 from vsj4r.media.tiff_tags import exif_orientation
 
 PROFILE_BYTES = 16 << 20
 """At most: profiles of printers have a megabyte or two."""
+_FINEST = 10_000
 PROFILE_SPACE = slice(16, 20)
 """Where an ICC profile says what its numbers are: "RGB ", "GRAY", "CMYK"."""
 
@@ -24,8 +27,9 @@ class ImageHead:
     ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks that say, in a PNG of RGB, what
     its numbers mean. ``lost_profile`` is the kind of an ICC profile that RGB cannot have ("GRAY", "CMYK"),
     or "". ``is_cut_short``: a JPEG without its end, of which decoders make up the rest.
+    ``bits``: that are stored of a sample, where they are fewer.
     ``is_animated``: a PNG or WebP of several frames, which is a video. ``is_tiff`` says who decodes it,
-    ``has_pages`` that it has more pictures than the first.
+    ``has_pages`` that it has more pictures than the first. ``aspect``: width of a sample by its height.
     """
 
     width: int
@@ -39,6 +43,8 @@ class ImageHead:
     is_animated: bool = False
     is_tiff: bool = False
     has_pages: bool = False
+    aspect: Fraction = Fraction(1)
+    bits: int | None = None
 
 
 class CutShortError(ValueError):
@@ -47,6 +53,13 @@ class CutShortError(ValueError):
 
 class UnsupportedImageError(ValueError):
     """A kind of image that no decoder here gives as RGB."""
+
+
+def aspect_of(width: float | Fraction, height: float | Fraction = 1) -> Fraction:
+    """``width`` by ``height`` of a sample, in small numbers; 1 where a file gives what is none."""
+    if not (0 < width < math.inf and 0 < height < math.inf):
+        return Fraction(1)
+    return (Fraction(width) / Fraction(height)).limit_denominator(_FINEST) or Fraction(1)
 
 
 def make_head(
@@ -62,14 +75,16 @@ def make_head(
     is_animated: bool = False,
     is_tiff: bool = False,
     has_pages: bool = False,
+    aspect: Fraction = Fraction(1),
 ) -> ImageHead:
-    """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB."""
+    """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB.
+    ``aspect`` is of a sample as it is stored."""
     if exif:
         orientation = exif_orientation(exif)
     if not 1 <= orientation <= 8:
         orientation = 1
     if orientation > 4:
-        width, height = height, width
+        width, height, aspect = height, width, 1 / aspect
     if width < 1 or height < 1:
         raise ValueError("no pixels")
     colours: tuple[Chunk, ...] = ()
@@ -89,6 +104,7 @@ def make_head(
         is_animated=is_animated,
         is_tiff=is_tiff,
         has_pages=has_pages,
+        aspect=aspect,
     )
 
 

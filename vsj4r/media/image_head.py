@@ -9,13 +9,18 @@ PNG 3rd edition), JPEG (ITU-T T.81, EXIF 2.32, ICC.1 annex B.4), TIFF 6.0, WebP 
 | size, depth      | IHDR                 | SOFn          | 256, 257, 258       | VP8, VP8L     | header |
 | alpha            | IHDR, tRNS           | -             | 338, samples        | VP8X, VP8L    | -      |
 | orientation      | eXIf                 | APP1 "Exif"   | 274                 | EXIF          | -      |
+| shape of samples | pHYs                 | APP0 "JFIF"   | 282, 283            | -             | -      |
 | ICC profile      | iCCP                 | APP2          | 34675               | ICCP          | -      |
 | other colour     | cICP, sRGB, gAMA, cHRM, mDCV, cLLI                                                 |
+
+A PNG's shape is read as ffmpeg reads and writes it, width to height. The standard has pixels to a unit, which
+is the other way round.
 """
 
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +30,7 @@ from vsj4r.media.image_facts import (
     CutShortError,
     ImageHead,
     UnsupportedImageError,
+    aspect_of,
     make_head,
     read_exactly,
 )
@@ -79,6 +85,7 @@ def _read_jpeg(file: BinaryIO) -> ImageHead:
     file.seek(2)
     exif = b""
     parts: dict[int, bytes] = {}
+    aspect = Fraction(1)
     width = height = depth = 0
     while True:
         marker = _jpeg_marker(file)
@@ -90,13 +97,17 @@ def _read_jpeg(file: BinaryIO) -> ImageHead:
         content = read_exactly(file, max(0, length))
         if marker in _JPEG_FRAMES:
             depth, height, width = struct.unpack(">BHH", content[:5])
+        elif marker == 0xE0 and content.startswith(b"JFIF\0") and content[7:8] == b"\0":  # no unit
+            aspect = aspect_of(*struct.unpack(">HH", content[8:12]))
         elif marker == 0xE1 and content.startswith(b"Exif\0\0") and not exif:
             exif = content[6:]
         elif marker == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
             parts[content[12]] = content[14:]
     profile = b"".join(parts[number] for number in sorted(parts))
     is_whole = _has_after(file, file.tell() - 2, b"\xff\xd9")
-    return make_head(width, height, depth, exif=exif, profile=profile, is_cut_short=not is_whole)
+    return make_head(
+        width, height, depth, exif=exif, profile=profile, is_cut_short=not is_whole, aspect=aspect
+    )
 
 
 def _has_after(file: BinaryIO, place: int, wanted: bytes) -> bool:

@@ -18,6 +18,7 @@ from vsj4r.media.images import check_replaced, rgb_array, write_rgb
 from vsj4r.media.plates import EXR, PLATES, write_plate
 from vsj4r.media.reading import Image, image_to_floats, to_16_bit
 from vsj4r.media.sources import Source
+from vsj4r.media.tags import sample_aspect
 from vsj4r.media.video import Sink
 from vsj4r.media.whole import whole_folder
 
@@ -85,7 +86,7 @@ class _ImageSink:
         image, path = rgb_array(frame), self._folder / self._name_of(n)
         source = None if self._is_matte else self._source.images
         like = None if source is None else source.folder / source.names[n]
-        alpha = None if self._is_matte else alpha_array(frame)
+        alpha, aspect = None if self._is_matte else alpha_array(frame), sample_aspect(frame)
         colours = () if self._is_matte else self._source.colours(n)
         if path.suffix != ".png":
             packed = next((content for name, content in colours if name == b"iCCP"), b"")
@@ -99,9 +100,10 @@ class _ImageSink:
                 profile=profile,
                 bits=self._bits,
                 is_light=not self._is_matte,
+                aspect=aspect,
             )
             return
-        write_rgb(image if alpha is None else np.dstack([image, alpha]), path, colours)
+        write_rgb(image if alpha is None else np.dstack([image, alpha]), path, colours, aspect=aspect)
 
     def finish(self) -> None:
         """Each file was written as it came."""

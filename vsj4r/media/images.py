@@ -16,7 +16,7 @@ from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.alpha import ALPHA
 from vsj4r.media.image_facts import Chunk, ImageHead
 from vsj4r.media.image_head import read_head
-from vsj4r.media.plates import KeptPlates, is_plate, plate_shape
+from vsj4r.media.plates import KeptPlates, is_plate, plate_head
 from vsj4r.media.png_head import with_colours
 from vsj4r.media.reading import (
     Image,
@@ -47,7 +47,8 @@ def check_replaced(folder: Path, names: Collection[str]) -> None:
 @dataclass(frozen=True, slots=True)
 class ImageSet:
     """The images ``names`` of ``folder``, all of ``width`` x ``height`` px as they are shown, read as RGB of
-    ``depth`` bits (8, 16, or 32 for floats), which the first one has.
+    ``depth`` bits (8, 16, or 32 for floats), which the first one has; so are the ``bits`` that are stored of
+    a sample, and its ``aspect``.
 
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
@@ -59,6 +60,8 @@ class ImageSet:
     width: int
     height: int
     depth: int
+    aspect: Fraction
+    bits: int
     deeper: int
     translucent: int
     profiled: int
@@ -96,7 +99,9 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         names,
         first.width,
         first.height,
-        depth=next(depth for depth in _DEPTHS if first.depth <= depth),
+        depth=(depth := next(depth for depth in _DEPTHS if first.depth <= depth)),
+        aspect=first.aspect,
+        bits=first.bits or depth,
         deeper=sum(head.depth > 8 for head in heads) if first.depth <= 8 else 0,
         translucent=sum(head.has_alpha for head in heads),
         profiled=sum(any(kind == b"iCCP" for kind, _ in head.colours) for head in heads),
@@ -109,8 +114,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
 def _head_of(path: Path) -> ImageHead:
     """Its head; of a format that only the decoder knows, what the decoder makes of it."""
     if is_plate(path):
-        width, height, depth, has_alpha = plate_shape(path)
-        return ImageHead(width, height, depth, has_alpha=has_alpha)
+        return plate_head(path)
     head = read_head(path)
     if head is not None:
         if head.depth > _DEPTHS[-1]:
@@ -138,7 +142,7 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         opaque = np.full(image.shape[:2], 255, np.uint8)
         return np.dstack([convert(image), convert(opaque if alpha is None else alpha)])
 
-    return rgb_clip(
+    clip = rgb_clip(
         read,
         frames=len(images.names),
         width=images.width,
@@ -147,6 +151,9 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         fps=fps,
         has_alpha=bool(images.translucent),
     )
+    if images.aspect == 1:
+        return clip
+    return clip.std.SetFrameProps(_SARNum=images.aspect.numerator, _SARDen=images.aspect.denominator)
 
 
 def array_clip(images: Image, *, fps: int) -> vs.VideoNode:
@@ -212,9 +219,11 @@ def rgb_array(frame: vs.VideoFrame) -> Image:
     return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
-def write_rgb(image: Image, path: Path, colours: Iterable[Chunk] = ()) -> None:
+def write_rgb(
+    image: Image, path: Path, colours: Iterable[Chunk] = (), *, aspect: Fraction = Fraction(1)
+) -> None:
     """Write (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, as PNG of that depth; ``colours`` say what its
-    numbers mean."""
+    numbers mean, ``aspect`` is the width of a sample by its height."""
     deep = image.dtype == np.uint16
     letters = "rgba" if image.shape[2] == 4 else "rgb"
     bits = f"{16 * image.shape[2]}" if deep else ("" if letters == "rgba" else "24")
@@ -223,6 +232,7 @@ def write_rgb(image: Image, path: Path, colours: Iterable[Chunk] = ()) -> None:
     encoder.height, encoder.width = image.shape[:2]
     encoder.pix_fmt = pixel_format
     encoder.time_base = Fraction(1, 1)
+    encoder.sample_aspect_ratio = aspect
     picture = av.VideoFrame.from_ndarray(
         np.ascontiguousarray(image), format=f"{letters}{bits}{'le' if deep else ''}"
     )

@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.image_facts import ImageHead, aspect_of
 from vsj4r.media.room import check_frame_fits
 
 EXR, DPX, TIFF = ".exr", ".dpx", ".tif"
@@ -38,6 +40,7 @@ _DPX_BITS = (8, 10, 12, 16)
 _BITS = "oiio:BitsPerSample"
 _STRAIGHT = "oiio:UnassociatedAlpha"
 _PARTS = "oiio:subimages"
+_ASPECT = "PixelAspectRatio"
 _FLOATS, _BYTES = ("half", "float", "double"), ("uint8", "int8")
 
 Samples = NDArray[Any]
@@ -80,16 +83,22 @@ class KeptPlates:
         return channels
 
 
-def plate_shape(path: Path) -> tuple[int, int, int, bool]:
-    """Width, height and bits of a sample of the clip that ``path`` becomes: 8, 16 or 32 (floats); and whether
-    it has an alpha channel.
+def plate_head(path: Path) -> ImageHead:
+    """What ``path`` says; its depth is that of the clip that it becomes: 8, 16 or 32 (floats).
 
     Raises:
         InputError: it cannot be read, or has no R, G and B.
     """
     with _open(path) as (_, spec):
         _rgb_of(path, spec)
-        return spec.width, spec.height, 8 * _dtype_of(spec).itemsize, _ALPHA in spec.channelnames
+        return ImageHead(
+            spec.width,
+            spec.height,
+            8 * _dtype_of(spec).itemsize,
+            has_alpha=_ALPHA in spec.channelnames,
+            aspect=aspect_of(spec.get_float_attribute(_ASPECT, 1)),
+            bits=spec.get_int_attribute(_BITS) or None,
+        )
 
 
 def read_plate(path: Path, kept: KeptPlates | None = None) -> tuple[Samples, Samples | None]:
@@ -157,9 +166,12 @@ def write_plate(
     profile: bytes = b"",
     bits: int = 16,
     is_light: bool = True,
+    aspect: Fraction = Fraction(1),
 ) -> None:
     """Write (H, W, 3) of ``read_plate``'s kind as the file that ``path``'s suffix names: EXR takes float32,
     the others uint8 and uint16; of uint16 DPX has ``bits`` at least.
+
+    ``aspect``: width of a sample by its height.
 
     ``like``: the image of the input that it comes from, which gives all else where it is of the same kind,
     from ``kept`` where that has it. ``alpha`` (H, W) of the samples of ``colour``, and the ICC ``profile``,
@@ -187,6 +199,8 @@ def write_plate(
         if suffix == EXR:
             kind = "float" if _has_float32(like) else "half"
         spec = OpenImageIO.ImageSpec(width, height, count, kind)
+        if aspect != 1:
+            spec.attribute(_ASPECT, float(aspect))
         if suffix == DPX and channels.dtype == np.uint16:
             spec.attribute(_BITS, next(each for each in _DPX_BITS if each >= bits))
         if alpha is not None and suffix == TIFF and _has_straight_alpha(like):

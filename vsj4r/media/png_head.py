@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import BinaryIO
 
 from vsj4r.media.image_facts import (
@@ -14,6 +15,7 @@ from vsj4r.media.image_facts import (
     Chunk,
     CutShortError,
     ImageHead,
+    aspect_of,
     make_head,
     read_exactly,
 )
@@ -36,7 +38,7 @@ def with_colours(png: bytes, colours: Iterable[Chunk]) -> bytes:
 def read_png(file: BinaryIO) -> ImageHead:
     """Every chunk is gone past, so that a file that was cut short is known before the work begins."""
     file.seek(len(PNG_START))
-    head = exif = alphas = b""
+    head = exif = alphas = density = b""
     colours: list[Chunk] = []
     lost, is_animated = "", False
     size = file.seek(0, 2)
@@ -49,7 +51,7 @@ def read_png(file: BinaryIO) -> ImageHead:
         if kind == b"IEND":
             break
         is_animated |= kind == b"acTL"
-        if kind in (b"IHDR", b"eXIf", b"tRNS", *_COLOURS):
+        if kind in (b"IHDR", b"eXIf", b"tRNS", b"pHYs", *_COLOURS):
             content = read_exactly(file, min(length, PROFILE_BYTES))
             match kind:
                 case b"IHDR":
@@ -58,6 +60,8 @@ def read_png(file: BinaryIO) -> ImageHead:
                     exif = content
                 case b"tRNS":
                     alphas = content
+                case b"pHYs":
+                    density = content
                 case b"iCCP":
                     space = _profile_space(content)
                     if space == "RGB ":
@@ -72,7 +76,13 @@ def read_png(file: BinaryIO) -> ImageHead:
     translucent = any(alpha < 255 for alpha in alphas) if indexed else bool(alphas)
     translucent |= bool(colour_type & 4)
     head_of = make_head(
-        width, height, max(8, depth), has_alpha=translucent, exif=exif, is_animated=is_animated
+        width,
+        height,
+        max(8, depth),
+        has_alpha=translucent,
+        exif=exif,
+        is_animated=is_animated,
+        aspect=aspect_of(*struct.unpack(">II", density[:8])) if len(density) >= 8 else Fraction(1),
     )
     return replace(head_of, colours=tuple(colours), lost_profile=lost)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,6 +20,7 @@ from vsj4r.media.pipes import Pipe
 from vsj4r.media.plates import is_plate
 from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.times import frame_number_times, rate_of_frames, usual_rate_near, usual_step
+from vsj4r.words import count_of
 
 if TYPE_CHECKING:  # it works on sources
     from vsj4r.media.steady import Steady
@@ -144,6 +146,21 @@ class Source:
         if self.images is not None:
             return [*self.said, *_losses_of_images(self.images, image)]
         return [*self.said, *([] if self.probe is None else _losses(self.probe, self.clip))]
+
+    def left_out_of_images(self) -> list[str]:
+        """The line for what a video file has beside its frames, and a folder of images cannot have."""
+        if self.probe is None:
+            return []
+        others = [stream for stream in self.probe.others if not stream.is_passed_over and not stream.is_cover]
+        kinds = Counter(f"{stream.kind} stream" for stream in others if not stream.tag("timecode"))
+        lost = [count_of(number, kind) for kind, number in kinds.items()]
+        if self.probe.chapters:
+            lost.append(count_of(len(self.probe.chapters), "chapter"))
+        if any(stream.tag("timecode") for stream in self.probe.streams):
+            lost.append("the time code")
+        if len(self.timestamps) > 1 and rate_of_frames(self.time_base, self.timestamps) is None:
+            lost.append("the times of a variable rate")
+        return [f"a folder of images cannot hold {', '.join(lost)}: left out"] if lost else []
 
 
 def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:

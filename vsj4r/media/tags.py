@@ -17,6 +17,11 @@ _CHROMATICITY_STEPS = 50000  # of SMPTE ST 2086: chromaticities in 0.00002,
 _LUMINANCE_STEPS = 10000  # luminances in 0.0001 cd/m2
 
 
+def sample_aspect(frame: vs.VideoFrame) -> Fraction:
+    """Width of a sample by its height, 1 where the frame does not say it."""
+    return Fraction(int(frame.props.get("_SARNum", 0)) or 1, int(frame.props.get("_SARDen", 0)) or 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Tags:
     """``colours``: ffmpeg's option to the number, H.273, where it is stated.
@@ -49,7 +54,7 @@ class Tags:
         is_rgb = frame.format.color_family == vs.RGB
         if is_rgb:
             colours["colorspace"] = int(vs.MATRIX_RGB)
-        aspect = Fraction(int(props.get("_SARNum", 0)) or 1, int(props.get("_SARDen", 0)) or 1)
+        aspect = sample_aspect(frame)
         return cls(
             full_range=is_rgb or int(props.get("_Range", vs.RANGE_LIMITED)) == vs.RANGE_FULL,
             colours={name: value for name, value in colours.items() if value != _UNSPECIFIED},

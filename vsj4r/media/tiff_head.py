@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import BinaryIO
 
-from vsj4r.media.image_facts import CutShortError, ImageHead, UnsupportedImageError, make_head
+from vsj4r.media.image_facts import CutShortError, ImageHead, UnsupportedImageError, aspect_of, make_head
 from vsj4r.media.tiff_tags import read_tags
 
 _PLACES = (273, 279), (324, 325)
@@ -23,7 +23,7 @@ def read_tiff(file: BinaryIO) -> ImageHead:
         file.seek(min(offset, size))
         return file.read(count)
 
-    known = {256, 257, 258, 262, 274, 277, 338, 339, 34675}
+    known = {256, 257, 258, 262, 274, 277, 282, 283, 338, 339, 34675}
     tags = read_tags(read_at, known.union(*_PLACES))
     if not _LAB.isdisjoint(tags.numbers(262)):
         raise UnsupportedImageError("a TIFF in Lab")
@@ -42,6 +42,7 @@ def read_tiff(file: BinaryIO) -> ImageHead:
         profile=tags.content(34675),
         is_tiff=True,
         has_pages=_is_page(read_at, tags.later),
+        aspect=aspect_of(tags.ratio(283), tags.ratio(282)),  # samples to a unit: down, across
     )
 
 

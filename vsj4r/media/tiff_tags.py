@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from fractions import Fraction
 
 TIFF_STARTS = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"
 """First bytes: of TIFF, then of BigTIFF, whose offsets and counts have 64 bits."""
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 16: 8}
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 16: 8}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_RATIONAL = 5
 _MOST_TAGS = 4096
 _CONTENT_BYTES = 16 << 20  # at most
 
@@ -35,6 +37,14 @@ class TiffTags:
             return []
         count = len(content) // size
         return list(struct.unpack(f"{self.order}{count}{_NUMBERS[kind]}", content[: count * size]))
+
+    def ratio(self, tag: int) -> Fraction:
+        """0 where there is none."""
+        kind, content = self.entries.get(tag, (0, b""))
+        if kind != _RATIONAL or len(content) < _SIZES[kind]:
+            return Fraction(0)
+        above, below = struct.unpack(f"{self.order}II", content[: _SIZES[kind]])
+        return Fraction(above, below) if below else Fraction(0)
 
 
 def read_tags(read_at: _ReadAt, wanted: Collection[int], at: int = 0) -> TiffTags:

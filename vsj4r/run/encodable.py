@@ -46,8 +46,9 @@ def make_encodable(
         notes.append(left_out_alpha(f"{encoder_name} takes none here; {keep} keep it"))
     bits = _wanted_bits(clip, encoder, chroma)
     depth = encoder.depth_of(chroma, settings.depth or bits, alpha=alpha)
-    if settings.depth is None and depth < bits:
-        notes.append(f"{encoder_name} has no {bits} bit: the output has {depth} bit")
+    stored = min(bits, source.images.bits) if source.images else bits
+    if settings.depth is None and depth < stored:
+        notes.append(f"{encoder_name} has no {stored} bit: the output has {depth} bit")
     encoded, conversion = clip_to_yuv(clip, chroma, depth=depth)
     if conversion is not None:
         notes.append(conversion)

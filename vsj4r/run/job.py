@@ -181,7 +181,7 @@ def _stamp_of(path: Path) -> tuple[int, int] | None:
 def _derain_source(job: Job, source: Source, listener: RunListener, ahead: EngineAhead) -> None:
     settings = job.settings
     image = kind_of_images(source, settings) if job.to_folder else "png" if job.is_picture else None
-    for note in source.notes(image=image):
+    for note in source.notes(image=image) + (source.left_out_of_images() if job.to_folder else []):
         listener.note(note)
     if job.preview:
         settings = replace(settings, trim=find_busiest(source, settings.trim, one=job.is_picture))

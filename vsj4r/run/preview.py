@@ -13,6 +13,7 @@ from vsj4r.media.part import part_of
 from vsj4r.media.pixels import clip_to_rgb
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Source
+from vsj4r.media.tags import sample_aspect
 from vsj4r.media.trim import Trim
 from vsj4r.media.whole import whole_file
 from vsj4r.run.filtering import Filtering
@@ -55,10 +56,10 @@ def write_before_and_after(
     for clip in (filtering.before, derained):
         shown = turn_output_upright(clip_to_rgb(clip), source=source.clip, has_alpha=source.has_alpha)
         with shown.get_frame(0) as frame:
-            image, alpha = rgb_array(frame), alpha_array(frame)
+            image, alpha, aspect = rgb_array(frame), alpha_array(frame), sample_aspect(frame)
             halves.append(image if alpha is None else np.dstack([image, alpha]))
     with whole_file(output, replaces=replaces) as temporary:
-        write_rgb(np.hstack(halves), temporary, source.colours(0))
+        write_rgb(np.hstack(halves), temporary, source.colours(0), aspect=aspect)
 
 
 def _find_busiest_frame(clip: vs.VideoNode, frames: range) -> int:
