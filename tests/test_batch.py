@@ -1,14 +1,12 @@
-"""`vsj4r batch` as its users run it: whole files out, done once, and again when they must be."""
+"""`vsj4r batch` as its users run it: any names, failures that cost themselves alone, single frames."""
 
 from __future__ import annotations
 
 import json
 import os
 import shlex
-import shutil
 import socket
 import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,12 +15,8 @@ import numpy as np
 import pytest
 
 from tests import media
-from tests.cli import assert_refused, batch, command, parts, run, vsj4r
-from tests.tiny_model import write_tiny_model
-from vsj4r.batch.jobfile import read_jobs
-from vsj4r.batch.manifest import Manifest
-from vsj4r.batch.plan import Plan
-from vsj4r.batch.work import work_for
+from tests.batch_jobs import body, jobs
+from tests.cli import batch, command, parts, run, vsj4r
 from vsj4r.media.identity import identify
 from vsj4r.media.images import write_rgb
 
@@ -31,156 +25,6 @@ from vsj4r.media.images import write_rgb
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """370 frames at a variable rate, and every other kind of stream."""
     return media.rich(tmp_path_factory.mktemp("rich"), seconds=18)
-
-
-def jobs(folder: Path, model: Path, *bodies: str, defaults: str = "chunk = 120") -> None:
-    head = f"[defaults]\nmodel = {json.dumps(str(model))}\n{defaults}\n"
-    (folder / "jobs.toml").write_text(head + "".join(f"[[job]]\n{body}\n" for body in bodies))
-
-
-def body(source: Path, output: str, more: str = "") -> str:
-    return f"input = {json.dumps(str(source))}\noutput = {json.dumps(output)}\n{more}"
-
-
-@pytest.mark.slow
-def test_chunks_joined_are_the_sequential_run(rich: Path, model: Path, tmp_path: Path) -> None:
-    output, sequential = tmp_path / "out.mkv", tmp_path / "sequential.mkv"
-    jobs(tmp_path, model, body(rich, "out.mkv", 'encoder = "ffv1"'))
-    events = batch(tmp_path)
-    assert next(e["chunks"] for e in events if e["event"] == "plan") >= 3
-    run(rich, sequential, "--model", model, "--encoder", "ffv1")
-    media.assert_same_frames(output, sequential)
-    media.assert_all_kept(rich, output)
-    assert not parts(tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("encoder", "suffix"),
-    [("x264", ".mp4"), ("x265", ".mkv"), ("svtav1", ".webm"), ("vp9", ".webm"), ("prores", ".mkv")],
-)
-def test_every_encoder_is_joined_to_the_tick(
-    rich: Path, model: Path, tmp_path: Path, encoder: str, suffix: str
-) -> None:
-    quick = {"x264": "veryfast", "x265": "ultrafast", "svtav1": "12"}.get(encoder)
-    options = f"options = {{preset = '{quick}'}}" if quick else ""
-    jobs(tmp_path, model, body(rich, f"out{suffix}", f"encoder = '{encoder}'\n{options}"))
-    batch(tmp_path)
-    output = tmp_path / f"out{suffix}"
-    assert media.seconds_of_frames(output) == media.seconds_of_frames(rich)
-    assert [packet for _, packet in media.audio_packets(output)] == [p for _, p in media.audio_packets(rich)]
-    assert len(media.planes(output)) == 370  # every one decodes, across the joints
-    with av.open(str(output)) as container:
-        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("preset", "suffix"), [("archive", ".mkv"), ("archive", ".mp4"), ("mezzanine", ".mkv")]
-)
-def test_hdr10_survives_the_joints(model: Path, tmp_path: Path, preset: str, suffix: str) -> None:
-    source = media.hdr10(tmp_path / "hdr.mkv", seconds=6)
-    jobs(tmp_path, model, body(source, f"out{suffix}", f"preset = '{preset}'\noptions = {{}}"))
-    batch(tmp_path)
-    output = tmp_path / f"out{suffix}"
-    assert media.hdr_props(source)["MasteringDisplayMinLuminance"] == 0.005
-    assert media.hdr_props(output) == media.hdr_props(source)
-    with av.open(str(output)) as container:
-        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
-
-
-def test_turned_footage_and_image_folders(model: Path, tmp_path: Path) -> None:
-    lying, source = tmp_path / "lying.mkv", tmp_path / "phone.mp4"
-    media.plain(lying, "-vf", "setsar=4/3", *media.QUICK)
-    turn = ["-display_rotation", "90", "-i", f"file:{lying}", "-c", "copy", f"file:{source}"]
-    media.ffmpeg(*turn)
-    folder = tmp_path / "shots"
-    folder.mkdir()
-    for n in range(3):
-        write_rgb(np.full((32, 48, 3), 40 * n, np.uint8), folder / f"{n}.png")
-    jobs(tmp_path, model, body(source, "phone out.mp4"), body(folder, "shots.mkv"))
-    batch(tmp_path)
-    run(source, tmp_path / "sequential.mp4", "--model", model)
-    with (
-        av.open(str(tmp_path / "phone out.mp4")) as ours,
-        av.open(str(tmp_path / "sequential.mp4")) as theirs,
-    ):
-        for container in (ours, theirs):
-            assert next(container.decode(video=0)).rotation == 90
-            assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
-    assert media.seconds_of_frames(tmp_path / "shots.mkv") == [Fraction(n, 25) for n in range(3)]
-
-
-def test_a_late_picture_and_a_transport_stream(model: Path, tmp_path: Path) -> None:
-    source, late = media.rich(tmp_path), tmp_path / "late.mkv"
-    inputs = ["-itsoffset", "0.8", "-i", f"file:{source}", "-i", f"file:{source}"]
-    media.ffmpeg(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", f"file:{late}")
-    stream = ["-map", "0:v", "-map", "0:a", "-c:v", "copy", "-c:a", "mp2", f"file:{tmp_path / 'stream.ts'}"]
-    media.ffmpeg("-i", f"file:{source}", *stream)
-    jobs(tmp_path, model, body(late, "late out.mkv"), body(tmp_path / "stream.ts", "stream out.mkv"))
-    batch(tmp_path)
-    assert media.seconds_of_frames(tmp_path / "late out.mkv") == media.seconds_of_frames(late)
-    assert media.audio_packets(tmp_path / "late out.mkv") == media.audio_packets(late)
-    run(tmp_path / "stream.ts", tmp_path / "sequential.mkv", "--model", model)
-    ours, theirs = tmp_path / "stream out.mkv", tmp_path / "sequential.mkv"
-    assert media.seconds_of_frames(ours) == media.seconds_of_frames(theirs)
-    assert media.audio_packets(ours) == media.audio_packets(theirs)
-
-
-def test_trims_cut_all_streams(rich: Path, model: Path, tmp_path: Path) -> None:
-    mezzanine = 'encoder = "ffv1"\ntrim = ["0:00.5", "0:01.5"]'
-    jobs(tmp_path, model, body(rich, "cut.mkv", mezzanine), body(rich, "first.mkv", "trim = [0, 10]"))
-    batch(tmp_path)
-    stamps = media.seconds_of_frames(rich)
-    begin = next(stamp for stamp in stamps if stamp >= Fraction(1, 2))
-    wanted = [stamp - begin for stamp in stamps if Fraction(1, 2) <= stamp < Fraction(3, 2)]
-    assert media.seconds_of_frames(tmp_path / "cut.mkv") == wanted
-    kept = {packet for _, packet in media.audio_packets(rich)}
-    sound = media.audio_packets(tmp_path / "cut.mkv")
-    assert 48 <= len(sound) <= 51  # a second of packets of 20 ms
-    assert all(packet in kept for _, packet in sound)
-    with av.open(str(tmp_path / "cut.mkv")) as container:
-        assert [round(float(c["end"] * c["time_base"]), 2) for c in container.chapters()] == [0.5, 1.0]
-    assert media.seconds_of_frames(tmp_path / "first.mkv") == stamps[:10]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
-@pytest.mark.parametrize("trim", ["[0, 10]", "[5, 17]", '["0:00.3", ""]'])
-def test_trims_keep_every_frame_of_an_encoder_that_reorders(
-    model: Path, tmp_path: Path, suffix: str, trim: str
-) -> None:
-    """The first packet of such a stream has to be decoded before the time 0."""
-    tone = ["-f", "lavfi", "-i", "sine=d=1"]
-    media.ffmpeg(
-        *media.picture(seconds=1), *tone, "-c:v", "libx264", "-c:a", "aac", f"file:{tmp_path / 'a.mkv'}"
-    )
-    jobs(tmp_path, model, body(tmp_path / "a.mkv", f"out.{suffix}", f"trim = {trim}"))
-    batch(tmp_path)
-    stamps = media.seconds_of_frames(tmp_path / "a.mkv")
-    wanted = {"[0, 10]": stamps[:10], "[5, 17]": stamps[5:17]}.get(trim, stamps[8:])
-    found = media.seconds_of_frames(tmp_path / f"out.{suffix}")
-    assert found == pytest.approx([stamp - wanted[0] for stamp in wanted], abs=0.002)
-    with av.open(str(tmp_path / f"out.{suffix}")) as container:
-        assert container.streams.video[0].codec_context.has_b_frames
-        sound = [float((p.pts or 0) * p.time_base) for p in container.demux(audio=0) if p.size]
-    assert -0.03 < sound[0] < 0.03
-    assert len(wanted) - 1.2 < 24 * sound[-1] < len(wanted)
-
-
-@pytest.mark.parametrize("encoder", ["x264", "prores"])
-def test_a_picture_that_begins_after_the_sound(model: Path, tmp_path: Path, encoder: str) -> None:
-    late = ["-itsoffset", "0.5", *media.picture(seconds=0.5), "-f", "lavfi", "-i", "sine=d=1"]
-    media.ffmpeg(*late, "-map", "0", "-map", "1", "-c:v", "ffv1", "-c:a", "aac", f"file:{tmp_path / 'a.mkv'}")
-    encoded = f'encoder = "{encoder}"'
-    cut = body(tmp_path / "a.mkv", "cut.mov", f"{encoded}\ntrim = [3, 9]")
-    jobs(tmp_path, model, body(tmp_path / "a.mkv", "whole.mov", encoded), cut)
-    batch(tmp_path)
-    stamps = media.seconds_of_frames(tmp_path / "a.mkv")
-    assert stamps[0] == Fraction(1, 2)
-    found = [media.seconds_of_frames(tmp_path / name) for name in ("whole.mov", "cut.mov")]
-    assert found[0] == pytest.approx(stamps, abs=0.002)
-    assert found[1] == pytest.approx([stamp - stamps[3] for stamp in stamps[3:9]], abs=0.002)
 
 
 @pytest.mark.slow
@@ -213,123 +57,6 @@ def test_names_of_any_kind(model: Path, tmp_path: Path, name: str) -> None:
         json.loads(line) for line in vsj4r("status", "jobs.toml", "--json", cwd=tmp_path).stdout.splitlines()
     ]
     assert [(each["output"], each["state"]) for each in states] == [(str(output), "done")]
-
-
-@pytest.mark.slow
-def test_only_what_has_changed_is_done_again(model: Path, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        media.plain(tmp_path / f"{name}.mkv", seconds=0.3)
-
-    def done(*options: str) -> list[str]:
-        return [Path(e["output"]).name for e in batch(tmp_path, *options) if e["event"] == "done"]
-
-    both = [body(Path(f"{name}.mkv"), f"out/{name}.mkv") for name in ("a", "b")]
-    jobs(tmp_path, model, *both)
-    assert done() == ["a.mkv", "b.mkv"]
-    assert done() == []
-    assert done("--workers", "2") == []
-    jobs(tmp_path, model, both[0] + "crf = 30\n", both[1])
-    assert done() == ["a.mkv"]
-    media.plain(tmp_path / "b.mkv", seconds=0.5)
-    assert done() == ["b.mkv"]
-    (tmp_path / "out" / "a.mkv").unlink()
-    assert done() == ["a.mkv"]
-    write_tiny_model(tmp_path, gain=0.4)
-    jobs(tmp_path, tmp_path / "tiny.onnx", *both)
-    assert done() == ["a.mkv", "b.mkv"]
-    (tmp_path / "out" / "a.mkv").write_text("somebody else's")
-    (problem,) = batch(tmp_path, code=2)
-    assert "exists already" in problem["text"]
-    assert (tmp_path / "out" / "a.mkv").read_text() == "somebody else's"
-
-
-def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "shot"
-    folder.mkdir()
-    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "0.png")
-    jobs(tmp_path, model, body(folder, "shot/clean.mkv"))
-    assert "done" in {event["event"] for event in batch(tmp_path)}
-    (folder / ".DS_Store").touch()
-    assert "done" not in {event["event"] for event in batch(tmp_path)}
-    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "1.png")
-    assert "done" in {event["event"] for event in batch(tmp_path)}
-
-
-PLAN = {
-    "frames": 8,
-    "starts": [0],
-    "width": 96,
-    "height": 64,
-    "format": "x",
-    "fps": 24.0,
-    "encoder": "x264",
-    "notes": [],
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"plan": "[1]"},
-        {"plan": json.dumps({**PLAN, "starts": [1]})},
-        {"plan": json.dumps({**PLAN, "frames": -5})},
-        {"plan": json.dumps({**PLAN, "encoder": ""})},
-        {"plan": json.dumps({**PLAN, "more": 1})},
-        {"plan": "[" * 5000},
-        {"output": "3"},
-        {"state": "asleep"},
-    ],
-    ids=str,
-)
-def test_a_manifest_that_holds_anything_is_refused(
-    model: Path, tmp_path: Path, change: dict[str, str]
-) -> None:
-    media.plain(tmp_path / "a.mkv", seconds=0.3)
-    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
-    state = tmp_path / "jobs.toml.vsj4r"
-    with Manifest.writing(state) as manifest:
-        row = {"key": "k", "input": '"i"', "output": '"o"', "state": "waiting", "plan": "", "error": ""}
-        values = [*{**row, **change}.values(), 0.0, 0, 0]
-        manifest._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-        manifest._database.commit()
-    for verb in ("status", "batch"):
-        done = vsj4r(verb, "jobs.toml", cwd=tmp_path)
-        assert_refused(done, 1, "record k is damaged; without this folder the batch begins anew", tmp_path)
-    shutil.rmtree(state)
-    assert "done" in {event["event"] for event in batch(tmp_path)}
-
-
-def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) -> None:
-    media.plain(tmp_path / "a.mkv", seconds=0.3)
-    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
-    (file,) = (read := read_jobs(tmp_path / "jobs.toml")).files
-    work = work_for(file, read.state)
-    with Manifest.writing(read.state) as manifest:
-        manifest.add(work)
-        manifest.planned(work.key, Plan(6, (0,), 96, 64, "YUV420P8", 24.0, "ffv1"), 0)
-    (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
-    assert "has 8 frames now, 6 when it was planned: its chunks do not fit" in failed["message"]
-    assert not (tmp_path / "out.mkv").exists()
-
-
-def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:
-    media.plain(tmp_path / "a.mkv", seconds=0.3)
-    (tmp_path / "other").mkdir()
-    write_tiny_model(tmp_path / "other", gain=0.4)
-    jobs(tmp_path, write_tiny_model(tmp_path), body(Path("a.mkv"), "out.mkv"))
-    changes = (
-        "import shutil; from vsj4r.batch.manifest import Manifest; from vsj4r.cli.app import main\n"
-        "def planned(self, *rest, planned=Manifest.planned):\n"
-        "    planned(self, *rest)\n"
-        "    shutil.copytree('other', '.', dirs_exist_ok=True)\n"
-        "Manifest.planned = planned; main()"
-    )
-    command = [sys.executable, "-c", changes, "batch", "jobs.toml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert "tiny.onnx has changed since the batch began: start it again" in done.stderr
-    assert not (tmp_path / "out.mkv").exists()
 
 
 def test_a_failed_file_lets_the_others_be(model: Path, tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""What a batch knows of its work: done once, and again when it must be; a manifest that holds anything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import media
+from tests.batch_jobs import body, jobs
+from tests.cli import assert_refused, batch, vsj4r
+from tests.tiny_model import write_tiny_model
+from vsj4r.batch.jobfile import read_jobs
+from vsj4r.batch.manifest import Manifest
+from vsj4r.batch.plan import Plan
+from vsj4r.batch.work import work_for
+from vsj4r.media.images import write_rgb
+
+
+@pytest.mark.slow
+def test_only_what_has_changed_is_done_again(model: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        media.plain(tmp_path / f"{name}.mkv", seconds=0.3)
+
+    def done(*options: str) -> list[str]:
+        return [Path(e["output"]).name for e in batch(tmp_path, *options) if e["event"] == "done"]
+
+    both = [body(Path(f"{name}.mkv"), f"out/{name}.mkv") for name in ("a", "b")]
+    jobs(tmp_path, model, *both)
+    assert done() == ["a.mkv", "b.mkv"]
+    assert done() == []
+    assert done("--workers", "2") == []
+    jobs(tmp_path, model, both[0] + "crf = 30\n", both[1])
+    assert done() == ["a.mkv"]
+    media.plain(tmp_path / "b.mkv", seconds=0.5)
+    assert done() == ["b.mkv"]
+    (tmp_path / "out" / "a.mkv").unlink()
+    assert done() == ["a.mkv"]
+    write_tiny_model(tmp_path, gain=0.4)
+    jobs(tmp_path, tmp_path / "tiny.onnx", *both)
+    assert done() == ["a.mkv", "b.mkv"]
+    (tmp_path / "out" / "a.mkv").write_text("somebody else's")
+    (problem,) = batch(tmp_path, code=2)
+    assert "exists already" in problem["text"]
+    assert (tmp_path / "out" / "a.mkv").read_text() == "somebody else's"
+
+
+def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "0.png")
+    jobs(tmp_path, model, body(folder, "shot/clean.mkv"))
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+    (folder / ".DS_Store").touch()
+    assert "done" not in {event["event"] for event in batch(tmp_path)}
+    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "1.png")
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+PLAN = {
+    "frames": 8,
+    "starts": [0],
+    "width": 96,
+    "height": 64,
+    "format": "x",
+    "fps": 24.0,
+    "encoder": "x264",
+    "notes": [],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plan": "[1]"},
+        {"plan": json.dumps({**PLAN, "starts": [1]})},
+        {"plan": json.dumps({**PLAN, "frames": -5})},
+        {"plan": json.dumps({**PLAN, "encoder": ""})},
+        {"plan": json.dumps({**PLAN, "more": 1})},
+        {"plan": "[" * 5000},
+        {"output": "3"},
+        {"state": "asleep"},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_holds_anything_is_refused(
+    model: Path, tmp_path: Path, change: dict[str, str]
+) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    state = tmp_path / "jobs.toml.vsj4r"
+    with Manifest.writing(state) as manifest:
+        row = {"key": "k", "input": '"i"', "output": '"o"', "state": "waiting", "plan": "", "error": ""}
+        values = [*{**row, **change}.values(), 0.0, 0, 0]
+        manifest._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        manifest._database.commit()
+    for verb in ("status", "batch"):
+        done = vsj4r(verb, "jobs.toml", cwd=tmp_path)
+        assert_refused(done, 1, "record k is damaged; without this folder the batch begins anew", tmp_path)
+    shutil.rmtree(state)
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    (file,) = (read := read_jobs(tmp_path / "jobs.toml")).files
+    work = work_for(file, read.state)
+    with Manifest.writing(read.state) as manifest:
+        manifest.add(work)
+        manifest.planned(work.key, Plan(6, (0,), 96, 64, "YUV420P8", 24.0, "ffv1"), 0)
+    (failed,) = (event for event in batch(tmp_path, code=1) if event["event"] == "failed")
+    assert "has 8 frames now, 6 when it was planned: its chunks do not fit" in failed["message"]
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    (tmp_path / "other").mkdir()
+    write_tiny_model(tmp_path / "other", gain=0.4)
+    jobs(tmp_path, write_tiny_model(tmp_path), body(Path("a.mkv"), "out.mkv"))
+    changes = (
+        "import shutil; from vsj4r.batch.manifest import Manifest; from vsj4r.cli.app import main\n"
+        "def planned(self, *rest, planned=Manifest.planned):\n"
+        "    planned(self, *rest)\n"
+        "    shutil.copytree('other', '.', dirs_exist_ok=True)\n"
+        "Manifest.planned = planned; main()"
+    )
+    command = [sys.executable, "-c", changes, "batch", "jobs.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "tiny.onnx has changed since the batch began: start it again" in done.stderr
+    assert not (tmp_path / "out.mkv").exists()
