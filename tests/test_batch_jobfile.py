@@ -184,7 +184,7 @@ def test_a_link_does_not_lead_out_of_the_folders(shelf: Path, tmp_path: Path) ->
     )
 
 
-@pytest.mark.parametrize("pattern", ["deep/**/*.mkv", "deep/**", "{shelf}/deep/**/b.mkv"])
+@pytest.mark.parametrize("pattern", ["deep/**/*.mkv", "deep/**", "{shelf}/deep/**/b.mkv", "deep/**/**b*.mkv"])
 def test_a_pattern_goes_round_no_links(shelf: Path, pattern: str) -> None:
     (shelf / "deep" / "er").mkdir(parents=True)
     for name in ("b.mkv", ".b.mkv"):

@@ -426,6 +426,7 @@ def test_a_shape_is_read_or_taken_as_square(tmp_path: Path) -> None:
     assert aspect_in(saved(tmp_path / "c.tif")) == 1
     assert aspect_in(saved(tmp_path / "d.tif", dpi=(300, 300))) == 1
     assert aspect_in(saved(tmp_path / "e.png")) == 1
+    assert aspect_in(saved(tmp_path / "g.tif", dpi=(300, 301))) == 1, "a rounded density"
     nothing = saved(tmp_path / "f.png", dpi=(72, 72)).read_bytes()
     at = nothing.index(b"pHYs") + 4
     (tmp_path / "f.png").write_bytes(nothing[:at] + bytes(8) + nothing[at + 8 :])

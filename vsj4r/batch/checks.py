@@ -102,11 +102,11 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
             other = outputs.setdefault(os.path.normcase(output), file)
             if other is not file:
                 batch.complain(file.line, f"{file.input} and {other.input} would both become {output}")
-            elif (spoilt := read.at(output)) is not None:
-                batch.complain(file.line, f"output {output} would overwrite {spoilt}, which is read")
             elif output.exists() and output.is_dir() != file.to_folder:
                 kind = "a file" if file.to_folder else "a folder"
                 batch.complain(file.line, f"output {output} is {kind}")
+            elif (spoilt := read.at(output)) is not None:
+                batch.complain(file.line, f"output {output} would overwrite {spoilt}, which is read")
             elif is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
                 batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
             elif batch.state in (output, *output.parents):

@@ -248,9 +248,10 @@ def _glob(folder: Path, pattern: str) -> Iterator[Path]:
     root, relative = Path(anchor) if anchor else folder, Path(pattern).relative_to(anchor)
     if relative.name == "**":  # only folders to pathlib
         relative /= "*"
+    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in relative.parts]
     is_hidden = re.compile(r"\.[^.]").match
     names_hidden = any(map(is_hidden, relative.parts))
-    for path in root.glob(str(relative)):
+    for path in root.glob(str(Path(*parts))):
         if names_hidden or not any(map(is_hidden, path.relative_to(root).parts)):
             yield path
 

@@ -17,10 +17,8 @@ from vsj4r.tables import MistakesError, Text, Whole, parse_table, rule
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MULTIPLE_MAX = 256  # frames are padded to it, and every state has that size
-_ALWAYS_FOUND, _FOUND_TOO = (
-    "motion.back",
-    ("motion.ahead", "light.back", "light.ahead"),
-)  # by a model's motion
+_ALWAYS_FOUND = "motion.back"  # by a model's motion
+_FOUND_TOO = ("motion.ahead", "light.back", "light.ahead")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from vsj4r.media.tiff_tags import exif_orientation
 PROFILE_BYTES = 16 << 20
 """At most: profiles of printers have a megabyte or two."""
 _FINEST = 10_000
+_ROUNDED = Fraction(1, 100)
 PROFILE_SPACE = slice(16, 20)
 """Where an ICC profile says what its numbers are: "RGB ", "GRAY", "CMYK"."""
 
@@ -56,10 +57,12 @@ class UnsupportedImageError(ValueError):
 
 
 def aspect_of(width: float | Fraction, height: float | Fraction = 1) -> Fraction:
-    """``width`` by ``height`` of a sample, in small numbers; 1 where a file gives what is none."""
+    """``width`` by ``height`` of a sample, in small numbers; 1 where a file gives what is none, or a density
+    that was rounded."""
     if not (0 < width < math.inf and 0 < height < math.inf):
         return Fraction(1)
-    return (Fraction(width) / Fraction(height)).limit_denominator(_FINEST) or Fraction(1)
+    aspect = (Fraction(width) / Fraction(height)).limit_denominator(_FINEST)
+    return aspect if aspect and abs(aspect - 1) > _ROUNDED else Fraction(1)
 
 
 def make_head(

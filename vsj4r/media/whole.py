@@ -72,11 +72,11 @@ def check_output(output: Path, *, read: Read, folder: bool, overwrite: bool) -> 
         Vsj4rError: it would replace what is ``read``, it exists (and not ``overwrite``), it is a folder where
             a file is needed or the other way round, or its folder does not exist or cannot be written.
     """
-    if (spoilt := read.at(output)) is not None:
-        raise Vsj4rError(f"output {output} would overwrite {spoilt}, which is read")
     if output.exists() and output.is_dir() != folder:
         kind = "a file" if folder else "a folder"
         raise Vsj4rError(f"output {output} is {kind} already")
+    if (spoilt := read.at(output)) is not None:
+        raise Vsj4rError(f"output {output} would overwrite {spoilt}, which is read")
     if is_occupied(output) and not overwrite:
         raise Vsj4rError(f"output {output} exists already: --overwrite replaces it")
     target = _target(output)
