@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests import media
@@ -26,6 +27,7 @@ from vsj4r.engine.cuda.driver import Trouble
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.files import open_source
+from vsj4r.media.images import write_rgb
 from vsj4r.tables import Lines
 
 
@@ -199,6 +201,26 @@ def test_a_pattern_goes_round_no_links(shelf: Path, pattern: str) -> None:
     shutil.rmtree(shelf / "deep")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (".shots/*.mkv", ".shots/b.mkv"),
+        (".s*/*.mkv", ".shots/b.mkv"),
+        ("{shelf}/.shots/*.mkv", ".shots/b.mkv"),
+        (".shots/.b*", ".shots/.b.mkv"),
+        (".shots/*/", ".shots/er"),
+    ],
+)
+def test_a_pattern_means_what_it_does_in_a_shell(shelf: Path, pattern: str, found: str) -> None:
+    (shelf / ".shots" / "er").mkdir(parents=True)
+    write_rgb(np.zeros((32, 48, 3), np.uint8), shelf / ".shots" / "er" / "0.png")
+    for name in ("b.mkv", ".b.mkv"):
+        shutil.copy(shelf / "a.mkv", shelf / ".shots" / name)
+    jobs = read(shelf, job(f'input = "{pattern.format(shelf=shelf)}"\noutput = "o/{{stem}}.mkv"'))
+    shutil.rmtree(shelf / ".shots")
+    assert [file.input for file in jobs.files] == [shelf / found]
+
+
 def test_too_little_room_is_said_before(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
     ((_, text),) = refused(shelf, job())
@@ -337,3 +359,12 @@ def test_the_check_counts_all_frames(shelf: Path) -> None:
     frames = check_batch(read_jobs(shelf / "jobs.toml"), owned=())
     assert list(frames.values()) == [3] * len(frames)
     assert frames
+
+
+def test_a_job_file_is_not_written_over(shelf: Path) -> None:
+    named = shelf / "jobs.mkv"
+    named.write_text(job('input = "a.mkv"\noutput = "jobs.mkv"\noverwrite = true'))
+    batch = read_jobs(named)
+    check_batch(batch, owned=set())
+    named.unlink()
+    assert "jobs.mkv, which is read" in batch.problems[0].text

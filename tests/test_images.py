@@ -426,6 +426,10 @@ def test_a_shape_is_read_or_taken_as_square(tmp_path: Path) -> None:
     assert aspect_in(saved(tmp_path / "c.tif")) == 1
     assert aspect_in(saved(tmp_path / "d.tif", dpi=(300, 300))) == 1
     assert aspect_in(saved(tmp_path / "e.png")) == 1
+    huge = saved(tmp_path / "h.png", dpi=(72, 72)).read_bytes()
+    at = huge.index(b"pHYs") + 4
+    (tmp_path / "h.png").write_bytes(huge[:at] + b"\xff\xff\xff\xff\0\0\0\1" + huge[at + 8 :])
+    assert aspect_in(tmp_path / "h.png") == 1
     assert aspect_in(saved(tmp_path / "g.tif", dpi=(300, 301))) == 1, "a rounded density"
     nothing = saved(tmp_path / "f.png", dpi=(72, 72)).read_bytes()
     at = nothing.index(b"pHYs") + 4

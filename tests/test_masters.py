@@ -13,6 +13,7 @@ import vapoursynth as vs
 
 from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
+from tests.tried import tried
 from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image, read_translucent
 
@@ -335,3 +336,19 @@ def test_a_constant_rate_that_cannot_be(model: Path, tmp_path: Path) -> None:
     done = vsj4r("run", tmp_path / "in.mkv", tmp_path / "out.mkv", "--model", model, "--cfr", "fast")
     told = "--cfr must be a number such as 25 or 30000/1001, at most 1000, got 'fast'"
     assert_refused(done, 2, told, tmp_path)
+
+
+@pytest.mark.parametrize(("encoder", "aspect"), [("dnxhr", 1), ("prores", Fraction(16, 15))])
+@tried(
+    "Picture and colour",
+    "samples that are not square, into MXF",
+    "kept with ProRes and FFV1; DNxHR cannot say them, which is told",
+)
+def test_the_shape_of_samples_in_mxf(model: Path, tmp_path: Path, encoder: str, aspect: Fraction) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mxf"
+    picture = ["-f", "lavfi", "-i", "testsrc2=s=360x288:r=25:d=0.08", "-vf", "setsar=16/15,format=yuv422p"]
+    media.ffmpeg(*picture, "-c:v", "ffv1", f"file:{source}")
+    done = run(source, output, "--model", model, "--encoder", encoder)
+    assert ("cannot say that samples are 16:15" in done.stderr) == (encoder == "dnxhr")
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == aspect

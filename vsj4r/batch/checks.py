@@ -94,7 +94,7 @@ def require_device(device: str) -> None:
 
 
 def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
-    read = Read(each for file in batch.files for each in (file.input, *file.settings.files()))
+    read = Read([batch.path, *(each for f in batch.files for each in (f.input, *f.settings.files()))])
     outputs: dict[str, FileJob] = {}
     for file in batch.files:
         is_ours = file.output in owned  # and with it those beside it

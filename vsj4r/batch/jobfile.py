@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Set
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -242,17 +243,21 @@ def _matches(batch: JobFile, pattern: str, written: set[Path]) -> list[Path]:
 
 
 def _glob(folder: Path, pattern: str) -> Iterator[Path]:
-    """What ``pattern`` finds from ``folder`` on. As in a shell, nothing hidden unless it names such a part,
-    and ``**`` goes through no links, which may lead in a circle."""
-    anchor = Path(pattern).anchor
-    root, relative = Path(anchor) if anchor else folder, Path(pattern).relative_to(anchor)
-    if relative.name == "**":  # only folders to pathlib
-        relative /= "*"
-    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in relative.parts]
-    is_hidden = re.compile(r"\.[^.]").match
-    names_hidden = any(map(is_hidden, relative.parts))
+    """What ``pattern`` finds from ``folder`` on. As in a shell, nothing hidden whose dot it does not name,
+    folders alone where it ends with a slash, and ``**`` goes through no links, which may lead in a circle."""
+    parts = list(Path(pattern).parts)
+    root = folder
+    while not glob.has_magic(parts[0]):
+        root /= parts.pop(0)
+    folders_alone = pattern.endswith(("/", os.sep))
+    if parts[-1] == "**" and not folders_alone:  # which means folders to pathlib
+        parts.append("*")
+    parts = [part if part == "**" else re.sub(r"\*+", "*", part) for part in parts]
+    dotted = [part for part in parts if part.startswith(".")]
     for path in root.glob(str(Path(*parts))):
-        if names_hidden or not any(map(is_hidden, path.relative_to(root).parts)):
+        hidden = [part for part in path.relative_to(root).parts if part.startswith(".")]
+        is_named = all(any(fnmatch(part, named) for named in dotted) for part in hidden)
+        if is_named and (path.is_dir() or not folders_alone):
             yield path
 
 

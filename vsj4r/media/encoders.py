@@ -33,7 +33,8 @@ class Encoder:
     alpha channel, by layout. ``pixels``: ffmpeg's names of its pixels where they are not planes, by layout,
     depth and whether there is alpha. ``quality``: its options that take the crf, times ``quality_scale``.
     ``needs``: what a machine must have for it, "" is nothing. ``device``: options of ffmpeg that open that;
-    frames are then uploaded to it.
+    frames are then uploaded to it. ``square_in``: containers that ffmpeg tells of square samples with it,
+    whatever they are.
     """
 
     codec: str
@@ -54,6 +55,7 @@ class Encoder:
     quality_scale: int = 1
     needs: str = ""
     device: tuple[str, ...] = ()
+    square_in: tuple[str, ...] = ()
 
     def depth_of(self, chroma: str, depth: int, *, alpha: bool = False) -> int:
         """Of the depths that it has for the layout ``chroma`` the smallest that loses nothing of ``depth``
@@ -146,6 +148,7 @@ ENCODERS = {
         full_range=False,
         is_master=True,
         profiles={("422", 8): "dnxhr_hq", ("422", 10): "dnxhr_hqx", ("444", 10): "dnxhr_444"},
+        square_in=(".mxf",),
     ),
 }
 

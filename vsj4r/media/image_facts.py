@@ -12,6 +12,8 @@ from vsj4r.media.tiff_tags import exif_orientation
 
 PROFILE_BYTES = 16 << 20
 """At most: profiles of printers have a megabyte or two."""
+WIDEST = 100
+"""Width of a sample by its height, or the other way round: beyond that a file is wrong."""
 _FINEST = 10_000
 _ROUNDED = Fraction(1, 100)
 PROFILE_SPACE = slice(16, 20)
@@ -57,12 +59,12 @@ class UnsupportedImageError(ValueError):
 
 
 def aspect_of(width: float | Fraction, height: float | Fraction = 1) -> Fraction:
-    """``width`` by ``height`` of a sample, in small numbers; 1 where a file gives what is none, or a density
-    that was rounded."""
+    """``width`` by ``height`` of a sample, in small numbers; 1 where a file gives what can be none, or a
+    density that was rounded."""
     if not (0 < width < math.inf and 0 < height < math.inf):
         return Fraction(1)
     aspect = (Fraction(width) / Fraction(height)).limit_denominator(_FINEST)
-    return aspect if aspect and abs(aspect - 1) > _ROUNDED else Fraction(1)
+    return aspect if 1 < WIDEST * aspect < WIDEST**2 and abs(aspect - 1) > _ROUNDED else Fraction(1)
 
 
 def make_head(
