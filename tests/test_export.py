@@ -74,6 +74,7 @@ def test_shipped_models_say_how_they_were_trained(name: str) -> None:
         (("other", "--from", "none.pt"), "none.pt does not exist"),
         (("other", "--from", "text.pt"), "text.pt is not a checkpoint"),
         (("", "--from", "text.pt"), "NAME must be a name, got ''"),
+        (("a/", "--from", "text.pt"), "NAME must be a name, got 'a/'"),
         ((".", "--from", "text.pt"), "NAME must be a name, got '.'"),
         (("other.onnx", "--from", "text.pt"), "NAME must be without .onnx, which is added: got other.onnx"),
         (("other", "--from", "nameless.pt"), "nameless.pt does not say its model: name one of j4r, "),

@@ -30,7 +30,7 @@ def export(
 
     Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
     """
-    if not Path(f"{name}.onnx").stem.strip("."):
+    if not name.rpartition("/")[2].strip("."):
         raise Vsj4rError(f"NAME must be a name, got {name!r}")
     read = Read([trained] if trained else [])
     for kind in ("safetensors", "onnx", "json"):
