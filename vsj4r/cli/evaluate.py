@@ -74,12 +74,12 @@ def evaluate(
     from vsj4r.engine.weights import model_files, models
 
     _check(folder, benchmark, gt, rain, real or [], frames, sheet)
-    read = [
-        path for given in (folder, gt, rain, *(real or ())) if given for path in (given, *given.rglob("*"))
-    ]
-    read += [path for name in model or () for path in model_files(name)]
-    for output in filter(None, (json_file, sheet)):
-        check_output(output, read=Read(read), folder=False, overwrite=overwrite)
+    if outputs := [output for output in (json_file, sheet) if output is not None]:
+        footage = [given for given in (folder, gt, rain, *(real or ())) if given is not None]
+        files = [path for given in footage for path in (given, *given.rglob("*"))]
+        read = Read([*files, *(path for name in model or () for path in model_files(name))])
+        for output in outputs:
+            check_output(output, read=read, folder=False, overwrite=overwrite)
     if precision not in PRECISIONS:
         raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     console = Console()

@@ -12,9 +12,9 @@ from vsj4r.media.tiff_tags import exif_orientation
 
 PROFILE_BYTES = 16 << 20
 """At most: profiles of printers have a megabyte or two."""
-WIDEST = 100
-"""Width of a sample by its height, or the other way round: beyond that a file is wrong."""
 _FINEST = 10_000
+_WIDEST = 100
+"""Width of a sample by its height, or the other way round: beyond that a file is wrong."""
 _ROUNDED = Fraction(1, 100)
 PROFILE_SPACE = slice(16, 20)
 """Where an ICC profile says what its numbers are: "RGB ", "GRAY", "CMYK"."""
@@ -58,13 +58,18 @@ class UnsupportedImageError(ValueError):
     """A kind of image that no decoder here gives as RGB."""
 
 
+def likely_aspect(aspect: Fraction) -> Fraction:
+    """``aspect`` of a sample, 1 where it can be none."""
+    return aspect if 1 < _WIDEST * aspect < _WIDEST**2 else Fraction(1)
+
+
 def aspect_of(width: float | Fraction, height: float | Fraction = 1) -> Fraction:
     """``width`` by ``height`` of a sample, in small numbers; 1 where a file gives what can be none, or a
     density that was rounded."""
     if not (0 < width < math.inf and 0 < height < math.inf):
         return Fraction(1)
     aspect = (Fraction(width) / Fraction(height)).limit_denominator(_FINEST)
-    return aspect if 1 < WIDEST * aspect < WIDEST**2 and abs(aspect - 1) > _ROUNDED else Fraction(1)
+    return likely_aspect(aspect) if abs(aspect - 1) > _ROUNDED else Fraction(1)
 
 
 def make_head(

@@ -94,12 +94,13 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
             f"image {folder / name} must be {first.width}x{first.height} like the first, "
             f"got {head.width}x{head.height}{more}"
         )
+    depth = next(depth for depth in _DEPTHS if first.depth <= depth)
     return ImageSet(
         folder,
         names,
         first.width,
         first.height,
-        depth=(depth := next(depth for depth in _DEPTHS if first.depth <= depth)),
+        depth=depth,
         aspect=first.aspect,
         bits=first.bits or depth,
         deeper=sum(head.depth > 8 for head in heads) if first.depth <= 8 else 0,

@@ -9,7 +9,7 @@ from typing import Any
 
 import vapoursynth as vs
 
-from vsj4r.media.image_facts import WIDEST
+from vsj4r.media.image_facts import likely_aspect
 from vsj4r.media.rotation import Rotation, rotation_of
 
 _UNSPECIFIED = 2  # H.273
@@ -21,8 +21,7 @@ _LUMINANCE_STEPS = 10000  # luminances in 0.0001 cd/m2
 def sample_aspect(frame: vs.VideoFrame) -> Fraction:
     """Width of a sample by its height, 1 where the frame does not say it, or what can be none."""
     width, height = (int(frame.props.get(name, 0)) or 1 for name in ("_SARNum", "_SARDen"))
-    aspect = Fraction(width, height).limit_denominator(_LARGEST_ASPECT_TERM)
-    return aspect if 1 < WIDEST * aspect < WIDEST**2 else Fraction(1)
+    return likely_aspect(Fraction(width, height).limit_denominator(_LARGEST_ASPECT_TERM))
 
 
 @dataclass(frozen=True, slots=True)

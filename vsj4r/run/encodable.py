@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import vapoursynth as vs
@@ -15,7 +14,7 @@ from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_
 from vsj4r.media.plates import PLATES
 from vsj4r.media.rotation import is_turned, turn_output_upright
 from vsj4r.media.sources import Source
-from vsj4r.media.tags import Tags, sample_aspect
+from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
 from vsj4r.run.settings import RunSettings
 
@@ -39,14 +38,8 @@ def make_encodable(
     if not CONTAINERS[suffix.lower()].turns and is_turned(source.clip):
         notes.append(f"{suffix} cannot store a rotation: the picture is written upright")
         clip = turn_output_upright(clip, source=source.clip, has_alpha=wants_alpha)
-    if not encoder.full_range and _is_full_range(source.clip):
-        notes.append(f"{encoder.codec} has no full range: the output has limited range")
-    if suffix.lower() in encoder.square_in and (aspect := _aspect_of_clip(source.clip)) != 1:
-        shape = f"{aspect.numerator}:{aspect.denominator}"
-        notes.append(
-            f"{encoder_name} in {suffix} cannot say that samples are {shape}: they are shown as square ones "
-            "(prores and ffv1 say it)"
-        )
+    if not encoder.full_range or encoder.square_in:
+        notes += _losses_of_tags(source.clip, encoder_name, suffix.lower())
     chroma, alpha = _layout_of(clip, encoder, settings.chroma, wants_alpha=wants_alpha)
     if wants_alpha and not alpha:
         keep = " and ".join(name for name, each in ENCODERS.items() if each.alpha)
@@ -115,14 +108,20 @@ def working_depth(source: Source, output: Path, settings: RunSettings, *, to_fol
     return encoder.depth_of(chroma, _wanted_bits(source.clip, encoder, chroma), alpha=alpha)
 
 
-def _is_full_range(clip: vs.VideoNode) -> bool:
+def _losses_of_tags(clip: vs.VideoNode, encoder_name: str, suffix: str) -> list[str]:
+    """A line for each thing that ``clip`` says of its picture, and the encoder cannot say."""
+    encoder, notes = KNOWN_ENCODERS[encoder_name], []
     with clip.get_frame(0) as first:
-        return clip.format.color_family != vs.RGB and Tags.of(first).full_range
-
-
-def _aspect_of_clip(clip: vs.VideoNode) -> Fraction:
-    with clip.get_frame(0) as first:
-        return sample_aspect(first)
+        said = Tags.of(first)
+    if not encoder.full_range and said.full_range and clip.format.color_family != vs.RGB:
+        notes.append(f"{encoder.codec} has no full range: the output has limited range")
+    if suffix in encoder.square_in and said.aspect != 1:
+        shape = f"{said.aspect.numerator}:{said.aspect.denominator}"
+        notes.append(
+            f"{encoder_name} in {suffix} cannot say that samples are {shape}: they are shown as square ones "
+            "(prores and ffv1 say it)"
+        )
+    return notes
 
 
 def kind_of_images(source: Source, settings: RunSettings) -> str:
