@@ -19,6 +19,7 @@ from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.evaluation.real_rain import measure_real  # noqa: E402
 from vsj4r.publishing.publish import load_network  # noqa: E402
 from vsj4r.rain import draw_style, render_rain  # noqa: E402
+from vsj4r.training.footage import video_frames  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
 
 WEIGHTS = find_model("j4r-lite").onnx.parent
@@ -41,11 +42,18 @@ def write(path: Path, clip: np.ndarray) -> Path:
     return path
 
 
+def video_clip(path: Path) -> np.ndarray:
+    return np.stack([frame[:] for frame in video_frames(path, shorter_px=None)])
+
+
+def rained_on(clip: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return render_rain(clip, draw_style(rng, "light", 288), rng).rainy
+
+
 @pytest.fixture(scope="module")
 def rainy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = np.random.default_rng(1)
-    clip = render_rain(scene(32), draw_style(rng, "light", 288), rng).rainy
-    return write(tmp_path_factory.mktemp("rain") / "rain.mkv", clip)
+    return write(tmp_path_factory.mktemp("rain") / "rain.mkv", rained_on(scene(32)))
 
 
 def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
@@ -68,7 +76,7 @@ def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> 
     stretches = read_stretches(rainy, aligns=True)
     assert [len(clip) for clip in stretches.learned] == [24]
     assert len(stretches.judged) == 8
-    long = read_stretches(write(tmp_path / "long.mkv", scene(150, 128, 144)), aligns=True)
+    long = read_stretches(write(tmp_path / "long.mkv", rained_on(scene(150, 128, 144))), aligns=True)
     assert [len(clip) for clip in (*long.learned, long.judged)] == [24] * 5
     with pytest.raises(Vsj4rError, match="has 9 frames: adapting takes 24 at least"):
         read_stretches(write(tmp_path / "short.mkv", scene(9)), aligns=True)
@@ -76,8 +84,21 @@ def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> 
         read_stretches(write(tmp_path / "small.mkv", scene(24, 32, 48)), aligns=True)
 
 
+def test_it_is_judged_where_it_rains(tmp_path: Path) -> None:
+    clip = scene(32)
+    clip[:16] = rained_on(clip[:16])
+    stretches = read_stretches(write(tmp_path / "stops.mkv", clip), aligns=True)
+    assert np.array_equal(stretches.judged, video_clip(tmp_path / "stops.mkv")[8:16])
+    assert [len(clip) for clip in stretches.learned] == [8, 16]
+    long = np.concatenate([rained_on(scene(60, 128, 144)), scene(90, 128, 144)])
+    stretches = read_stretches(write(tmp_path / "long.mkv", long), aligns=True)
+    assert np.array_equal(stretches.judged, video_clip(tmp_path / "long.mkv")[31:55])
+    with pytest.raises(Vsj4rError, match=r"no rain can be measured in .*dry\.mkv"):
+        read_stretches(write(tmp_path / "dry.mkv", scene(24)), aligns=True)
+
+
 def test_a_large_clip_is_learned_from_as_the_network_sees_it(tmp_path: Path) -> None:
-    large = write(tmp_path / "large.mkv", scene(24, 832, 832))
+    large = write(tmp_path / "large.mkv", rained_on(scene(24, 832, 832)))
     assert read_stretches(large, aligns=True).judged.shape[1:] == (416, 416, 3)
     assert read_stretches(large, aligns=False).judged.shape[1:] == (832, 832, 3)
 

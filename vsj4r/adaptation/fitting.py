@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsj4r.adaptation.stretches import SMALLEST_PX, Stretches, read_stretches
+from vsj4r.adaptation.stretches import FEWEST_LEARNED, SMALLEST_PX, Stretches, read_stretches
 from vsj4r.adaptation.target import YuvClip, estimate_target
 from vsj4r.arrays import Pixels
 from vsj4r.evaluation.real_rain import RealScores, measure_real
@@ -33,7 +33,7 @@ from vsj4r.training.recipe import Clips
 from vsj4r.training.step import average_share, average_weights, evaluate_batch
 
 SEED = 2018
-CLIPS = Clips(frames=8, patch_px=SMALLEST_PX, batch=2, seed=SEED)
+CLIPS = Clips(frames=FEWEST_LEARNED, patch_px=SMALLEST_PX, batch=2, seed=SEED)
 LEARNING_RATE, WARMUP_STEPS, EMA = 2e-4, 10, 0.98
 JUDGE_EVERY_STEPS, PATIENCE = 40, 3
 LEAST_GAIN = 0.005  # of the score: less is chance

@@ -1,7 +1,8 @@
-"""Stretches of the user's own clip, held in memory: most to learn from, the last one to judge by."""
+"""Stretches of the user's own clip, held in memory: most to learn from, one to judge by."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from vsj4r.arrays import Pixels
 from vsj4r.engine.downscaled import choose_downscale
 from vsj4r.errors import Vsj4rError
+from vsj4r.evaluation.real_rain import measure_input
 from vsj4r.media.demuxing import open_container, video_at
 from vsj4r.media.probe import probe
 from vsj4r.training.footage import video_frames
@@ -18,7 +20,10 @@ from vsj4r.words import count_of
 STRETCHES, FRAMES = 5, 24
 """At most so many stretches of so many frames: 190 MB of 1080p, which is halved."""
 FEWEST_FRAMES, SMALLEST_PX = 24, 128
-JUDGED_SHARE = 0.25  # of a clip that is one stretch
+PIECES = 4
+"""A clip that is one stretch is cut into so many: one of them is the judged one."""
+FEWEST_LEARNED = 8
+"""Frames of a stretch that is learned from."""
 
 
 class Stretches(NamedTuple):
@@ -30,10 +35,12 @@ class Stretches(NamedTuple):
 
 def read_stretches(path: Path, *, aligns: bool) -> Stretches:
     """The clip whole where it is short, otherwise stretches of it, evenly spread; frames as large as a
-    network that ``aligns`` by motion, or not, will see them.
+    network that ``aligns`` by motion, or not, will see them. The judged one is the last in which it surely
+    rains: by another, no weights are better than others.
 
     Raises:
-        Vsj4rError: it cannot be read, or has under ``FEWEST_FRAMES`` frames or ``SMALLEST_PX`` a side.
+        Vsj4rError: it cannot be read, has under ``FEWEST_FRAMES`` frames or ``SMALLEST_PX`` a side, or no
+            rain that can be measured.
     """
     video = probe(path).video
     if min(video.width, video.height) < SMALLEST_PX:
@@ -45,13 +52,21 @@ def read_stretches(path: Path, *, aligns: bool) -> Stretches:
         raise Vsj4rError(f"{path} has {count_of(count, 'frame')}: adapting takes {FEWEST_FRAMES} at least")
     if count <= STRETCHES * FRAMES:
         clip = np.stack([frame[:] for frame in video_frames(path, shorter_px=shorter_px)])
-        learned = round(len(clip) * (1 - JUDGED_SHARE))
-        return Stretches([clip[:learned]], clip[learned:])
-    firsts = np.linspace(0, count - FRAMES, STRETCHES).astype(int)
-    wanted = {int(first) + t for first in firsts for t in range(FRAMES)}
-    kept = [frame for n, frame in enumerate(video_frames(path, shorter_px=shorter_px)) if n in wanted]
-    clips = [np.stack(kept[k : k + FRAMES]) for k in range(0, len(kept) - FRAMES // 2, FRAMES)]
-    return Stretches(clips[:-1], clips[-1])
+        cuts = [round(len(clip) * k / PIECES) for k in range(PIECES + 1)]
+        parted = [Stretches([clip[:a], clip[b:]], clip[a:b]) for a, b in pairwise(cuts)]
+    else:
+        firsts = np.linspace(0, count - FRAMES, STRETCHES).astype(int)
+        wanted = {int(first) + t for first in firsts for t in range(FRAMES)}
+        kept = [frame for n, frame in enumerate(video_frames(path, shorter_px=shorter_px)) if n in wanted]
+        clips = [np.stack(kept[k : k + FRAMES]) for k in range(0, len(kept) - FRAMES // 2, FRAMES)]
+        parted = [Stretches(clips[:k] + clips[k + 1 :], judged) for k, judged in enumerate(clips)]
+    for learned, judged in reversed(parted):
+        if np.isfinite(measure_input(judged).rain_left):
+            return Stretches([clip for clip in learned if len(clip) >= FEWEST_LEARNED], judged)
+    raise Vsj4rError(
+        f"no rain can be measured in {path}, whose scene moves too much or in which it hardly rains: "
+        "adapting would have nothing to judge by"
+    )
 
 
 def _count(path: Path, index: int) -> int:

@@ -99,6 +99,18 @@ def measure_real(frames_input: Iterable[Pixels], frames_output: Iterable[Pixels]
     return meter.scores()["output"]
 
 
+def measure_input(frames: Iterable[Pixels]) -> RealScores:
+    """Rain itself, (H, W, 3) uint8 RGB: ``rain_left`` is 1, or NaN where it does not surely rain.
+
+    Raises:
+        Vsj4rError: no scene of ``FEWEST_FRAMES`` frames, or frames that are too small.
+    """
+    meter = RainMeter()
+    for frame in frames:
+        meter.add({INPUT: frame})
+    return meter.scores()[INPUT]
+
+
 class _Figures(NamedTuple):
     """One method in one frame: means over its pixels, in codes of 8 bit (energies: squared). ``rain``, ``u``
     and ``v`` are 0 where rain is not counted; ``settled``: the share of the pixels where it is."""
