@@ -7,10 +7,12 @@ import json
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli import batch, run
 from tests.media import QUICK, ffmpeg, picture, seconds_of_frames, timecode_of
@@ -200,6 +202,74 @@ def test_the_last_frame_is_shown_as_long_as_others(model: Path, tmp_path: Path) 
     """The mean would be two frames and a half."""
     run(held(tmp_path / "held.mp4"), tmp_path / "out.mkv", "--model", model, "--cfr", "25")
     assert len(seconds_of_frames(tmp_path / "out.mkv")) == 75
+
+
+def shown_for(path: Path) -> list[float]:
+    """For how many seconds each frame of ``path`` is shown."""
+    with av.open(str(path)) as container:
+        shown = [
+            (packet.pts or 0, packet.duration or 0) for packet in container.demux(video=0) if packet.size
+        ]
+        base = container.streams.video[0].time_base
+    assert base is not None
+    return [float(lasts * base) for _, lasts in sorted(shown)]
+
+
+@pytest.fixture(scope="module")
+def held_last(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Four frames, a tenth of a second each, the last for three."""
+    folder = tmp_path_factory.mktemp("held")
+    noise = np.random.default_rng(7)
+    frames = [Image.fromarray(noise.integers(0, 255, (48, 64, 3), np.uint8)) for _ in range(4)]
+    lasts: dict[str, Any] = {"duration": [100, 100, 100, 3000], "save_all": True, "append_images": frames[1:]}
+    made = {kind: folder / f"held.{kind}" for kind in ("gif", "apng", "webp", "mkv", "mp4")}
+    frames[0].save(made["gif"], **lasts)
+    frames[0].save(made["apng"], format="png", **lasts)
+    frames[0].save(made["webp"], lossless=True, **lasts)
+    for kind in ("mkv", "mp4"):
+        ffmpeg("-i", f"file:{made['gif']}", *QUICK, "-fps_mode", "passthrough", f"file:{made[kind]}")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, "out.mp4") for kind in ("gif", "apng", "webp", "mkv", "mp4")]
+    + [("gif", "out.mkv"), ("mp4", "out.mov"), ("mp4", "out.webm")],
+)
+@tried("Times", "a last frame that the file says to hold", "it is held as long")
+def test_a_last_frame_is_held(
+    model: Path, tmp_path: Path, held_last: dict[str, Path], kind: str, name: str
+) -> None:
+    run(held_last[kind], tmp_path / name, "--model", model)
+    assert shown_for(tmp_path / name) == pytest.approx([0.1, 0.1, 0.1, 3.0], abs=0.002)
+
+
+def test_a_held_last_frame_is_repeated_and_cut(
+    model: Path, tmp_path: Path, held_last: dict[str, Path]
+) -> None:
+    gif = held_last["gif"]
+    run(gif, tmp_path / "cfr.mkv", "--model", model, "--cfr", "10")
+    assert len(seconds_of_frames(tmp_path / "cfr.mkv")) == 33
+    run(gif, tmp_path / "cut.mp4", "--model", model, "--trim", "0.1:2.0")
+    assert shown_for(tmp_path / "cut.mp4") == pytest.approx([0.1, 0.1, 1.7], abs=0.002)
+    run(gif, tmp_path / "late.mp4", "--model", model, "--trim", "1.0:2.0")
+    assert shown_for(tmp_path / "late.mp4") == pytest.approx([1.0], abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_batch_holds_the_last_frame(
+    model: Path, tmp_path: Path, held_last: dict[str, Path], suffix: str
+) -> None:
+    (tmp_path / "jobs.toml").write_text(
+        f"[[job]]\nmodel = {json.dumps(str(model))}\n"
+        f"input = {json.dumps(str(held_last['gif']))}\noutput = 'out.{suffix}'\n"
+    )
+    batch(tmp_path)
+    assert seconds_of_frames(tmp_path / f"out.{suffix}") == pytest.approx([0, 0.1, 0.2, 0.3], abs=0.002)
+    found = shown_for(tmp_path / f"out.{suffix}")
+    assert found[-1] == pytest.approx(3.0, abs=0.002)
+    if suffix == "mp4":  # Matroska needs to say it of the last one alone
+        assert found[:-1] == pytest.approx([0.1, 0.1, 0.1], abs=0.002)
 
 
 def test_which_frames_are_held() -> None:

@@ -193,11 +193,11 @@ def _delay(order: list[int]) -> int:
 
 def _lateness(order: list[int], encode: Encode, part: Path) -> int:
     """By how much packets have to be late on their way, so that none is decoded before 0: a pipe cannot say
-    that, and where ffmpeg cuts at 0 it would drop the first picture of a stream that reorders, or that might.
-    A millisecond more, for ffmpeg rounds.
+    that. Where a stream reorders, or might, ffmpeg would guess when they are decoded, and drop the first
+    picture where it cuts at 0. A millisecond more, for ffmpeg rounds.
     """
     delay = _delay(order)
-    if not delay and (encode.extras.length_seconds is None or not _may_reorder(part)):
+    if not delay and not _may_reorder(part):
         return 0
     return delay * _step(encode) + _millisecond(encode)
 

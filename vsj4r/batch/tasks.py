@@ -237,7 +237,11 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
     container = container_for(work.output)
-    encode = replace(_encode_of(work, plan.encoder, source, container, steady), source=source.probe)
+    encode = replace(
+        _encode_of(work, plan.encoder, source, container, steady),
+        source=source.probe,
+        last_seconds=source.last_seconds if steady is None else None,
+    )
     extras = extras_of(source, work.output.suffix, steady)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(

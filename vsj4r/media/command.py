@@ -15,6 +15,7 @@ from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.extras import Extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.tags import Tags
+from vsj4r.media.times import usual_step
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
@@ -33,7 +34,8 @@ _MORE_TAGS = "use_metadata_tags"  # MP4's and QuickTime's way of writing tags of
 
 @dataclass(frozen=True, slots=True)
 class Encode:
-    """How to write a video. ``timestamps``: one per frame, in units of ``time_base`` seconds.
+    """How to write a video. ``timestamps``: one per frame, in units of ``time_base`` seconds;
+    ``last_seconds``: for how long the last frame is shown, None is as long as others.
 
     ``source``: the file whose metadata, chapters and ``extras`` go along. ``options``: of the encoder, over
     its own. ``arguments``: more output options for ffmpeg, which runs in ``folder``. ``crf`` None is
@@ -44,6 +46,7 @@ class Encode:
     encoder: Encoder
     time_base: Fraction
     timestamps: Sequence[int]
+    last_seconds: Fraction | None = None
     crf: int | None = None
     depth: int | None = None
     source: Probe | None = None
@@ -114,10 +117,7 @@ def copy_command(
     if not encode.encoder.full_range:
         tags = replace(tags, full_range=False)
     options: dict[str, str | int] = {"c:v:0": "copy", **tags.copy_options()}
-    if late:
-        ticks = f"round({float(late * encode.time_base):.9f}/TB)"
-        options["bsf:v:0"] = f"setts=pts=PTS-{ticks}:dts=DTS-{ticks}"
-    return _command(output, tags, encode, packets, options, _Given.of(encode.arguments), covers)
+    return _command(output, tags, encode, packets, options, _Given.of(encode.arguments), covers, late=late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ def _command(
     covers: Path,
     *,
     device: tuple[str, ...] = (),
+    late: int = 0,
 ) -> list[str]:
     extras, container = encode.extras, encode.container
     ahead = float(encode.ahead * encode.time_base)
@@ -174,6 +175,8 @@ def _command(
     }
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": container.muxer, **picture}
+    if late or encode.last_seconds is not None:
+        options["bsf:v:0"] = _set_times(encode, late)
     if encode.encoder.mp4_tag and container.of_quicktime:
         options["tag:v:0"] = encode.encoder.mp4_tag
     if container.muxer == "avi":
@@ -204,6 +207,20 @@ def _command(
         cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-n", *device, "-copyts"],
     )
     return [*built, *_repeat_options(encode, given, covers), name]
+
+
+def _set_times(encode: Encode, late: int) -> str:
+    """What of the picture's times no pipe can say: that its packets are not ``late``, and how long the last
+    frame is shown."""
+    late_seconds = float(late * encode.time_base)
+    ticks = f"round({late_seconds:.9f}/TB)"
+    times = f"setts=pts=PTS-{ticks}:dts=DTS-{ticks}"
+    if encode.last_seconds is None:
+        return times
+    last, step = encode.timestamps[-1], usual_step(encode.timestamps)
+    before = float((last - step / 2) * encode.time_base) - encode.picture_origin_seconds + late_seconds
+    lasts = f"round({float(encode.last_seconds):.9f}/TB)"
+    return f"{times}:duration='if(gt(PTS*TB,{before:.9f}),{lasts},DURATION)'"
 
 
 def _placement(offset: float) -> dict[str, Any]:

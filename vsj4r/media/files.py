@@ -19,6 +19,7 @@ from vsj4r.media import y4m
 from vsj4r.media.alpha import ALPHA, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
+from vsj4r.media.demuxing import MOV
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.images import image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
@@ -26,10 +27,12 @@ from vsj4r.media.probe import Probe, probe, video_times
 from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
 from vsj4r.media.sources import AS_IT_SAYS, ONE_THREAD, Reading, Source
 from vsj4r.media.survey import BESIDE, Survey, look_through
-from vsj4r.media.times import settle_times, times_at_rate
+from vsj4r.media.times import Times, settle_times, times_at_rate, usual_step
 from vsj4r.words import count_of
 
 _CINEMA_XYZ = "xyz12"
+_SAYING_HOW_LONG = frozenset({MOV, "matroska,webm", "gif", "apng", "webp_anim"})
+"""Formats whose files say of a frame how long it is shown."""
 _INDEX_PROGRESS = re.compile(r"index progress (\d+)%")
 
 
@@ -131,6 +134,7 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     said += times.notes
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
+    ends = _end_of_last(found, survey, times)
     clip = _with_what_the_container_says(clip, found, reading)
     has_alpha = _has_alpha(found, clip)
     if found.video.tag("alpha_mode") == "1":
@@ -151,7 +155,17 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
         joints=times.joints,
         is_damaged=bool(survey.damaged),
         has_alpha=has_alpha,
+        ends=ends,
     )
+
+
+def _end_of_last(found: Probe, survey: Survey, times: Times) -> Fraction | None:
+    """When the last frame has been shown, in units of ``times``, where the container says that it is held; a
+    shorter one is an encoder's haste."""
+    if found.format not in _SAYING_HOW_LONG:
+        return None
+    lasts = survey.last_lasts * found.video.time_base / times.time_base
+    return times.stamps[-1] + lasts if lasts > usual_step(times.stamps) else None
 
 
 def _per_cent(share: float) -> str:

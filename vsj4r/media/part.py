@@ -29,7 +29,7 @@ def part_of(source: Source, trim: Trim) -> Source:
     Raises:
         InputError: there are none.
     """
-    part = find_part(trim, source.timestamps, source.time_base)
+    part = find_part(trim, source.timestamps, source.time_base, ends=source.ends)
     if not part.frames:
         raise InputError(
             f"{source.path} has {count_of(len(source.clip), 'frame')}, numbered from 0: none is in the trim"

@@ -82,8 +82,8 @@ class Source:
     ``said``: a line for each thing that the file says wrongly, and what was taken for it. ``index`` keeps
     what was found out about the file, ``is_damaged`` that not every frame is whole. ``joints``: see
     ``media.times``. ``has_alpha``: whether the frames carry an alpha channel, see ``media.alpha``. ``part``:
-    which frames of the file these are, ``begins_late`` by how many seconds the first, ``ends``: when the last
-    one has been shown; None is all of them.
+    which frames of the file these are, ``begins_late`` by how many seconds the first; None is all of them.
+    ``ends``: when the last one has been shown, in units of ``time_base``; None: as long as most.
     """
 
     path: Path
@@ -106,6 +106,12 @@ class Source:
     def ends_at(self) -> Fraction:
         """When the last frame has been shown, in units of ``time_base``."""
         return self.timestamps[-1] + usual_step(self.timestamps) if self.ends is None else self.ends
+
+    @property
+    def last_seconds(self) -> Fraction | None:
+        """For how long the last frame is shown, None where that is about as long as most."""
+        lasts, usual = self.ends_at - self.timestamps[-1], usual_step(self.timestamps)
+        return lasts * self.time_base if 4 * abs(lasts - usual) > usual else None
 
     @property
     def counted_rate(self) -> Fraction:

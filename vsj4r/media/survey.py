@@ -7,6 +7,7 @@ and with many threads it decodes a damaged file now like this, now like that.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -26,7 +27,7 @@ BESIDE = {
 
 # PyAV 19 crashes in `frame.side_data` of a PNG with an ICC profile
 _CARRYING_CODECS = frozenset({"h264", "hevc", "vvc", "av1", "vp9", "mpeg2video", "mpeg1video"})
-_NAME = "survey-2"
+_NAME = "survey-3"
 _TELL_EVERY_SECONDS = 0.5
 
 
@@ -34,12 +35,14 @@ _TELL_EVERY_SECONDS = 0.5
 class Survey:
     """``frames`` that ffmpeg decodes, ``damaged`` ones among them and those that were lost,
     ``interlaced_from``: the first interlaced one, None where all are progressive. ``beside``: what of
-    ``BESIDE`` some of them carry."""
+    ``BESIDE`` some of them carry. ``last_lasts``: for how long the container says that the last frame is
+    shown, in units of the stream; 0 where it does not."""
 
     frames: int
     damaged: int
     interlaced_from: int | None
     beside: tuple[str, ...] = ()
+    last_lasts: int = 0
 
 
 def look_through(
@@ -73,6 +76,7 @@ def _look(
     carries = video.codec_context.name in _CARRYING_CODECS
     frames = damaged = 0
     beside: set[str] = set()
+    last = (-math.inf, 0)
     interlaced_from: int | None = None
     told = time.monotonic()
     packets = container.demux(video)
@@ -84,6 +88,8 @@ def _look(
             break
         if packet is None:
             break
+        if packet.pts is not None:
+            last = max(last, (packet.pts, packet.duration or 0))
         try:
             decoded = video.decode(packet)
         except READ_ERRORS:
@@ -101,7 +107,7 @@ def _look(
         if packet.pos and container.size and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             on_look(min(packet.pos / container.size, 1.0))
-    return Survey(frames, damaged, interlaced_from, tuple(sorted(beside)))
+    return Survey(frames, damaged, interlaced_from, tuple(sorted(beside)), last[1])
 
 
 def _read_kept(index: Index, name: str) -> Survey | None:

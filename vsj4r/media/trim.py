@@ -49,8 +49,11 @@ class Part:
     ends: Fraction
 
 
-def find_part(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> Part:
-    """What ``trim`` means of the frames that are shown at ``stamps``, in units of ``time_base`` seconds.
+def find_part(
+    trim: Trim, stamps: Sequence[int], time_base: Fraction, *, ends: Fraction | None = None
+) -> Part:
+    """What ``trim`` means of the frames that are shown at ``stamps``, the last one until ``ends`` (None: as
+    long as most), in units of ``time_base`` seconds.
 
     A part begins with the first frame that is shown from its time on. Where a time falls on a frame that is
     held, for longer than a frame usually is, that one is shown from then on, or until then.
@@ -63,18 +66,23 @@ def find_part(trim: Trim, stamps: Sequence[int], time_base: Fraction) -> Part:
     begin = int(trim[0] or 0) if first is None else bisect_left(stamps, first)
     stop = len(stamps) if trim[1] is None else int(trim[1]) if end is None else bisect_left(stamps, end)
     step = usual_step(stamps)
-    if first is not None and 0 < begin < len(stamps):
-        begin -= stamps[begin] - first > step
+    last_ends = stamps[-1] + step if ends is None else ends
+
+    def begins(frame: int) -> Fraction:
+        return Fraction(stamps[frame]) if frame < len(stamps) else last_ends
+
+    if first is not None and 0 < begin <= len(stamps):
+        begin -= begins(begin) - first > step
     frames = range(begin, min(stop, len(stamps)))
     if not frames:
         return Part(range(0), (), Fraction(0))
     shown = stamps[frames.start : frames.stop]
-    ends = Fraction(stamps[frames.stop]) if frames.stop < len(stamps) else stamps[-1] + step
+    shown_until = begins(frames.stop)
     if first is not None and first > shown[0]:
         shown = [ceil(first), *shown[1:]]
-    if end is not None and ends - end > step:
-        ends = Fraction(ceil(end))
-    return Part(frames, shown, ends)
+    if end is not None and shown_until - end > step:
+        shown_until = Fraction(ceil(end))
+    return Part(frames, shown, shown_until)
 
 
 def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | None = None) -> str:

@@ -107,6 +107,7 @@ class Writing:
             encoder=encoder,
             time_base=time_base,
             timestamps=timestamps,
+            last_seconds=source.last_seconds if steady is None else None,
             crf=settings.crf,
             depth=settings.depth,
             source=source.probe,
