@@ -70,6 +70,18 @@ def test_a_gap_in_the_sound_stays(model: Path, tmp_path: Path, codec: str, name:
     assert heard(output) == pytest.approx([0.5, 1.5, 2.5], abs=0.03)
 
 
+@pytest.mark.parametrize("first", [15, 20, 35])
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4"])
+def test_a_part_from_the_first_seconds_has_its_pcm(
+    model: Path, tmp_path: Path, name: str, first: int
+) -> None:
+    source = beeping(tmp_path / "in.mov", "-c:a", "pcm_s24le")
+    run(source, tmp_path / name, "--model", model, "--trim", f"{first}:70")
+    assert heard(tmp_path / name) == pytest.approx(
+        [beep - first / 25 for beep in (0.5, 1.5, 2.5) if beep > first / 25], abs=0.02
+    )
+
+
 @pytest.mark.parametrize("codec", ["pcm_s24le", "aac"])
 @tried(
     "Streams and tags", "sound that begins later than the picture, into AVI or MXF", "silence comes before it"

@@ -15,8 +15,8 @@ from vsj4r.media.stream_packets import packets_of
 
 GAP_SECONDS = 10
 """A time that lies further ahead was set forward, where clocks wander; ffmpeg's ``dts_delta_threshold``."""
-BACK_SECONDS = Fraction(1, 2)
-"""A time that lies further back than that was set back; by less, packets were reordered."""
+BACK_SECONDS = Fraction(1, 5)
+"""A time that lies further back than that may have been set back; by less, packets were reordered."""
 WRAP_SECONDS = (1 << 32) / Fraction(90_000)
 """Half of what MPEG's clock counts: what lies further back is the clock's own end, which ffmpeg mends."""
 

@@ -21,7 +21,7 @@ from math import floor
 from pathlib import Path
 
 from vsj4r.errors import InputError, Vsj4rError
-from vsj4r.media.joints import GAP_SECONDS, was_set
+from vsj4r.media.joints import BACK_SECONDS, GAP_SECONDS, was_set
 
 NO_TIME = -(1 << 63)
 """AV_NOPTS_VALUE: a frame does not say when it is shown."""
@@ -101,7 +101,7 @@ def settle_times(
     notes, step = [], 0
     joints: tuple[Fraction, ...] = ()
     wrong, gap = _count_wrong(known), Fraction(GAP_SECONDS) / time_base if closes_gaps else None
-    moves = _moves(known, frame, gap)
+    moves = _moves(known, frame, BACK_SECONDS / time_base, gap)
     if wrong or moves:
         joints = tuple(
             by * time_base
@@ -229,16 +229,28 @@ def _count_wrong(stamps: Iterable[int]) -> int:
     return sum(after <= before for before, after in pairwise(stamps))
 
 
-def _moves(stamps: list[int], frame: Fraction, gap: Fraction | None) -> dict[int, int]:
-    """The frames at which the clock was set back, or forward by more than ``gap`` ticks, and by how many
-    ticks more all is to be moved on there."""
+def _moves(stamps: list[int], frame: Fraction, back: Fraction, gap: Fraction | None) -> dict[int, int]:
+    """The frames at which the clock was set back, by more than ``back`` ticks, or forward by more than
+    ``gap``, and by how many ticks more all is to be moved on there."""
     moves, highest, shift = {}, stamps[0], 0
     for n, (before, after) in enumerate(pairwise(stamps), 1):
-        if after + _NEAR_FRAMES * frame < before or (gap and after - before > max(gap, _NEAR_FRAMES * frame)):
+        was_set_back = before - after > back and (
+            before - after > _NEAR_FRAMES * frame or _is_shown_twice(stamps, n, frame)
+        )
+        if was_set_back or (gap and after - before > max(gap, _NEAR_FRAMES * frame)):
             moves[n] = highest + max(1, round(frame)) - after - shift
             shift += moves[n]
         highest = max(highest, after + shift)
     return moves
+
+
+def _is_shown_twice(stamps: list[int], n: int, frame: Fraction) -> bool:
+    """Whether what lies between frame ``n`` and the one before, later by a few, has frames of both sides; it
+    has those of one where frames were reordered."""
+    early, late = stamps[n], stamps[n - 1]
+    near = stamps[max(0, n - 2 * _NEAR_FRAMES) : n + 2 * _NEAR_FRAMES]
+    between = sum(early <= stamp <= late for stamp in near)
+    return 2 * between > 3 * ((late - early) / frame + 1)
 
 
 def _made_rising(

@@ -113,12 +113,13 @@ def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suf
     """What goes wrong with the picture and ``streams``; None where nothing does."""
     extras = encode.extras
     begins = float(encode.timestamps[0] * encode.time_base) - encode.origin_seconds
-    end = ("-t", f"{max(0.0, begins) + _SECONDS:.6f}")
+    seconds = max(0.0, begins) + _SECONDS
+    is_part = extras.length_seconds is not None  # what comes before it is cut off, here too
     short = replace(
         encode,
         timestamps=encode.timestamps[:1],
-        extras=replace(extras, streams=streams, covers=(), length_seconds=None),
-        arguments=(*encode.arguments, *end),
+        extras=replace(extras, streams=streams, covers=(), length_seconds=seconds if is_part else None),
+        arguments=encode.arguments if is_part else (*encode.arguments, "-t", f"{seconds:.6f}"),
     )
     with TemporaryDirectory(prefix="vsj4r-") as folder:
         written = Path(folder) / f"trial{suffix}"
@@ -133,16 +134,18 @@ def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suf
             if video is None or not _decodes(container, video):
                 return "it cannot be decoded"
         for position, along in enumerate(streams, start=1):
-            if along.kind == "audio" and not _is_heard(written, position, along, encode.source):
+            if along.kind == "audio" and not _is_heard(
+                written, position, along, encode.source, is_part=is_part
+            ):
                 return "it cannot be decoded"
     return None
 
 
-def _is_heard(written: Path, position: int, along: Along, source: Probe | None) -> bool:
+def _is_heard(written: Path, position: int, along: Along, source: Probe | None, *, is_part: bool) -> bool:
     """Whether stream ``position`` of ``written`` gives sound, as far as ``along`` does in ``source``."""
     with av.open(str(written)) as container:
         if len(container.streams) <= position:
-            return False
+            return is_part  # which may lie after its end
         if (
             _decodes(container, container.streams[position], least=_FEWEST_PACKETS) is not False
             or source is None
