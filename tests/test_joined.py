@@ -39,7 +39,7 @@ def joined(path: Path, *parts: Path) -> Path:
 @pytest.mark.parametrize("later", ["0", "1.2", "7200"])
 @tried(
     "Transport streams",
-    "recordings one after the other, the clock of each begins anew, some tenths of a second early, or jumps by hours",
+    "recordings one after the other, each with a clock that begins anew, earlier, or hours later",
     "picture and sound go on together",
 )
 def test_the_sound_of_every_part_stays_with_its_picture(

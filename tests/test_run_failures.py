@@ -170,6 +170,54 @@ print("survived")
     assert "Exception ignored" not in done.stderr
 
 
+def unread(*arguments: object) -> tuple[int, str]:
+    """The exit code and stderr of a command, the reader of whose stdout leaves after a line."""
+    with subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    return process.returncode, said
+
+
+def test_events_that_nobody_reads_end_it(plain: Path, model: Path, tmp_path: Path) -> None:
+    code, said = unread("run", plain, tmp_path / "out.mkv", "--model", model, "--json")
+    assert said == "vsj4r: whoever reads the events has gone: ended, nothing is half-written\n"
+    assert (code, list(tmp_path.iterdir())) == (141, [])
+    (tmp_path / "jobs.toml").write_text(
+        f"[[job]]\nmodel = {json.dumps(str(model))}\ninput = {json.dumps(str(plain))}\noutput = 'b.mkv'\n"
+    )
+    code, again = unread("batch", tmp_path / "jobs.toml", "--json")
+    assert (code, again) == (141, said)
+    assert not (tmp_path / "b.mkv").exists()
+
+
+def test_text_that_nobody_reads_says_nothing() -> None:
+    assert unread("run", "--help") in [(0, ""), (141, "")]  # where all of it was in the pipe by then
+    assert unread("doctor") == (141, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are another thing there")
+def test_ctrl_c_while_it_is_being_loaded_says_nothing() -> None:
+    code = """
+import os, signal, sys
+from vsj4r.cli import __main__
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "vsj4r.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts())
+__main__.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
 def test_what_ffmpeg_says_first_is_told_however_much_follows() -> None:
     said = "import sys; sys.exit('the first reason' + 99 * '\\na consequence')"
     with (

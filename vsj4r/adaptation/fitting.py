@@ -38,7 +38,7 @@ LEARNING_RATE, WARMUP_STEPS, EMA = 2e-4, 10, 0.98
 JUDGE_EVERY_STEPS, PATIENCE = 40, 3
 LEAST_GAIN = 0.005  # of the score: less is chance
 LEAST_SHARPNESS = 0.98
-LOSS = LossWeights("charbonnier", lambda_d=0.0, lambda_c=0.0, lambda_r=0.0, chroma=3.0)
+LOSS = LossWeights("charbonnier", lambda_d=0.0, lambda_c=0.0, lambda_r=0.0, chroma=3.0, scene=3.0)
 
 
 class Adapted(NamedTuple):

@@ -12,7 +12,7 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli import adapt, batch, compare, demo, doctor, evaluate, export, rain, run, status, train
-from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UsageError, code_of, one_line
+from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UNREAD, UnreadError, UsageError, code_of, one_line
 from vsj4r.cli.stops import Ending
 from vsj4r.errors import Vsj4rError
 
@@ -55,7 +55,8 @@ def options(
 def main() -> NoReturn:
     """Run the command line; one line on stderr for each thing that goes wrong, and an exit code.
 
-    0 good, 1 failed, 2 the command line itself is wrong, 129 hung up, 130 Ctrl-C, 143 terminated.
+    0 good, 1 failed, 2 the command line itself is wrong, 129 hung up, 130 Ctrl-C, 141 nobody reads stdout
+    any more, 143 terminated.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what its encoding lacks
@@ -75,8 +76,12 @@ def main() -> NoReturn:
         if ending.code is not None:  # VapourSynth makes an error of what a signal raises
             sys.exit(ending.code)
         code = _complain(str(error), BAD_USAGE if isinstance(error, UsageError) else FAILED)
-    except BrokenPipeError:
-        code = FAILED
+    except UnreadError:
+        code = _complain("whoever reads the events has gone: ended, nothing is half-written", UNREAD)
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        code = UNREAD  # typer takes it for a failure
     except UnicodeEncodeError as error:
         code = _complain(f"{error.object} is no {error.encoding.upper()}: rename it, or its folder", FAILED)
     except OSError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from vsj4r.errors import Vsj4rError
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
+UNREAD = 141
+"""Whoever reads stdout has closed it: as a shell says it of a command that SIGPIPE has ended."""
 
 LONGEST_LINE = 1500
 """Characters of an error."""
@@ -13,6 +15,10 @@ LONGEST_LINE = 1500
 def code_of(signal: int) -> int:
     """Of a command that the signal of this number has ended: 129 hung up, 130 Ctrl-C, 143 terminated."""
     return 128 + signal
+
+
+class UnreadError(Exception):
+    """Whoever reads the events has gone. No ``OSError``: that would be blamed on what is being written."""
 
 
 class UsageError(Vsj4rError):

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from vsj4r.batch.plan import BatchListener, Event, Plan
-from vsj4r.cli.outcome import one_line
+from vsj4r.cli.outcome import UnreadError, one_line
 from vsj4r.media.whole import write_error
 from vsj4r.words import count_of
 
@@ -283,7 +283,7 @@ class JsonReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not isinstance(error, BrokenPipeError):
+        if error is not None and not isinstance(error, UnreadError):
             message = str(error) if isinstance(error, Exception) else "interrupted"
             self._emit("failed", output=None, message=message)
 
@@ -366,7 +366,7 @@ class JsonReport:
     def _emit(self, event: str, **fields: object) -> None:
         try:
             print(json.dumps({"event": event, **fields}), file=self._file, flush=True)
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError as error:
+            raise UnreadError from error
         except OSError as error:
             raise write_error(Path(self._file.name.strip("<>")), error) from error
