@@ -3,7 +3,7 @@
 import signal
 
 
-def main() -> None:
+def start() -> None:
     """Run the command line. Until it listens to signals, Ctrl-C ends the process at once: nothing has begun,
     and whatever is being imported would tell of it at length, or swallow it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -14,4 +14,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":  # the workers of a batch import this file again
-    main()
+    start()
