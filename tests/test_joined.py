@@ -198,6 +198,17 @@ def test_a_format_that_changes_in_the_middle_is_refused(model: Path, tmp_path: P
     assert said in failed["message"]
 
 
+@tried("Picture and colour", "the shape of samples changes in the middle", "a line says which one is taken")
+def test_a_shape_that_changes_in_the_middle_is_told(model: Path, tmp_path: Path) -> None:
+    parts = [
+        recording(tmp_path / f"{n}.ts", "-vf", f"setsar={shape}", "-output_ts_offset", f"{1.6 * n}")
+        for n, shape in enumerate(["4/5", "16/15"])
+    ]
+    done = run(joined(tmp_path / "both.ts", *parts), tmp_path / "out.mkv", "--model", model)
+    said = "vsj4r: the shape of its samples changes on the way (4:5, then 16:15): all are taken as 4:5"
+    assert said in done.stderr.splitlines()
+
+
 @tried("Picture and colour", "X'Y'Z' of digital cinema", "refused with a line that names the remedy")
 def test_the_colours_of_digital_cinema_are_not_taken_for_rgb(model: Path, tmp_path: Path) -> None:
     source, raw = tmp_path / "dcp.nut", tmp_path / "a.raw"

@@ -119,6 +119,9 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
         damaged = count_of(survey.damaged, "damaged frame")
         said.append(f"{damaged}: the decoder makes up what is missing")
     said += [f"{BESIDE[kind]} are left out" for kind in survey.beside]
+    if len(survey.aspects) > 1 and found.video.sample_aspect == found.video.coded_aspect:
+        shapes, first = ", then ".join(survey.aspects), survey.aspects[0]
+        said.append(f"the shape of its samples changes on the way ({shapes}): all are taken as {first}")
     alone = survey.damaged or reading.one_thread or index.read(ONE_THREAD) is not None
     clip, stamps, time_base = _open_samples(
         found, index, survey, threads=1 if alone else 0, on_look=lambda share: on_look((1 + share) / 2)

@@ -36,13 +36,15 @@ class Survey:
     """``frames`` that ffmpeg decodes, ``damaged`` ones among them and those that were lost,
     ``interlaced_from``: the first interlaced one, None where all are progressive. ``beside``: what of
     ``BESIDE`` some of them carry. ``last_lasts``: for how long the container says that the last frame is
-    shown, in units of the stream; 0 where it does not."""
+    shown, in units of the stream; 0 where it does not. ``aspects``: the shapes of a sample that the decoder
+    tells, in the order in which they come, such as "4:3"."""
 
     frames: int
     damaged: int
     interlaced_from: int | None
     beside: tuple[str, ...] = ()
     last_lasts: int = 0
+    aspects: tuple[str, ...] = ()
 
 
 def look_through(
@@ -77,6 +79,7 @@ def _look(
     frames = damaged = 0
     beside: set[str] = set()
     last = (-math.inf, 0)
+    aspects: dict[str, None] = {}
     interlaced_from: int | None = None
     told = time.monotonic()
     packets = container.demux(video)
@@ -95,6 +98,8 @@ def _look(
         except READ_ERRORS:
             damaged += 1
             continue
+        if decoded and (aspect := video.codec_context.sample_aspect_ratio):
+            aspects[f"{aspect.numerator}:{aspect.denominator}"] = None
         for frame in decoded:
             damaged += frame.is_corrupt
             if carries:
@@ -107,7 +112,7 @@ def _look(
         if packet.pos and container.size and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             on_look(min(packet.pos / container.size, 1.0))
-    return Survey(frames, damaged, interlaced_from, tuple(sorted(beside)), last[1])
+    return Survey(frames, damaged, interlaced_from, tuple(sorted(beside)), last[1], tuple(aspects))
 
 
 def _read_kept(index: Index, name: str) -> Survey | None:
