@@ -85,14 +85,18 @@ def box(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
-def cut_in_the_middle(path: Path) -> Path:
-    """A second of which 0.4 to 0.6 s are hidden by edit lists, as QuickTime cuts do it."""
+MIDDLE = [[(400, 2000), (400, 2000 + 15000)], [(400, 1024), (400, 1024 + 28800)]]
+BEGINNING = [[(600, 2000 + 10000)], [(600, 1024 + 19200)]]
+"""Of picture and sound, what is shown: for how many ms, and from where. 0.4 s are hidden."""
+
+
+def cut(path: Path, edits: list[list[tuple[int, int]]]) -> Path:
+    """A second of which ``edits`` hide a part, as QuickTime cuts do it."""
     whole = path.with_name("whole.mp4")
     ffmpeg(
         *picture(seconds=1, rate=25), "-f", "lavfi", "-i", "sine=d=1:r=48000", *QUICK, "-g", "10", "-bf", "2",
         "-c:a", "aac", "-video_track_timescale", "25000", "-movie_timescale", "1000", f"file:{whole}",
     )  # fmt: skip
-    edits = [[(400, 2000), (400, 2000 + 15000)], [(400, 1024), (400, 1024 + 28800)]]  # ms shown, from where
     made, track = b"", 0
     content = whole.read_bytes()
     for kind, part in boxes(content, 0, len(content)):
@@ -105,7 +109,7 @@ def cut_in_the_middle(path: Path) -> Path:
                 inside += child
                 continue
             shown = b"".join(struct.pack(">IiHH", *edit, 1, 0) for edit in edits[track])
-            listed = box(b"edts", box(b"elst", struct.pack(">II", 0, 2) + shown))
+            listed = box(b"edts", box(b"elst", struct.pack(">II", 0, len(edits[track])) + shown))
             kept = [each for name, each in boxes(child, 8, len(child)) if name != b"edts"]
             inside += box(b"trak", kept[0] + listed + b"".join(kept[1:]))
             track += 1
@@ -119,11 +123,29 @@ def cut_in_the_middle(path: Path) -> Path:
 def test_what_an_edit_list_hides_in_the_middle_does_not_come_back(
     model: Path, tmp_path: Path, suffix: str
 ) -> None:
-    source, output = cut_in_the_middle(tmp_path / "cut.mp4"), tmp_path / f"out{suffix}"
+    source, output = cut(tmp_path / "cut.mp4", MIDDLE), tmp_path / f"out{suffix}"
     run(source, output, "--model", model)
     (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
     assert times == pytest.approx(before, abs=0.001)
     assert samples == pytest.approx(heard, abs=2048 if suffix == ".webm" else 0)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov", ".ts", ".avi", ".nut"])
+@tried(
+    "MP4 and MOV", "an edit list that hides sound, into .ts, .avi or .nut", "0.1 s of it comes back at most"
+)
+def test_what_an_edit_list_hides_at_the_beginning_does_not_come_back(
+    model: Path, tmp_path: Path, suffix: str
+) -> None:
+    source, output = cut(tmp_path / "cut.mp4", BEGINNING), tmp_path / f"out{suffix}"
+    run(source, output, "--model", model)
+    (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
+    assert len(times) == len(before) == 15
+    assert 0 <= samples - heard <= 4096
+    with av.open(str(output)) as container:
+        sound = next(container.decode(audio=0)).time
+    assert sound is not None
+    assert -0.001 <= times[0] - sound < 0.09
 
 
 @tried(

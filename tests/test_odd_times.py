@@ -198,6 +198,9 @@ def test_fields_that_are_repeated_take_their_time(model: Path, tmp_path: Path, r
     steps = [round((after - before) * 60000 / 1001) for before, after in pairwise(times)]
     assert sorted(set(steps)) == [2, 3]
     assert sum(steps) == pytest.approx(23 * 2.5, abs=0.5)
+    run(source, tmp_path / "steady.mkv", "--model", model, "--cfr", "auto")
+    steady = seconds_of_frames(tmp_path / "steady.mkv")
+    assert steady == pytest.approx([n * 1001 / 24000 for n in range(24)], abs=0.001)
 
 
 def with_pulldown(stream: bytes) -> bytes:

@@ -47,7 +47,7 @@ class Container:
     second, one of these for all frames; empty is any. ``only_with_picture``: no sound before the picture or
     after it. ``plain_pcm``: PCM is one run of samples, without times; ``placed_pcm``: all its channels have
     places. ``sound_at_once``: all sound begins with the file. ``of_quicktime``: of QuickTime's kind, whose
-    edit list hides what is to be shown before time 0. ``counts_frames``: no times but frames' numbers.
+    edit list hides what is to be shown before time 0; ``hides_beginnings``: so, or otherwise. ``counts_frames``: no times but frames' numbers.
     ``says_day``: may begin at the time of day. ``languages``: those that it has words for. ``encoder``: the
     usual one of its pictures; ``h264``, ``hevc``: whether it holds those.
     """
@@ -76,6 +76,7 @@ class Container:
     placed_pcm: bool = False
     sound_at_once: bool = False
     of_quicktime: bool = False
+    hides_beginnings: bool = False
     counts_frames: bool = False
     says_day: bool = False
     languages: Literal["all", "three letters", "QuickTime's"] = "three letters"
@@ -109,6 +110,7 @@ _BITMAPS = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"})
 
 _MATROSKA = Container(
     "matroska",
+    hides_beginnings=True,
     sound=frozenset({"opus", "vorbis", "flac", "alac", "truehd", "mlp", "wavpack", "amr_nb", "amr_wb"})
     | _MPEG | _WAVE | _PCM_LITTLE | _PCM_BIG | _LAWS,
     other_pcm="pcm",
@@ -130,6 +132,7 @@ _MATROSKA = Container(
 
 _WEBM = Container(
     "webm",
+    hides_beginnings=True,
     sound=frozenset({"opus", "vorbis"}),
     other_pcm="opus",
     other_sound="opus",
@@ -171,6 +174,7 @@ _MP4 = Container(
     plain_pcm=True,
     placed_pcm=True,
     of_quicktime=True,
+    hides_beginnings=True,
     hevc=True,
 )  # fmt: skip
 
@@ -195,6 +199,7 @@ _MOV = Container(
     stream_tags=frozenset({"language", "title", "handler_name", "creation_time", "timecode", "reel_name"}),
     plain_pcm=True,
     of_quicktime=True,
+    hides_beginnings=True,
     languages="QuickTime's",
     hevc=True,
 )  # fmt: skip

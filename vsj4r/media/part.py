@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vsj4r.errors import InputError
 from vsj4r.media.containers import CONTAINERS
+from vsj4r.media.demuxing import MOV
 from vsj4r.media.extras import Extras
 from vsj4r.media.joints import find_joints, moved_on
 from vsj4r.media.muxing import find_extras
@@ -20,6 +21,7 @@ from vsj4r.media.trim import Trim, find_part, later_timecode
 from vsj4r.words import count_of
 
 _NOTICED_SECONDS = 0.05  # between sound and picture
+_PREROLL_SECONDS = 0.05  # of packets before the first that is heard
 _SCRIPT_LACKS = "a script has a picture at one rate: sound, subtitles and chapters are not copied"
 
 
@@ -68,6 +70,8 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
         frame = float(usual_step(source.timestamps) * source.time_base)
         lost = _sound_beside(source.probe, extras, suffix, begins, ends, frame)
         extras = replace(extras, start_seconds=begins, notes=(*extras.notes, *lost))
+    elif source.probe.format == MOV and not container.hides_beginnings:
+        extras = _without_hidden_sound(extras)
     if container.sound_at_once:
         extras = _with_sound_at_once(source.probe, extras, suffix)
     if container.only_with_picture:
@@ -97,6 +101,19 @@ def _with_time_codes(source: Source, extras: Extras, steady: Steady | None) -> E
         tags=moved(extras.tags),
         video_tags=moved(extras.video_tags),
     )
+
+
+def _without_hidden_sound(extras: Extras) -> Extras:
+    """``extras`` less the packets of copied sound that an edit list hides before the file's beginning; the
+    last of them a decoder needs."""
+    before = f"noise=drop='lt(pts*tb,-{_PREROLL_SECONDS})'"
+    streams = (
+        replace(along, packets=(*along.packets, before))
+        if along.kind == "audio" and along.codec == "copy"
+        else along
+        for along in extras.streams
+    )
+    return replace(extras, streams=tuple(streams))
 
 
 def _with_sound_at_once(source: Probe, extras: Extras, suffix: str) -> Extras:

@@ -146,11 +146,29 @@ def usual_step(stamps: Sequence[int]) -> Fraction:
 
 def usual_rate_near(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
     """The usual rate that is nearest to how long most of the frames are shown: the mean of what is near the
-    median, for ticks may be coarse."""
+    median, for ticks may be coarse. Where some are shown for longer, as repeated fields do it, the one at
+    which each is shown once, if there is one."""
     median = usual_step(stamps)
     near = [step for before, after in pairwise(stamps) if 4 * abs((step := after - before) - median) < median]
-    rate = 1 / (Fraction(sum(near), len(near)) * time_base) if near else 1 / (median * time_base)
-    return min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
+    most = 1 / (Fraction(sum(near), len(near)) * time_base) if near else 1 / (median * time_base)
+    found = min(_USUAL_RATES, key=lambda usual: abs(usual - most))
+    if len(stamps) > 1:
+        mean = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)
+        others = [usual for usual in _USUAL_RATES if 20 * abs(usual - mean) < mean]
+        others.sort(key=lambda usual: (usual.denominator != found.denominator, abs(usual - mean)))
+        for rate in [found, *others]:
+            if _is_each_shown_once(stamps, 1 / (rate * time_base)):
+                return rate
+    return found
+
+
+def _is_each_shown_once(stamps: Sequence[int], frame: Fraction) -> bool:
+    """Whether each is off by less than half of a ``frame``, in ticks, from frames as long as that."""
+    first, half = stamps[0], frame.numerator
+    return all(
+        2 * abs((stamp - first) * frame.denominator - n * frame.numerator) < half
+        for n, stamp in enumerate(stamps)
+    )
 
 
 def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None) -> Fraction | None:
