@@ -212,6 +212,7 @@ class Interrupts:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupts())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # these tests may run where it is ignored
 __main__.start()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
