@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from tests.cli import vsj4r  # noqa: E402
 from vsj4r.adaptation import fitting  # noqa: E402
-from vsj4r.adaptation.stretches import read_stretches  # noqa: E402
+from vsj4r.adaptation.stretches import Stretches, read_stretches  # noqa: E402
 from vsj4r.adaptation.target import YuvClip, estimate_target  # noqa: E402
 from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
@@ -43,7 +43,7 @@ def write(path: Path, clip: np.ndarray) -> Path:
 
 
 def video_clip(path: Path) -> np.ndarray:
-    return np.stack([frame[:] for frame in video_frames(path, shorter_px=None)])
+    return np.stack([frame[:] for frame in video_frames(path)])
 
 
 def rained_on(clip: np.ndarray) -> np.ndarray:
@@ -158,7 +158,13 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
         adapt(rainy, state, stop_at=7)
     assert torch.load(state, weights_only=True)["step"] == 7
     noise = np.random.default_rng(1)
-    monkeypatch.setattr(fitting, "_crop_to_even", lambda clip: noise.integers(0, 255, clip.shape, np.uint8))
+
+    def read_noise(path: Path, *, aligns: bool) -> Stretches:
+        learned, judged = read_stretches(path, aligns=aligns)
+        *others, last = (noise.integers(0, 255, clip.shape, np.uint8) for clip in (*learned, judged))
+        return Stretches(others, last)
+
+    monkeypatch.setattr(fitting, "read_stretches", read_noise)
     with pytest.raises(KeyboardInterrupt):
         adapt(rainy, state, stop_at=1)  # another clip begins anew
     assert torch.load(state, weights_only=True)["step"] == 1

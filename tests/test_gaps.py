@@ -3,7 +3,6 @@ together."""
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.batch_jobs import body, jobs
 from tests.cli import batch, run
 from tests.media import QUICK, ffmpeg, picture, seconds_of_frames, timecode_of
 from tests.tried import tried
@@ -199,10 +199,7 @@ def test_a_part_begins_within_the_first_frame(model: Path, tmp_path: Path) -> No
 
 def test_a_batch_cuts_held_frames_alike(model: Path, tmp_path: Path) -> None:
     source = held(tmp_path / "held.mp4")
-    (tmp_path / "jobs.toml").write_text(
-        f"[defaults]\nmodel = {json.dumps(str(model))}\n"
-        f"[[job]]\ninput = {json.dumps(str(source))}\noutput = 'out.mkv'\ntrim = ['1.5', '2.96']\n"
-    )
+    jobs(tmp_path, model, body(source, "out.mkv", "trim = ['1.5', '2.96']"))
     batch(tmp_path)
     run(source, tmp_path / "alone.mkv", "--model", model, "--trim", "1.5:2.96")
     times = seconds_of_frames(tmp_path / "out.mkv")
@@ -272,10 +269,7 @@ def test_a_held_last_frame_is_repeated_and_cut(
 def test_a_batch_holds_the_last_frame(
     model: Path, tmp_path: Path, held_last: dict[str, Path], suffix: str
 ) -> None:
-    (tmp_path / "jobs.toml").write_text(
-        f"[[job]]\nmodel = {json.dumps(str(model))}\n"
-        f"input = {json.dumps(str(held_last['gif']))}\noutput = 'out.{suffix}'\n"
-    )
+    jobs(tmp_path, model, body(held_last["gif"], f"out.{suffix}"))
     batch(tmp_path)
     assert seconds_of_frames(tmp_path / f"out.{suffix}") == pytest.approx([0, 0.1, 0.2, 0.3], abs=0.002)
     found = shown_for(tmp_path / f"out.{suffix}")

@@ -118,14 +118,21 @@ def cut(path: Path, edits: list[list[tuple[int, int]]]) -> Path:
     return path
 
 
+def run_on_a_cut(
+    model: Path, output: Path, edits: list[list[tuple[int, int]]]
+) -> tuple[tuple[list[float], int], tuple[list[float], int]]:
+    """What is shown and heard of ``output``, and of what it was made of."""
+    source = cut(output.with_name("cut.mp4"), edits)
+    run(source, output, "--model", model)
+    return shown_and_heard(output), shown_and_heard(source)
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov", ".webm"])
 @tried("MP4 and MOV", "an edit list that hides a middle", "what a player shows, nothing else")
 def test_what_an_edit_list_hides_in_the_middle_does_not_come_back(
     model: Path, tmp_path: Path, suffix: str
 ) -> None:
-    source, output = cut(tmp_path / "cut.mp4", MIDDLE), tmp_path / f"out{suffix}"
-    run(source, output, "--model", model)
-    (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
+    (times, samples), (before, heard) = run_on_a_cut(model, tmp_path / f"out{suffix}", MIDDLE)
     assert times == pytest.approx(before, abs=0.001)
     assert samples == pytest.approx(heard, abs=2048 if suffix == ".webm" else 0)
 
@@ -137,9 +144,8 @@ def test_what_an_edit_list_hides_in_the_middle_does_not_come_back(
 def test_what_an_edit_list_hides_at_the_beginning_does_not_come_back(
     model: Path, tmp_path: Path, suffix: str
 ) -> None:
-    source, output = cut(tmp_path / "cut.mp4", BEGINNING), tmp_path / f"out{suffix}"
-    run(source, output, "--model", model)
-    (times, samples), (before, heard) = shown_and_heard(output), shown_and_heard(source)
+    output = tmp_path / f"out{suffix}"
+    (times, samples), (before, heard) = run_on_a_cut(model, output, BEGINNING)
     assert len(times) == len(before) == 15
     assert 0 <= samples - heard <= 4096
     with av.open(str(output)) as container:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import media
+from tests.batch_jobs import body, jobs
 from tests.cli import alive, assert_refused, children_of, command, run, vsj4r
 from vsj4r.engine.weights import models
 from vsj4r.errors import DiskFullError, Vsj4rError
@@ -187,9 +188,7 @@ def test_events_that_nobody_reads_end_it(plain: Path, model: Path, tmp_path: Pat
     code, said = unread("run", plain, tmp_path / "out.mkv", "--model", model, "--json")
     assert said == "vsj4r: whoever reads the events has gone: ended, nothing is half-written\n"
     assert (code, list(tmp_path.iterdir())) == (141, [])
-    (tmp_path / "jobs.toml").write_text(
-        f"[[job]]\nmodel = {json.dumps(str(model))}\ninput = {json.dumps(str(plain))}\noutput = 'b.mkv'\n"
-    )
+    jobs(tmp_path, model, body(plain, "b.mkv"))
     code, again = unread("batch", tmp_path / "jobs.toml", "--json")
     assert (code, again) == (141, said)
     assert not (tmp_path / "b.mkv").exists()

@@ -104,12 +104,12 @@ class _Fitting:
         self.net = J4RNet(net.config)
         self.net.load_state_dict(net.state_dict())
         self.net.to(device)
-        self.device, self._judged = device, _crop_to_even(stretches.judged)
+        self.device, self._judged = device, stretches.judged
         self._judged_digest = hashlib.sha256(np.ascontiguousarray(self._judged)).hexdigest()
         self.optimizer = torch.optim.Adam(self.net.parameters(), LEARNING_RATE)
         self.ema = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
         self.step, self.stale, self.seconds = 0, 0, 0.0
-        self._real = [_Pair.of(_crop_to_even(clip)) for clip in stretches.learned]
+        self._real = [_Pair.of(clip) for clip in stretches.learned]
         dry = [pair.dry for pair in self._real]
         self._rendered = RainyClips([], dry, StreakBank(SEED, patch_px=CLIPS.patch_px), CLIPS)
         self.before = self._score(self.start)
@@ -211,12 +211,6 @@ class _Pair(NamedTuple):
 
         o, b = cut(self.o), cut(self.b)
         return TrainingClip(*o, *b, torch.zeros_like(o[0]))
-
-
-def _crop_to_even(clip: Pixels) -> Pixels:
-    """``clip`` cut to sides that motion is found in."""
-    height, width = (side // 16 * 16 for side in clip.shape[1:3])
-    return np.ascontiguousarray(clip[:, :height, :width])
 
 
 def _planes(clip: Pixels) -> YuvClip:

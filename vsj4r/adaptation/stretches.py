@@ -51,22 +51,36 @@ def read_stretches(path: Path, *, aligns: bool) -> Stretches:
     if count < FEWEST_FRAMES:
         raise Vsj4rError(f"{path} has {count_of(count, 'frame')}: adapting takes {FEWEST_FRAMES} at least")
     if count <= STRETCHES * FRAMES:
-        clip = np.stack([frame[:] for frame in video_frames(path, shorter_px=shorter_px)])
+        clip = np.stack([_crop_to_even(frame) for frame in video_frames(path, shorter_px=shorter_px)])
         cuts = [round(len(clip) * k / PIECES) for k in range(PIECES + 1)]
         parted = [Stretches([clip[:a], clip[b:]], clip[a:b]) for a, b in pairwise(cuts)]
     else:
         firsts = np.linspace(0, count - FRAMES, STRETCHES).astype(int)
         wanted = {int(first) + t for first in firsts for t in range(FRAMES)}
-        kept = [frame for n, frame in enumerate(video_frames(path, shorter_px=shorter_px)) if n in wanted]
+        frames = enumerate(video_frames(path, shorter_px=shorter_px))
+        kept = [_crop_to_even(frame) for n, frame in frames if n in wanted]
         clips = [np.stack(kept[k : k + FRAMES]) for k in range(0, len(kept) - FRAMES // 2, FRAMES)]
         parted = [Stretches(clips[:k] + clips[k + 1 :], judged) for k, judged in enumerate(clips)]
     for learned, judged in reversed(parted):
-        if np.isfinite(measure_input(judged).rain_left):
+        if _surely_rains(judged):
             return Stretches([clip for clip in learned if len(clip) >= FEWEST_LEARNED], judged)
     raise Vsj4rError(
         f"no rain can be measured in {path}, whose scene moves too much or in which it hardly rains: "
         "adapting would have nothing to judge by"
     )
+
+
+def _crop_to_even(frame: Pixels) -> Pixels:
+    """``frame`` cut to sides that motion is found in."""
+    height, width = (side // 16 * 16 for side in frame.shape[:2])
+    return frame[:height, :width]
+
+
+def _surely_rains(clip: Pixels) -> bool:
+    try:
+        return bool(np.isfinite(measure_input(clip).rain_left))
+    except Vsj4rError:  # no scene of it is long enough
+        return False
 
 
 def _count(path: Path, index: int) -> int:

@@ -204,7 +204,7 @@ def _video_of_chunk(
 ) -> ClipSink:
     encode = _encode_of(work, plan.encoder, source, container_for(part), steady)
     stamps = steady.timestamps_of(frames) if steady else source.timestamps[frames.start : frames.stop]
-    encode = replace(encode, timestamps=stamps)
+    encode = replace(encode, timestamps=stamps, last_seconds=None)
     encoded, _ = _encodable(work, plan.encoder, clip[frames.start : frames.stop], source, steady, place)
     sink = video_sink(encoded, part, encode, on_command=partial(_tell_command, worker))
     if steady is not None:
@@ -237,11 +237,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
     with encoded.get_frame(0) as first:
         tags = Tags.of(first)
     container = container_for(work.output)
-    encode = replace(
-        _encode_of(work, plan.encoder, source, container, steady),
-        source=source.probe,
-        last_seconds=source.last_seconds if steady is None else None,
-    )
+    encode = replace(_encode_of(work, plan.encoder, source, container, steady), source=source.probe)
     extras = extras_of(source, work.output.suffix, steady)
     for place, output in reversed(list(enumerate(work.outputs))):  # the first is last: it stands for all
         join_video(
@@ -291,12 +287,13 @@ def _encode_of(
     work: Work, encoder: str, source: Source, container: Container, steady: Steady | None
 ) -> Encode:
     settings = work.settings
-    time_base, timestamps = source.times(container, steady)
+    time_base, timestamps, last_seconds = source.times(container, steady)
     return Encode(
         container=container,
         encoder=KNOWN_ENCODERS[encoder],
         time_base=time_base,
         timestamps=timestamps,
+        last_seconds=last_seconds,
         crf=settings.crf,
         depth=settings.depth,
         options=settings.options,

@@ -104,13 +104,14 @@ def _write_video(
     ]
     source = choose_timed_side(sides).source
     container = container_for(output)
-    time_base, timestamps = source.times(container)
+    time_base, timestamps, last_seconds = source.times(container)
     extras = Extras() if source.probe is None else find_extras(source.probe, output.suffix)
     encode = Encode(
         container=container,
         encoder=find_encoder("x264"),
         time_base=time_base,
         timestamps=timestamps,
+        last_seconds=last_seconds,
         source=source.probe,
         extras=extras,
     )

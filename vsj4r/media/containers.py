@@ -47,7 +47,7 @@ class Container:
     second, one of these for all frames; empty is any. ``only_with_picture``: no sound before the picture or
     after it. ``plain_pcm``: PCM is one run of samples, without times; ``placed_pcm``: all its channels have
     places. ``sound_at_once``: all sound begins with the file. ``of_quicktime``: of QuickTime's kind, whose
-    edit list hides what is to be shown before time 0; ``hides_beginnings``: so, or otherwise.
+    edit list hides what is to be shown before time 0; ``hides_beginnings``: it can hide such sound.
     ``counts_frames``: no times but frames' numbers. ``says_day``: may begin at the time of day.
     ``languages``: those that it has words for. ``encoder``: the usual one of its pictures; ``h264``,
     ``hevc``: whether it holds those.

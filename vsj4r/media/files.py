@@ -137,7 +137,6 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     said += times.notes
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
-    ends = _end_of_last(found, survey, times)
     clip = _with_what_the_container_says(clip, found, reading)
     has_alpha = _has_alpha(found, clip)
     if found.video.tag("alpha_mode") == "1":
@@ -158,7 +157,7 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
         joints=times.joints,
         is_damaged=bool(survey.damaged),
         has_alpha=has_alpha,
-        ends=ends,
+        ends=_end_of_last(found, survey, times),
     )
 
 

@@ -108,12 +108,6 @@ class Source:
         return self.timestamps[-1] + usual_step(self.timestamps) if self.ends is None else self.ends
 
     @property
-    def last_seconds(self) -> Fraction | None:
-        """For how long the last frame is shown, None where that is about as long as most."""
-        lasts, usual = self.ends_at - self.timestamps[-1], usual_step(self.timestamps)
-        return lasts * self.time_base if 4 * abs(lasts - usual) > usual else None
-
-    @property
     def counted_rate(self) -> Fraction:
         """Frames a second as a time code counts them: of a variable rate, the one of most frames. 0 where
         nothing says it."""
@@ -127,15 +121,19 @@ class Source:
         """File names of a folder's images; None for a video."""
         return None if self.images is None else self.images.names
 
-    def times(self, container: Container, steady: Steady | None = None) -> tuple[Fraction, Sequence[int]]:
-        """Time base and timestamps for an output of ``container``, those of ``steady`` if it is to be
-        that."""
+    def times(
+        self, container: Container, steady: Steady | None = None
+    ) -> tuple[Fraction, Sequence[int], Fraction | None]:
+        """Time base and timestamps for an output of ``container``, those of ``steady`` if it is to be that;
+        and for how many seconds the last frame is shown, None where that is about as long as most."""
         time_base, stamps, rate = self.time_base, self.timestamps, Fraction(self.clip.fps)
+        lasts, usual = self.ends_at - stamps[-1], usual_step(stamps)
+        last_seconds = lasts * time_base if 4 * abs(lasts - usual) > usual else None
         if steady is not None:
-            time_base, stamps, rate = steady.time_base, steady.timestamps, steady.rate
-        if not container.counts_frames or self.pipe is not None:
-            return time_base, stamps
-        return frame_number_times(time_base, stamps, rate)
+            time_base, stamps, rate, last_seconds = steady.time_base, steady.timestamps, steady.rate, None
+        if container.counts_frames and self.pipe is None:
+            time_base, stamps = frame_number_times(time_base, stamps, rate)
+        return time_base, stamps, last_seconds
 
     def colours(self, n: int) -> tuple[Chunk, ...]:
         """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""

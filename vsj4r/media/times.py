@@ -157,18 +157,15 @@ def usual_rate_near(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
         others = [usual for usual in _USUAL_RATES if 20 * abs(usual - mean) < mean]
         others.sort(key=lambda usual: (usual.denominator != found.denominator, abs(usual - mean)))
         for rate in [found, *others]:
-            if _is_each_shown_once(stamps, 1 / (rate * time_base)):
+            if _are_numbered(stamps, 1 / (rate * time_base)):
                 return rate
     return found
 
 
-def _is_each_shown_once(stamps: Sequence[int], frame: Fraction) -> bool:
-    """Whether each is off by less than half of a ``frame``, in ticks, from frames as long as that."""
-    first, half = stamps[0], frame.numerator
-    return all(
-        2 * abs((stamp - first) * frame.denominator - n * frame.numerator) < half
-        for n, stamp in enumerate(stamps)
-    )
+def _are_numbered(stamps: Sequence[int], frame: Fraction) -> bool:
+    """Whether each is shown in a frame of its own, one after the other: of ``frame`` ticks, rounded."""
+    first = stamps[0]
+    return all(round((stamp - first) / frame) == n for n, stamp in enumerate(stamps))
 
 
 def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None) -> Fraction | None:
@@ -191,11 +188,11 @@ def frame_number_times(
     """Time base and timestamps as numbers of frames, where each is shown for as long; else as they are."""
     if not fps:
         return time_base, timestamps
-    frame = time_base * fps
-    first = floor(timestamps[0] * frame + Fraction(1, 2))
-    numbers = [first + round((stamp - timestamps[0]) * frame) for stamp in timestamps]
-    steady = all(after - before == 1 for before, after in pairwise(numbers))
-    return (1 / fps, numbers) if steady else (time_base, timestamps)
+    frame = 1 / (time_base * fps)
+    if not _are_numbered(timestamps, frame):
+        return time_base, timestamps
+    first = floor(timestamps[0] / frame + Fraction(1, 2))
+    return 1 / fps, list(range(first, first + len(timestamps)))
 
 
 def _only_step(stamps: Sequence[int]) -> int:

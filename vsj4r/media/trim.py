@@ -68,16 +68,16 @@ def find_part(
     step = usual_step(stamps)
     last_ends = stamps[-1] + step if ends is None else ends
 
-    def begins(frame: int) -> Fraction:
+    def shown_from(frame: int) -> Fraction:
         return Fraction(stamps[frame]) if frame < len(stamps) else last_ends
 
     if first is not None and 0 < begin <= len(stamps):
-        begin -= begins(begin) - first > step
+        begin -= shown_from(begin) - first > step
     frames = range(begin, min(stop, len(stamps)))
     if not frames:
         return Part(range(0), (), Fraction(0))
     shown = stamps[frames.start : frames.stop]
-    shown_until = begins(frames.stop)
+    shown_until = shown_from(frames.stop)
     if first is not None and first > shown[0]:
         shown = [ceil(first), *shown[1:]]
     if end is not None and shown_until - end > step:

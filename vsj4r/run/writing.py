@@ -101,13 +101,13 @@ class Writing:
             self.notes += [*chosen, *notes, *extras.notes]
         else:
             extras = self._beside
-        time_base, timestamps = source.times(container, steady)
+        time_base, timestamps, last_seconds = source.times(container, steady)
         encode = Encode(
             container=container,
             encoder=encoder,
             time_base=time_base,
             timestamps=timestamps,
-            last_seconds=source.last_seconds if steady is None else None,
+            last_seconds=last_seconds,
             crf=settings.crf,
             depth=settings.depth,
             source=source.probe,
