@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from vsj4r.engine.base import Plane, StepSpec, Tensors
+from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.frames.formats import Format, Geometry
-from vsj4r.frames.planes import Converter, TensorCache
+from vsj4r.frames.planes import Converter
 
 FULL, ODD, TINY = (64, 32), (70, 38), (2, 2)
 GEOMETRIES = pytest.mark.parametrize("size", [FULL, ODD, TINY], ids=["full", "odd", "tiny"])

@@ -8,6 +8,7 @@ from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
 from vsj4r.engine.cache import EngineCache
 from vsj4r.engine.devices import on_device, usable_cores
 from vsj4r.engine.downscaled import DownscaledEngine
+from vsj4r.engine.reduced_frames import ReducedFrameEngine, takes_frames
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:  # it imports pydantic, and whoever opens an engine has found a model before
@@ -71,7 +72,8 @@ def open_engine(
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
-    ``num_streams`` in flight. Inside ``EngineCache.lending`` an engine for the CPU may come from that cache.
+    ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples. Inside
+    ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
         Vsj4rError: unknown device or precision, a damaged file, or a graph that will not compile.
@@ -84,11 +86,15 @@ def open_engine(
     if height % downscale or width % downscale:
         raise ValueError(f"sides must be multiples of {downscale = }, got {height = }, {width = }")
 
-    def cpu() -> Engine:
+    def cpu() -> Engine | FrameEngine:
         small = height // downscale, width // downscale
         small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
         engine = _open_cpu(model, *small, precision, threads or _cores_to_use(), small_tile)
-        return engine if downscale == 1 else DownscaledEngine(engine, downscale)
+        if downscale == 1:
+            return engine
+        if frames is not None and takes_frames(frames):
+            return ReducedFrameEngine(engine, frames, height=small[0], width=small[1], by=downscale)
+        return DownscaledEngine(engine, downscale)
 
     if precision in _OF_THE_CPU:
         if device not in ("auto", "cpu"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors
-from vsj4r.engine.resampling import enlarge_change, halve_rain, phases_of, rain_near, shrink_plane
+from vsj4r.engine.resampling import enlarge_change, phases_of, rain_near, shrink_plane
 
 NETWORK_LINES = 480
 """Lines that networks which align by motion do well at, about: docs/experiments/size.md."""
@@ -70,7 +70,7 @@ class DownscaledEngine:
         change = step.residual
         self._enlarge(o_t.y, small.y, change.y, rain_near(change.y), residual.y)
         if o_t.uv is not None and small.uv is not None and change.uv is not None and residual.uv is not None:
-            rain = rain_near(halve_rain(change.y))
+            rain = rain_near(change.y, halved=True)
             for planes in zip(o_t.uv, small.uv, change.uv, residual.uv, strict=True):
                 plane, shrunk, changed, into = planes
                 self._enlarge(plane, shrunk, changed, rain, into)

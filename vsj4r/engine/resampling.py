@@ -14,6 +14,7 @@ MOST_RAIN = 256 / 255**2
 """What detail may stay, times rain: 1 code of rain leaves 256 codes of detail, 64 leave 4."""
 LEAST_RAIN = 0.5 / 255
 LEAST_DETAIL = 2 / 255
+LIMITS = MOST_RAIN, LEAST_RAIN, LEAST_DETAIL
 
 
 CUBIC, LINEAR, FIRST = slice(0, 4), slice(4, 6), 6
@@ -51,19 +52,20 @@ def shrink_plane(plane: Floats, by: int, into: Floats) -> None:
     into *= np.float32(1) / np.float32(by * by)
 
 
-def rain_near(change: Floats) -> Floats:
-    """How much rain lies at a sample or beside it: the largest |change| of nine, (h, w)."""
+def rain_near(change: Floats, *, halved: bool = False) -> Floats:
+    """How much rain lies at a sample or beside it: the largest |change| of nine, (h, w). ``halved``, from the
+    change of luma to chroma of half its sides: of each four samples the largest counts."""
+    height, width = (side // (1 + halved) for side in change.shape)
+    near = np.empty((height, width), np.float32)
+    if native.find_rain(change, near, halved=halved):
+        return near
     rain = np.abs(change)
+    if halved:
+        rows = np.maximum(rain[::2], rain[1::2])
+        rain = np.maximum(rows[:, ::2], rows[:, 1::2])
     for axis in (0, 1):
         rain = _largest_of_three(rain, axis)
     return rain
-
-
-def halve_rain(change: Floats) -> Floats:
-    """The change of luma for chroma of half the sides: the largest |change| of four."""
-    rain = np.abs(change)
-    rows = np.maximum(rain[::2], rain[1::2])
-    return np.maximum(rows[:, ::2], rows[:, 1::2])
 
 
 def enlarge_change(
@@ -74,7 +76,7 @@ def enlarge_change(
     That is ``change`` enlarged, less rain's own edges. Those are in the detail, which ``plane`` has and
     ``small`` has not: where there is ``rain`` (h, w), detail beyond ``MOST_RAIN`` / rain is taken away.
     """
-    if native.enlarge_floats(plane, small, change, rain, phases, (MOST_RAIN, LEAST_RAIN, LEAST_DETAIL), into):
+    if native.enlarge_floats(plane, small, change, rain, phases, LIMITS, into):
         return
     detail = plane - _enlarge_cubic(small, phases)
     limit = np.float32(MOST_RAIN) / np.maximum(_enlarge_linear(rain, phases), np.float32(LEAST_RAIN))

@@ -9,9 +9,9 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane, Step
+from vsj4r.engine.native import conversion as native
 from vsj4r.frames.chroma import double
 from vsj4r.frames.formats import Format, Geometry
-from vsj4r.frames.planes import strips
 
 
 class Levels(NamedTuple):
@@ -30,14 +30,9 @@ def measure_levels(step: Step, geometry: Geometry) -> Levels:
 
 
 def _mean_size(values: Floats) -> float:
-    """The mean of |values|, a (H, W) plane, a strip at a time: a whole one costs more as memory than as
-    arithmetic."""
-    height, width = values.shape
-    work = np.empty_like(values[next(strips(height, width))])
-    total = 0.0
-    for rows in strips(height, width):
-        total += float(np.abs(values[rows], out=work[: rows.stop - rows.start]).sum())
-    return total / values.size
+    """The mean of |values|, a (H, W) plane."""
+    total = native.sum_sizes(values)
+    return (float(np.abs(values).sum(dtype=np.float64)) if total is None else total) / values.size
 
 
 def write_rain(

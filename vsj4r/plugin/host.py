@@ -17,11 +17,12 @@ from typing import cast
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Engine, FrameEngine, State, Tensors
 from vsj4r.engine.downscaled import plan_downscale
+from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Geometry
 from vsj4r.frames.layers import Levels
-from vsj4r.frames.planes import Converter, TensorCache
+from vsj4r.frames.planes import Converter
 from vsj4r.frames.scenes import FoundCuts, read_cut_mark, thumbnail
 from vsj4r.frames.segments import LIVE_STATES, Run, Schedule, Segments
 from vsj4r.plugin.arguments import Arguments, Clip, Given, Info

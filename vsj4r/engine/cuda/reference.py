@@ -12,7 +12,7 @@ from vsj4r.arrays import Floats
 from vsj4r.engine.base import SHOWN, Bytes, FrameCodes, FrameLayout, Plane, Scales
 from vsj4r.engine.cuda.grid import Grid
 from vsj4r.engine.cuda.kernels import Reduction
-from vsj4r.engine.resampling import enlarge_change, halve_rain, phases_of, rain_near, shrink_plane
+from vsj4r.engine.resampling import enlarge_change, phases_of, rain_near, shrink_plane
 
 Array = NDArray[Any]
 
@@ -69,7 +69,7 @@ def find_rain(small: FrameLayout, change: Bytes) -> Bytes:
     luma, into = small.views(change)[0], small.views(block)
     into[0][...] = rain_near(luma)
     if small.chroma:
-        into[1][...] = rain_near(halve_rain(luma))
+        into[1][...] = rain_near(luma, halved=True)
     return block
 
 

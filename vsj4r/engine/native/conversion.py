@@ -38,5 +38,13 @@ def add_to_plane(plane: Plane, change: Floats, scale: float, top: float, target:
     return bool(loaded.j4r_planes_add(*_describe(plane), *changed, scale, top, *into))
 
 
+def sum_sizes(plane: Floats) -> float | None:
+    """The sum of |plane|, (H, W) with rows in one piece; None where there is no library."""
+    loaded = library()
+    if loaded is None:
+        return None
+    return float(loaded.j4r_planes_sizes(plane.ctypes.data, plane.strides[0], *plane.shape))
+
+
 def _describe(plane: Plane) -> tuple[int, ...]:
     return plane.itemsize, plane.ctypes.data, plane.strides[0], *plane.shape

@@ -42,6 +42,11 @@ int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, in
     return planes_add_16(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
 }
 
+double j4r_planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width)
+{
+    return planes_sizes(plane, pitch, height, width);
+}
+
 void j4r_resampling_shrink(const float *plane, int height, int width, int by, float *to)
 {
     resampling_shrink(plane, height, width, by, to);
@@ -53,4 +58,20 @@ void j4r_resampling_enlarge(const float *plane, const float *small, const float 
 {
     resampling_enlarge(plane, small, change, rain, height, width, by, phases, most_rain, least_rain, least_detail, work,
                        to);
+}
+
+void j4r_resampling_rain(const float *change, int height, int width, int halved, float *work, float *to)
+{
+    resampling_rain(change, height, width, halved, work, to);
+}
+
+void j4r_frames_shrink(const FramePlane *from, int height, int width, float *work, float *to)
+{
+    frames_shrink(from, height, width, work, to);
+}
+
+double j4r_frames_restore(const FramePlane *from, const FrameChange *change, float scale, float top, float *work,
+                          void *to, ptrdiff_t to_pitch)
+{
+    return frames_restore(from, change, scale, top, work, to, to_pitch);
 }

@@ -2,6 +2,7 @@
 #ifndef J4R_NATIVE_H
 #define J4R_NATIVE_H
 
+#include "frames.h"
 #include "motion.h"
 #include "planes.h"
 #include "resampling.h"
@@ -24,11 +25,18 @@ J4R_EXPORT void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pit
                                      float span, float *to, ptrdiff_t to_pitch);
 J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, const float *change,
                               ptrdiff_t change_pitch, float scale, float top, void *to, ptrdiff_t to_pitch);
+J4R_EXPORT double j4r_planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width);
 
 /* See resampling.h. */
 J4R_EXPORT void j4r_resampling_shrink(const float *plane, int height, int width, int by, float *to);
 J4R_EXPORT void j4r_resampling_enlarge(const float *plane, const float *small, const float *change, const float *rain,
                                        int height, int width, int by, const float *phases, float most_rain,
                                        float least_rain, float least_detail, float *work, float *to);
+J4R_EXPORT void j4r_resampling_rain(const float *change, int height, int width, int halved, float *work, float *to);
+
+/* See frames.h. */
+J4R_EXPORT void j4r_frames_shrink(const FramePlane *from, int height, int width, float *work, float *to);
+J4R_EXPORT double j4r_frames_restore(const FramePlane *from, const FrameChange *change, float scale, float top,
+                                     float *work, void *to, ptrdiff_t to_pitch);
 
 #endif

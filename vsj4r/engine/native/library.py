@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, c_char, c_float, c_int, c_int16, c_ssize_t, c_uint8, c_void_p
+from ctypes import POINTER, c_char, c_double, c_float, c_int, c_int16, c_ssize_t, c_uint8, c_void_p
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +25,13 @@ _SIGNATURES = {
         None,
         (*(c_void_p,) * 4, *(c_int,) * 3, c_void_p, *(c_float,) * 3, *(c_void_p,) * 2),
     ),
+    "j4r_resampling_rain": (None, (c_void_p, *(c_int,) * 3, *(c_void_p,) * 2)),
+    "j4r_frames_shrink": (None, (c_void_p, c_int, c_int, *(c_void_p,) * 2)),
+    "j4r_frames_restore": (
+        c_double,
+        (*(c_void_p,) * 2, c_float, c_float, *(c_void_p,) * 2, c_ssize_t),
+    ),
+    "j4r_planes_sizes": (c_double, (c_void_p, c_ssize_t, c_int, c_int)),
     "j4r_planes_add": (c_int, (*_PLANE, c_void_p, c_ssize_t, c_float, c_float, c_void_p, c_ssize_t)),
 }
 

@@ -1,5 +1,6 @@
 #include "planes.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Numbers from 2^23 to 2^24 are whole, so adding it and taking it away rounds what is between 0 and 2^23. */
@@ -50,3 +51,27 @@ static inline float clipped(float number, float top)
 
 DEFINE_PLANES(8, uint8_t)
 DEFINE_PLANES(16, uint16_t)
+
+static double row_sizes(const float *row, int width)
+{
+    enum { PARTS = 8 }; /* which vectors add side by side */
+    float sums[PARTS] = {0};
+    int x = 0;
+    for (; x + PARTS <= width; x += PARTS)
+        for (int k = 0; k < PARTS; k++)
+            sums[k] += fabsf(row[x + k]);
+    double total = 0;
+    for (int k = 0; k < PARTS; k++)
+        total += (double)sums[k];
+    for (; x < width; x++)
+        total += (double)fabsf(row[x]);
+    return total;
+}
+
+double planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width)
+{
+    double total = 0;
+    for (int y = 0; y < height; y++)
+        total += row_sizes((const float *)(const void *)((const char *)plane + y * pitch), width);
+    return total;
+}

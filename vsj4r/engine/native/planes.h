@@ -18,4 +18,7 @@ int planes_add_8(const uint8_t *plane, ptrdiff_t pitch, int height, int width, c
 int planes_add_16(const uint16_t *plane, ptrdiff_t pitch, int height, int width, const float *change,
                   ptrdiff_t change_pitch, float scale, float top, uint16_t *to, ptrdiff_t to_pitch);
 
+/* The sum of |plane|. */
+double planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width);
+
 #endif

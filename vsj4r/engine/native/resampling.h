@@ -4,6 +4,13 @@
 
 /* The mean of each `by` x `by` samples; `height` and `width` are those of `to`. */
 void resampling_shrink(const float *plane, int height, int width, int by, float *to);
+/* One row of it, from `by` rows. */
+void resampling_shrink_row(const float *from, int width, int by, float *to);
+
+/* How much rain lies at a sample of `change` or beside it: the largest size of nine, (height, width). Where `halved`,
+ * the sides of `change` are twice as long, and of each four samples the largest size counts. `work` holds width + 2
+ * floats. */
+void resampling_rain(const float *change, int height, int width, int halved, float *work, float *to);
 
 /* The correction of `plane`, `by` times as large as `small`, `change` and `rain`, whose sides are `height` and `width`:
  * `change` enlarged, less the part of `plane` - `small` enlarged that is beyond most_rain / rain, where rain counts at
@@ -13,5 +20,9 @@ void resampling_shrink(const float *plane, int height, int width, int by, float 
 void resampling_enlarge(const float *plane, const float *small, const float *change, const float *rain, int height,
                         int width, int by, const float *phases, float most_rain, float least_rain, float least_detail,
                         float *work, float *to);
+/* Its row number `row`, `from` being that of the plane. */
+void resampling_enlarge_row(const float *from, const float *small, const float *change, const float *rain, int height,
+                            int width, int by, int row, const float *phases, float most_rain, float least_rain,
+                            float least_detail, float *work, float *to);
 
 #endif

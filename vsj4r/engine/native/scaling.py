@@ -43,5 +43,16 @@ def enlarge_floats(
     return True
 
 
+def find_rain(change: Floats, into: Floats, *, halved: bool) -> bool:
+    """``resampling.rain_near`` of ``change`` or, where ``halved``, of its ``halve_rain``; False where it is
+    not for the library."""
+    loaded = library()
+    if loaded is None or not _are_plain(change, into):
+        return False
+    work = np.empty(into.shape[1] + 2, np.float32)
+    loaded.j4r_resampling_rain(change.ctypes.data, *into.shape, halved, work.ctypes.data, into.ctypes.data)
+    return True
+
+
 def _are_plain(*planes: Floats) -> bool:
     return all(plane.dtype == np.float32 and plane.flags.c_contiguous for plane in planes)

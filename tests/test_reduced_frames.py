@@ -1,0 +1,166 @@
+"""Frames of whole samples, reduced and enlarged without planes of floats, against the way with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import vapoursynth as vs
+
+from tests.clips import noise_clip, planes_of
+from tests.filtering import assert_same, derain
+from vsj4r import engine as engines
+from vsj4r.arrays import Floats
+from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Scales, State, Step, StepSpec, Tensors
+from vsj4r.engine.native import conversion, scaling
+from vsj4r.engine.reduced_frames import ReducedFrameEngine, takes_frames
+from vsj4r.engine.resampling import rain_near
+from vsj4r.errors import Vsj4rError
+from vsj4r.frames.formats import Format, Geometry
+from vsj4r.frames.layers import measure_levels
+
+pytestmark = pytest.mark.usefixtures("restored_threads")
+LAYOUT = FrameLayout(30, 46, np.dtype(np.uint8), chroma=True, peak=255)
+CODES = FrameCodes(16, 219, 128, 224)
+
+
+@pytest.mark.parametrize(
+    ("vs_format", "options"),
+    [
+        (vs.YUV420P8, {"downscale": 2}),
+        (vs.YUV420P10, {"downscale": 3}),
+        (vs.YUV420P16, {"downscale": 4, "strength": 0.4}),
+        (vs.GRAY16, {"downscale": 5}),
+        (vs.YUV420P8, {"downscale": 2, "planes": [0]}),
+        (vs.YUV420P8, {"downscale": 2, "planes": [1, 2], "tile": [64, 32]}),
+    ],
+)
+def test_no_bit_differs(
+    tiny: str, monkeypatch: pytest.MonkeyPatch, vs_format: int, options: dict[str, Any]
+) -> None:
+    clip = noise_clip(width=90, height=50, length=6, vs_format=vs_format)
+    straight = derain(clip, tiny, **options)
+    monkeypatch.setattr(engines, "takes_frames", lambda layout: False)
+    by_floats = derain(clip, tiny, **options)
+    for n in (3, 0, 5, 1):
+        with straight.get_frame(n) as frame, by_floats.get_frame(n) as other:
+            assert_same(frame, planes_of(other))
+            for name in ("J4RRain", "J4ROcclusion"):
+                assert frame.props[name] == other.props[name]
+
+
+class Constant:
+    """An engine whose change is ``value`` everywhere; ``seen`` are the frames that it was given."""
+
+    spec = StepSpec("constant", 8, 1, "yuv420")
+    precision = "f32"
+
+    def __init__(self) -> None:
+        self.value, self.seen = 0.1, list[Floats]()
+
+    def new_state(self) -> State:
+        return self
+
+    def reset(self) -> None:
+        pass
+
+    def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
+        assert o_t.uv is not None
+        assert o_next is not None
+        self.seen += [o_t.y.copy(), o_next.y.copy()]
+        change = Tensors(np.full_like(o_t.y, self.value), np.full_like(o_t.uv, self.value))
+        return Step(change, np.full((8, 12), 0.25, np.float32))
+
+
+def feed(key: int | None, level: int) -> Feed:
+    return Feed(key, [np.full(shape, level, np.uint8) for *_, shape in LAYOUT.places], CODES)
+
+
+@pytest.fixture
+def constant() -> Constant:
+    return Constant()
+
+
+@pytest.fixture
+def frames(constant: Constant) -> ReducedFrameEngine:
+    return ReducedFrameEngine(constant, LAYOUT, height=16, width=24, by=2)
+
+
+def test_a_frame_comes_back_with_its_levels(frames: ReducedFrameEngine) -> None:
+    state = frames.new_state()
+    frames.begin(feed(0, 90), feed(1, 90), state, Scales(219, 0, 112))
+    assert frames.waiting(state) == 1
+    (y, u, v), rain, occlusion = frames.finish(state)
+    assert (y == 90 + 22).all()
+    assert (u == 90).all()
+    assert (v == 90 + 11).all()
+    assert rain == pytest.approx(0.1)
+    assert occlusion == 0.25
+    assert frames.waiting(state) == 0
+
+
+def test_what_nobody_wants_is_not_finished(frames: ReducedFrameEngine, constant: Constant) -> None:
+    state = frames.new_state()
+    frames.begin(feed(0, 90), feed(1, 90), state, None)
+    assert frames.waiting(state) == 0
+    assert len(constant.seen) == 2
+
+
+def test_frames_of_one_key_are_read_once_and_others_each_time(
+    frames: ReducedFrameEngine, constant: Constant
+) -> None:
+    state = frames.new_state()
+    frames.begin(feed(0, 16), feed(1, 235), state, None)
+    frames.begin(feed(1, 16), feed(None, 235), state, None)
+    frames.begin(feed(None, 16), feed(None, 235), state, None)
+    assert [float(seen.mean()) for seen in constant.seen] == pytest.approx([0, 1, 1, 1, 0, 1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_change_that_is_not_finite_is_refused(
+    frames: ReducedFrameEngine, constant: Constant, value: float
+) -> None:
+    state, constant.value = frames.new_state(), value
+    frames.begin(feed(0, 90), feed(1, 90), state, Scales())
+    with pytest.raises(Vsj4rError, match="must be finite"):
+        frames.finish(state)
+    state.reset()
+    constant.value = 0.0
+    frames.begin(feed(0, 90), feed(1, 90), state, Scales())
+    assert (frames.finish(state)[0][0] == 90).all()
+
+
+def test_a_reset_forgets_what_was_begun(frames: ReducedFrameEngine) -> None:
+    state = frames.new_state()
+    frames.begin(feed(0, 90), feed(1, 90), state, Scales())
+    state.reset()
+    assert frames.waiting(state) == 0
+
+
+def test_only_whole_samples_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert takes_frames(LAYOUT)
+    assert not takes_frames(FrameLayout(30, 46, np.dtype(np.float32), chroma=True))
+    monkeypatch.setattr("vsj4r.engine.reduced_frames.library", lambda: None)
+    assert not takes_frames(LAYOUT)
+
+
+@pytest.mark.parametrize("halved", [False, True])
+@pytest.mark.parametrize("sides", [(2, 2), (6, 34), (18, 50)])
+def test_rain_nearby_is_numpys(
+    monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int], *, halved: bool
+) -> None:
+    change = np.random.default_rng(5).normal(0, 1, sides).astype(np.float32)
+    compiled = rain_near(change, halved=halved)
+    monkeypatch.setattr(scaling, "library", lambda: None)
+    np.testing.assert_array_equal(compiled, rain_near(change, halved=halved))
+
+
+def test_levels_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.random.default_rng(6).normal(0, 0.1, (40, 64)).astype(np.float32)
+    step = Step(Tensors(y, None), np.full((10, 16), 0.5, np.float32))
+    geometry = Geometry(61, 37, Format("gray", "integer", 8))
+    compiled = measure_levels(step, geometry)
+    monkeypatch.setattr(conversion, "library", lambda: None)
+    assert compiled == pytest.approx(measure_levels(step, geometry), rel=1e-6)
+    assert compiled.rain == pytest.approx(float(np.abs(y[:37, :61]).mean()), rel=1e-6)
