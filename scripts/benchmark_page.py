@@ -16,7 +16,7 @@ BEGIN, END = "<!-- written by scripts/benchmark.py -->", "<!-- end of scripts/be
 COLUMNS = 100
 QUIET_SHARE = 0.95
 """Of the machine, that a measurement must have had for its seconds on the clock to be published."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 Figures = dict[str, Any]
 
@@ -151,11 +151,11 @@ def draw(results: Figures, quality: dict[str, Figures]) -> None:
             value = quality.get(name, {}).get(key)
             if value is None:
                 continue
-            axis.plot(speed, value, "o", color=colour[name], markersize=9)
-            axis.annotate(name, (speed, value), xytext=(7, 6), textcoords="offset points")
+            axis.plot(speed, value, "o", color=colour[name], markersize=9, label=name)
         said = f"frames a second{_unit(of)}, {filters[0]['size']}"
         axis.set(xscale="log", xlabel=said, ylabel=label)
         axis.margins(0.25)
+        axis.legend()
     if "sizes" in results:
         grown = results["sizes"]
         for name, rows in _by_contender(grown).items():
