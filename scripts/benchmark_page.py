@@ -142,9 +142,9 @@ def draw(results: Figures, quality: dict[str, Figures]) -> None:
     of = results["filters"]
     filters = _measured(of)
     colour = {row["contender"]: COLOURS[place % len(COLOURS)] for place, row in enumerate(filters)}
-    for axis, key, label in (
-        (axes[0, 0], "complex", "complex rain: luma PSNR, dB"),
-        (axes[0, 1], "score", "real rain: score (1 best, 0 the input)"),
+    for axis, key, label, free in (
+        (axes[0, 0], "complex", "complex rain: luma PSNR, dB", "lower left"),
+        (axes[0, 1], "score", "real rain: score (1 best, 0 the input)", "upper left"),
     ):
         for row in filters:
             name, speed = row["contender"], 1 / _seconds(of, row)
@@ -155,7 +155,7 @@ def draw(results: Figures, quality: dict[str, Figures]) -> None:
         said = f"frames a second{_unit(of)}, {filters[0]['size']}"
         axis.set(xscale="log", xlabel=said, ylabel=label)
         axis.margins(0.25)
-        axis.legend()
+        axis.legend(loc=free)
     if "sizes" in results:
         grown = results["sizes"]
         for name, rows in _by_contender(grown).items():
