@@ -180,7 +180,7 @@ static inline float larger(float a, float b)
     return a > b ? a : b;
 }
 
-/* The largest size of a sample of `row` and those beside it; of two rows and pairs of samples where `halved`. */
+/* Sizes of the samples of `row`; where `halved`, the largest of a pair of them and of the pair below. */
 static void sizes_of_row(const float *restrict row, int width, int halved, float *restrict to)
 {
     if (halved)
@@ -192,27 +192,34 @@ static void sizes_of_row(const float *restrict row, int width, int halved, float
             to[x] = fabsf(row[x]);
 }
 
+static void largest_beside(const float *restrict sizes, int width, float *restrict to)
+{
+    for (int x = 0; x < width; x++)
+        to[x] = larger(larger(sizes[x - 1], sizes[x + 1]), sizes[x]);
+}
+
+/* `above` is the row above `row` as it was, and becomes `row` as it was. */
+static void largest_of_rows(float *restrict above, float *restrict row, const float *restrict below, int width)
+{
+    for (int x = 0; x < width; x++) {
+        float own = row[x];
+        row[x] = larger(larger(above[x], below[x]), own);
+        above[x] = own;
+    }
+}
+
 void resampling_rain(const float *change, int height, int width, int halved, float *work, float *to)
 {
-    float *sizes = work + 1;
+    float *sizes = work + 1, *zeros = sizes + width + 1;
     sizes[-1] = sizes[width] = 0;
     for (int y = 0; y < height; y++) {
-        float *row = to + (long long)y * width;
         sizes_of_row(change + ((long long)y * width << (halved ? 2 : 0)), width, halved, sizes);
-        for (int x = 0; x < width; x++)
-            row[x] = larger(larger(sizes[x - 1], sizes[x + 1]), sizes[x]);
+        largest_beside(sizes, width, to + (long long)y * width);
     }
-    /* down the columns: `before` is the row above as it was */
-    float *before = sizes;
     for (int x = 0; x < width; x++)
-        before[x] = 0;
+        sizes[x] = zeros[x] = 0;
     for (int y = 0; y < height; y++) {
         float *row = to + (long long)y * width;
-        const float *below = row + (y + 1 < height ? width : 0);
-        for (int x = 0; x < width; x++) {
-            float own = row[x];
-            row[x] = larger(larger(before[x], below[x]), own);
-            before[x] = own;
-        }
+        largest_of_rows(sizes, row, y + 1 < height ? row + width : zeros, width);
     }
 }

@@ -8,7 +8,7 @@ void resampling_shrink(const float *plane, int height, int width, int by, float 
 void resampling_shrink_row(const float *from, int width, int by, float *to);
 
 /* How much rain lies at a sample of `change` or beside it: the largest size of nine, (height, width). Where `halved`,
- * the sides of `change` are twice as long, and of each four samples the largest size counts. `work` holds width + 2
+ * the sides of `change` are twice as long, and of each four samples the largest size counts. `work` holds 2 * width + 2
  * floats. */
 void resampling_rain(const float *change, int height, int width, int halved, float *work, float *to);
 

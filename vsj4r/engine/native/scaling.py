@@ -49,7 +49,7 @@ def find_rain(change: Floats, into: Floats, *, halved: bool) -> bool:
     loaded = library()
     if loaded is None or not _are_plain(change, into):
         return False
-    work = np.empty(into.shape[1] + 2, np.float32)
+    work = np.empty(2 * into.shape[1] + 2, np.float32)
     loaded.j4r_resampling_rain(change.ctypes.data, *into.shape, halved, work.ctypes.data, into.ctypes.data)
     return True
 
