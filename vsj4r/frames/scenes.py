@@ -47,11 +47,13 @@ def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
     if not exact:
         part = np.nan_to_num(part.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
         part = part.clip(SHOWN[0] * peak, SHOWN[1] * peak)
-    of_block = np.dtype(np.uint32 if exact else np.float32)
-    of_line = np.dtype(np.uint16) if exact and spot * peak < 1 << 16 else of_block
+    of_block: np.dtype[Any] = np.dtype(np.uint32 if exact else np.float32)
+    of_line: np.dtype[Any] = np.dtype(np.uint16) if exact and spot * peak < 1 << 16 else of_block
     lines = part.reshape(rows * spots, spot, -1).sum(axis=1, dtype=of_line)
     sums = lines.reshape(rows, spots, columns, spots, spot).sum(axis=4, dtype=of_block)
-    return np.multiply(sums.min(axis=(1, 3)), np.float32(255 / (peak * spot * spot)), dtype=np.float32)
+    level = np.float32(255 / (peak * spot * spot))
+    found: Floats = np.multiply(sums.min(axis=(1, 3)), level, dtype=np.float32)
+    return found
 
 
 def read_cut_mark(mark: int) -> bool | None:
