@@ -32,6 +32,38 @@ def test_hdr10_is_kept(tmp_path: Path, encoder: str, suffix: str) -> None:
         assert media.hdr_props(bare) == media.hdr_props(source)
 
 
+@pytest.mark.parametrize(
+    ("name", "encoder", "unsaid"),
+    [
+        ("out.avi", "ffv1", "the matrix of BT.2020, BT.2020 primaries, PQ (HDR), its mastering display, "),
+        ("out.mxf", "ffv1", "MaxCLL and MaxFALL"),
+        ("out.mov", "ffv1", ""),
+    ],
+)
+@tried(
+    "Picture and colour",
+    "colours, HDR10 or full range that a container cannot say with an encoder (FFV1 into AVI or NUT, "
+    "MaxCLL into MXF)",
+    "a line says what is missing, before the first frame",
+)
+def test_what_a_file_does_not_say_of_its_picture_is_told(
+    tmp_path: Path, name: str, encoder: str, unsaid: str
+) -> None:
+    model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv")
+    done = run(source, tmp_path / name, "--model", model, "--encoder", encoder)
+    assert (f"with ffv1 does not say {unsaid}" in done.stderr) == bool(unsaid)
+    assert ("does not say" in done.stderr) == bool(unsaid)
+
+
+@pytest.mark.parametrize(("suffix", "is_told"), [(".mov", True), (".mkv", False)])
+def test_full_range_that_a_file_does_not_say_is_told(tmp_path: Path, suffix: str, *, is_told: bool) -> None:
+    model, source = write_tiny_model(tmp_path), tmp_path / "full.mkv"
+    full = ["-vf", "format=yuv420p,setparams=range=pc:colorspace=smpte170m", "-color_range", "pc"]
+    media.ffmpeg(*media.picture(seconds=0.2), *full, "-c:v", "ffv1", f"file:{source}")
+    done = run(source, tmp_path / f"out{suffix}", "--model", model, "--encoder", "ffv1")
+    assert ("with ffv1 does not say full range: players will not know" in done.stderr) == is_told
+
+
 def test_what_is_no_hdr10_does_not_become_it(tmp_path: Path) -> None:
     model, source = write_tiny_model(tmp_path), media.plain(tmp_path / "plain.mkv")
     run(source, tmp_path / "clean.mkv", "--model", model)

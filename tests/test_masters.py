@@ -338,6 +338,32 @@ def test_a_constant_rate_that_cannot_be(model: Path, tmp_path: Path) -> None:
     assert_refused(done, 2, told, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "primaries", "is_told"), [("smpte170m", "smpte170m", True), ("bt709", "bt709", False)]
+)
+@tried(
+    "Picture and colour",
+    "a matrix other than BT.709's with DNxHR, whose bitstream says no other",
+    "samples are converted, a line says so",
+)
+def test_dnxhr_shows_the_colours_of_other_matrices(
+    model: Path, tmp_path: Path, matrix: str, primaries: str, *, is_told: bool
+) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mxf"
+    tags = f"setparams=range=tv:colorspace={matrix}:color_primaries={primaries}:color_trc={primaries}"
+    red = f"scale=out_color_matrix={matrix}:out_range=tv,format=yuv422p,{tags}"
+    media.ffmpeg(
+        "-f", "lavfi", "-i", "color=red:s=320x240:d=0.08", "-vf", red, "-c:v", "ffv1", f"file:{source}"
+    )
+    done = run(source, output, "--model", model, "--strength", 0)
+    assert ("samples are converted to its matrix" in done.stderr) == is_told
+    with av.open(str(output)) as container:
+        frame = next(container.decode(video=0))
+        assert frame.colorspace == 1
+        shown = frame.to_ndarray(format="rgb24").reshape(-1, 3).mean(0)
+    assert np.abs(shown - (255, 0, 0)).max() < 8  # a wrong matrix is 25 off
+
+
 @pytest.mark.parametrize(("encoder", "aspect"), [("dnxhr", 1), ("prores", Fraction(16, 15))])
 @tried(
     "Picture and colour",

@@ -158,7 +158,7 @@ def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, lis
     notes += changed
     extras = extras_of(source, work.output.suffix, steady)
     encode = _encode_of(work, encoder, source, container, steady)
-    try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
+    notes += try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     if steady is not None and steady.note is not None:
         notes.append(steady.note)
     return encoder, [*notes, *source.notes(), *extras.notes]

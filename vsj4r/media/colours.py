@@ -53,6 +53,16 @@ def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
     return clip.std.SetFrameProps(_Matrix=usual_matrix(clip.height))
 
 
+def with_matrix(clip: vs.VideoNode, matrix: int) -> tuple[vs.VideoNode, bool]:
+    """``clip``, YUV, with ``matrix``, converted where its own or the usual one is another, and whether it
+    was: the colours, primaries and transfer stay."""
+    known = with_known_matrix(clip)
+    with known.get_frame(0) as first:
+        if int(first.props["_Matrix"]) == matrix:
+            return clip, False
+    return known.resize.Bicubic(matrix=matrix), True
+
+
 def _is_convertible(tags: dict[str, int]) -> bool:
     grey = vs.core.std.BlankClip(format=vs.YUV444P8, width=16, height=16, length=1, color=[128, 128, 128])
     try:

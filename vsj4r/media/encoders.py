@@ -12,6 +12,7 @@ from typing import Any
 import imageio_ffmpeg
 
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames.matrix import BT709
 from vsj4r.media.containers import Container
 from vsj4r.media.pixels import AS_RGB, pixel_format
 from vsj4r.media.probe import Probe
@@ -34,7 +35,8 @@ class Encoder:
     depth and whether there is alpha. ``quality``: its options that take the crf, times ``quality_scale``.
     ``needs``: what a machine must have for it, "" is nothing. ``device``: options of ffmpeg that open that;
     frames are then uploaded to it. ``square_in``: containers that ffmpeg tells of square samples with it,
-    whatever they are.
+    whatever they are. ``matrix``: the only one that its bitstream says of YUV, whatever is given (ITU-T
+    H.273), None where it says any.
     """
 
     codec: str
@@ -56,6 +58,7 @@ class Encoder:
     needs: str = ""
     device: tuple[str, ...] = ()
     square_in: tuple[str, ...] = ()
+    matrix: int | None = None
 
     def depth_of(self, chroma: str, depth: int, *, alpha: bool = False) -> int:
         """Of the depths that it has for the layout ``chroma`` the smallest that loses nothing of ``depth``
@@ -149,6 +152,7 @@ ENCODERS = {
         is_master=True,
         profiles={("422", 8): "dnxhr_hq", ("422", 10): "dnxhr_hqx", ("444", 10): "dnxhr_444"},
         square_in=(".mxf",),
+        matrix=BT709,
     ),
 }
 
@@ -218,7 +222,7 @@ AUTO = "auto"
 """In place of an encoder's name: the one that fits the input."""
 
 _HDR_ENCODER = "x265"
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
 
 
 def encoder_for(
@@ -235,7 +239,7 @@ def encoder_for(
     found = _encoder_name(name, video, container, depth)
     if video is None or not _is_deep_hdr(video):
         return found, []
-    kind = f"the input is {video.depth} bit HDR ({_HDR_TRANSFERS[video.transfer]})"
+    kind = f"the input is {video.depth} bit HDR ({HDR_TRANSFERS[video.transfer]})"
     if min(depth or video.depth, max(KNOWN_ENCODERS[found].depths)) < 10:
         return found, [f"{kind}: 8 bits of it show bands, and nothing is tone-mapped"]
     if name == AUTO and found == _HDR_ENCODER:
@@ -255,7 +259,7 @@ def _encoder_name(name: str, video: Stream | None, container: Container, depth: 
 
 
 def _is_deep_hdr(video: Stream) -> bool:
-    return video.transfer in _HDR_TRANSFERS and video.depth >= 10
+    return video.transfer in HDR_TRANSFERS and video.depth >= 10
 
 
 def find_encoder(name: str) -> Encoder:

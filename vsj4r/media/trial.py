@@ -19,6 +19,8 @@ from vsj4r.media.encoders import KNOWN_ENCODERS, ffmpeg_executable
 from vsj4r.media.extras import Along
 from vsj4r.media.probe import Probe, main_video
 from vsj4r.media.process import environment, without_origin
+from vsj4r.media.tags import Tags
+from vsj4r.media.unsaid import unsaid
 from vsj4r.media.video import write_video
 
 _SETTINGS_SECONDS = 120
@@ -33,18 +35,19 @@ _FEWEST_PACKETS = (
 _KINDS = ("audio", "attachment", "video")
 
 
-def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> None:
+def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> list[str]:
     """Write the first frame of ``clip``, and the first half second of what goes along, into a file whose name
-    ends in ``suffix``, and decode it again.
+    ends in ``suffix``, and decode it again. Gives a line for what the file does not say of the picture.
 
     Raises:
         InputError: the first frame cannot be read.
         Vsj4rError: ffmpeg refuses, or what it has written cannot be decoded; it says which stream.
     """
     streams = tuple(along for along in encode.extras.streams if along.kind in _KINDS)
-    trouble = _trouble(clip, encode, streams, suffix)
+    lines: list[str] = []
+    trouble = _trouble(clip, encode, streams, suffix, lines)
     if trouble is None:
-        return
+        return lines
     of_picture = _trouble(clip, encode, (), suffix) if streams else trouble
     if of_picture is not None:
         raise Vsj4rError(f"{encode.encoder.codec} cannot be written into {suffix}: {of_picture}")
@@ -109,8 +112,15 @@ def try_settings(
     )
 
 
-def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suffix: str) -> str | None:
-    """What goes wrong with the picture and ``streams``; None where nothing does."""
+def _trouble(
+    clip: vs.VideoNode,
+    encode: Encode,
+    streams: tuple[Along, ...],
+    suffix: str,
+    lines: list[str] | None = None,
+) -> str | None:
+    """What goes wrong with the picture and ``streams``; None where nothing does. What the file does not say
+    of the picture goes to ``lines``."""
     extras = encode.extras
     begins = float(encode.timestamps[0] * encode.time_base) - encode.origin_seconds
     seconds = max(0.0, begins) + _SECONDS
@@ -133,6 +143,9 @@ def _trouble(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suf
             video = main_video(container)
             if video is None or not _decodes(container, video):
                 return "it cannot be decoded"
+        if lines is not None:
+            with clip.get_frame(0) as first:
+                lines += unsaid(Tags.of(first), written, encode.encoder, height=clip.height)
         for position, along in enumerate(streams, start=1):
             if along.kind == "audio" and not _is_heard(
                 written, position, along, encode.source, is_part=is_part

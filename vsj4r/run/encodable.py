@@ -7,6 +7,7 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsj4r.media.alpha import deepen_alpha, left_out_alpha, with_alpha_of, without_alpha
+from vsj4r.media.colours import with_matrix
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import kind_for, takes_floats
@@ -52,6 +53,10 @@ def make_encodable(
     encoded, conversion = clip_to_yuv(clip, chroma, depth=depth)
     if conversion is not None:
         notes.append(conversion)
+    if encoder.matrix is not None and clip.format.color_family == vs.YUV:
+        encoded, is_converted = with_matrix(encoded, encoder.matrix)
+        if is_converted:
+            notes.append(f"{encoder_name} says BT.709 of every picture: samples are converted to its matrix")
     is_chosen = clip.format.color_family == vs.RGB and settings.chroma is None
     if is_chosen and chroma == "444" and not encoder.is_master:
         notes.append("not every player shows 4:4:4: chroma 420, as preset web has it, plays everywhere")

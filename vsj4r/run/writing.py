@@ -117,7 +117,7 @@ class Writing:
         )
         if self._is_first:  # the others are pictures alone, of the same encoder
             trial, _ = make_encodable(self._filtering.before, source, suffix, name, settings)
-            try_out(with_told_rate(trial, source, steady), encode, suffix)
+            self.notes += try_out(with_told_rate(trial, source, steady), encode, suffix)
         encoded = with_told_rate(encoded, source, steady)
         sink = video_sink(encoded, path, encode, replaces=settings.overwrite, on_command=self._on_command)
         return encoded, sink if steady is None else repeating_sink(sink, steady.counts)
