@@ -268,7 +268,9 @@ def test_two_at_once_are_refused(shelf: Path, tmp_path: Path) -> None:
     write_job(tmp_path, shelf)
     process = started(tmp_path)
     until(events_of(process), lambda event: event["event"] == "begun")
+    os.killpg(process.pid, signal.SIGSTOP)  # or it may have ended before the second one has begun
     second = vsj4r("batch", "jobs.toml", cwd=tmp_path)
     assert (second.returncode, "is at work in" in second.stderr) == (1, True)
     process.terminate()
+    os.killpg(process.pid, signal.SIGCONT)
     assert process.wait(timeout=60) == 143

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from tests import media
-from tests.cli import batch, run
+from tests.cli import batch, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from tests.tried import tried
 
@@ -62,6 +62,48 @@ def test_full_range_that_a_file_does_not_say_is_told(tmp_path: Path, suffix: str
     media.ffmpeg(*media.picture(seconds=0.2), *full, "-c:v", "ffv1", f"file:{source}")
     done = run(source, tmp_path / f"out{suffix}", "--model", model, "--encoder", "ffv1")
     assert ("with ffv1 does not say full range: players will not know" in done.stderr) == is_told
+
+
+def with_dolby_vision(path: Path, profile: int, compatibility: int) -> None:
+    """Put a configuration record (ETSI TS 103 572: dvcC) beside the HEVC of the MP4 ``path``."""
+    content = bytearray(path.read_bytes())
+    head = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"]
+    at, boxes = 0, list[int]()
+    for kind in head:
+        while bytes(content[at + 4 : at + 8]) != kind:
+            at += int.from_bytes(content[at : at + 4], "big")
+        boxes.append(at)
+        at += 16 if kind == b"stsd" else 8
+    flags = (profile << 41 | 1 << 35 | 1 << 34 | 1 << 32 | compatibility << 28).to_bytes(6, "big")
+    record = bytes([1, 0]) + flags + bytes(16)
+    box = (8 + len(record)).to_bytes(4, "big") + b"dvcC" + record
+    end = boxes[-1] + int.from_bytes(content[boxes[-1] : boxes[-1] + 4], "big")
+    content[end:end] = box
+    for place in boxes:
+        size = int.from_bytes(content[place : place + 4], "big")
+        content[place : place + 4] = (size + len(box)).to_bytes(4, "big")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("profile", "compatibility"), [(5, 0), (8, 1)])
+@tried(
+    "Picture and colour",
+    "Dolby Vision: profile 5, whose samples only Dolby's players understand; profile 8.1",
+    "refused before the first frame; its HDR10 base layer is derained, the rest is named as left out",
+)
+def test_dolby_vision(tmp_path: Path, profile: int, compatibility: int) -> None:
+    model, source, output = write_tiny_model(tmp_path), tmp_path / "in.mp4", tmp_path / "out.mp4"
+    coded = ["-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-tag:v", "hvc1", "-x265-params", "log-level=none"]
+    media.ffmpeg(*media.picture(seconds=0.2), *coded, f"file:{source}")
+    with_dolby_vision(source, profile, compatibility)
+    done = vsj4r("run", source, output, "--model", model)
+    if profile == 5:
+        said = f"{source} is Dolby Vision without a base layer that others can show (profile 5)"
+        assert done.returncode == 1
+        assert said in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "its Dolby Vision configuration is left out" in done.stderr
 
 
 def test_what_is_no_hdr10_does_not_become_it(tmp_path: Path) -> None:

@@ -200,6 +200,21 @@ def test_a_file_cut_short_says_how_much_is_missing(
     assert "vsj4r: the file is cut short: less than 1 % of it is missing" in done.stderr.splitlines()
 
 
+@tried(
+    "Damage",
+    "an MP4 of fragments, cut short",
+    "read as far as it goes; a line says that an unknown part is missing",
+)
+def test_fragments_cut_short_are_not_measured(model: Path, tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.mp4", tmp_path / "part.mp4"
+    fragments = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"]
+    ffmpeg(*picture(seconds=2), "-c:v", "libx264", "-g", "10", *fragments, f"file:{whole}")
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert "cut short" not in run(whole, tmp_path / "a.mkv", "--model", model).stderr
+    told = "the file is cut short: an unknown part of it (its last fragment is not whole) is missing"
+    assert told in run(part, tmp_path / "b.mkv", "--model", model).stderr
+
+
 def test_y4m_cut_short_says_so(model: Path, tmp_path: Path) -> None:
     source = plain(tmp_path / "a.y4m", "-c:v", "wrapped_avframe", "-pix_fmt", "yuv420p", seconds=0.4)
     assert "cut short" not in run(source, tmp_path / "whole.mkv", "--model", model).stderr

@@ -6,10 +6,13 @@ and no decoder says a word.
 | MP4, MOV  | where the index has the last packets     |
 | Matroska  | the size of the Segment (RFC 9559)       |
 | AVI       | the size of the first RIFF chunk         |
+
+An MP4 of fragments has no index of the whole: each box says its own size alone.
 """
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 from av.container import InputContainer
@@ -17,13 +20,19 @@ from av.container import InputContainer
 from vsj4r.media import demuxing
 from vsj4r.media.matroska import find_segment
 
+_BOX_HEAD = 8  # bytes: size and kind (ISO/IEC 14496-12, 4.2)
 
-def missing_share(path: Path, container: InputContainer) -> float:
-    """The share of the bytes of ``path``, opened as ``container``, that is not there, 0 to 1; 0 where nothing
-    is known."""
+_BOX_HEAD = 8  # bytes: size and kind (ISO/IEC 14496-12, 4.2)
+
+
+def missing_of(path: Path, container: InputContainer) -> str:
+    """What is not there of ``path``, opened as ``container``, in words; "" where nothing is known."""
     has = path.stat().st_size
     match container.format.name:
         case demuxing.MOV:
+            are_whole = _are_fragments_whole(path)
+            if are_whole is not None:
+                return "" if are_whole else "an unknown part of it (its last fragment is not whole)"
             ends = [stream.index_entries[-1] for stream in container.streams if len(stream.index_entries)]
             wanted = max((entry.pos + entry.size for entry in ends), default=0)
         case "matroska,webm":
@@ -35,4 +44,25 @@ def missing_share(path: Path, container: InputContainer) -> float:
                 wanted = 8 + int.from_bytes(file.read(8)[4:], "little")
         case _:
             wanted = 0
-    return max(0.0, 1 - has / wanted) if wanted else 0.0
+    return share_in_words(1 - has / wanted) if wanted > has else ""
+
+
+def share_in_words(share: float) -> str:
+    """``share``, 0 to 1, of a file that is missing."""
+    return f"{100 * share:.0f} % of it" if share >= 0.01 else "less than 1 % of it"
+
+
+def _are_fragments_whole(path: Path) -> bool | None:
+    """Whether the last box of an MP4 of fragments is all there; None of one with an index of the whole."""
+    has, at, is_fragmented = path.stat().st_size, 0, False
+    with path.open("rb") as file:
+        while at + _BOX_HEAD <= has:
+            file.seek(at)
+            size, kind = struct.unpack(">I4s", file.read(_BOX_HEAD))
+            if size == 1:  # of 64 bits, which follow
+                size = int.from_bytes(file.read(8), "big")
+            if size < _BOX_HEAD:  # 0: to the end of the file
+                return True if is_fragmented else None
+            is_fragmented = is_fragmented or kind == b"moof"
+            at += size
+    return at == has if is_fragmented else None

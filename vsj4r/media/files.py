@@ -26,11 +26,13 @@ from vsj4r.media.index import Index, index_of
 from vsj4r.media.probe import Probe, probe, video_times
 from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
 from vsj4r.media.sources import AS_IT_SAYS, ONE_THREAD, Reading, Source
+from vsj4r.media.streams import Stream
 from vsj4r.media.survey import BESIDE, Survey, look_through
 from vsj4r.media.times import Times, settle_times, times_at_rate, usual_step
 from vsj4r.words import count_of
 
 _CINEMA_XYZ = "xyz12"
+_DOLBYS_OWN = (5, 10)  # profiles of Dolby Vision that may have no base layer for others
 _SAYING_HOW_LONG = frozenset({MOV, "matroska,webm", "gif", "apng", "webp_anim"})
 """Formats whose files say of a frame how long it is shown."""
 _INDEX_PROGRESS = re.compile(r"index progress (\d+)%")
@@ -101,6 +103,12 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
             f"{path} holds X'Y'Z' of digital cinema, which is not RGB: "
             "convert it first (ffmpeg -i INPUT -pix_fmt gbrp12le -c:v ffv1 -c:a copy rgb.mkv)"
         )
+    if _is_dolbys_alone(found.video):
+        raise InputError(
+            f"{path} is Dolby Vision without a base layer that others can show (profile 5), whose samples "
+            "are no YCbCr: convert it first, with an ffmpeg that has libplacebo "
+            "(-vf libplacebo=apply_dolbyvision=true)"
+        )
     reading.check_rate(path, is_said=not found.rate_is_guess)
     survey = look_through(
         found, index, to_the_end=reading.assume_progressive, on_look=lambda share: on_look(share / 2)
@@ -112,9 +120,9 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
             "where only its flags say so (PsF), --assume-progressive (assume_progressive in a job file)"
         )
     said = []
-    missing = y4m.share_cut_off(path) if found.format == "yuv4mpegpipe" else found.missing_share
+    missing = y4m.missing_of_y4m(path) if found.format == "yuv4mpegpipe" else found.missing
     if missing:
-        said.append(f"the file is cut short: {_per_cent(missing)} of it is missing")
+        said.append(f"the file is cut short: {missing} is missing")
     if survey.damaged:
         damaged = count_of(survey.damaged, "damaged frame")
         said.append(f"{damaged}: the decoder makes up what is missing")
@@ -170,8 +178,11 @@ def _end_of_last(found: Probe, survey: Survey, times: Times) -> Fraction | None:
     return times.stamps[-1] + lasts if lasts > usual_step(times.stamps) else None
 
 
-def _per_cent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+def _is_dolbys_alone(video: Stream) -> bool:
+    """Whether its samples are Dolby Vision's own IPT, by its configuration (ffmpeg's
+    AVDOVIDecoderConfigurationRecord: profile and base layer's compatibility are bytes 2 and 7)."""
+    record = video.side_data.get("dovi_conf", b"")
+    return len(record) > 7 and record[2] in _DOLBYS_OWN and record[7] == 0
 
 
 def _open_samples(

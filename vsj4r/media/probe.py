@@ -25,7 +25,7 @@ from av.container import InputContainer
 from av.format import Flags
 
 from vsj4r.errors import InputError
-from vsj4r.media.cut_short import missing_share
+from vsj4r.media.cut_short import missing_of
 from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_at
 from vsj4r.media.first_packets import FirstFrame, FirstPackets
 from vsj4r.media.matroska import Arrangement, read_arrangement
@@ -46,7 +46,8 @@ class Probe:
 
     ``start_seconds`` and ``duration_seconds`` are the container's, None where unknown. ``chapters`` are as
     PyAV gives them. ``covers``: of each cover stream its picture, by index. ``first_frame`` is None where
-    ffmpeg decodes none of the first packets. ``missing_share`` of the file, 0 to 1, is not there.
+    ffmpeg decodes none of the first packets. ``missing``: in words what of the file is not there, "" where
+    nothing is known.
     ``beyond_chapters``: in words what ``chapters`` lack of those in the file.
     """
 
@@ -62,7 +63,7 @@ class Probe:
     rate_is_guess: bool
     covers: Mapping[int, bytes]
     first_frame: FirstFrame | None
-    missing_share: float = 0.0
+    missing: str = ""
     beyond_chapters: tuple[str, ...] = ()
 
     def stream_at(self, index: int) -> Stream:
@@ -167,7 +168,7 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
         rate_is_guess=rate_is_guess,
         covers=covers,
         first_frame=first_frame,
-        missing_share=missing_share(path, container),
+        missing=missing_of(path, container),
         beyond_chapters=arranged.chapters,
     )
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
+from vsj4r.media.cut_short import share_in_words
 
 MAGIC = b"YUV4MPEG2"
 FRAME = b"FRAME"
@@ -106,19 +107,20 @@ def parse_head(line: bytes) -> Head:
     )
 
 
-def share_cut_off(path: Path) -> float:
-    """The share of the bytes of the y4m file ``path`` that is not there, 0 to 1, by the frames that its head
-    says, or by whole ones; 0 where the head is not understood."""
+def missing_of_y4m(path: Path) -> str:
+    """What is not there of the y4m file ``path``, in words, by the frames that its head says, or by whole
+    ones; "" where the head is not understood."""
     has = path.stat().st_size
     with path.open("rb") as file:
         try:
             head = parse_head(file.readline(LONGEST_LINE))
         except InputError:
-            return 0.0
+            return ""
         begins = file.tell()
         step = len(file.readline(LONGEST_LINE)) + head.frame_bytes
     frames = -(-(has - begins) // step) if head.frames is None else head.frames
-    return max(0.0, 1 - has / (begins + frames * step))
+    wanted = begins + frames * step
+    return share_in_words(1 - has / wanted) if wanted > has else ""
 
 
 def head_for(clip: vs.VideoNode, first: vs.VideoFrame, rate: Fraction, *, frames: int | None) -> Head:
