@@ -155,7 +155,8 @@ def _check(
     if (gt is None) != (rain is None):
         raise Vsj4rError("--gt and --rain go together: the clean clips and the rainy ones")
     if folder is not None and not folder.is_dir():
-        raise Vsj4rError(f"validation folder {folder} does not exist")
+        what = "is no folder: --real measures single clips" if folder.exists() else "does not exist"
+        raise Vsj4rError(f"validation folder {folder} {what}")
     if sheet is not None and real and (folder is not None or gt is not None):
         raise Vsj4rError("--sheet of --real is another sheet: measure real clips alone, or leave --sheet out")
     for clip in (gt, rain, *real):
