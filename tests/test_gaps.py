@@ -143,6 +143,23 @@ def test_a_part_without_loss_is_cut_within_a_packet(
     assert part.shape[-1] == 60 * 1920
 
 
+@pytest.mark.parametrize(
+    ("layout", "suffix", "found"), [("2.1", ".mp4", "3.0"), ("2.1", ".mkv", None), ("5.1", ".mp4", None)]
+)
+@tried("Streams and tags", "FLAC of 2.1 into MP4, which counts its channels alone", "3.0, with a line")
+def test_channels_that_change_their_places_are_told(
+    model: Path, tmp_path: Path, layout: str, suffix: str, found: str | None
+) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    silence = "|".join(["0"] * (3 if layout == "2.1" else 6))
+    sound = ["-f", "lavfi", "-i", f"aevalsrc={silence}:c={layout}:d=1", "-c:a", "flac"]
+    ffmpeg(*picture(seconds=1), *sound, "-c:v", "libx264", f"file:{source}")
+    done = run(source, output, "--model", model)
+    told = f"audio stream 1: its channels ({layout}) are {found} in {suffix}"
+    assert (told in done.stderr) == (found is not None)
+    assert ("its channels" in done.stderr) == (found is not None)
+
+
 def test_channels_without_a_place_get_none(model: Path, tmp_path: Path) -> None:
     (tmp_path / "noise.raw").write_bytes(np.random.default_rng(7).bytes(48_000 * 6 * 2))
     sound = ("-f", "s16le", "-ar", "48000", "-ac", "6", "-guess_layout_max", "0", "-i")

@@ -30,7 +30,6 @@ _PACKETS = 50  # at most, until a decoder gives sound
 _FEWEST_PACKETS = (
     3  # of sound: of fewer (it ended before the part that is written) a decoder may give nothing
 )
-
 # subtitles and data may have their first packet anywhere: ffmpeg would read the source to its end for them
 _KINDS = ("audio", "attachment", "video")
 
@@ -151,7 +150,26 @@ def _trouble(
                 written, position, along, encode.source, is_part=is_part
             ):
                 return "it cannot be decoded"
+            if along.kind == "audio" and lines is not None and encode.source is not None:
+                lines += _moved_channels(written, position, along, encode.source)
     return None
+
+
+def _moved_channels(written: Path, position: int, along: Along, source: Probe) -> list[str]:
+    """A line where the channels of ``along`` are others in ``written``, or fewer; none where one of the two
+    files does not say where they are."""
+    layouts = []
+    for path, index in ((source.path, along.index), (written, position)):
+        with av.open(str(path.absolute())) as container:
+            stream = next((each for each in container.streams.audio if each.index == index), None)
+            if stream is None:
+                return []
+            layouts.append(stream.codec_context.layout)
+    told, found = (layout.name.partition("(")[0] for layout in layouts)  # "(side)" or "(back)" is a nuance
+    is_known = "channels" not in told + found and min(layout.nb_channels for layout in layouts) > 1
+    if told == found or not is_known:
+        return []
+    return [f"audio stream {along.index}: its channels ({told}) are {found} in {written.suffix}"]
 
 
 def _is_heard(written: Path, position: int, along: Along, source: Probe | None, *, is_part: bool) -> bool:
