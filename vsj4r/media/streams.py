@@ -40,7 +40,8 @@ class Stream:
     ``width`` to ``rate`` are 0, "" or None where the stream is no video. ``sample_aspect`` is the
     container's word where it has one, else the bitstream's (``coded_aspect``); None where neither says it.
     ``depth`` is bits a sample, ``transfer`` ITU-T H.273's number. ``field_order`` is "progressive",
-    "interlaced" or "" (unknown). ``sample_rate`` to ``hidden`` are those of sound: ``hidden`` has the first
+    "interlaced" or "" (unknown). ``sample_rate`` to ``hidden`` are those of sound: ``layout`` is
+    ffmpeg's name of where its channels are, and ``hidden`` has the first
     and the last of packets, counted from 0, that an edit list leaves out after the first that is heard
     (decoders leave out what is hidden before it).
     """
@@ -71,6 +72,7 @@ class Stream:
     transfer: int = UNSPECIFIED
     sample_rate: int = 0
     channels: int = 0
+    layout: str = ""
     sample_format: str = ""
     hidden: tuple[tuple[int, int], ...] = ()
 
@@ -166,6 +168,7 @@ def describe_stream(
         described |= {
             "sample_rate": context.sample_rate,
             "channels": context.channels,
+            "layout": context.layout.name if context.layout else "",
             "sample_format": context.format.name if context.format else "",
             "depth": context.bits_per_raw_sample or 0,
             "hidden": _hidden_in(stream),

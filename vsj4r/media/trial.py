@@ -158,16 +158,13 @@ def _trouble(
 def _moved_channels(written: Path, position: int, along: Along, source: Probe) -> list[str]:
     """A line where the channels of ``along`` are others in ``written``, or fewer; none where one of the two
     files does not say where they are."""
-    layouts = []
-    for path, index in ((source.path, along.index), (written, position)):
-        with av.open(str(path.absolute())) as container:
-            stream = next((each for each in container.streams.audio if each.index == index), None)
-            if stream is None:
-                return []
-            layouts.append(stream.codec_context.layout)
-    told, found = (layout.name.partition("(")[0] for layout in layouts)  # "(side)" or "(back)" is a nuance
-    is_known = "channels" not in told + found and min(layout.nb_channels for layout in layouts) > 1
-    if told == found or not is_known:
+    with av.open(str(written)) as container:
+        stream = next((each for each in container.streams.audio if each.index == position), None)
+        if stream is None:
+            return []
+        layouts = source.stream_at(along.index).layout, stream.codec_context.layout.name
+    told, found = (name.partition("(")[0] for name in layouts)  # "(side)" or "(back)" is a nuance
+    if told == found or "mono" in (told, found) or not told or "channel" in told + found:
         return []
     return [f"audio stream {along.index}: its channels ({told}) are {found} in {written.suffix}"]
 
