@@ -111,7 +111,7 @@ class Converter:
                 raise FloatingPointError("the network's result must be finite, got NaN or infinity")
             return
         with np.errstate(invalid="raise"):
-            for rows in strips(height, width):
+            for rows in _strips(height, width):
                 count = rows.stop - rows.start
                 work = self._work[: count * width].reshape(count, width)
                 np.multiply(change[rows], scale, out=work)
@@ -137,7 +137,7 @@ class Converter:
             native.plane_to_floats(plane, codes.zero, codes.span, target[:, :width])
             _repeat_edge(target, height, width)
             return
-        for rows in strips(height, width):
+        for rows in _strips(height, width):
             part = target[rows, :width]
             if self._format.sample == "float":
                 np.copyto(part, plane[rows])
@@ -167,7 +167,7 @@ def _repeat_edge(target: Floats, height: int, width: int) -> None:
     target[height:] = target[height - 1]
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
+def _strips(height: int, width: int) -> Iterator[slice]:
     """Rows of a plane, so many at a time that all the arithmetic on them stays in the cache."""
     rows = max(1, _STRIP_SAMPLES // width)
     for top in range(0, height, rows):

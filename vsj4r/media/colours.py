@@ -41,26 +41,27 @@ def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> vs.Vide
     return clip.std.SetFrameProps(**wrong) if wrong else clip
 
 
-def with_known_matrix(clip: vs.VideoNode) -> vs.VideoNode:
+def with_known_matrix(clip: vs.VideoNode, source: vs.VideoNode | None = None) -> vs.VideoNode:
     """``clip``, to be converted, with its ``usual_matrix`` where none is tagged, or one that says nothing
-    without other tags (ICtCp, derived from primaries, constant luminance). RGB needs none."""
+    without other tags (ICtCp, derived from primaries, constant luminance). RGB needs none. ``source`` is
+    tagged as ``clip`` is, where reading a frame of that one costs less."""
     if clip.format.color_family == vs.RGB:
         return clip
-    with clip.get_frame(0) as first:
+    tagged = source or clip
+    with tagged.get_frame(0) as first:
         tags = {name: int(first.props.get(name, _UNSPECIFIED)) for name in _COLOUR_PROPS}
     if tags["_Matrix"] != _UNSPECIFIED and _is_convertible(tags):
         return clip
-    return clip.std.SetFrameProps(_Matrix=usual_matrix(clip.height))
+    return clip.std.SetFrameProps(_Matrix=usual_matrix(tagged.height))
 
 
-def with_matrix(clip: vs.VideoNode, matrix: int) -> tuple[vs.VideoNode, bool]:
+def with_matrix(clip: vs.VideoNode, matrix: int, source: vs.VideoNode) -> tuple[vs.VideoNode, bool]:
     """``clip``, YUV, with ``matrix``, converted where its own or the usual one is another, and whether it
-    was: the colours, primaries and transfer stay."""
-    known = with_known_matrix(clip)
-    with known.get_frame(0) as first:
+    was: the colours, primaries and transfer stay. ``source``: see ``with_known_matrix``."""
+    with with_known_matrix(source).get_frame(0) as first:
         if int(first.props["_Matrix"]) == matrix:
             return clip, False
-    return known.resize.Bicubic(matrix=matrix), True
+    return with_known_matrix(clip, source).resize.Bicubic(matrix=matrix), True
 
 
 def _is_convertible(tags: dict[str, int]) -> bool:

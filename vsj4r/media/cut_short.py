@@ -22,8 +22,6 @@ from vsj4r.media.matroska import find_segment
 
 _BOX_HEAD = 8  # bytes: size and kind (ISO/IEC 14496-12, 4.2)
 
-_BOX_HEAD = 8  # bytes: size and kind (ISO/IEC 14496-12, 4.2)
-
 
 def missing_of(path: Path, container: InputContainer) -> str:
     """What is not there of ``path``, opened as ``container``, in words; "" where nothing is known."""
@@ -44,11 +42,14 @@ def missing_of(path: Path, container: InputContainer) -> str:
                 wanted = 8 + int.from_bytes(file.read(8)[4:], "little")
         case _:
             wanted = 0
-    return share_in_words(1 - has / wanted) if wanted > has else ""
+    return missing_share(has, wanted)
 
 
-def share_in_words(share: float) -> str:
-    """``share``, 0 to 1, of a file that is missing."""
+def missing_share(has: int, wanted: int) -> str:
+    """In words, what is missing of a file of ``has`` bytes that should be ``wanted``; "" for nothing."""
+    if wanted <= has:
+        return ""
+    share = 1 - has / wanted
     return f"{100 * share:.0f} % of it" if share >= 0.01 else "less than 1 % of it"
 
 

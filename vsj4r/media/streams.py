@@ -41,9 +41,9 @@ class Stream:
     container's word where it has one, else the bitstream's (``coded_aspect``); None where neither says it.
     ``depth`` is bits a sample, ``transfer`` ITU-T H.273's number. ``field_order`` is "progressive",
     "interlaced" or "" (unknown). ``sample_rate`` to ``hidden`` are those of sound: ``layout`` is
-    ffmpeg's name of where its channels are, and ``hidden`` has the first
-    and the last of packets, counted from 0, that an edit list leaves out after the first that is heard
-    (decoders leave out what is hidden before it).
+    ffmpeg's name of where its channels are, and ``hidden`` has the first and the last of packets, counted
+    from 0, that an edit list leaves out after the first that is heard (decoders leave out what is hidden
+    before it).
     """
 
     index: int

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import vapoursynth as vs
@@ -30,28 +30,29 @@ _PACKETS = 50  # at most, until a decoder gives sound
 _FEWEST_PACKETS = (
     3  # of sound: of fewer (it ended before the part that is written) a decoder may give nothing
 )
+
 # subtitles and data may have their first packet anywhere: ffmpeg would read the source to its end for them
 _KINDS = ("audio", "attachment", "video")
 
 
 def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> list[str]:
     """Write the first frame of ``clip``, and the first half second of what goes along, into a file whose name
-    ends in ``suffix``, and decode it again. Gives a line for what the file does not say of the picture.
+    ends in ``suffix``, and decode it again. Gives a line for each thing that the file does not say, or has
+    otherwise.
 
     Raises:
         InputError: the first frame cannot be read.
         Vsj4rError: ffmpeg refuses, or what it has written cannot be decoded; it says which stream.
     """
     streams = tuple(along for along in encode.extras.streams if along.kind in _KINDS)
-    lines: list[str] = []
-    trouble = _trouble(clip, encode, streams, suffix, lines)
+    trouble, lines = _try(clip, encode, streams, suffix)
     if trouble is None:
         return lines
-    of_picture = _trouble(clip, encode, (), suffix) if streams else trouble
+    of_picture = _try(clip, encode, (), suffix).trouble if streams else trouble
     if of_picture is not None:
         raise Vsj4rError(f"{encode.encoder.codec} cannot be written into {suffix}: {of_picture}")
     for along in streams:
-        own = _trouble(clip, encode, (along,), suffix)
+        own = _try(clip, encode, (along,), suffix).trouble
         if own is not None:
             stream = f"{along.kind} stream {along.index}"
             raise Vsj4rError(f"{stream} cannot be written into {suffix}: {own.rstrip('.')}; try .mkv")
@@ -111,15 +112,16 @@ def try_settings(
     )
 
 
-def _trouble(
-    clip: vs.VideoNode,
-    encode: Encode,
-    streams: tuple[Along, ...],
-    suffix: str,
-    lines: list[str] | None = None,
-) -> str | None:
-    """What goes wrong with the picture and ``streams``; None where nothing does. What the file does not say
-    of the picture goes to ``lines``."""
+class _Outcome(NamedTuple):
+    """``trouble``: what went wrong, None where nothing did; ``lines``: one for each thing that the file does
+    not say, or has otherwise."""
+
+    trouble: str | None
+    lines: list[str]
+
+
+def _try(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suffix: str) -> _Outcome:
+    """The picture and ``streams``."""
     extras = encode.extras
     begins = float(encode.timestamps[0] * encode.time_base) - encode.origin_seconds
     seconds = max(0.0, begins) + _SECONDS
@@ -137,36 +139,37 @@ def _trouble(
         except (DiskFullError, InputError, UnsteadyError):
             raise  # no matter of the output
         except Vsj4rError as error:
-            return str(error).replace(str(written), f"the {suffix}")
+            return _Outcome(str(error).replace(str(written), f"the {suffix}"), [])
         with av.open(str(written)) as container:
             video = main_video(container)
-            if video is None or not _decodes(container, video):
-                return "it cannot be decoded"
-        if lines is not None:
+            picture = None if video is None else _first_decoded(container, video)
+            if not picture:
+                return _Outcome("it cannot be decoded", [])
             with clip.get_frame(0) as first:
-                lines += unsaid(Tags.of(first), written, encode.encoder, height=clip.height)
+                lines = unsaid(Tags.of(first), picture, encode.encoder, suffix)
+            if encode.source is not None:
+                lines += _moved_channels(container, streams, encode.source, suffix)
         for position, along in enumerate(streams, start=1):
             if along.kind == "audio" and not _is_heard(
                 written, position, along, encode.source, is_part=is_part
             ):
-                return "it cannot be decoded"
-            if along.kind == "audio" and lines is not None and encode.source is not None:
-                lines += _moved_channels(written, position, along, encode.source)
-    return None
+                return _Outcome("it cannot be decoded", [])
+    return _Outcome(None, lines)
 
 
-def _moved_channels(written: Path, position: int, along: Along, source: Probe) -> list[str]:
-    """A line where the channels of ``along`` are others in ``written``, or fewer; none where one of the two
-    files does not say where they are."""
-    with av.open(str(written)) as container:
-        stream = next((each for each in container.streams.audio if each.index == position), None)
-        if stream is None:
-            return []
-        layouts = source.stream_at(along.index).layout, stream.codec_context.layout.name
-    told, found = (name.partition("(")[0] for name in layouts)  # "(side)" or "(back)" is a nuance
-    if told == found or "mono" in (told, found) or not told or "channel" in told + found:
-        return []
-    return [f"audio stream {along.index}: its channels ({told}) are {found} in {written.suffix}"]
+def _moved_channels(container: Any, streams: tuple[Along, ...], source: Probe, suffix: str) -> list[str]:
+    """A line for each of ``streams`` whose channels are others in ``container``, or fewer; none where one of
+    the two files does not say where they are."""
+    written, lines = {stream.index: stream for stream in container.streams.audio}, []
+    for position, along in enumerate(streams, start=1):
+        if along.kind != "audio" or position not in written:
+            continue
+        layouts = source.stream_at(along.index).layout, written[position].codec_context.layout.name
+        told, found = (name.partition("(")[0] for name in layouts)  # "(side)" or "(back)" is a nuance
+        is_known = told and "mono" not in (told, found) and "channel" not in told + found
+        if is_known and told != found:
+            lines.append(f"audio stream {along.index}: its channels ({told}) are {found} in {suffix}")
+    return lines
 
 
 def _is_heard(written: Path, position: int, along: Along, source: Probe | None, *, is_part: bool) -> bool:
@@ -175,24 +178,25 @@ def _is_heard(written: Path, position: int, along: Along, source: Probe | None, 
         if len(container.streams) <= position:
             return is_part  # which may lie after its end
         if (
-            _decodes(container, container.streams[position], least=_FEWEST_PACKETS) is not False
+            _first_decoded(container, container.streams[position], least=_FEWEST_PACKETS) is not False
             or source is None
         ):
             return True
     with av.open(str(source.path.absolute())) as container:
-        return not _decodes(container, container.streams[along.index])
+        return not _first_decoded(container, container.streams[along.index])
 
 
-def _decodes(container: Any, stream: Any, *, least: int = 1) -> bool | None:
-    """Whether one of the first packets gives a frame; None where there are fewer than ``least``."""
+def _first_decoded(container: Any, stream: Any, *, least: int = 1) -> Any:
+    """The first frame that one of the first packets gives; False where none does, None where there are fewer
+    than ``least``."""
     if stream.codec_context is None:
         return False
     packets = 0
     try:
         for packet in container.demux(stream):
             packets += packet.size > 0
-            if stream.codec_context.decode(packet):
-                return True
+            if frames := stream.codec_context.decode(packet):
+                return frames[0]
             if packets == _PACKETS:
                 return False
     except READ_ERRORS:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import av
 import av.video.reformatter
 
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.demuxing import READ_ERRORS
 from vsj4r.media.encoders import HDR_TRANSFERS, Encoder
-from vsj4r.media.probe import main_video
 from vsj4r.media.tags import Tags
 
 _RGB, _BT2020 = 0, 9  # H.273
@@ -18,29 +14,26 @@ _OF_BT601 = (5, 6)  # two numbers of the same matrix
 _MATRICES = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo", 9: "BT.2020"}
 
 
-def unsaid(told: Tags, written: Path, encoder: Encoder, *, height: int) -> list[str]:
-    """A line where the video ``written`` by ``encoder``, ``height`` lines high, does not say what ``told``
-    says, by its first frame; none for what players take for granted."""
-    frame = _first_frame(written)
-    if frame is None:
-        return []
+def unsaid(told: Tags, frame: av.VideoFrame, encoder: Encoder, suffix: str) -> list[str]:
+    """A line where ``frame``, read from what ``encoder`` has written into a file that ends in ``suffix``,
+    does not say what ``told`` says; none for what players take for granted."""
     has = {kind.name for kind in frame.side_data}
-    wanted = {name: told.colours.get(name, UNSPECIFIED) for name in ("color_primaries", "color_trc")}
-    missing = _unsaid_of_samples(told, frame, encoder, height)
-    if wanted["color_primaries"] == _BT2020 != frame.color_primaries:
+    transfer = told.colours.get("color_trc", UNSPECIFIED)
+    missing = _unsaid_of_samples(told, frame, encoder)
+    if told.colours.get("color_primaries") == _BT2020 != frame.color_primaries:
         missing.append("BT.2020 primaries")
-    if wanted["color_trc"] in HDR_TRANSFERS and frame.color_trc != wanted["color_trc"]:
-        missing.append(f"{HDR_TRANSFERS[wanted['color_trc']]} (HDR)")
+    if transfer in HDR_TRANSFERS and frame.color_trc != transfer:
+        missing.append(f"{HDR_TRANSFERS[transfer]} (HDR)")
     if told.mastering and "MASTERING_DISPLAY_METADATA" not in has:
         missing.append("its mastering display")
     if told.light and "CONTENT_LIGHT_LEVEL" not in has:
         missing.append("MaxCLL and MaxFALL")
     if not missing:
         return []
-    return [f"{written.suffix} with {encoder.codec} does not say {', '.join(missing)}: players will not know"]
+    return [f"{suffix} with {encoder.codec} does not say {', '.join(missing)}: players will not know"]
 
 
-def _unsaid_of_samples(told: Tags, frame: av.VideoFrame, encoder: Encoder, height: int) -> list[str]:
+def _unsaid_of_samples(told: Tags, frame: av.VideoFrame, encoder: Encoder) -> list[str]:
     """What the codes of YUV mean."""
     matrix = told.colours.get("colorspace", UNSPECIFIED)
     if matrix == _RGB:
@@ -49,16 +42,7 @@ def _unsaid_of_samples(told: Tags, frame: av.VideoFrame, encoder: Encoder, heigh
     is_full = frame.color_range == av.video.reformatter.ColorRange.JPEG
     if told.full_range and encoder.full_range and not is_full:
         missing.append("full range")
-    found = frame.colorspace if frame.colorspace != UNSPECIFIED else usual_matrix(height)
+    found = frame.colorspace if frame.colorspace != UNSPECIFIED else usual_matrix(frame.height)
     if matrix != UNSPECIFIED and matrix != found and not {matrix, found} <= set(_OF_BT601):
         missing.append(f"the matrix of {_MATRICES.get(matrix, f'number {matrix} (H.273)')}")
     return missing
-
-
-def _first_frame(written: Path) -> av.VideoFrame | None:
-    with av.open(str(written)) as container:
-        video = main_video(container)
-        try:
-            return None if video is None else next(container.decode(video), None)
-        except READ_ERRORS:
-            return None

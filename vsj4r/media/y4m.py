@@ -19,7 +19,7 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
-from vsj4r.media.cut_short import share_in_words
+from vsj4r.media.cut_short import missing_share
 
 MAGIC = b"YUV4MPEG2"
 FRAME = b"FRAME"
@@ -119,8 +119,7 @@ def missing_of_y4m(path: Path) -> str:
         begins = file.tell()
         step = len(file.readline(LONGEST_LINE)) + head.frame_bytes
     frames = -(-(has - begins) // step) if head.frames is None else head.frames
-    wanted = begins + frames * step
-    return share_in_words(1 - has / wanted) if wanted > has else ""
+    return missing_share(has, begins + frames * step)
 
 
 def head_for(clip: vs.VideoNode, first: vs.VideoFrame, rate: Fraction, *, frames: int | None) -> Head:

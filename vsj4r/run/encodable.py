@@ -54,7 +54,7 @@ def make_encodable(
     if conversion is not None:
         notes.append(conversion)
     if encoder.matrix is not None and clip.format.color_family == vs.YUV:
-        encoded, is_converted = with_matrix(encoded, encoder.matrix)
+        encoded, is_converted = with_matrix(encoded, encoder.matrix, source.clip)
         if is_converted:
             notes.append(f"{encoder_name} says BT.709 of every picture: samples are converted to its matrix")
     is_chosen = clip.format.color_family == vs.RGB and settings.chroma is None

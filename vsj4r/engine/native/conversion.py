@@ -7,7 +7,7 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane
-from vsj4r.engine.native.library import library
+from vsj4r.engine.native.library import library, needed_library
 
 _TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 
@@ -21,8 +21,7 @@ def takes_planes(*planes: Plane) -> bool:
 
 def plane_to_floats(plane: Plane, zero: float, span: float, target: Floats) -> None:
     """``target = (plane - zero) / span``, of planes for which ``takes_planes`` holds, of one shape."""
-    loaded = library()
-    assert loaded is not None  # noqa: S101
+    loaded = needed_library()
     loaded.j4r_planes_to_floats(*_describe(plane), zero, span, target.ctypes.data, target.strides[0])
 
 
@@ -31,8 +30,7 @@ def add_to_plane(plane: Plane, change: Floats, scale: float, top: float, target:
 
     False where a scaled change is not a finite number; ``target`` then holds nothing of use.
     """
-    loaded = library()
-    assert loaded is not None  # noqa: S101
+    loaded = needed_library()
     changed = change.ctypes.data, change.strides[0]
     into = target.ctypes.data, target.strides[0]
     return bool(loaded.j4r_planes_add(*_describe(plane), *changed, scale, top, *into))

@@ -10,7 +10,7 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane
-from vsj4r.engine.native.library import library
+from vsj4r.engine.native.library import needed_library
 
 
 class _FramePlane(ctypes.Structure):
@@ -43,16 +43,14 @@ class ReducedFrames:
     """
 
     def __init__(self, width: int, by: int, phases: Floats, limits: tuple[float, float, float]) -> None:
-        loaded = library()
-        if loaded is None:
-            raise RuntimeError("the compiled library is missing")
+        loaded = needed_library()
         self._shrink, self._restore = loaded.j4r_frames_shrink, loaded.j4r_frames_restore
         self._by, self._phases, self._limits = by, phases, limits
         self._work = np.empty(max(by * by * width, 3 * (width + 4) + 2 * by * width), np.float32)
 
     def shrink(self, plane: Plane, zero: float, span: float, into: Floats) -> None:
-        """``plane``, its edge repeated to the sides of ``into`` times ``by``, as values of its codes, less
-        ``by`` times as large."""
+        """``plane``, its edge repeated to the sides of ``into`` times ``by``, as the values of its codes,
+        reduced by ``by``."""
         described = self._describe(plane, zero, span)
         self._shrink(ctypes.byref(described), *into.shape, self._work.ctypes.data, into.ctypes.data)
 

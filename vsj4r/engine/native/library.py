@@ -36,6 +36,18 @@ _SIGNATURES = {
 }
 
 
+def needed_library() -> ctypes.CDLL:
+    """The library.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    loaded = library()
+    if loaded is None:
+        raise RuntimeError("the compiled library is missing")
+    return loaded
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The library with the types of its functions; None where the package was installed without it, with one

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import MotionSpec
-from vsj4r.engine.native.library import library
+from vsj4r.engine.native.library import library, needed_library
 
 METHOD = "blocks"
 BLOCK = 2
@@ -30,9 +30,7 @@ class MotionSearch:
     """
 
     def __init__(self, height: int, width: int, scale: int) -> None:
-        loaded = library()
-        if loaded is None:
-            raise RuntimeError("the compiled library is missing")
+        loaded = needed_library()
         self._library = loaded
         self._luma = height, width
         self._grid = height // scale, width // scale
