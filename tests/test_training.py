@@ -100,6 +100,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -
     whole = start(recipe, "--data", data, "--run", tmp_path / "whole")
     torn = start(recipe, "--data", data, "--run", tmp_path / "torn")
     wait_for_step(torn, tmp_path / "torn", 3)
+    torn.send_signal(signal.SIGSTOP)  # or it may have ended before the second one has begun
     second = start(recipe, "--data", data, "--run", tmp_path / "torn")
     assert "another vsj4r train is at work in" in finish(second)
     assert second.returncode == 1

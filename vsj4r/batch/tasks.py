@@ -36,7 +36,7 @@ from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
 from vsj4r.media.whole import NO_ROOM, size_and_time, write_error
-from vsj4r.run.encodable import kind_of_images, make_encodable, make_images
+from vsj4r.run.encodable import keep_plates, kind_of_images, make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
@@ -187,6 +187,7 @@ def _images_of_chunk(
 ) -> ClipSink:
     kind, is_matte = kind_of_images(source, work.settings), work.settings.outputs[place] != "derained"
     depth = work.settings.depth
+    keep_plates(source, kind)
     images, _ = make_images(clip[frames.start : frames.stop], source, kind, depth, is_matte=is_matte)
     return images, image_sink(part, source, kind, depth=depth, frames=frames, is_matte=is_matte)
 

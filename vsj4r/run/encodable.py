@@ -134,6 +134,13 @@ def kind_of_images(source: Source, settings: RunSettings) -> str:
     return settings.image or kind_for(source)
 
 
+def keep_plates(source: Source, kind: str) -> None:
+    """From now on what is decoded of ``source`` is kept until it is written as an image of ``kind``, if that
+    takes more of it than its colours. To be said before its first frame is asked for."""
+    if source.images is not None:
+        source.images.kept.is_wanted = f".{kind}" in PLATES
+
+
 def make_images(
     clip: vs.VideoNode, source: Source, kind: str, depth: int | None, *, is_matte: bool
 ) -> tuple[vs.VideoNode, list[str]]:
@@ -143,8 +150,6 @@ def make_images(
     notes = []
     if floats and (source.images is None or source.images.depth < 32) and not is_matte:
         notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
-    if source.images is not None and not is_matte:
-        source.images.kept.is_wanted = f".{kind}" in PLATES
     has_alpha = source.has_alpha and not is_matte
     return turn_output_upright(
         clip_to_rgb(clip, floats=floats, depth=depth), source=source.clip, has_alpha=has_alpha

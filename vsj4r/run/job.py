@@ -21,7 +21,7 @@ from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
 from vsj4r.media.whole import Read, check_output, size_and_time
 from vsj4r.run.ahead import EngineAhead
-from vsj4r.run.encodable import kind_of_images, working_depth
+from vsj4r.run.encodable import keep_plates, kind_of_images, working_depth
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 from vsj4r.run.preview import find_busiest, write_before_and_after
@@ -181,6 +181,8 @@ def _stamp_of(path: Path) -> tuple[int, int] | None:
 def _derain_source(job: Job, source: Source, listener: RunListener, ahead: EngineAhead) -> None:
     settings = job.settings
     image = kind_of_images(source, settings) if job.to_folder else "png" if job.is_picture else None
+    if image is not None:
+        keep_plates(source, image)
     for note in source.notes(image=image) + (source.left_out_of_images() if job.to_folder else []):
         listener.note(note)
     if job.preview:
