@@ -140,10 +140,30 @@ def quantise(graph: ov.Model, model: Model) -> None:
         place = (read.get_node().get_friendly_name(), read.get_index())
         if place not in marked:
             low, high = (0.0, most) if least >= 0 else (-max(-least, most), max(-least, most) * 127 / 128)
-            ends = [op.constant(np.full((1, 1, 1, 1), end, np.float32)) for end in (low, high)]
-            marked[place] = op.fake_quantize(read, *ends, *ends, 256).output(0)
+            marked[place] = _in_steps(read, low, high)
         node.input(0).replace_source_output(marked[place])
     graph.validate_nodes_and_infer_types()
+
+
+def _in_steps(read: ov.Output, low: float, high: float) -> ov.Output:
+    """``read`` in 256 steps from ``low`` to ``high``. What was gathered pixel by pixel is put into steps as it
+    lies, and turned after that: convolutions like it so, and OpenVINO then moves nothing."""
+    op = ov.opset13
+    ends = [op.constant(np.full((1, 1, 1, 1), end, np.float32)) for end in (low, high)]
+    node = read.get_node()
+    if node.get_type_name() == "Slice" and _channels_of(node.output(0)) == _channels_of(node.input_value(0)):
+        node = node.input_value(0).get_node()  # all of it
+    if node.get_type_name() == "Transpose":
+        lying = op.fake_quantize(node.input_value(0), *ends, *ends, 256)
+        return op.transpose(lying, node.input_value(1)).output(0)
+    return op.fake_quantize(read, *ends, *ends, 256).output(0)
+
+
+def _channels_of(port: ov.Output) -> int | None:
+    """Of a picture (N, C, h, w), h and w known or not; None where it is none or has any number."""
+    shape = port.get_partial_shape()
+    is_picture = shape.rank.is_static and len(shape) == 4 and shape[1].is_static
+    return shape[1].get_length() if is_picture else None
 
 
 def _onnx_name(node: ov.Node) -> str:
