@@ -11,6 +11,7 @@ from tests import media
 from tests.cli import batch, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from tests.tried import tried
+from vsj4r.media.png_colours import chunks_of, props_of
 
 
 @pytest.mark.slow
@@ -30,6 +31,53 @@ def test_hdr10_is_kept(tmp_path: Path, encoder: str, suffix: str) -> None:
         bare = tmp_path / "bare.hevc"
         media.ffmpeg("-i", f"file:{output}", "-c:v", "copy", "-f", "hevc", f"file:{bare}")
         assert media.hdr_props(bare) == media.hdr_props(source)
+
+
+@pytest.mark.slow
+@tried("Images", "HDR10 video into PNG, and back into a video", "kept: cICP, mDCV and cLLI; HEVC")
+def test_images_carry_hdr10(tmp_path: Path) -> None:
+    model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv", seconds=0.1)
+    run(source, tmp_path / "shot", "--model", model)
+    back = run(tmp_path / "shot", tmp_path / "back.mkv", "--model", model, "--chroma", "420")
+    assert "the input is 16 bit HDR (PQ): written with x265 (HEVC)" in back.stderr
+    assert media.hdr_props(tmp_path / "back.mkv") == media.hdr_props(source)
+    told = run(source, tmp_path / "light", "--model", model, "--image", "exr").stderr
+    assert ".exr cannot say BT.2020 and PQ: it is shown as sRGB is (PNG says it)" in told
+    plain = run(media.plain(tmp_path / "plain.mkv"), tmp_path / "sdr", "--model", model, "--image", "exr")
+    assert "cannot say" not in plain.stderr
+
+
+@pytest.mark.slow
+@tried("Picture and colour", "HDR that a script gives", "HEVC of 10 bits where no encoder is named")
+def test_hdr_of_a_script_is_hevc(tmp_path: Path) -> None:
+    model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv", seconds=0.1)
+    (tmp_path / "in.vpy").write_text(
+        f"import vapoursynth as vs\nvs.core.bs.VideoSource({str(source)!r}, cachemode=0).set_output()\n"
+    )
+    done = run(tmp_path / "in.vpy", tmp_path / "out.mkv", "--model", model)
+    assert "the input is 10 bit HDR (PQ): written with x265 (HEVC)" in done.stderr
+    assert media.hdr_props(tmp_path / "out.mkv") == media.hdr_props(source)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "props"),
+    [
+        ([], {}),
+        ([(b"cICP", bytes([12, 13, 0, 1]))], {"_Primaries": 12, "_Transfer": 13}),
+        ([(b"cICP", bytes([99, 3, 0, 1]))], {}),
+        ([(b"cICP", b"\t"), (b"cLLI", b""), (b"mDCV", bytes(9)), (b"gAMA", bytes(4))], {}),
+    ],
+)
+def test_only_what_h273_knows_is_read_of_a_png(
+    chunks: list[tuple[bytes, bytes]], props: dict[str, int]
+) -> None:
+    assert props_of(chunks) == props
+
+
+def test_what_everybody_takes_for_srgb_is_not_said() -> None:
+    for props in ({}, {"_Primaries": 1, "_Transfer": 1}, {"_Primaries": 6, "_Transfer": 6}):
+        assert chunks_of(props) == ()
+    assert chunks_of({"_Primaries": 9, "_Transfer": 14}) == ((b"cICP", bytes([9, 14, 0, 1])),)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,38 @@ def test_a_part_begins_with_what_is_on_the_screen(model: Path, tmp_path: Path, c
     assert "encoded again" not in run(source, tmp_path / "b.mkv", "--model", model, "--trim", "10:").stderr
 
 
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4"])
+@tried("Streams and tags", "a line that lasts beyond the end of a part", "it ends with the part")
+def test_a_part_ends_with_its_picture(model: Path, tmp_path: Path, name: str) -> None:
+    times = "00:00:00,160 --> 00:00:00,240", "00:00:00,280 --> 00:10:00,000"
+    source = with_subtitles(tmp_path / "film.mkv", srt(tmp_path / "s.srt", *times))
+    run(source, tmp_path / name, "--model", model, "--trim", "2:12")
+    assert lines(tmp_path / name) == [(0.08, 0.08), (0.2, 0.2)]
+
+
+@tried("Streams and tags", "a line that has begun minutes before a part", "kept, from there on")
+def test_a_sign_stays_for_as_long_as_it_did(model: Path, tmp_path: Path) -> None:
+    times = "00:00:10,000 --> 00:02:20,000", "00:02:00,000 --> 00:02:05,000"
+    source = with_subtitles(tmp_path / "film.mkv", srt(tmp_path / "s.srt", *times), seconds=150)
+    run(source, tmp_path / "out.mkv", "--model", model, "--trim", "14:")
+    assert lines(tmp_path / "out.mkv") == [(0, 35), (15, 5)]
+
+
+@pytest.mark.parametrize("name", ["disc.mkv", "disc.m2ts"])
+@tried("Streams and tags", "PGS that is on the screen where a part begins", "a line: it is left out")
+def test_a_picture_that_is_on_the_screen_is_told(model: Path, tmp_path: Path, name: str) -> None:
+    bitmaps, source = tmp_path / "s.sup", tmp_path / name
+    bitmaps.write_bytes(bitmap(0.1, 0) + bitmap(0.4, 1, shown=False) + bitmap(0.6, 2))
+    frames = ("-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.8", "-i", str(bitmaps))
+    ffmpeg(*frames, "-map", "0", "-map", "1", "-c:v", "libx264", "-c:s", "copy", f"file:{source}")
+    is_told = {}
+    for first in (6, 10, 16):
+        out = tmp_path / f"{first}.mkv"
+        said = run(source, out, "--model", model, "--trim", f"{first}:").stderr
+        is_told[first] = "what is on the screen where the part begins of subtitle stream 1" in said
+    assert is_told == {6: True, 10: False, 16: True}
+
+
 def bitmap(seconds: float, number: int, *, shown: bool = True) -> bytes:
     """A picture of PGS, 20x8 pixels of one colour, or none from then on."""
 

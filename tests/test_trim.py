@@ -6,11 +6,13 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
+from tests.tried import tried
 from vsj4r.cli.outcome import UsageError
 from vsj4r.cli.spelling import split_trim
 from vsj4r.errors import Vsj4rError
@@ -82,6 +84,29 @@ def test_a_batch_trims_as_a_run_does(take: Path, whole: Path, model: Path, tmp_p
     assert next(event["chunks"] for event in events if event["event"] == "plan") == 2
     assert_part(tmp_path / "part.mkv", whole, 25, 150)
     assert media.timecode_of(tmp_path / "part.mkv") == "01:00:01:00"
+
+
+def heard(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("aac", "out.mkv"), ("aac", "out.mp4"), ("libopus", "out.mkv"), ("libmp3lame", "out.mkv")],
+)
+@tried("Times", "compressed sound of a part that begins with the file", "whole from its first sample")
+def test_the_sound_of_a_part_from_the_beginning_is_whole(
+    model: Path, tmp_path: Path, codec: str, name: str
+) -> None:
+    """Its first samples come out of a packet before them."""
+    source, output = tmp_path / f"in{Path(name).suffix}", tmp_path / name
+    noise = ["-f", "lavfi", "-i", "anoisesrc=r=48000:a=0.5:seed=1:d=1"]
+    media.ffmpeg(*media.picture(seconds=1), *noise, *media.QUICK, "-c:a", codec, f"file:{source}")
+    run(source, output, "--model", model, "--trim", "0:10")
+    before, after = heard(source), heard(output)
+    assert len(after) > 0.35 * 48000
+    assert np.array_equal(before[: len(after)], after[: len(before)])
 
 
 def test_a_part_in_images_keeps_its_numbers(take: Path, whole: Path, model: Path, tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
         encoder = ""
         if not file.to_folder:
             container = container_for(file.output)
-            source = pictures if isinstance(pictures, Probe) else None
-            encoder, _ = encoder_for(settings.encoder, source, container, settings.depth)
+            picture = None if pictures is None else pictures.picture
+            encoder, _ = encoder_for(settings.encoder, picture, container, settings.depth)
             checks[:0] = [
                 partial(find_encoder, encoder),
                 partial(_try_encoder, encoder, settings, container.muxer),

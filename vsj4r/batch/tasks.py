@@ -152,7 +152,7 @@ def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, li
 def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
     container = container_for(work.output)
-    encoder, notes = encoder_for(work.settings.encoder, source.probe, container, work.settings.depth)
+    encoder, notes = encoder_for(work.settings.encoder, source.picture, container, work.settings.depth)
     steady = _steady(work, source)
     encoded, changed = _encodable(work, encoder, clip, source, steady)
     notes += changed

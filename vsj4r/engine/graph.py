@@ -146,8 +146,8 @@ def quantise(graph: ov.Model, model: Model) -> None:
 
 
 def _in_steps(read: ov.Output, low: float, high: float) -> ov.Output:
-    """``read`` in 256 steps from ``low`` to ``high``. What was gathered pixel by pixel is put into steps as it
-    lies, and turned after that: convolutions like it so, and OpenVINO then moves nothing."""
+    """``read`` in 256 steps from ``low`` to ``high``. What was gathered pixel by pixel is put into steps as
+    it lies, and turned after that: convolutions like it so, and OpenVINO then moves nothing."""
     op = ov.opset13
     ends = [op.constant(np.full((1, 1, 1, 1), end, np.float32)) for end in (low, high)]
     node = read.get_node()

@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import vapoursynth as vs
 
-from vsj4r.frames.matrix import usual_matrix
+from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
 
-_UNSPECIFIED = 2
 _COLOUR_PROPS = ("_Matrix", "_Primaries", "_Transfer")
 _MATRICES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14})
-_PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22})
-_TRANSFERS = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
+PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22})
+TRANSFERS = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
 
 
 def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> vs.VideoNode:
@@ -28,13 +27,13 @@ def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> vs.Vide
     is_rgb = clip.format.color_family == vs.RGB
     known = {
         "_Matrix": frozenset({vs.MATRIX_RGB}) if is_rgb else _MATRICES,
-        "_Primaries": _PRIMARIES,
-        "_Transfer": _TRANSFERS,
+        "_Primaries": PRIMARIES,
+        "_Transfer": TRANSFERS,
     }
     wrong = {
-        name: _UNSPECIFIED
+        name: UNSPECIFIED
         for name, numbers in known.items()
-        if int(first.props.get(name, _UNSPECIFIED)) not in numbers | {_UNSPECIFIED}
+        if int(first.props.get(name, UNSPECIFIED)) not in numbers | {UNSPECIFIED}
     }
     if is_rgb:
         wrong["_Matrix"] = int(vs.MATRIX_RGB)
@@ -49,8 +48,8 @@ def with_known_matrix(clip: vs.VideoNode, source: vs.VideoNode | None = None) ->
         return clip
     tagged = source or clip
     with tagged.get_frame(0) as first:
-        tags = {name: int(first.props.get(name, _UNSPECIFIED)) for name in _COLOUR_PROPS}
-    if tags["_Matrix"] != _UNSPECIFIED and _is_convertible(tags):
+        tags = {name: int(first.props.get(name, UNSPECIFIED)) for name in _COLOUR_PROPS}
+    if tags["_Matrix"] != UNSPECIFIED and _is_convertible(tags):
         return clip
     return clip.std.SetFrameProps(_Matrix=usual_matrix(tagged.height))
 

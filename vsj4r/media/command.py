@@ -184,7 +184,9 @@ def _command(
     if container.only_with_picture:
         options["ss"] = "0"
     if extras.length_seconds is not None:
-        options |= {"ss": "0", "t": f"{extras.length_seconds:.6f}"}
+        options["t"] = f"{extras.length_seconds:.6f}"
+        if not extras.keeps_priming:
+            options["ss"] = "0"
     if encode.source is not None:
         reading = _placement(-encode.origin_seconds)
         reading |= {

@@ -15,8 +15,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import BT709
 from vsj4r.media.containers import Container
 from vsj4r.media.pixels import AS_RGB, pixel_format
-from vsj4r.media.probe import Probe
-from vsj4r.media.streams import Stream
+from vsj4r.media.streams import Picture
 
 _NARROW = 64
 
@@ -226,40 +225,39 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
 
 
 def encoder_for(
-    name: str, source: Probe | None, container: Container, depth: int | None = None
+    name: str, picture: Picture | None, container: Container, depth: int | None = None
 ) -> tuple[str, list[str]]:
     """The encoder that ``name`` is, or that AUTO or a kind of card stands for, and a line where that is not
     the usual one, or where HDR gets too few bits.
 
     WebM holds no H.264: AV1. MXF is for masters: DNxHR. HDR of 10 bit and more is HEVC: hardware that plays
-    it decodes no H.264 of 10 bit. Cards have H.264 of 8 bit alone. ``source`` is None where the input is a
-    folder of images; ``depth`` is that of the output, None is the input's.
+    it decodes no H.264 of 10 bit. Cards have H.264 of 8 bit alone. ``picture`` is the input's, None where
+    it is not known yet; ``depth`` is that of the output, None is the input's.
     """
-    video = source.video if source else None
-    found = _encoder_name(name, video, container, depth)
-    if video is None or not _is_deep_hdr(video):
+    found = _encoder_name(name, picture, container, depth)
+    if picture is None or not _is_deep_hdr(picture):
         return found, []
-    kind = f"the input is {video.depth} bit HDR ({HDR_TRANSFERS[video.transfer]})"
-    if min(depth or video.depth, max(KNOWN_ENCODERS[found].depths)) < 10:
+    kind = f"the input is {picture.depth} bit HDR ({HDR_TRANSFERS[picture.transfer]})"
+    if min(depth or picture.depth, max(KNOWN_ENCODERS[found].depths)) < 10:
         return found, [f"{kind}: 8 bits of it show bands, and nothing is tone-mapped"]
     if name == AUTO and found == _HDR_ENCODER:
         return found, [f"{kind}: written with {found} (HEVC), unless an encoder is named"]
     return found, []
 
 
-def _encoder_name(name: str, video: Stream | None, container: Container, depth: int | None) -> str:
+def _encoder_name(name: str, picture: Picture | None, container: Container, depth: int | None) -> str:
     if name in HARDWARE:
-        is_deep = (depth or (video.depth if video else 8)) > 8
+        is_deep = (depth or (picture.depth if picture else 8)) > 8
         codec = "hevc" if is_deep and container.hevc else "h264" if container.h264 else "av1"
         return f"{codec}_{name}"
     if name != AUTO:
         return name
-    is_hdr = video is not None and _is_deep_hdr(video)
+    is_hdr = picture is not None and _is_deep_hdr(picture)
     return _HDR_ENCODER if is_hdr and container.hevc else container.encoder
 
 
-def _is_deep_hdr(video: Stream) -> bool:
-    return video.transfer in HDR_TRANSFERS and video.depth >= 10
+def _is_deep_hdr(picture: Picture) -> bool:
+    return picture.transfer in HDR_TRANSFERS and picture.depth >= 10
 
 
 def find_encoder(name: str) -> Encoder:

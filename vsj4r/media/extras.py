@@ -37,7 +37,8 @@ class Extras:
     ``streams``: in the source's order. ``covers``: pictures to attach. ``tags``: of the file; ``more_tags``:
     whether they need the container's other way of writing. ``video_tags``, ``video_flags``: of the picture.
     ``start_seconds``: what is taken off all timestamps (transport streams start anywhere);
-    ``length_seconds``: if not None, what is before and after that is cut off.
+    ``length_seconds``: if not None, what is before and after that is cut off; before it not where
+    ``keeps_priming``, for packets that a decoder needs first.
     ``notes``: a line for each thing that the output lacks, or has otherwise.
     """
 
@@ -49,6 +50,7 @@ class Extras:
     video_flags: tuple[str, ...] = ()
     start_seconds: float = 0.0
     length_seconds: float | None = None
+    keeps_priming: bool = False
     notes: tuple[str, ...] = ()
 
     def of_picture(self) -> Extras:

@@ -17,6 +17,7 @@ from vsj4r.media.alpha import ALPHA
 from vsj4r.media.image_facts import Chunk, ImageHead
 from vsj4r.media.image_head import read_head
 from vsj4r.media.plates import KeptPlates, is_plate, plate_head
+from vsj4r.media.png_colours import props_of
 from vsj4r.media.png_head import with_colours
 from vsj4r.media.reading import (
     Image,
@@ -27,6 +28,7 @@ from vsj4r.media.reading import (
     to_8_bit,
     to_16_bit,
 )
+from vsj4r.media.streams import UNSPECIFIED, Picture
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -52,7 +54,7 @@ class ImageSet:
 
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
-    is not for RGB, cut short, with more than one page.
+    is not for RGB, cut short, with more than one page. ``colours``: what the first one says of them.
     """
 
     folder: Path
@@ -68,7 +70,12 @@ class ImageSet:
     unfit_profiles: int
     cut_short: int
     paged: int
+    colours: tuple[Chunk, ...] = ()
     kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
+
+    @property
+    def picture(self) -> Picture:
+        return Picture(self.depth, props_of(self.colours).get("_Transfer", UNSPECIFIED))
 
 
 _DEPTHS = (8, 16, 32)  # of clips
@@ -109,6 +116,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         unfit_profiles=sum(bool(head.lost_profile) for head in heads),
         cut_short=sum(head.is_cut_short for head in heads),
         paged=sum(head.has_pages for head in heads),
+        colours=first.colours,
     )
 
 
@@ -152,9 +160,10 @@ def image_clip(images: ImageSet, *, fps: Fraction) -> vs.VideoNode:
         fps=fps,
         has_alpha=bool(images.translucent),
     )
-    if images.aspect == 1:
-        return clip
-    return clip.std.SetFrameProps(_SARNum=images.aspect.numerator, _SARDen=images.aspect.denominator)
+    props = props_of(images.colours)
+    if images.aspect != 1:
+        props |= {"_SARNum": images.aspect.numerator, "_SARDen": images.aspect.denominator}
+    return clip.std.SetFrameProps(**props) if props else clip
 
 
 def array_clip(images: Image, *, fps: int) -> vs.VideoNode:

@@ -15,7 +15,7 @@ from vsj4r.media.probe import Probe
 from vsj4r.media.sound import as_long, cut_within_packets, encode_copied_sound, streams_with_gaps
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
-from vsj4r.media.subtitles import keep_shown_lines
+from vsj4r.media.subtitles import cut_lines
 from vsj4r.media.times import usual_step
 from vsj4r.media.trim import Trim, find_part, later_timecode
 from vsj4r.words import count_of
@@ -64,8 +64,10 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
     extras = _with_time_codes(source, _moved_at_joints(source, extras), steady)
     begins, ends = float(source.timestamps[0] * source.time_base), float(source.ends_at * source.time_base)
     if source.part is not None:
-        extras = cut_within_packets(source.probe, keep_shown_lines(source.probe, extras, suffix, begins))
+        extras = cut_within_packets(source.probe, cut_lines(source.probe, extras, suffix, begins, ends))
         extras = replace(extras, start_seconds=begins, length_seconds=ends - begins)
+        if not (source.part.start or source.begins_late):
+            extras = _with_priming(extras)
     elif container.only_with_picture:
         frame = float(usual_step(source.timestamps) * source.time_base)
         lost = _sound_beside(source.probe, extras, suffix, begins, ends, frame)
@@ -114,6 +116,14 @@ def _without_hidden_sound(extras: Extras) -> Extras:
         for along in extras.streams
     )
     return replace(extras, streams=tuple(streams))
+
+
+def _with_priming(extras: Extras) -> Extras:
+    """``extras`` of a part that begins where the file does, with the packets of copied sound before that: its
+    first samples come out of them. Sound that is encoded is cut to the sample, so then nothing is before."""
+    if any(along.kind == "audio" and along.codec != "copy" for along in extras.streams):
+        return extras
+    return replace(_without_hidden_sound(extras), keeps_priming=True)
 
 
 def _with_sound_at_once(source: Probe, extras: Extras, suffix: str) -> Extras:

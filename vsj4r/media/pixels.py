@@ -51,12 +51,14 @@ def chroma_for(clip: vs.VideoNode, known: Sequence[str]) -> str:
     return max(enough, key=_shrink_log2) if enough else min(layouts, key=_shrink_log2)
 
 
-def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, depth: int = 0) -> tuple[vs.VideoNode, str | None]:
+def clip_to_yuv(
+    clip: vs.VideoNode, chroma: str, *, depth: int = 0, wide: bool = False
+) -> tuple[vs.VideoNode, str | None]:
     """``clip`` as integer YUV of the layout ``chroma``, of its own depth (at most 16 bit) or ``depth`` where
     that is more, and one line that says what changed. ``AS_RGB``: as RGB.
 
     Where chroma has half the size, an odd width or height gets its last column or row repeated.
-    RGB becomes BT.709 of limited range, which players expect.
+    RGB becomes BT.709 of limited range, which players expect, or where it is ``wide`` BT.2020.
     """
     if chroma_of(clip) == chroma:
         return clip, None
@@ -71,7 +73,7 @@ def clip_to_yuv(clip: vs.VideoNode, chroma: str, *, depth: int = 0) -> tuple[vs.
     width, height = clip.width + clip.width % (1 + across), clip.height + clip.height % (1 + down)
     arguments: dict[str, Any] = {"format": target.id}
     if source.color_family == vs.RGB:
-        arguments |= {"matrix_s": "709", "range_s": "limited"}
+        arguments |= {"matrix_s": "2020ncl" if wide else "709", "range_s": "limited"}
     if (width, height) != (clip.width, clip.height):
         arguments |= {"width": width, "height": height, "src_width": width, "src_height": height}
     note = f"{source.name} is converted to {target.name}"

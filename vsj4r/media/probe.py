@@ -31,7 +31,7 @@ from vsj4r.media.first_packets import FirstFrame, FirstPackets
 from vsj4r.media.matroska import Arrangement, read_arrangement
 from vsj4r.media.programs import programs_of
 from vsj4r.media.room import check_frame_fits
-from vsj4r.media.streams import UNSPECIFIED, Stream, choose_video, describe_stream, positive
+from vsj4r.media.streams import UNSPECIFIED, Picture, Stream, choose_video, describe_stream, positive
 
 GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""
@@ -69,6 +69,10 @@ class Probe:
     def stream_at(self, index: int) -> Stream:
         """The stream that has ffmpeg's number ``index``."""
         return next(stream for stream in self.streams if stream.index == index)
+
+    @property
+    def picture(self) -> Picture:
+        return Picture(self.video.depth, self.video.transfer)
 
     @property
     def has_wandering_clock(self) -> bool:

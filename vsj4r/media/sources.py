@@ -19,6 +19,7 @@ from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe
 from vsj4r.media.plates import is_plate
 from vsj4r.media.probe import GUESSED_RATE, Probe
+from vsj4r.media.streams import UNSPECIFIED, Picture
 from vsj4r.media.times import frame_number_times, rate_of_frames, usual_rate_near, usual_step
 from vsj4r.words import count_of
 
@@ -106,6 +107,17 @@ class Source:
     def ends_at(self) -> Fraction:
         """When the last frame has been shown, in units of ``time_base``."""
         return self.timestamps[-1] + usual_step(self.timestamps) if self.ends is None else self.ends
+
+    @property
+    def picture(self) -> Picture:
+        """What its encoder follows from."""
+        for known in (self.images, self.probe):
+            if known is not None:
+                return known.picture
+        if self.pipe is not None:  # y4m says nothing of it, and its first frame may be long in coming
+            return Picture(self.clip.format.bits_per_sample, UNSPECIFIED)
+        with self.clip.get_frame(0) as first:
+            return Picture(self.clip.format.bits_per_sample, int(first.props.get("_Transfer", UNSPECIFIED)))
 
     @property
     def counted_rate(self) -> Fraction:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from av.container import InputContainer
 from av.stream import Discard
@@ -24,6 +24,13 @@ PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 UNSPECIFIED = 2
 """Of ITU-T H.273."""
 _WHOLE_INDEX = (MOV, "avi")  # their index has every frame
+
+
+class Picture(NamedTuple):
+    """What the choice of an encoder follows from: the bits of a sample, and the transfer (ITU-T H.273)."""
+
+    depth: int
+    transfer: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
+
+from av.stream import Discard
 
 from vsj4r.media.containers import CONTAINERS, Container
-from vsj4r.media.demuxing import READ_ERRORS, open_container
+from vsj4r.media.demuxing import MOV, READ_ERRORS, open_container
 from vsj4r.media.extras import Extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.streams import Stream
 
 _ENCODERS = {"subrip": "srt", "ass": "ass", "mov_text": "mov_text", "webvtt": "webvtt"}
 """Of text, ffmpeg's names: the codec, and what writes it."""
-_LONGEST_LINE_SECONDS = 60
+_LONGEST_PICTURE_SECONDS = 60
+"""A line of text may be a sign that stays for a whole scene: those are looked for from the beginning."""
+_STAYING = ("pgssub", "dvbsub")
+"""Decoders of pictures that stay until another packet comes."""
 _BEHIND_SECONDS = 5  # by which streams of a file may lie apart
 _FINE_TICKS = "setts=time_base=1/200000"
 """In microseconds MP4 has no gap of more than 36 minutes, so of three hours. Where the ticks of another
@@ -39,9 +45,10 @@ def subtitle_options(codec: str, stream: Stream, container: Container) -> dict[s
     return {}
 
 
-def keep_shown_lines(source: Probe, extras: Extras, suffix: str, seconds: float) -> Extras:
-    """``extras`` of a part of ``source`` that begins at ``seconds``, with the lines that are on the screen
-    then: ffmpeg copies none of those, so their streams are encoded anew. Pictures are lost, with a line.
+def cut_lines(source: Probe, extras: Extras, suffix: str, begins: float, ends: float) -> Extras:
+    """``extras`` of a part of ``source`` between two times in seconds. Lines end with it. Of those that are
+    on the screen where it begins ffmpeg copies none, so their streams are encoded anew; pictures are lost,
+    with a line.
 
     Raises:
         InputError: the file cannot be opened.
@@ -50,7 +57,7 @@ def keep_shown_lines(source: Probe, extras: Extras, suffix: str, seconds: float)
     if not subtitles:
         return extras
     notes = list(extras.notes)
-    for index in _shown_at(source.path, source.video.index, subtitles.keys(), seconds):
+    for index in _shown_at(source, subtitles.keys(), begins):
         along, stream = subtitles[index], source.stream_at(index)
         codec = _ENCODERS.get(stream.codec, "") if along.codec == "copy" else along.codec
         where = "is on the screen where the part begins"
@@ -61,24 +68,54 @@ def keep_shown_lines(source: Probe, extras: Extras, suffix: str, seconds: float)
             notes.append(f"subtitle stream {index} ({stream.codec}) is encoded again: a line of it {where}")
         options = subtitle_options(codec, stream, CONTAINERS[suffix.lower()])
         subtitles[index] = replace(along, codec=codec, options=options, packets=(*along.packets, _FROM_ZERO))
-    streams = tuple(subtitles.get(along.index, along) for along in extras.streams)
+    last = f"({ends - begins:.6f})"
+    until = f"setts=duration='if(gt((PTS+DURATION)*TB,{last}),max({last}/TB-PTS,0),DURATION)'"
+    streams = tuple(
+        replace(subtitles[along.index], packets=(*subtitles[along.index].packets, until))
+        if along.kind == "subtitle"
+        else along
+        for along in extras.streams
+    )
     return replace(extras, streams=streams, notes=tuple(notes))
 
 
-def _shown_at(path: Path, video: int, subtitles: Collection[int], seconds: float) -> list[int]:
-    """Which of ``subtitles`` in the file ``path`` have a line that began before ``seconds`` and lasts."""
-    found = set()
-    with open_container(path) as container:
-        chosen = [stream for stream in container.streams if stream.index in (video, *subtitles)]
+def _shown_at(source: Probe, subtitles: Collection[int], seconds: float) -> list[int]:
+    """Which of ``subtitles`` of the file ``source`` have something on the screen at ``seconds``."""
+    texts = {index for index in subtitles if source.stream_at(index).codec in _ENCODERS}
+    until = dict.fromkeys(subtitles, -math.inf)
+    with open_container(source.path) as container:
+        watched = set(subtitles) if source.format == MOV else {source.video.index, *subtitles}
+        for stream in container.streams:
+            if stream.index not in watched:
+                stream.discard = Discard.all
         with suppress(*READ_ERRORS):
-            container.seek(int(max(0.0, seconds - _LONGEST_LINE_SECONDS) * 1_000_000))
-            for packet in container.demux(chosen):
+            if not texts:
+                container.seek(int(max(0.0, seconds - _LONGEST_PICTURE_SECONDS) * 1_000_000))
+            for packet in container.demux([container.streams[index] for index in sorted(watched)]):
                 if packet.pts is None:
                     continue
-                begins = float(packet.pts * packet.time_base)
-                if packet.stream_index == video:
-                    if begins > seconds + _BEHIND_SECONDS:
-                        break
-                elif begins < seconds < begins + float((packet.duration or 0) * packet.time_base):
-                    found.add(packet.stream_index)
-    return sorted(found)
+                index, begins = packet.stream_index, float(packet.pts * packet.time_base)
+                if begins > seconds + _BEHIND_SECONDS:
+                    break
+                if index in until and begins < seconds:
+                    lasts = _seconds_shown(packet)
+                    if index in texts:
+                        until[index] = max(until[index], begins + (lasts or 0))
+                    elif lasts is not None:
+                        until[index] = begins + lasts
+    return [index for index, ends in sorted(until.items()) if ends > seconds]
+
+
+def _seconds_shown(packet: Any) -> float | None:
+    """For how long what ``packet`` holds stays on the screen, None where it changes nothing. Pictures of
+    discs and broadcasts have no end of their own: a later packet takes them away, and holds none."""
+    decoder = packet.stream.codec_context
+    if decoder.name not in _STAYING:
+        return float((packet.duration or 0) * packet.time_base)
+    try:
+        shown = decoder.decode2(packet)
+    except READ_ERRORS:
+        return None
+    if shown is None:
+        return None
+    return float(shown.end_display_time) / 1000 if shown.rects else 0.0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.alpha import deepen_alpha, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_matrix
 from vsj4r.media.containers import CONTAINERS, container_for
@@ -13,12 +14,15 @@ from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import kind_for, takes_floats
 from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_rgb, clip_to_yuv
 from vsj4r.media.plates import PLATES
+from vsj4r.media.png_colours import words_for
 from vsj4r.media.rotation import is_turned, turn_output_upright
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
 from vsj4r.run.settings import RunSettings
 
+_BT2020 = 9
+"""Primaries, ITU-T H.273."""
 _MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
 
@@ -50,7 +54,8 @@ def make_encodable(
     stored = min(bits, source.images.bits) if source.images else bits
     if settings.depth is None and depth < stored:
         notes.append(f"{encoder_name} has no {stored} bit: the output has {depth} bit")
-    encoded, conversion = clip_to_yuv(clip, chroma, depth=depth)
+    wide = clip.format.color_family == vs.RGB and chroma != AS_RGB and encoder.matrix is None
+    encoded, conversion = clip_to_yuv(clip, chroma, depth=depth, wide=wide and _is_wide(source))
     if conversion is not None:
         notes.append(conversion)
     if encoder.matrix is not None and clip.format.color_family == vs.YUV:
@@ -63,6 +68,12 @@ def make_encodable(
     if not alpha:
         return without_alpha(encoded), notes
     return _with_deep_alpha(encoded, clip, depth), notes
+
+
+def _is_wide(source: Source) -> bool:
+    """Whether its colours are those of BT.2020."""
+    with source.clip.get_frame(0) as first:
+        return int(first.props.get("_Primaries", UNSPECIFIED)) == _BT2020
 
 
 def _with_deep_alpha(encoded: vs.VideoNode, clip: vs.VideoNode, depth: int) -> vs.VideoNode:
@@ -105,7 +116,7 @@ def working_depth(source: Source, output: Path, settings: RunSettings, *, to_fol
     if settings.depth is not None or to_folder or output.suffix.lower() not in CONTAINERS:
         return settings.depth
     encoder = KNOWN_ENCODERS[
-        encoder_for(settings.encoder, source.probe, container_for(output), settings.depth)[0]
+        encoder_for(settings.encoder, source.picture, container_for(output), settings.depth)[0]
     ]
     if not encoder.is_master:
         return None
@@ -150,6 +161,11 @@ def make_images(
     notes = []
     if floats and (source.images is None or source.images.depth < 32) and not is_matte:
         notes.append("EXR is scene-linear: the picture goes there by the inverse of sRGB's curve")
+    if kind != "png" and not is_matte and source.pipe is None:
+        with source.clip.get_frame(0) as first:
+            colours = words_for(first.props)
+        if colours:
+            notes.append(f".{kind} cannot say {colours}: it is shown as sRGB is (PNG says it)")
     has_alpha = source.has_alpha and not is_matte
     return turn_output_upright(
         clip_to_rgb(clip, floats=floats, depth=depth), source=source.clip, has_alpha=has_alpha

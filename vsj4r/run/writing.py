@@ -91,7 +91,7 @@ class Writing:
     def _video(self, clip: vs.VideoNode, path: Path, *, is_matte: bool) -> ClipSink:
         settings, source = self._settings, self._filtering.part
         suffix, container = path.suffix, container_for(path)
-        name, chosen = encoder_for(settings.encoder, source.probe, container, settings.depth)
+        name, chosen = encoder_for(settings.encoder, source.picture, container, settings.depth)
         encoder = find_encoder(name)
         encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
         steady = self._steady(path)
