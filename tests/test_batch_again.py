@@ -15,10 +15,13 @@ from tests import media
 from tests.batch_jobs import body, jobs
 from tests.cli import assert_refused, batch, vsj4r
 from tests.tiny_model import write_tiny_model
+from vsj4r.batch.bench import Bench
 from vsj4r.batch.jobfile import read_jobs
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.plan import Plan
+from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import work_for
+from vsj4r.errors import InputError
 from vsj4r.media.images import write_rgb
 
 
@@ -97,14 +100,92 @@ def test_a_manifest_that_holds_anything_is_refused(
     state = tmp_path / "jobs.toml.vsj4r"
     with Manifest.writing(state) as manifest:
         row = {"key": "k", "input": '"i"', "output": '"o"', "state": "waiting", "plan": "", "error": ""}
-        values = [*{**row, **change}.values(), 0.0, 0, 0]
-        manifest._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        values = [*{**row, **change}.values(), 0.0]
+        manifest._database.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         manifest._database.commit()
     for verb in ("status", "batch"):
         done = vsj4r(verb, "jobs.toml", cwd=tmp_path)
         assert_refused(done, 1, "record k is damaged; without this folder the batch begins anew", tmp_path)
     shutil.rmtree(state)
     assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+def test_a_kill_within_a_transaction_is_taken_back(model: Path, tmp_path: Path) -> None:
+    """Whoever comes next finds a journal that has to be played back, and pages that do not hold yet."""
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    batch(tmp_path)
+    state = tmp_path / "jobs.toml.vsj4r"
+    before = Manifest.records_in(state)
+    dies = (
+        "import os, sqlite3; db = sqlite3.connect('manifest.sqlite'); db.execute('PRAGMA cache_size = 1'); "
+        "db.execute('UPDATE files SET error = ?', ('x' * 99999,)); "
+        "db.executemany('INSERT INTO chunks VALUES (?, ?, 0)', [('k', n) for n in range(9999)]); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", dies], cwd=state, check=False).returncode == 9
+    assert (state / "manifest.sqlite-journal").stat().st_size
+    assert "done" in vsj4r("status", "jobs.toml", cwd=tmp_path).stdout
+    assert Manifest.records_in(state) == before
+    assert "done" not in {event["event"] for event in batch(tmp_path)}
+
+
+def test_what_it_has_not_written_stays(model: Path, tmp_path: Path) -> None:
+    """A file beside the output, and another output that the job asks for now."""
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    batch(tmp_path)
+    (tmp_path / "out.rain.mkv").write_text("somebody else's")
+    both = body(Path("a.mkv"), "out.mkv") + 'outputs = ["derained", "rain"]\n'
+    jobs(tmp_path, model, both)
+    (problem,) = batch(tmp_path, code=2)
+    assert (
+        problem["text"] == f"output {tmp_path / 'out.rain.mkv'} exists already: overwrite = true replaces it"
+    )
+    assert (tmp_path / "out.rain.mkv").read_text() == "somebody else's"
+    (tmp_path / "out.rain.mkv").unlink()
+    for _ in range(2):
+        jobs(tmp_path, model, both)
+        assert "done" in {event["event"] for event in batch(tmp_path)}
+        assert "done" not in {event["event"] for event in batch(tmp_path)}
+        jobs(tmp_path, model, both + "strength = 0.5\n")
+        assert "done" in {event["event"] for event in batch(tmp_path)}
+        (tmp_path / "out.rain.mkv").unlink()
+        assert "done" in {event["event"] for event in batch(tmp_path)}
+
+
+def test_a_mask_that_has_changed_is_noticed(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    (tmp_path / "mask").mkdir()
+    write_rgb(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask" / "0.png")
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv") + 'mask = "mask"\n')
+    (file,) = (read := read_jobs(tmp_path / "jobs.toml")).files
+    task = Task("plan", work_for(file, read.state), None)
+    worker = Worker(0, Bench(), lambda event: None, lambda: False)
+    assert isinstance(perform(task, worker), Plan)
+    write_rgb(np.zeros((64, 96, 3), np.uint8), tmp_path / "mask" / "0.png")
+    with pytest.raises(InputError, match="mask has changed since the batch began: start it again"):
+        perform(task, worker)
+    worker.bench.close()
+
+
+def test_what_does_not_fit_the_input_is_known_before_the_work(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    write_rgb(np.zeros((64, 48, 3), np.uint8), tmp_path / "small.png")
+    (tmp_path / "cuts.txt").write_text("3 K\nfour\n")
+    begin = body(Path("a.mkv"), "out.mkv")
+    for line, said in (
+        ('mask = "small.png"', "small.png must be 96x64 like the input, got 48x64"),
+        ('mask = "cuts.txt"', "cuts.txt cannot be read as a video"),
+        ('qpfile = "cuts.txt"', "qpfile must have lines such as '120 K', got 'four' in line 2"),
+    ):
+        jobs(tmp_path, model, f"{begin}{line}\n")
+        (problem,) = batch(tmp_path, "--dry-run", code=2)
+        assert said in problem["text"]
+    jobs(tmp_path, model, begin + "scenes = [9999]\n")
+    events = batch(tmp_path, code=1)
+    (failed,) = (event["message"] for event in events if event["event"] == "failed")
+    assert "scenes must be frames of the clip, 0 to 7, got 9999" in failed
+    assert not [event for event in events if event["event"] == "note"]
 
 
 def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) -> None:

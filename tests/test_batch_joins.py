@@ -12,6 +12,7 @@ import pytest
 from tests import media
 from tests.batch_jobs import body, jobs
 from tests.cli import batch, parts, run
+from vsj4r.batch.chunks import written_starts
 from vsj4r.media.images import write_rgb
 
 
@@ -19,6 +20,30 @@ from vsj4r.media.images import write_rgb
 def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """370 frames at a variable rate, and every other kind of stream."""
     return media.rich(tmp_path_factory.mktemp("rich"), seconds=18)
+
+
+@pytest.mark.parametrize(
+    ("starts", "counts", "kept"),
+    [
+        ([0, 3], [1, 0, 1, 0], [0]),
+        ([0, 2, 3], [0, 0, 1, 1], [0, 3]),
+        ([0, 1, 2, 3], [1, 0, 0, 1], [0, 3]),
+        ([0, 2], [2, 0, 1, 0], [0, 2]),
+    ],
+)
+def test_every_chunk_has_a_frame_that_is_written(
+    starts: list[int], counts: list[int], kept: list[int]
+) -> None:
+    assert written_starts(starts, counts) == kept
+
+
+@pytest.mark.slow
+def test_the_last_chunk_may_leave_out_all_of_its_frames(model: Path, tmp_path: Path) -> None:
+    source = media.plain(tmp_path / "in.mkv", *media.QUICK, seconds=121 / 60, rate=60)
+    jobs(tmp_path, model, body(source, "out.mkv", 'encoder = "ffv1"\nchunk = 120\ncfr = 30'))
+    batch(tmp_path)
+    run(source, tmp_path / "run.mkv", "--model", model, "--encoder", "ffv1", "--cfr", "30")
+    media.assert_same_frames(tmp_path / "out.mkv", tmp_path / "run.mkv")
 
 
 @pytest.mark.slow

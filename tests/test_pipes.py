@@ -104,6 +104,52 @@ def test_a_part_of_a_pipe(model: Path, trim: str, first: int, end: int) -> None:
     assert frames_of(part.stdout) == whole[first:end]
 
 
+@pytest.mark.slow
+def test_a_part_of_an_odd_pipe_has_its_size(model: Path, tmp_path: Path) -> None:
+    sent = y4m("-vf", "scale=97:65", "-pix_fmt", "yuv420p")
+    part = piped(sent, "--model", model, "--strength", 0, "--trim", "0:4")
+    assert b" W97 H65 " in part.stdout.partition(b"\n")[0]
+    assert frames_of(part.stdout) == frames_of(sent)[:4]
+    told = piped(sent, "--model", model, output=tmp_path / "even.mkv").stderr
+    assert b"97x65 becomes 98x66: chroma has half the size" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["-", "fifo.y4m"])
+@tried("Damage", "a file that is not always decoded alike, into a pipe", "a line: run it again")
+def test_what_went_into_a_pipe_is_not_begun_again(model: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "in.vpy").write_text(
+        "import vapoursynth as vs\nfrom vsj4r.errors import Vsj4rError\n"
+        "clip = vs.core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=30, keep=True)\n"
+        "def broken(n, f):\n"
+        "    if n == 20: raise Vsj4rError('VideoSource: No frame returned for frame number 20')\n"
+        "    return f\n"
+        "vs.core.std.ModifyFrame(clip, clip, broken).set_output()\n"
+    )
+    received: list[bytes] = []
+    output = tmp_path / name if name != "-" else "-"
+    if name != "-":
+        os.mkfifo(tmp_path / name)
+        reader = threading.Thread(target=lambda: received.append((tmp_path / name).read_bytes()))
+        reader.start()
+    done = subprocess.run(
+        command("run", tmp_path / "in.vpy", output, "--model", model),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    if name != "-":
+        reader.join()
+    else:
+        received.append(done.stdout)
+    assert done.returncode == 1
+    said = done.stderr.decode().splitlines()[-1]
+    assert said.endswith(
+        "does not decode the same each time: run it again, and one thread reads it, which is slower"
+    )
+    assert len(frames_of(received[0])) < 20
+
+
 def test_named_pipes(model: Path, tmp_path: Path) -> None:
     sent = y4m()
     reads, writes = tmp_path / "reads", tmp_path / "writes.y4m"

@@ -23,6 +23,7 @@ from vsj4r.media.reading import image_names, missing_error
 from vsj4r.media.trial import require_hardware, try_settings
 from vsj4r.media.trim import find_part
 from vsj4r.media.whole import Read, is_occupied, is_text
+from vsj4r.plugin.cut_files import read_cuts
 
 _GIB = 1 << 30
 _IMAGE_BITS_PER_PIXEL = 48
@@ -70,6 +71,10 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
                 break  # an encoder that is not there cannot be tried
         if pictures is None:
             continue
+        try:
+            _check_guides(file, pictures)
+        except (Vsj4rError, OSError) as error:
+            batch.complain(file.line, f"{file.job}: {error}")
         frames[file.output], expected = _expected_bytes(file, encoder, pictures)
         if file.output not in owned:
             bytes_needed[_nearest_above(file.output)] += expected
@@ -97,7 +102,6 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
     read = Read([batch.path, *(each for f in batch.files for each in (f.input, *f.settings.files()))])
     outputs: dict[str, FileJob] = {}
     for file in batch.files:
-        is_ours = file.output in owned  # and with it those beside it
         for output in file.settings.paths(file.output):
             other = outputs.setdefault(os.path.normcase(output), file)
             if other is not file:
@@ -107,7 +111,7 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
                 batch.complain(file.line, f"output {output} is {kind}")
             elif (spoilt := read.at(output)) is not None:
                 batch.complain(file.line, f"output {output} would overwrite {spoilt}, which is read")
-            elif is_occupied(output) and not (is_ours or output in owned or file.settings.overwrite):
+            elif is_occupied(output) and not (output in owned or file.settings.overwrite):
                 batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
             elif batch.state in (output, *output.parents):
                 batch.complain(
@@ -120,7 +124,7 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
         for name in filter(None, (file.settings.mask, file.settings.qpfile)):
             if not Path(name).exists():
                 batch.complain(file.line, f"{file.job}: {missing_error(name)}")
-            elif not Path(name).is_file():
+            elif not Path(name).is_file() and name != file.settings.mask:
                 batch.complain(file.line, f"{file.job}: {name} is no file")
 
 
@@ -160,6 +164,31 @@ def _look_at(path: Path, track: int | None) -> Probe | ImageSet:
     if not is_text(path):
         raise Vsj4rError(f"{path} has a name that is no Unicode: rename it")
     return look_at_images(path, image_names(path)) if path.is_dir() else probe(path, track=track)
+
+
+def _check_guides(file: FileJob, pictures: Probe | ImageSet) -> None:
+    """What is read beside the input fits it, as far as that is known before it is decoded.
+
+    Raises:
+        Vsj4rError: the mask is none, or of another size; the file of cuts is none.
+    """
+    settings = file.settings
+    if settings.qpfile is not None and Path(settings.qpfile).is_file():
+        read_cuts(settings.qpfile)
+    if settings.mask is not None and Path(settings.mask).exists():
+        wanted, got = _shown_size(pictures), _shown_size(_look_at(Path(settings.mask), None))
+        if got != wanted:
+            raise Vsj4rError(
+                f"mask {settings.mask} must be {wanted[0]}x{wanted[1]} like the input, got {got[0]}x{got[1]}"
+            )
+
+
+def _shown_size(pictures: Probe | ImageSet) -> tuple[int, int]:
+    """Width and height as a player shows them."""
+    if isinstance(pictures, ImageSet):
+        return pictures.width, pictures.height
+    video = pictures.video
+    return (video.height, video.width) if video.orientation > 4 else (video.width, video.height)
 
 
 def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import vapoursynth as vs
@@ -30,6 +30,18 @@ def chunk_starts(
         cut = last_cut(max(starts[-1] + 1, end - LOOK_BACK_FRAMES), end)
         starts.append(end if cut is None else cut)
     return [start - first for start in starts]
+
+
+def written_starts(starts: Sequence[int], counts: Sequence[int]) -> list[int]:
+    """``starts`` less those of chunks of which nothing is written: each frame is as often as ``counts`` says,
+    and a file needs one."""
+    kept = [0]
+    for start in starts[1:]:
+        if any(counts[kept[-1] : start]):
+            kept.append(start)
+    if len(kept) > 1 and not any(counts[kept[-1] :]):
+        kept.pop()
+    return kept
 
 
 def cut_finder(clip: vs.VideoNode, given: Cuts | None = None) -> Callable[[int, int], int | None]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from vsj4r.batch.manifest import Manifest, Record
+from vsj4r.batch.manifest import Manifest, Record, paths_beside
 from vsj4r.batch.plan import BatchListener, Plan
 from vsj4r.batch.pool import Ended, Messages, Pool, Told
 from vsj4r.batch.tasks import Result, StoppedError, Task
-from vsj4r.batch.traces import TRIES, GivenUpError, forget_tries, join_stamp, remove_parts
+from vsj4r.batch.traces import TRIES, GivenUpError, forget_tries, joined_from, remove_parts
 from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError
 from vsj4r.media.whole import remove_leftovers, remove_leftovers_in
@@ -73,12 +73,14 @@ class Batch:
         To be called first, and once. Gives how many files are done.
         """
         for record in self._manifest.records():
-            if record.state != "done" and (written := join_stamp(self._parts / record.key, record.output)):
-                self._manifest.done(record.key, *written, seconds=0)
+            outputs = [record.output, *paths_beside(record.output)]
+            written = joined_from(self._parts / record.key, outputs)
+            if record.state != "done" and record.output in written:  # the first is joined last
+                self._manifest.done(record.key, written, seconds=0)
         records = {record.key: record for record in self._manifest.records()}
         wanted = {file.work.key for file in self._files}
         for key, record in records.items():
-            if key not in wanted and not record.owns_output():
+            if key not in wanted and not record.owned():
                 remove_leftovers(record.output)
                 self._manifest.forget(key)
         for folder in self._parts.glob("*"):
@@ -88,7 +90,7 @@ class Batch:
             for output in file.work.outputs:
                 remove_leftovers(output)
             found = records.get(file.work.key)
-            if found is None or (found.state == "done" and not found.owns_output()):
+            if found is None or (found.state == "done" and not found.owns_outputs()):
                 remove_parts(file.work.folder)
                 self._manifest.add(file.work)
             elif found.state == "done":
@@ -195,13 +197,13 @@ class Batch:
                 self._manifest.planned(key, plan, seconds)
                 file.plan = plan
                 self._listener.planned(file.index, plan, 0)
-            case "encode", (int(size), _):
+            case "encode", int(size):
                 self._manifest.chunk_done(key, task.number, size, seconds)
                 file.done.add(task.number)
                 self._listener.frames_done(file.index, file.frames)
                 self._listener.chunk_done(file.index, task.number)
-            case "join", (int(size), int(mtime_ns)):
-                total = self._manifest.done(key, size, mtime_ns, seconds)
+            case "join", dict(written):
+                total = self._manifest.done(key, written, seconds)
                 remove_parts(file.work.folder)
                 file.ended = "done"
                 self._listener.file_done(file.index, total)

@@ -15,7 +15,7 @@ from vsj4r.batch.work import Work
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import hold_lock
 from vsj4r.media.encoders import KNOWN_ENCODERS
-from vsj4r.media.whole import size_and_time, writing_to
+from vsj4r.media.whole import Stamps, size_and_time, stamp_of, writing_to
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.run.settings import path_beside
 
@@ -23,8 +23,10 @@ RecordState = Literal["waiting", "done", "failed"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
-    key TEXT PRIMARY KEY, input TEXT, output TEXT, state TEXT, plan TEXT, error TEXT, seconds REAL,
-    size INTEGER, mtime_ns INTEGER
+    key TEXT PRIMARY KEY, input TEXT, output TEXT, state TEXT, plan TEXT, error TEXT, seconds REAL
+) STRICT;
+CREATE TABLE IF NOT EXISTS written (
+    key TEXT, output TEXT, size INTEGER, mtime_ns INTEGER, PRIMARY KEY (key, output)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS chunks (key TEXT, number INTEGER, size INTEGER, PRIMARY KEY (key, number)) STRICT;
 """
@@ -32,8 +34,8 @@ CREATE TABLE IF NOT EXISTS chunks (key TEXT, number INTEGER, size INTEGER, PRIMA
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one file. ``chunks``: number to bytes of each that is done; ``size`` and ``mtime_ns``
-    of the output, once it is whole."""
+    """What is known of one file. ``chunks``: number to bytes of each that is done; ``written``: the outputs,
+    once they are whole, ``output`` and those beside it."""
 
     key: str
     output: Path
@@ -41,16 +43,16 @@ class Record:
     plan: Plan | None
     error: str
     seconds: float
-    size: int
-    mtime_ns: int
     chunks: dict[int, int]
+    written: Stamps
 
-    def owns_output(self) -> bool:
-        """Whether the output is there, as this batch has written it."""
-        try:
-            return self.state == "done" and size_and_time(self.output) == (self.size, self.mtime_ns)
-        except OSError:
-            return False
+    def owned(self) -> set[Path]:
+        """The outputs that are there as this batch has written them."""
+        return {output for output, stamp in self.written.items() if stamp_of(output) == stamp}
+
+    def owns_outputs(self) -> bool:
+        """Whether all of them are."""
+        return self.state == "done" and self.owned() == self.written.keys()
 
     def finished(self, work: Work) -> dict[int, int]:
         """Number and bytes of each chunk of ``work``, which this stands for, whose parts lie there whole.
@@ -74,14 +76,19 @@ class Record:
         if self.plan is None:
             return 0
         if self.state == "done":
-            return self.plan.frames if self.owns_output() else 0
+            return self.plan.frames if self.owns_outputs() else 0
         return self.plan.frames_in(self.finished(work))
 
 
 def outputs_of_records(records: Iterable[Record]) -> set[Path]:
     """All outputs that ``records`` stand for, and those that lie beside them."""
     outputs = {record.output for record in records}
-    return outputs | {path_beside(output, name) for output in outputs for name in OUTPUT_NAMES}
+    return outputs | {beside for output in outputs for beside in paths_beside(output)}
+
+
+def paths_beside(output: Path) -> list[Path]:
+    """Where any other outputs of the filter lie whose first is ``output``."""
+    return [path_beside(output, name) for name in OUTPUT_NAMES]
 
 
 class Manifest:
@@ -124,8 +131,8 @@ class Manifest:
         path = state / "manifest.sqlite"
         if not path.exists():
             return []
-        try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        try:  # for writing: after a kill SQLite takes back what was half done
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
                 return cls(database).records()
         except sqlite3.DatabaseError as error:
             raise Vsj4rError(f"{path} cannot be read: {error}") from error
@@ -134,22 +141,31 @@ class Manifest:
         chunks: dict[str, dict[int, int]] = {}
         for key, number, size in self._database.execute("SELECT key, number, size FROM chunks"):
             chunks.setdefault(key, {})[number] = size
-        query = "SELECT key, output, state, plan, error, seconds, size, mtime_ns FROM files"
-        return [_record(row, chunks.get(row[0], {})) for row in self._database.execute(query)]
+        written: dict[str, list[tuple[str, int, int]]] = {}
+        for key, *stamped in self._database.execute("SELECT key, output, size, mtime_ns FROM written"):
+            written.setdefault(key, []).append(tuple(stamped))
+        query = "SELECT key, output, state, plan, error, seconds FROM files"
+        return [
+            _record(row, chunks.get(row[0], {}), written.get(row[0], []))
+            for row in self._database.execute(query)
+        ]
 
     def add(self, work: Work) -> None:
-        """``work`` is to be done, and what is known of it is forgotten."""
+        """``work`` is to be done, and what is known of it is forgotten, but for outputs that it has had."""
         with self._database:
             self._database.execute("DELETE FROM chunks WHERE key = ?", (work.key,))
             self._database.execute(
-                "REPLACE INTO files VALUES (?, ?, ?, 'waiting', '', '', 0, 0, 0)",
+                "REPLACE INTO files VALUES (?, ?, ?, 'waiting', '', '', 0)",
                 (work.key, json.dumps(str(work.input)), json.dumps(str(work.output))),
             )
 
     def forget(self, key: str) -> None:
         with self._database:
-            self._database.execute("DELETE FROM chunks WHERE key = ?", (key,))
-            self._database.execute("DELETE FROM files WHERE key = ?", (key,))
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        for table in ("chunks", "written", "files"):
+            self._database.execute(f"DELETE FROM {table} WHERE key = ?", (key,))
 
     def planned(self, key: str, plan: Plan, seconds: float) -> None:
         """``seconds``: that this took, here and below."""
@@ -164,18 +180,22 @@ class Manifest:
         with self._database:
             self._database.execute("DELETE FROM chunks WHERE key = ? AND number = ?", (key, number))
 
-    def done(self, key: str, size: int, mtime_ns: int, seconds: float) -> float:
-        """The output is there; what had been there under its name is forgotten. Gives all seconds."""
+    def done(self, key: str, written: Stamps, seconds: float) -> float:
+        """The outputs are there; what had been there under the first one's name is forgotten. Gives all
+        seconds."""
         with self._database:
             self._database.execute(
-                "UPDATE files SET state = 'done', error = '', size = ?, mtime_ns = ?, seconds = seconds + ? "
-                "WHERE key = ?",
-                (size, mtime_ns, seconds, key),
+                "UPDATE files SET state = 'done', error = '', seconds = seconds + ? WHERE key = ?",
+                (seconds, key),
             )
-            self._database.execute(
-                "DELETE FROM files WHERE key != ? AND output = (SELECT output FROM files WHERE key = ?)",
-                (key, key),
+            self._database.executemany(
+                "REPLACE INTO written VALUES (?, ?, ?, ?)",
+                [(key, json.dumps(str(output)), *stamp) for output, stamp in written.items()],
             )
+            same = "SELECT output FROM files WHERE key = ?"
+            others = f"SELECT key FROM files WHERE key != ? AND output = ({same})"
+            for (other,) in self._database.execute(others, (key, key)).fetchall():
+                self._forget(other)
             (total,) = self._database.execute("SELECT seconds FROM files WHERE key = ?", (key,)).fetchone()
         return float(total)
 
@@ -190,13 +210,14 @@ class Manifest:
             self._database.execute(f"UPDATE files SET {change} WHERE key = ?", (*values, key))
 
 
-def _record(row: tuple[Any, ...], chunks: dict[int, int]) -> Record:
+def _record(row: tuple[Any, ...], chunks: dict[int, int], stamped: list[tuple[str, int, int]]) -> Record:
     """Raises:
     sqlite3.DatabaseError: what stands there is nothing that a batch has written.
     """
-    key, output, state, plan, error, seconds, size, mtime_ns = row
+    key, output, state, plan, error, seconds = row
     try:
         path, planned = json.loads(output), _plan_from(plan)
+        written = {Path(json.loads(name)): (size, mtime_ns) for name, size, mtime_ns in stamped}
         numbers = range(len(planned.starts)) if planned else range(0)
         if (
             not isinstance(path, str)
@@ -208,7 +229,7 @@ def _record(row: tuple[Any, ...], chunks: dict[int, int]) -> Record:
         raise sqlite3.DatabaseError(
             f"record {key} is damaged; without this folder the batch begins anew"
         ) from failure
-    return Record(key, Path(path), state, planned, error, seconds, size, mtime_ns, chunks)
+    return Record(key, Path(path), state, planned, error, seconds, chunks, written)
 
 
 def _plan_from(text: str) -> Plan | None:

@@ -14,7 +14,7 @@ from typing import Literal
 import vapoursynth as vs
 
 from vsj4r.batch.bench import Bench
-from vsj4r.batch.chunks import chunk_starts, cut_finder
+from vsj4r.batch.chunks import chunk_starts, cut_finder, written_starts
 from vsj4r.batch.join import join_images, join_video
 from vsj4r.batch.plan import IMAGES, Event, Plan
 from vsj4r.batch.traces import came_from, count_try, note_joined
@@ -35,14 +35,14 @@ from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_told_rat
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
-from vsj4r.media.whole import NO_ROOM, size_and_time, write_error
+from vsj4r.media.whole import NO_ROOM, Stamps, size_and_time, stamps_of, write_error
 from vsj4r.run.encodable import keep_plates, kind_of_images, make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
 _TELL_EVERY_SECONDS = 0.5
 
-Result = Plan | tuple[int, int]
+Result = Plan | int | Stamps
 
 
 class StoppedError(Exception):
@@ -78,7 +78,7 @@ class Worker:
 
 
 def perform(task: Task, worker: Worker) -> Result:
-    """Do ``task``: a plan gives a ``Plan``, a chunk (its bytes, 0), a join (bytes, mtime_ns) of the output.
+    """Do ``task``: a plan gives a ``Plan``, a chunk its bytes, a join the outputs.
 
     Raises:
         Vsj4rError: what the user can mend.
@@ -89,10 +89,11 @@ def perform(task: Task, worker: Worker) -> Result:
     work = task.work
     try:
         work.folder.mkdir(parents=True, exist_ok=True)
-        if identify(work.input) != work.identity:
-            raise Vsj4rError(f"{work.input} has changed since the batch began: start it again")
+        for path, before in zip(work.inputs, work.identities, strict=True):
+            if identify(path) != before:
+                raise InputError(f"{path} has changed since the batch began: start it again")
         if find_model(work.settings.model).sha256 != work.model:
-            raise Vsj4rError(f"model {work.settings.model} has changed since the batch began: start it again")
+            raise InputError(f"model {work.settings.model} has changed since the batch began: start it again")
         count_try(work.folder, f"{task.kind}-{task.number}", str(task))
         try:
             return _done(task, worker)
@@ -127,30 +128,36 @@ def _plan(work: Work, worker: Worker) -> Plan:
         worker.tell({"kind": "looked", "share": share})
 
     filtering = worker.bench.open(work, looked)
+    worker.bench.derain(work, worker.threads)  # what the filter refuses is known now
     clip, source = filtering.before, filtering.part
-    encoder, notes = _fit_images(work, clip, source) if work.to_folder else _fit_video(work, clip, source)
+    encoder, notes = _fit_images(work, filtering) if work.to_folder else _fit_video(work, filtering)
     last_cut = cut_finder(
         turn_output_upright(filtering.whole, source=filtering.whole), filtering.given_cuts()
     )
     starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
+    steady = None if work.to_folder else _steady(work, source)
+    if steady is not None:
+        starts = written_starts(starts, steady.counts)
     kind = source.clip.format.name
     size = clip.width, clip.height
     return Plan(len(clip), tuple(starts), *size, kind, float(clip.fps), encoder, tuple(notes))
 
 
-def _fit_images(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
+def _fit_images(work: Work, filtering: Filtering) -> tuple[str, list[str]]:
     """``IMAGES``, and a line for each thing that the images lack, or have otherwise."""
+    clip, source, whole = filtering.before, filtering.part, filtering.source
     kind = kind_of_images(source, work.settings)
     _, notes = make_images(clip, source, kind, work.settings.depth, is_matte=False)
     name_of = namer(source, kind)
     names = [name_of(n) for n in range(len(clip))]
     for output in work.outputs:
         check_replaced(output, names)
-    return IMAGES, [*notes, *source.notes(image=kind), *source.left_out_of_images()]
+    return IMAGES, [*notes, *whole.notes(image=kind), *whole.left_out_of_images()]
 
 
-def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, list[str]]:
+def _fit_video(work: Work, filtering: Filtering) -> tuple[str, list[str]]:
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
+    clip, source = filtering.before, filtering.part
     container = container_for(work.output)
     encoder, notes = encoder_for(work.settings.encoder, source.picture, container, work.settings.depth)
     steady = _steady(work, source)
@@ -161,10 +168,10 @@ def _fit_video(work: Work, clip: vs.VideoNode, source: Source) -> tuple[str, lis
     notes += try_out(encoded, replace(encode, source=source.probe, extras=extras), work.output.suffix)
     if steady is not None and steady.note is not None:
         notes.append(steady.note)
-    return encoder, [*notes, *source.notes(), *extras.notes]
+    return encoder, [*notes, *filtering.source.notes(), *extras.notes]
 
 
-def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, int]:
+def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> int:
     first, stop = plan.chunk(number)
     worker.tell({"kind": "begun", "chunk": number, "worker": f"{socket.gethostname()}:{os.getpid()}"})
     clips, source = worker.bench.derain(work, worker.threads), worker.bench.open(work).part
@@ -179,7 +186,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> tuple[int, i
         for place, (clip, part) in enumerate(zip(clips, parts, strict=True))
     ]
     write_outputs(outputs, on_frame=_progress(worker, "frames", number, stop - first))
-    return sum(size_and_time(part)[0] for part in parts), 0
+    return sum(size_and_time(part)[0] for part in parts)
 
 
 def _images_of_chunk(
@@ -213,7 +220,7 @@ def _video_of_chunk(
     return encoded, sink
 
 
-def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
+def _join(work: Work, plan: Plan, worker: Worker) -> Stamps:
     filtering = worker.bench.open(work)
     _check_plan(work, plan, filtering.before)
     work.output.parent.mkdir(parents=True, exist_ok=True)
@@ -228,7 +235,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> tuple[int, int]:
             )
     else:
         _join_videos(work, plan, filtering, worker)
-    return size_and_time(work.output)
+    return stamps_of(work.outputs)
 
 
 def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -> None:
@@ -255,7 +262,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
 
 def _replaces(work: Work, output: Path) -> bool:
     """Whether what is called ``output`` by now may go: what a process has left that died here may."""
-    return work.replaces or came_from(work.folder, output)
+    return output in work.replaces or came_from(work.folder, output)
 
 
 def _tell_command(worker: Worker, command: list[str]) -> None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.whole import size_and_time
+from vsj4r.media.whole import Stamps, size_and_time, stamp_of
 
 TRIES = 3
 """How often a task is begun. The last is said of a chunk that kills its worker each time."""
@@ -53,22 +54,22 @@ def note_joined(folder: Path, output: Path, whole: Path) -> None:
         file.write(f"{json.dumps(output.name)} {size} {mtime_ns}\n")
 
 
-def join_stamp(folder: Path, output: Path) -> tuple[int, int] | None:
-    """Size and time of ``output`` if it is what was joined from the parts in ``folder``."""
-    try:
-        size, mtime_ns = size_and_time(output)
-    except OSError:
-        return None
-    return (
-        (size, mtime_ns) if f"{json.dumps(output.name)} {size} {mtime_ns}" in _noted_joins(folder) else None
-    )
+def joined_from(folder: Path, outputs: Iterable[Path]) -> Stamps:
+    """Those of ``outputs`` that are what was joined from the parts in ``folder``."""
+    stamps = {output: stamp for output in outputs if (stamp := stamp_of(output)) is not None}
+    noted = set(_noted_joins(folder))
+    return {
+        output: (size, mtime_ns)
+        for output, (size, mtime_ns) in stamps.items()
+        if f"{json.dumps(output.name)} {size} {mtime_ns}" in noted
+    }
 
 
 def came_from(folder: Path, output: Path) -> bool:
     """Whether ``output`` was joined from the parts in ``folder``; or is a folder that was getting its files
     from them: one that was there before gets them one by one, and is this batch's own however far that
     went."""
-    if join_stamp(folder, output) is not None:
+    if joined_from(folder, [output]):
         return True
     return output.is_dir() and any(
         line.startswith(f"{json.dumps(output.name)} ") for line in _noted_joins(folder)

@@ -21,24 +21,23 @@ _RECIPE = 3  # another number when the same settings come to give other frames
 @dataclass(frozen=True, slots=True)
 class Work:
     """One file. ``key`` stands for the input's content, the model and the settings; ``folder`` holds what
-    is unfinished; ``identity`` is that of the input, ``model`` the sha256 of the model; ``to_folder``: the
-    output is a folder of images; ``replaces``: whether what has the names of the outputs may go."""
+    is unfinished; ``identities`` are those of ``inputs``, ``model`` the sha256 of the model; ``to_folder``:
+    the output is a folder of images; ``replaces``: the outputs whose names may be those of what then goes."""
 
     key: str
     input: Path
     output: Path
     settings: Settings
     folder: Path
-    identity: str
+    identities: tuple[str, ...]
     model: str
     to_folder: bool = False
-    replaces: bool = False
+    replaces: tuple[Path, ...] = ()
 
     @property
     def inputs(self) -> list[Path]:
         """``input`` first, and what else is read."""
-        beside = (self.settings.mask, self.settings.qpfile)
-        return [self.input, *(Path(name) for name in beside if name is not None)]
+        return _inputs(self.input, self.settings)
 
     @property
     def outputs(self) -> list[Path]:
@@ -56,6 +55,10 @@ class Work:
         return [self.part(plan, number, place) for place in range(len(self.settings.outputs))]
 
 
+def _inputs(path: Path, settings: Settings) -> list[Path]:
+    return [path, *(Path(name) for name in (settings.mask, settings.qpfile) if name is not None)]
+
+
 def work_for(job: FileJob, state: Path) -> Work:
     """The work that ``job`` is as things stand: another input, model or setting is other work.
 
@@ -64,13 +67,12 @@ def work_for(job: FileJob, state: Path) -> Work:
         Vsj4rError: a folder holds no images.
     """
     try:
-        identity = identify(job.input)
-        beside = [identify(Path(name)) for name in (job.settings.mask, job.settings.qpfile) if name]
+        identities = tuple(map(identify, _inputs(job.input, job.settings)))
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}") from error
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
     output = f"{job.output}{'/' * job.to_folder}"
-    text = json.dumps([_RECIPE, identity, *beside, job.model.sha256, dict(job.model.int8), settings, output])
+    text = json.dumps([_RECIPE, *identities, job.model.sha256, dict(job.model.int8), settings, output])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     folder = state / "parts" / key
     return Work(
@@ -79,8 +81,12 @@ def work_for(job: FileJob, state: Path) -> Work:
         job.output,
         job.settings,
         folder,
-        identity,
+        identities,
         job.model.sha256,
         job.to_folder,
-        replaces=job.settings.overwrite or any(map(is_occupied, job.settings.paths(job.output))),
+        replaces=tuple(
+            output
+            for output in job.settings.paths(job.output)
+            if job.settings.overwrite or is_occupied(output)
+        ),
     )

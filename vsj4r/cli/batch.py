@@ -81,7 +81,7 @@ def _read(
     from vsj4r.batch.checks import check_batch
     from vsj4r.batch.jobfile import JobFile, read_jobs
     from vsj4r.batch.manifest import Manifest, outputs_of_records
-    from vsj4r.batch.traces import came_from, join_stamp
+    from vsj4r.batch.traces import came_from
     from vsj4r.batch.work import work_for
 
     records = Manifest.records_in(JobFile(job_file.absolute()).state)
@@ -90,9 +90,7 @@ def _read(
     except Vsj4rError as error:
         raise UsageError(str(error)) from error
     parts = jobs.state / "parts"
-    owned = {
-        each.output for each in records if each.owns_output() or join_stamp(parts / each.key, each.output)
-    }
+    owned = {output for each in records for output in each.owned()}
     owned |= {
         output
         for file in jobs.files

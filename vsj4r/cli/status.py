@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsj4r.cli.outcome import UsageError, one_line
-from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.errors import Vsj4rError
 from vsj4r.words import count_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def status(
     for file in jobs.files:
         try:
             work = work_for(file, jobs.state)
-        except InputError as error:
+        except Vsj4rError as error:
             state, done, frames, why = "waiting", 0, 0, str(error)
         else:
             record = records.get(work.key)

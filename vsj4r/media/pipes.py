@@ -14,10 +14,10 @@ import stat
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +172,13 @@ def y4m_sink(
     rate: Fraction,
     head: Head | None,
     frames: int | None,
+    size: tuple[int, int] | None = None,
     replaces: bool = True,
 ) -> Iterator[Sink]:
     """y4m of ``clip`` into a pipe, or into a file that appears whole (see ``whole_file``).
 
     ``head`` is the input's, where it is y4m of the same frames; otherwise ``rate`` and ``frames`` (None: not
-    known) go into a new one.
+    known) go into a new one, and ``size`` (width, height) where ``clip`` has had a column or row added.
 
     Raises:
         BrokenPipeError: whoever reads has had enough.
@@ -185,7 +186,7 @@ def y4m_sink(
     """
     with ExitStack() as stack:
         if output == STDOUT:
-            file = own_stdout()
+            file = os.dup(own_stdout())
         elif is_pipe(output):
             file = os.open(output, os.O_WRONLY)
         else:
@@ -193,28 +194,20 @@ def y4m_sink(
             file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         stack.callback(os.close, file)
         _enlarge(file)
-        yield _Y4mSink(file, clip, rate, head, frames, pipe=output if is_pipe(output) else None)
+        made = partial(head_for, clip, rate=rate, frames=frames, size=size or (clip.width, clip.height))
+        head_of = made if head is None else lambda first: head
+        yield _Y4mSink(file, head_of, pipe=output if is_pipe(output) else None)
 
 
 class _Y4mSink:
-    def __init__(
-        self,
-        file: int,
-        clip: vs.VideoNode,
-        rate: Fraction,
-        head: Head | None,
-        frames: int | None,
-        *,
-        pipe: Path | None,
-    ) -> None:
-        self._file, self._clip, self._rate, self._frames = file, clip, rate, frames
-        self._head, self._pipe = head, pipe
+    def __init__(self, file: int, head_of: Callable[[vs.VideoFrame], Head], *, pipe: Path | None) -> None:
+        self._file, self._head_of, self._pipe = file, head_of, pipe
         self._packet = bytearray()
         self._planes: list[NDArray[Any]] = []
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
         if n == 0:
-            head = self._head or head_for(self._clip, frame, self._rate, frames=self._frames)
+            head = self._head_of(frame)
             self._make_room(head.plane_sizes(), np.asarray(frame[0]).dtype)
             self._write(head.line)
         for plane, room in enumerate(self._planes):

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from vsj4r.errors import DiskFullError, Vsj4rError
 
+Stamps = dict[Path, tuple[int, int]]
+"""``size_and_time`` of files and folders."""
+
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REMEDIES = {
     errno.EPERM: "its file system or its rights do not allow that: name another folder",
@@ -195,6 +198,21 @@ def size_and_time(path: Path) -> tuple[int, int]:
     files = [entry for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path]
     found = [file.stat() for file in files]
     return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
+
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """Its ``size_and_time``; None where it is not there."""
+    try:
+        return size_and_time(path)
+    except OSError:
+        return None
+
+
+def stamps_of(paths: Iterable[Path]) -> Stamps:
+    """Raises:
+    OSError: one is not there.
+    """
+    return {path: size_and_time(path) for path in paths}
 
 
 def remove_leftovers(output: Path) -> None:

@@ -48,6 +48,11 @@ class Head:
     props: dict[str, int]
     line: bytes
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
     def plane_sizes(self) -> list[tuple[int, int]]:
         """(H, W) of each plane in the stream."""
         kind = vs.core.get_video_format(self.format)
@@ -122,8 +127,16 @@ def missing_of_y4m(path: Path) -> str:
     return missing_share(has, begins + frames * step)
 
 
-def head_for(clip: vs.VideoNode, first: vs.VideoFrame, rate: Fraction, *, frames: int | None) -> Head:
-    """The head of a stream of ``clip``, a clip that y4m has a word for, tagged as its ``first`` frame is."""
+def head_for(
+    clip: vs.VideoNode,
+    first: vs.VideoFrame,
+    *,
+    rate: Fraction,
+    frames: int | None,
+    size: tuple[int, int],
+) -> Head:
+    """The head of a stream of ``clip``, a clip that y4m has a word for, tagged as its ``first`` frame is;
+    width and height are ``size``."""
     kind, props = clip.format, first.props
     layouts = {layout: word for word, layout in _LAYOUTS.items()}
     word = "mono" if kind.color_family == vs.GRAY else layouts[kind.subsampling_w, kind.subsampling_h]
@@ -135,8 +148,8 @@ def head_for(clip: vs.VideoNode, first: vs.VideoFrame, rate: Fraction, *, frames
         places = {place: name for name, place in _PLACES.items()}
         word = places.get(int(props.get("_ChromaLocation", -1)), word)
     aspect = f"{int(props.get('_SARNum', 0))}:{int(props.get('_SARDen', 0))}"
-    size = f"W{clip.width} H{clip.height} F{rate.numerator}:{rate.denominator} Ip A{aspect}"
-    line = f"{MAGIC.decode()} {size} C{word}"
+    sides = f"W{size[0]} H{size[1]}"
+    line = f"{MAGIC.decode()} {sides} F{rate.numerator}:{rate.denominator} Ip A{aspect} C{word}"
     if "_Range" in props:
         full = int(props["_Range"]) == vs.RANGE_FULL
         line += f" XCOLORRANGE={'FULL' if full else 'LIMITED'}"

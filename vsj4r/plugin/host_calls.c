@@ -4,7 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Take the raised exception as text, or what it is where it has none; what does not fit is cut between two characters. */
+/* What does not fit is cut between two characters. */
+static void take_text(HostError *error, const char *text)
+{
+    size_t size = strlen(text);
+    if (size > HOST_TEXT_MAX) {
+        size = HOST_TEXT_MAX;
+        while (size && ((unsigned char)text[size] & 0xC0) == 0x80)
+            size--;
+    }
+    memcpy(error->text, text, size);
+    error->text[size] = '\0';
+}
+
+/* Take the raised exception as text, or what it is where it has none. */
 static void take_exception(HostError *error)
 {
     PyObject *exception = python.PyErr_GetRaisedException();
@@ -15,16 +28,7 @@ static void take_exception(HostError *error)
         string = python.PyObject_Repr(exception);
         text = string ? python.PyUnicode_AsUTF8AndSize(string, NULL) : NULL;
     }
-    if (!text || !*text)
-        text = "Python raised an exception without a text";
-    size_t size = strlen(text);
-    if (size > HOST_TEXT_MAX) {
-        size = HOST_TEXT_MAX;
-        while (size && ((unsigned char)text[size] & 0xC0) == 0x80)
-            size--;
-    }
-    memcpy(error->text, text, size);
-    error->text[size] = '\0';
+    take_text(error, text && *text ? text : "Python raised an exception without a text");
     python.PyErr_Clear(); /* str() itself may have raised */
     if (string)
         python.Py_DecRef(string);
@@ -281,7 +285,7 @@ StepResult host_step(PyObject *host, int i, int target, HostFrames *frames, cons
         take_exception(error);
         result = STEP_FAILED;
     } else if (refusal) {
-        snprintf(error->text, sizeof error->text, "%s", refusal);
+        take_text(error, refusal);
         result = STEP_REFUSED;
     }
     if (answer)

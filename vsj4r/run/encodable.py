@@ -45,6 +45,9 @@ def make_encodable(
         clip = turn_output_upright(clip, source=source.clip, has_alpha=wants_alpha)
     if not encoder.full_range or encoder.square_in:
         notes += _losses_of_tags(source.clip, encoder_name, suffix.lower())
+    if source.pipe is not None and source.pipe.head.size != (clip.width, clip.height):
+        width, height = source.pipe.head.size
+        notes.append(f"{width}x{height} becomes {clip.width}x{clip.height}: chroma has half the size")
     chroma, alpha = _layout_of(clip, encoder, settings.chroma, wants_alpha=wants_alpha)
     if wants_alpha and not alpha:
         keep = " and ".join(name for name, each in ENCODERS.items() if each.alpha)

@@ -37,7 +37,7 @@ class Filtering:
     def __init__(
         self, source: Source, settings: RunSettings, *, depth: int | None = None, into_rgb: bool = False
     ) -> None:
-        self.part = part_of(source, settings.trim)
+        self.source, self.part = source, part_of(source, settings.trim)
         self.whole = _deepen(source.clip, depth)
         if into_rgb or chroma_of(self.whole) is None:
             self.whole = with_known_matrix(self.whole)  # before, for it reads a frame

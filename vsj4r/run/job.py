@@ -149,27 +149,38 @@ def run_job(job: Job, listener: RunListener) -> float:
     with closing(EngineAhead(settings)) as ahead:
         source = open_input(job.input, settings.reading(), ahead.begin, listener.looked)
         try:
-            _derain_source(job, source, listener, ahead)
-        except UnsteadyError as error:
-            if _stamp_of(job.input) != found:
-                raise InputError(f"{job.input} has changed while it was read: run it again") from error
-            source.use_one_thread()
-            listener.note(
-                f"{job.input} does not decode the same each time: "
-                "begun again with one thread, which is slower"
-            )
-            try:
-                again = open_input(
-                    job.input, replace(settings.reading(), one_thread=True), on_look=listener.looked
-                )
-                _derain_source(job, again, listener, ahead)
-            except UnsteadyError as error:
-                raise decode_error(job.input, error) from error
+            _derain_steadily(job, source, listener, ahead, found)
         except BrokenPipeError:
             if not is_pipe(job.output):
                 raise
             listener.note(f"the reader of {display_path(job.output)} has closed it: ended")
     return time.monotonic() - began
+
+
+def _derain_steadily(
+    job: Job, source: Source, listener: RunListener, ahead: EngineAhead, found: tuple[int, int] | None
+) -> None:
+    """Once more with one thread, where the file, ``found`` with that size and time, is not always decoded
+    alike. What has gone into a pipe cannot be taken back."""
+    try:
+        _derain_source(job, source, listener, ahead)
+    except UnsteadyError as error:
+        if _stamp_of(job.input) != found:
+            raise InputError(f"{job.input} has changed while it was read: run it again") from error
+        source.use_one_thread()
+        said = f"{job.input} does not decode the same each time"
+        if is_pipe(job.output):
+            raise InputError(f"{said}: run it again, and one thread reads it, which is slower") from error
+        listener.note(f"{said}: begun again with one thread, which is slower")
+    else:
+        return
+    try:
+        again = open_input(
+            job.input, replace(job.settings.reading(), one_thread=True), on_look=listener.looked
+        )
+        _derain_source(job, again, listener, ahead)
+    except UnsteadyError as error:
+        raise decode_error(job.input, error) from error
 
 
 def _stamp_of(path: Path) -> tuple[int, int] | None:

@@ -77,7 +77,8 @@ class Writing:
         written, notes = make_y4m(clip, source, self._settings.chroma)
         self.notes += notes
         steady = self._steady(path)
-        make = partial(y4m_sink, written, path, replaces=self._settings.overwrite)
+        size = source.pipe.head.size if source.pipe else None
+        make = partial(y4m_sink, written, path, size=size, replaces=self._settings.overwrite)
         rate = Fraction(source.clip.fps) or (source.probe and source.probe.rate) or GUESSED_RATE
         if steady is not None:
             sink = make(rate=steady.rate, head=None, frames=len(steady.timestamps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
@@ -30,7 +30,14 @@ def train_network(
     """
     loaded = load_recipe(recipe)
     torch.set_num_threads(threads or max(1, torch.get_num_threads() - workers))
-    with join_ranks() as ranks:
+    with join_ranks() as ranks, ExitStack() as held:
+
+        def lock() -> None:
+            held.enter_context(hold_lock(run / "lock", f"another vsj4r train is at work in {run}"))
+
+        begins = not run.is_dir()  # a folder is made for footage that can be used
+        if ranks.first and not begins:
+            lock()  # before its checkpoint is read
         trainer = Trainer(loaded, data, run, ranks=ranks, workers=workers, on_step=on_step)
         received: list[int] = []
 
@@ -40,12 +47,12 @@ def train_network(
             received.append(number)
             trainer.stop()
 
-        held = hold_lock(run / "lock", f"another vsj4r train is at work in {run}")
+        if ranks.first and begins:
+            lock()
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            with held if ranks.first else nullcontext():
-                if trainer.run():
-                    return None
+            if trainer.run():
+                return None
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
