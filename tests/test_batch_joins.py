@@ -27,19 +27,18 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ([0, 3], [1, 0, 1, 0], [0]),
         ([0, 2, 3], [0, 0, 1, 1], [0, 3]),
-        ([0, 1, 2, 3], [1, 0, 0, 1], [0, 3]),
+        ([0, 1, 2, 3], [1, 0, 0, 1], [0, 1]),
         ([0, 2], [2, 0, 1, 0], [0, 2]),
     ],
 )
-def test_every_chunk_has_a_frame_that_is_written(
-    starts: list[int], counts: list[int], kept: list[int]
-) -> None:
+def test_something_is_written_of_every_chunk(starts: list[int], counts: list[int], kept: list[int]) -> None:
     assert written_starts(starts, counts) == kept
 
 
 @pytest.mark.slow
 def test_the_last_chunk_may_leave_out_all_of_its_frames(model: Path, tmp_path: Path) -> None:
-    source = media.plain(tmp_path / "in.mkv", *media.QUICK, seconds=121 / 60, rate=60)
+    source = tmp_path / "in.mkv"
+    media.ffmpeg(*media.picture(seconds=121 / 60, rate=60), *media.QUICK, f"file:{source}")
     jobs(tmp_path, model, body(source, "out.mkv", 'encoder = "ffv1"\nchunk = 120\ncfr = 30'))
     batch(tmp_path)
     run(source, tmp_path / "run.mkv", "--model", model, "--encoder", "ffv1", "--cfr", "30")

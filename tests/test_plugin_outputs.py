@@ -65,6 +65,11 @@ def test_a_stated_strength_that_is_none_is_that_frames_error(
     assert str(caught.value) == f"Derain: frame 4: {rule}"
 
 
+def test_a_long_refusal_is_cut_between_two_characters(tiny: str) -> None:
+    with pytest.raises(vs.Error, match=r"got J4RStrength 'ä+$"):
+        derain(with_strengths(clip_of(), {4: "ä" * 3000}), tiny).get_frame(4)
+
+
 @pytest.mark.usefixtures("restored_threads")
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("segment", [0, 5])
