@@ -17,6 +17,7 @@ import pytest
 from tests import media
 from tests.cli import assert_refused, batch, command, leftovers, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
+from tests.tried import tried
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
 
@@ -62,6 +63,34 @@ def fill(disk: Path) -> Path:
             file.write(bytes(1 << 16))
     assert shutil.disk_usage(disk).free == 0
     return filler
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disk", [64], indirect=True)
+@tried("Images", "an output folder that is a disk of its own", "written, by a run and a batch")
+def test_images_go_to_a_disk_of_their_own(noisy: Path, disk: Path) -> None:
+    source, model = noisy / "in.mkv", noisy / "tiny.onnx"
+    run(source, disk, "--model", model, "--trim", "0:3")
+    assert sorted(entry.name for entry in disk.iterdir()) == [f"{n:06d}.png" for n in range(3)]
+    for entry in disk.iterdir():
+        entry.unlink()
+    text = f'[[job]]\ninput = "{source}"\nmodel = "{model}"\noutput = "{disk}/"\ntrim = [0, 3]\n'
+    (disk.parent / "jobs.toml").write_text(text)
+    batch(disk.parent)
+    assert len(list(disk.iterdir())) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disk", [4], indirect=True)
+@pytest.mark.parametrize("suffix", [".y4m", ".mkv"])
+def test_the_output_that_has_no_room_is_named_once(noisy: Path, disk: Path, suffix: str) -> None:
+    outputs = "--output", "derained", "--output", "rain", *(["--crf", "1"] if suffix == ".mkv" else [])
+    done = vsj4r("run", noisy / "in.mkv", disk / f"a{suffix}", "--model", noisy / "tiny.onnx", *outputs)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.count("cannot be written") == 1
+    assert said.endswith(FULL)
+    assert not list(disk.iterdir())
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import pytest
 from tests.cli import leftovers
 from tests.tried import tried
 from vsj4r.errors import DiskFullError, Vsj4rError
-from vsj4r.media.whole import Read, check_output, remove_leftovers, whole_file, whole_folder
+from vsj4r.media.whole import Read, check_output, is_occupied, remove_leftovers, whole_file, whole_folder
 
 
 def write(output: Path, text: str) -> None:
@@ -80,6 +80,24 @@ def test_a_folder_behind_a_link_is_written(tmp_path: Path) -> None:
         (temporary / "0.png").write_text("a picture")
     assert link.is_symlink()
     assert (tmp_path / "frames" / "0.png").read_text() == "a picture"
+
+
+def test_a_folder_that_is_there_is_written_in(tmp_path: Path) -> None:
+    """It may be a disk of its own. What a process has left that was killed is nothing."""
+    output = tmp_path / "frames"
+    output.mkdir()
+    with whole_folder(output, replaces=False) as temporary:
+        assert temporary.parent == output
+        (temporary / "0.png").write_text("a picture")
+        assert not is_occupied(output)
+    assert [entry.name for entry in output.iterdir()] == ["0.png"]
+    assert is_occupied(output)
+    left = output / temporary.name
+    left.mkdir()
+    (output / "0.png").unlink()
+    assert not is_occupied(output)
+    remove_leftovers(output)
+    assert not left.exists()
 
 
 def test_links_in_a_circle_are_one_line(tmp_path: Path) -> None:

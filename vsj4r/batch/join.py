@@ -53,7 +53,8 @@ def join_video(
         packets = "mov" if late or is_alone else encode.encoder.packet_muxer
         command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
         on_command(command)
-        with FFmpeg(command, folder=encode.folder) as process, av.open(str(parts[0])) as template:
+        joins = FFmpeg(command, folder=encode.folder, output=output)
+        with joins as process, av.open(str(parts[0])) as template:
             writer = _PacketWriter(template, packets, encode.time_base)
             ahead = encode.ahead + late
             times = _times(order, encode)

@@ -196,12 +196,12 @@ def y4m_sink(
         _enlarge(file)
         made = partial(head_for, clip, rate=rate, frames=frames, size=size or (clip.width, clip.height))
         head_of = made if head is None else lambda first: head
-        yield _Y4mSink(file, head_of, pipe=output if is_pipe(output) else None)
+        yield _Y4mSink(file, head_of, output)
 
 
 class _Y4mSink:
-    def __init__(self, file: int, head_of: Callable[[vs.VideoFrame], Head], *, pipe: Path | None) -> None:
-        self._file, self._head_of, self._pipe = file, head_of, pipe
+    def __init__(self, file: int, head_of: Callable[[vs.VideoFrame], Head], output: Path) -> None:
+        self._file, self._head_of, self._output = file, head_of, output
         self._packet = bytearray()
         self._planes: list[NDArray[Any]] = []
 
@@ -238,9 +238,7 @@ class _Y4mSink:
         except BrokenPipeError:
             raise
         except OSError as error:
-            if self._pipe is None:
-                raise  # `whole_file` names the file
-            raise write_error(Path(display_path(self._pipe)), error) from error
+            raise write_error(Path(display_path(self._output)), error) from error
 
 
 def _enlarge(file: int) -> None:

@@ -37,7 +37,8 @@ except OSError as error:
 
 
 class FFmpeg:
-    """``with FFmpeg(command) as process: ... process.put(job) ... process.finish()``; it runs in ``folder``.
+    """``with FFmpeg(command) as process: ... process.put(job) ... process.finish()``; it runs in ``folder``
+    and writes what will be ``output``.
 
     Jobs are called with ffmpeg's stdin, in order, in a thread of their own: Ctrl-C then never
     arrives inside libav. Leaving the block early kills ffmpeg; either way it is waited for.
@@ -47,9 +48,9 @@ class FFmpeg:
         DiskFullError: that it has no room was among it.
     """
 
-    def __init__(self, command: list[str], *, folder: Path | None = None) -> None:
+    def __init__(self, command: list[str], *, folder: Path | None = None, output: Path | None = None) -> None:
         self._command = _bound_to_us(command)
-        self._folder = folder
+        self._folder, self._output = folder, output
         self._first_words = ""  # the first line that is not harmless
         self._no_room = ""  # the system's words for a full disk, where they were among the lines
         self._jobs: queue.Queue[Callable[[IO[bytes]], None] | None] = queue.Queue(maxsize=_WAITING_WRITES)
@@ -145,7 +146,8 @@ class FFmpeg:
             code = None
         self._listener.join(timeout=5)
         if self._no_room:
-            return DiskFullError(f"ffmpeg: {self._no_room}")
+            said = "ffmpeg" if self._output is None else f"{self._output} cannot be written"
+            return DiskFullError(f"{said}: {self._no_room}")
         said = without_origin(self._first_words)
         return Vsj4rError(f"ffmpeg: {said or _reason_of(code)}")
 

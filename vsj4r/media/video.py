@@ -62,7 +62,7 @@ def write_outputs(
     has_frame: Callable[[int], bool | None] = lambda n: True,
 ) -> None:
     """Write the clips of ``outputs``, all of the same length, frame by frame side by side, but for the first
-    ``run_in`` frames. They appear together, each whole, or none does.
+    ``run_in`` frames. Each appears whole or not at all, and the first one last: where it is, all are.
 
     ``on_frame`` is told how many frames are done. ``has_frame`` and ``on_end``: see ``frames_in_order``; of
     several outputs each tells that it ends.
@@ -175,7 +175,7 @@ class _VideoSink:
             covers=self._covers,
         )
         self._on_command(command)
-        return self._stack.enter_context(FFmpeg(command, folder=self._encode.folder))
+        return self._stack.enter_context(FFmpeg(command, folder=self._encode.folder, output=self._output))
 
 
 def check_video(written: Path, encode: Encode, output: Path) -> None:

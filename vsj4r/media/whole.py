@@ -26,6 +26,8 @@ _REMEDIES = {
     errno.ENAMETOOLONG: "the name is too long: shorten it",
     errno.ELOOP: "its links lead in a circle",
 }
+_LEFT = ".vsj4r-"
+"""How the names begin of what is being written."""
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM})
 """What a file system without fsync says; what was written is as good as it keeps anything."""
 
@@ -82,14 +84,13 @@ def check_output(output: Path, *, read: Read, folder: bool, overwrite: bool) -> 
         raise Vsj4rError(f"output {output} would overwrite {spoilt}, which is read")
     if is_occupied(output) and not overwrite:
         raise Vsj4rError(f"output {output} exists already: --overwrite replaces it")
-    target = _target(output)
-    parent = target.parent
-    if not parent.is_dir():
-        raise Vsj4rError(f"no folder {parent} to write {target.name} into: make it first")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise Vsj4rError(f"folder {parent} cannot be written")
-    if not is_text(parent):
-        raise Vsj4rError(f"folder {parent} has a name that is no UTF-8: rename it")
+    place = _place_of(output)
+    if not place.is_dir():
+        raise Vsj4rError(f"no folder {place} to write {_target(output).name} into: make it first")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Vsj4rError(f"folder {place} cannot be written")
+    if not is_text(place):
+        raise Vsj4rError(f"folder {place} has a name that is no UTF-8: rename it")
 
 
 @contextmanager
@@ -115,8 +116,6 @@ def whole_file(output: Path, *, replaces: bool = True) -> Iterator[Path]:
         if _names_another(error, temporary):
             raise
         raise write_error(output, error) from error
-    except DiskFullError as error:
-        raise DiskFullError(f"{output} cannot be written: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -154,7 +153,8 @@ def _names_another(error: OSError, temporary: Path) -> bool:
 
 @contextmanager
 def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
-    """Like ``whole_file`` for a folder; into one that exists already, the files are moved at the end."""
+    """Like ``whole_file`` for a folder; in one that exists already, the files are written in a folder of it,
+    for it may be a disk of its own, and moved at the end."""
     temporary = _temporary_name(output, "")
     try:
         temporary.mkdir()
@@ -184,8 +184,11 @@ def is_text(path: Path) -> bool:
 
 
 def is_occupied(output: Path) -> bool:
-    """Whether something would be replaced: an empty folder is nothing."""
-    return any(output.iterdir()) if output.is_dir() else output.exists()
+    """Whether something would be replaced: a folder that is empty, or holds nothing but what a killed process
+    has left, is nothing."""
+    if output.is_dir():
+        return any(not entry.name.startswith(_LEFT) for entry in output.iterdir())
+    return output.exists()
 
 
 def size_and_time(path: Path) -> tuple[int, int]:
@@ -219,13 +222,14 @@ def remove_leftovers(output: Path) -> None:
     """Remove what killed processes have left of ``output``. Another process of this machine that is writing
     it is let be; one of another machine is not known."""
     target = _target(output)
-    _remove(left for left in target.parent.glob(f"{_prefix(target)}*") if not _is_being_written(left))
+    for place in (target.parent, *([target] if target.is_dir() else [])):
+        _remove(left for left in place.glob(f"{_prefix(target)}*") if not _is_being_written(left))
 
 
 def remove_leftovers_in(folder: Path) -> None:
     """Remove what processes have left of all that was written into ``folder``; only when none is at work
     there any more."""
-    _remove(folder.glob(".vsj4r-*"))
+    _remove(folder.glob(f"{_LEFT}*"))
 
 
 def _is_being_written(temporary: Path) -> bool:
@@ -256,7 +260,13 @@ def _remove(leftovers: Iterable[Path]) -> None:
 def _temporary_name(output: Path, suffix: str) -> Path:
     """It says who writes it. Short, so that a name of the greatest length still has one."""
     target, writer = _target(output), f"{_machine()}{os.getpid():x}"
-    return target.parent / f"{_prefix(target)}{writer}-{secrets.token_hex(4)}{suffix}"
+    return _place_of(output) / f"{_prefix(target)}{writer}-{secrets.token_hex(4)}{suffix}"
+
+
+def _place_of(output: Path) -> Path:
+    """Where what becomes ``output`` is written: a name there can be changed into its own."""
+    target = _target(output)
+    return target if target.is_dir() else target.parent
 
 
 def _machine() -> str:
@@ -291,4 +301,4 @@ def _sync(file: int) -> None:
 
 
 def _prefix(output: Path) -> str:
-    return f".vsj4r-{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:8]}-"
+    return f"{_LEFT}{hashlib.sha256(os.fsencode(output.name)).hexdigest()[:8]}-"

@@ -131,7 +131,7 @@ def check_job(job: Job) -> None:
 def run_job(job: Job, listener: RunListener) -> float:
     """Run ``job``, which ``check_job`` has let pass; gives the seconds it took.
 
-    On any exception nothing is left behind.
+    On any exception nothing unfinished is left behind.
 
     Raises:
         Vsj4rError: everything that the user can mend, in one line.
