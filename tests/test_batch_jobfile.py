@@ -85,6 +85,12 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"', 1, "job 1 needs an output"),
         ('output = "o.mkv"', 1, "job 1 needs an input"),
         ('input = "a.mkv"\noutput = "{stm}.mkv"', 4, "unknown field {stm}"),
+        (
+            'input = "a.mkv"\noutput = "{stem!r}.mkv"',
+            4,
+            "unknown field { in output '{stem!r}.mkv': known are",
+        ),
+        ('input = "a.mkv"\noutput = "{stem.mkv"', 4, "unknown field { in output"),
         ('input = "a.mkv"\noutput = "o.xyz"', 4, "unknown type of output 'o.xyz'"),
         ('input = "a.mkv"\noutput = "../o.mkv"', 4, "outside the folders of this batch"),
         ('input = "a.mkv"\noutput = "/etc/o.mkv"', 4, "outside the folders of this batch"),

@@ -77,7 +77,7 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(1, "corrupt.mkv", tmp_path / "corrupt.mkv", out)
     refused(
         1,
-        "): name videos one by one, or as",
+        "): videos are named one by one, or in a job file as",
         tmp_path / "empty",
         out,
     )

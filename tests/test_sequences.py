@@ -227,6 +227,10 @@ def test_the_order_of_names_is_natural_and_gaps_are_told(model: Path, tmp_path: 
     said = "vsj4r: numbers 4 to 9 missing: f3.png is followed by f10.png"
     assert said in done.stderr.splitlines()
     assert gaps_in(["a.png", "b.png", "c1.png", "d3.png"]) == []
+    assert gaps_in(["f01.png", "f1.png", "f2.png"]) == ["number 01 twice: f01.png is followed by f1.png"]
+    assert gaps_in(["A_1.png", "A_2.png", "B_1.png", "B_2.png"]) == [
+        "2 sequences become one (A_#.png and B_#.png): give each a folder of its own"
+    ]
     assert len(gaps_in([f"{2 * n:04d}.exr" for n in range(9)])) == 6
 
 

@@ -120,6 +120,17 @@ def test_a_picture_that_is_on_the_screen_is_told(model: Path, tmp_path: Path, na
     assert is_told == {6: True, 10: False, 16: True}
 
 
+@tried("Streams and tags", "PGS into NUT, which has no name for it", "a line: it is left out")
+def test_pgs_does_not_go_into_nut(model: Path, tmp_path: Path) -> None:
+    bitmaps = tmp_path / "s.sup"
+    bitmaps.write_bytes(bitmap(0.1, 0))
+    source = with_subtitles(tmp_path / "disc.mkv", bitmaps)
+    said = run(source, tmp_path / "out.nut", "--model", model).stderr
+    assert "hdmv_pgs_subtitle" in said
+    with av.open(str(tmp_path / "out.nut")) as container:
+        assert not container.streams.subtitles
+
+
 def bitmap(seconds: float, number: int, *, shown: bool = True) -> bytes:
     """A picture of PGS, 20x8 pixels of one colour, or none from then on."""
 

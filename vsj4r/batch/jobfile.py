@@ -22,7 +22,7 @@ from vsj4r.media.reading import images_in, missing_error
 from vsj4r.run.settings import Form, merge_settings, settings_of, useless
 from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, parse_leniently, read_toml
 
-_FIELD = re.compile(r"\{(\w*)\}")
+_FIELD = re.compile(r"\{(\w*)\}|[{}]")
 
 
 @dataclass(frozen=True, slots=True)

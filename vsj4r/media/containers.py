@@ -225,7 +225,9 @@ _NUT = Container(
     | {"opus", "vorbis", "flac", "wavpack", "adpcm_g722", "pcm_s8"},
     other_pcm="pcm",
     other_sound="pcm",
-    subtitles=dict.fromkeys((_TEXT - {"subrip", "webvtt", "mov_text"}) | _BITMAPS, "copy"),
+    subtitles=dict.fromkeys(
+        (_TEXT - {"subrip", "webvtt", "mov_text"}) | (_BITMAPS - {"hdmv_pgs_subtitle"}), "copy"
+    ),
     chapters=True,
     flags=frozenset({"default", "dub", "original", "comment", "lyrics", "karaoke"}),
     tags=ANY,

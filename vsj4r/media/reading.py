@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -54,13 +55,21 @@ def _natural(name: str) -> tuple[list[tuple[int, int | str]], str]:
 
 
 def gaps_in(names: Sequence[str]) -> list[str]:
-    """A line for each gap in ``names`` in their order: numbers that are missing where all else is alike."""
+    """A line for each gap in ``names`` in their order: numbers that are missing or there twice where all else
+    is alike; and for several sequences that become one."""
     gaps = []
+    numbered = [match for name in names if (match := _LAST_NUMBER.fullmatch(name))]
+    kinds = Counter(f"{match[1]}#{match[3]}" for match in numbered)
+    if len(several := [kind for kind, count in kinds.items() if count > 1]) > 1:
+        shown = " and ".join(several[:2])
+        gaps.append(f"{len(several)} sequences become one ({shown}): give each a folder of its own")
     for before, after in pairwise(names):
         one, other = (_LAST_NUMBER.fullmatch(name) for name in (before, after))
         if one is None or other is None or (one[1], one[3]) != (other[1], other[3]):
             continue
         first, last = int(one[2]) + 1, int(other[2]) - 1
+        if first == last + 2:
+            gaps.append(f"number {one[2]} twice: {before} is followed by {after}")
         if first <= last:
             missing = f"number {first}" if first == last else f"numbers {first} to {last}"
             gaps.append(f"{missing} missing: {before} is followed by {after}")
@@ -82,7 +91,8 @@ def image_names(folder: Path) -> list[str]:
     if not names:
         kinds = ", ".join(IMAGE_SUFFIXES)
         raise Vsj4rError(
-            f'{folder} holds no images ({kinds}): name videos one by one, or as "{folder}/*" in a job file'
+            f"{folder} holds no images ({kinds}): videos are named one by one, "
+            f'or in a job file as "{folder}/*"'
         )
     return names
 
@@ -175,7 +185,8 @@ def decode_image[T](path: Path, read: Callable[[av.VideoFrame], T]) -> T:
         with av.open(io.BytesIO(path.read_bytes()), mode="r") as container:
             return read(next(container.decode(video=0)))
     except (*READ_ERRORS, StopIteration) as error:
-        raise InputError(f"image {path} cannot be read: {reason_of(error)}") from error
+        reason = "it is empty" if path.exists() and not path.stat().st_size else reason_of(error)
+        raise InputError(f"image {path} cannot be read: {reason}") from error
 
 
 def turn_image[T: np.generic](pixels: NDArray[T], orientation: int) -> NDArray[T]:

@@ -35,22 +35,22 @@ def draw_sway(rng: np.random.Generator, frames: int, size: tuple[int, int]) -> F
         length, period = (float(np.exp(rng.uniform(*np.log(ends)))) for ends in (LENGTH_PX, PERIOD_FRAMES))
         reach = min(length * rng.uniform(*REACH_SHARE), FARTHEST_PX)
         runs, swings = rng.uniform(0, 2 * np.pi, 2)
-        place = (y * np.sin(runs) + x * np.cos(runs)) / length + smooth_noise(rng, size)
+        place = (y * np.sin(runs) + x * np.cos(runs)) / length + _noise(rng, size)
         wave = np.sin(2 * np.pi * (place.astype(np.float32) - t / np.float32(period)))
         sway[:, 0] += wave * np.float32(reach * np.sin(swings))
         sway[:, 1] += wave * np.float32(reach * np.cos(swings))
     gust = 0.6 + 0.4 * np.sin(2 * np.pi * (t / rng.uniform(*GUST_FRAMES) + rng.random()))
-    where = np.clip(0.5 + 1.5 * smooth_noise(rng, size), 0, 1)
+    where = np.clip(0.5 + 1.5 * _noise(rng, size), 0, 1)
     sway *= (gust * where).astype(np.float32)[:, None]
     return sway
 
 
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], nodes: tuple[int, int] = NODES) -> Floats:
-    """Smooth noise, about -0.5 to 0.5, (h, w). ``nodes``: the fewest and the most of them on a side."""
-    knots = rng.normal(0, 0.3, rng.integers(nodes[0], nodes[1] + 1, 2))
+def _noise(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
+    """Smooth noise, about -0.5 to 0.5, (h, w)."""
+    nodes = rng.normal(0, 0.3, rng.integers(NODES[0], NODES[1] + 1, 2))
     for length in size:  # the rows, then the columns: transposed once each
-        places = np.linspace(0, len(knots) - 1, length)
-        shares = np.clip(1 - np.abs(places[:, None] - np.arange(len(knots))), 0, 1)
-        knots = (shares @ knots).T
-    smooth: Floats = knots.astype(np.float32)
+        places = np.linspace(0, len(nodes) - 1, length)
+        shares = np.clip(1 - np.abs(places[:, None] - np.arange(len(nodes))), 0, 1)
+        nodes = (shares @ nodes).T
+    smooth: Floats = nodes.astype(np.float32)
     return smooth
