@@ -86,7 +86,7 @@ def test_the_scheduler_is_not_asked_for_all_workers_at_every_message(
 ) -> None:
     """Or its work grows with the square of the workers: each tells of its frames twice a second."""
     works = [
-        Work(f"k{n}", Path("in.mkv"), tmp_path / f"{n}.mkv", Settings(), tmp_path / f"k{n}", "", "")
+        Work(f"k{n}", Path("in.mkv"), tmp_path / f"{n}.mkv", Settings(), tmp_path / f"k{n}", ("",), "")
         for n in range(64)
     ]
     messages, client = Messages(), CountingClient()
