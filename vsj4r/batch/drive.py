@@ -73,9 +73,11 @@ class Batch:
         To be called first, and once. Gives how many files are done.
         """
         for record in self._manifest.records():
+            if record.state == "done":
+                continue
             outputs = [record.output, *paths_beside(record.output)]
             written = joined_from(self._parts / record.key, outputs)
-            if record.state != "done" and record.output in written:  # the first is joined last
+            if record.output in written:  # the first is joined last
                 self._manifest.done(record.key, written, seconds=0)
         records = {record.key: record for record in self._manifest.records()}
         wanted = {file.work.key for file in self._files}
