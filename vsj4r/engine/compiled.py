@@ -20,6 +20,7 @@ import numpy as np
 
 from vsj4r import cached
 from vsj4r.engine import graph as graphs
+from vsj4r.engine import pixelwise
 from vsj4r.engine import tiles as tiling
 from vsj4r.engine.graph import Shapes, inputs_of
 from vsj4r.engine.runtime import ov
@@ -33,7 +34,7 @@ LIVE_TENSORS = 5
 """How many times the largest tensor of the graph (as float32) that is: measured, 4 to 5."""
 
 _LARGEST_BYTES = 64 << 20  # some fifty compiled graphs
-_CODE = (Path(__file__), Path(graphs.__file__), Path(tiling.__file__))
+_CODE = tuple(Path(each) for each in (__file__, graphs.__file__, pixelwise.__file__, tiling.__file__))
 _VNNI = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _ISA_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 _ISAS_WITHOUT_VNNI = ("SSE41", "AVX", "AVX2", "AVX512_CORE")
@@ -140,6 +141,7 @@ def _compile(
     core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int
 ) -> ov.CompiledModel:
     graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
+    pixelwise.write_pixelwise(graph)
     finished = graphs.with_states_as_computed(graph, precision)
     return core.compile_model(finished, "CPU", _options(precision, threads))
 
