@@ -53,7 +53,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 demo: setup
-	$(BIN)/vsj4r demo
+	$(BIN)/vsj4r demo --overwrite
 
 test: setup-test
 	$(TEST)

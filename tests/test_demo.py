@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import media
-from tests.cli import vsj4r
+from tests.cli import assert_refused, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r.cli.demo import FRAMES, HEIGHT, WIDTH, demo
 from vsj4r.errors import Vsj4rError
@@ -25,6 +25,17 @@ def test_demo_leaves_rain_clean_and_both(tmp_path: Path) -> None:
     assert len(media.seconds_of_frames(output / "rain.mkv")) == FRAMES
     assert media.seconds_of_frames(output / "clean.mkv") == media.seconds_of_frames(output / "rain.mkv")
     assert read_image(output / "side-by-side.png").shape == (HEIGHT, 2 * WIDTH, 3)
+
+
+def test_what_is_there_stays(tmp_path: Path) -> None:
+    mine = tmp_path / "rain.mkv"
+    mine.write_text("my own")
+    done = vsj4r("demo", tmp_path, "--model", write_tiny_model(tmp_path))
+    assert_refused(done, 1, f"output {mine} exists already: --overwrite replaces it", tmp_path)
+    assert mine.read_text() == "my own"
+    with pytest.raises(Vsj4rError, match="nope"):
+        demo(tmp_path / "demo", model="nope")
+    assert not (tmp_path / "demo").exists()
 
 
 def test_demo_without_scikit_image_says_how_to_get_it(

@@ -316,6 +316,21 @@ def test_frames_that_begin_on_a_half_are_counted(start: str) -> None:
     assert [after - before for before, after in pairwise(numbers)] == [1] * 8
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libvorbis", ".mkv"), ("aac", ".ts")])
+@tried(
+    "AVI, raw streams and others", "Vorbis, or AAC of a broadcast, into AVI", "heard in step with the picture"
+)
+def test_sound_is_heard_in_avi(model: Path, tmp_path: Path, codec: str, suffix: str) -> None:
+    source = tmp_path / f"in{suffix}"
+    sound = ["-f", "lavfi", "-i", "sine=d=1"]
+    ffmpeg(*picture(seconds=1), *sound, *QUICK, "-c:a", codec, f"file:{source}")
+    run(source, tmp_path / "out.avi", "--model", model)
+    with av.open(str(tmp_path / "out.avi")) as container:
+        times = [frame.time for frame in container.decode(audio=0)]
+    assert 0 <= times[0] < 0.05
+    assert times[-1] == pytest.approx(1, abs=0.06)
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.avi", "out.mkv"])
 @tried("Times", "Matroska that begins at the time of day, into a format that counts from 0", "it begins at 0")
 def test_the_time_of_day_is_no_wait(model: Path, tmp_path: Path, name: str) -> None:

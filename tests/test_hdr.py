@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from tests import media
 from tests.cli import batch, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from tests.tried import tried
+from vsj4r.media.images import colours_of, write_rgb
 from vsj4r.media.png_colours import chunks_of, props_of
 
 
@@ -57,6 +59,19 @@ def test_hdr_of_a_script_is_hevc(tmp_path: Path) -> None:
     done = run(tmp_path / "in.vpy", tmp_path / "out.mkv", "--model", model)
     assert "the input is 10 bit HDR (PQ): written with x265 (HEVC)" in done.stderr
     assert media.hdr_props(tmp_path / "out.mkv") == media.hdr_props(source)
+
+
+@tried("Images", "PNG with cICP among others", "each as it was in PNG, a line into a video")
+def test_colours_of_one_image_are_not_anothers(tmp_path: Path) -> None:
+    model, source = write_tiny_model(tmp_path), tmp_path / "in"
+    source.mkdir()
+    pq = ((b"cICP", bytes([9, 16, 0, 1])),)
+    for n in range(3):
+        write_rgb(np.full((64, 96, 3), 999, np.uint16), source / f"{n}.png", pq if n == 0 else ())
+    run(source, tmp_path / "out", "--model", model)
+    assert [colours_of(tmp_path / "out" / f"{n}.png") for n in range(3)] == [pq, (), ()]
+    told = run(source, tmp_path / "out.mkv", "--model", model).stderr
+    assert "2 of 3 images say other colours than the first, whose the video has" in told
 
 
 @pytest.mark.parametrize(

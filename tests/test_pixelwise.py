@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vsj4r.engine import compiled, pixelwise
+from vsj4r import cached
+from vsj4r.engine import pixelwise
 from vsj4r.engine.base import Tensors
 from vsj4r.engine.cpu import CpuEngine
 from vsj4r.engine.graph import frame_shapes, inputs_of, read_graph, stages
@@ -46,7 +47,7 @@ def results(name: str, precision: str, tile: tuple[int, int] | None) -> list[np.
 def test_not_a_bit_changes(
     monkeypatch: pytest.MonkeyPatch, name: str, precision: str, tile: tuple[int, int] | None
 ) -> None:
-    monkeypatch.setattr(compiled.cached, "writable_folder", lambda folder: None)
+    monkeypatch.setattr(cached, "writable_folder", lambda folder: None)
     now = results(name, precision, tile)
     monkeypatch.setattr(pixelwise, "write_pixelwise", lambda graph: None)
     for a, b in zip(now, results(name, precision, tile), strict=True):

@@ -88,6 +88,17 @@ def test_a_part_begins_with_what_is_on_the_screen(model: Path, tmp_path: Path, c
     assert "encoded again" not in run(source, tmp_path / "b.mkv", "--model", model, "--trim", "10:").stderr
 
 
+@tried(
+    "Streams and tags", "several lines on the screen where a part begins, into MP4", "a line: it shows one"
+)
+def test_mp4_shows_one_line(model: Path, tmp_path: Path) -> None:
+    times = "00:00:00,040 --> 00:00:00,500", "00:00:00,100 --> 00:00:00,400", "00:00:00,440 --> 00:00:00,500"
+    source = with_subtitles(tmp_path / "film.mkv", srt(tmp_path / "s.srt", *times))
+    said = run(source, tmp_path / "out.mp4", "--model", model, "--trim", "6:16").stderr
+    assert "of 2 lines that are on the screen where the part begins .mp4 shows one" in said
+    assert "on the screen" not in run(source, tmp_path / "b.mp4", "--model", model, "--trim", "0:9").stderr
+
+
 @pytest.mark.parametrize("name", ["out.mkv", "out.mp4"])
 @tried("Streams and tags", "a line that lasts beyond the end of a part", "it ends with the part")
 def test_a_part_ends_with_its_picture(model: Path, tmp_path: Path, name: str) -> None:

@@ -16,6 +16,7 @@ from tests.tried import tried
 from vsj4r.cli.outcome import UsageError
 from vsj4r.cli.spelling import split_trim
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image
 from vsj4r.media.trim import Trim, check_trim, find_part, later_timecode
 
@@ -84,6 +85,29 @@ def test_a_batch_trims_as_a_run_does(take: Path, whole: Path, model: Path, tmp_p
     assert next(event["chunks"] for event in events if event["event"] == "plan") == 2
     assert_part(tmp_path / "part.mkv", whole, 25, 150)
     assert media.timecode_of(tmp_path / "part.mkv") == "01:00:01:00"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.mov"])
+@tried("Images", "a part of a folder of images, or of a script, into a video", "it begins at 0")
+def test_a_part_of_images_begins_at_zero(model: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "shot").mkdir()
+    for n in range(12):
+        write_rgb(np.full((64, 96, 3), 9 * n, np.uint8), tmp_path / "shot" / f"{n}.png")
+    (tmp_path / "in.vpy").write_text(
+        "import vapoursynth as vs\n"
+        "vs.core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=12).set_output()\n"
+    )
+    for source in ("shot", "in.vpy"):
+        output = tmp_path / f"{source}.{name}"
+        run(tmp_path / source, output, "--model", model, "--trim", "5:9")
+        with av.open(str(output)) as container:
+            assert container.duration == pytest.approx(4 / 24 * av.time_base, rel=0.1)
+        assert media.seconds_of_frames(output)[0] == 0
+    text = f'[[job]]\ninput = "shot/"\noutput = "{name}"\nmodel = "{model}"\ntrim = [5, 9]\n'
+    (tmp_path / "jobs.toml").write_text(text)
+    batch(tmp_path)
+    assert media.seconds_of_frames(tmp_path / name)[0] == 0
 
 
 def heard(path: Path) -> np.ndarray:

@@ -24,23 +24,28 @@ def demo(
     output_dir: Annotated[Path, typer.Argument(help="Where the results go.")] = Path("demo"),
     model: Annotated[str, typer.Option(help="A shipped model, or the path of an .onnx file.")] = "j4r",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Make a rainy clip from a photograph, derain it, and leave both and a picture of the two.
 
-    Results: rain.mkv (lossless), clean.mkv, side-by-side.png. Earlier ones in
-    OUTPUT_DIR are replaced.
+    Results: rain.mkv (lossless), clean.mkv, side-by-side.png.
     """
     photograph = _photograph()  # before anything slow or written
     from vsj4r.cli.report import BarReport
     from vsj4r.cli.run_report import derain_with_report
+    from vsj4r.engine.weights import find_model
+    from vsj4r.media.whole import Read, check_output
     from vsj4r.run.job import Job
     from vsj4r.run.settings import RunSettings
 
+    find_model(model)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Vsj4rError(f"{output_dir} cannot be made: {error.strerror}") from error
     rain, clean, picture = (output_dir / name for name in ("rain.mkv", "clean.mkv", "side-by-side.png"))
+    for output in (rain, clean, picture):
+        check_output(output, read=Read([]), folder=False, overwrite=overwrite)
     _write_rain(_rainy(photograph), rain)
     settings = RunSettings(model=model, device=device, overwrite=True)
     job = Job(input=rain, output=clean, to_folder=False, settings=settings)

@@ -119,6 +119,8 @@ def _compile_timed(core: ov.Core, model: Model, onnx: bytes, request: Request) -
     px_bytes = _bytes_per_px(tail, tile_shapes(shapes, multiple, multiple, multiple))
     tiles = _tiles(model, request, px_bytes)
     tail_shapes = tile_shapes(shapes, tiles.height, tiles.width, multiple)
+    _resize(tail, tail_shapes)
+    pixelwise.write_pixelwise(tail)
     if request.in_int8:
         graphs.quantise(tail, model)
     wanted = head if request.with_head else None
@@ -140,10 +142,13 @@ def _tiles(model: Model, request: Request, px_bytes: int) -> Tiles:
 def _compile(
     core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int
 ) -> ov.CompiledModel:
-    graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
-    pixelwise.write_pixelwise(graph)
+    _resize(graph, shapes)
     finished = graphs.with_states_as_computed(graph, precision)
     return core.compile_model(finished, "CPU", _options(precision, threads))
+
+
+def _resize(graph: ov.Model, shapes: Shapes) -> None:
+    graph.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(graph).items()})
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:
@@ -159,7 +164,7 @@ def _options(precision: str, threads: int) -> dict[str, Any]:
 def _bytes_per_px(graph: ov.Model, shapes: Shapes) -> int:
     """About what a graph takes while it runs, for each luma pixel. ``shapes``: of a frame of one multiple."""
     sized = graph.clone()
-    sized.reshape({port: ov.PartialShape(list(shapes[name])) for name, port in inputs_of(sized).items()})
+    _resize(sized, shapes)
     largest = max(
         int(np.prod(port.get_shape()))
         for node in sized.get_ops()

@@ -1,10 +1,12 @@
-"""A step's pictures pixel by pixel: (N, h, w, C), as convolutions and gathers read them.
+"""A step's pictures pixel by pixel: (N, h * w, C), as convolutions and gathers read them.
 
 An exported graph has them as planes, (N, C, h, w), and OpenVINO computes what lies between the convolutions
 as it is written: pictures are turned from planes into pixels and back at every gather, and 72 planes are gone
 through at once to be turned for the first convolution. Here that part of a graph is written again for pixels:
 from where frames are taken apart (torch's pixel_unshuffle) over moving, mixing and limiting them to where
 they are put together (pixel_shuffle). What convolutions do between them stays. No sample changes.
+
+Without height and width apart, OpenVINO has no other layout for them to choose from.
 """
 
 from __future__ import annotations
@@ -25,23 +27,21 @@ _TOGETHER = [0, 3, 1, 4, 2, 5]
 def write_pixelwise(graph: ov.Model) -> None:
     """Change ``graph``, all of whose sizes are known. Names of inputs and outputs, and the outputs, stay. One
     in which nothing is turned into pixels has no use for it, and is left alone."""
+    _fold_constants(graph)
     pixels = _Pixels()
     nodes = graph.get_ordered_ops()
     turns = [node for node in nodes if node.get_type_name() == "Transpose" and _order(node) == _TO_PIXELS]
     if not turns:
         return
     for node in turns:
-        _replace(node, pixels.of(node.input_value(0)))
+        found = pixels.of(node.input_value(0))
+        _replace(node, None if found is None else _reshaped(found, node.output(0).get_shape()))
     for node in nodes:
         match node.get_type_name():
             case "DepthToSpace":
                 _replace(node, _together(node, pixels.of(node.input_value(0))))
-            case "Result":
-                _end(node, pixels.of(node.input_value(0)))
-    for node in nodes:
-        if node.get_type_name() == "Concat":  # whoever still reads planes of it: the first convolution
-            found = pixels.of(node.output(0))
-            _replace(node, None if found is None else _turned(found, _TO_PLANES))
+            case "Result" | "Convolution":
+                _read_as_planes(node, pixels.of(node.input_value(0)))
     graph.validate_nodes_and_infer_types()
 
 
@@ -52,7 +52,7 @@ class _Pixels:
         self._known: dict[tuple[str, int], ov.Output | None] = {}
 
     def of(self, port: ov.Output) -> ov.Output | None:
-        """What ``port`` gives, (N, h, w, C); None where it is no picture, or is not made as one."""
+        """What ``port`` gives, (N, h * w, C); None where it is no picture, or is not made as one."""
         key = port.get_node().get_name(), port.get_index()
         if key not in self._known:
             self._known[key] = self._made(port) if len(port.get_shape()) == 4 else None
@@ -62,26 +62,33 @@ class _Pixels:
         node, op = port.get_node(), ov.opset13
         match node.get_type_name():
             case "Transpose" if _order(node) == _TO_PLANES:
-                return node.input_value(0)
+                return _flat(node.input_value(0))
             case "Squeeze":
                 return _taken_apart(node)
             case "Concat" if node.get_attributes()["axis"] == 1:
                 parts = [self.of(each) for each in node.input_values()]
-                return None if None in parts else op.concat(parts, 3).output(0)
+                return None if None in parts else op.concat(parts, 2).output(0)
             case "Slice" if _numbers(node, 4) == [1]:
                 return self._cut(node)
             case "Add" if "Convolution" in {each.get_node().get_type_name() for each in node.input_values()}:
-                return _turned(port, _TO_PIXELS)  # its bias: here a convolution ends
+                return _flat(_turned(port, _TO_PIXELS))  # its bias: here a convolution ends
             case kind if kind in _each_by_each():
                 return self._computed(node, _each_by_each()[kind])
         return None
 
     def _cut(self, node: ov.Node) -> ov.Output | None:
-        """Some channels of a picture."""
+        """Some channels of a picture; where they are one of those that it was put together of, that one."""
         picture = self.of(node.input_value(0))
         if picture is None:
             return None
-        axis = ov.opset13.constant(np.array([3]))
+        begins, ends = _numbers(node, 1), _numbers(node, 2)
+        if picture.get_node().get_type_name() == "Concat" and begins and ends:
+            place = 0
+            for part in picture.get_node().input_values():
+                if [place, place + part.get_shape()[2]] == [*begins, *ends]:
+                    return part
+                place += part.get_shape()[2]
+        axis = ov.opset13.constant(np.array([2]))
         return ov.opset13.slice(picture, *node.input_values()[1:4], axis).output(0)
 
     def _computed(self, node: ov.Node, compute: Callable[..., ov.Node]) -> ov.Output | None:
@@ -93,7 +100,7 @@ class _Pixels:
             if len(shape) != 4:
                 inputs.append(port)
             elif shape[2:] == [1, 1]:
-                inputs.append(_turned(port, _TO_PIXELS))
+                inputs.append(_flat(_turned(port, _TO_PIXELS)))
             elif (picture := self.of(port)) is not None:
                 inputs.append(picture)
                 pictures += 1
@@ -121,7 +128,7 @@ def _taken_apart(squeeze: ov.Node) -> ov.Output | None:
     if turn.get_type_name() != "Transpose" or _order(turn) != _APART:
         return None
     n, c, h, w = squeeze.output(0).get_shape()
-    return _reshaped(_turned(turn.input_value(0), _APART_IN_PIXELS), [n, h, w, c])
+    return _reshaped(_turned(turn.input_value(0), _APART_IN_PIXELS), [n, h * w, c])
 
 
 def _together(shuffle: ov.Node, picture: ov.Output | None) -> ov.Output | None:
@@ -129,10 +136,19 @@ def _together(shuffle: ov.Node, picture: ov.Output | None) -> ov.Output | None:
     about = shuffle.get_attributes()
     if picture is None or about["mode"] != "depth_first":
         return None
-    n, h, w, c = picture.get_shape()
+    n, c, h, w = shuffle.input_value(0).get_shape()
     side = about["block_size"]
     parts = _reshaped(picture, [n, h, w, c // side**2, side, side])
     return _reshaped(_turned(parts, _TOGETHER), [n, c // side**2, h * side, w * side])
+
+
+def _fold_constants(graph: ov.Model) -> None:
+    """So that channels that are cut are numbers, and not computed from sizes."""
+    from openvino.passes import ConstantFolding, Manager
+
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(graph)
 
 
 def _replace(node: ov.Node, port: ov.Output | None) -> None:
@@ -146,16 +162,18 @@ def _replace(node: ov.Node, port: ov.Output | None) -> None:
         reader.replace_source_output(port)
 
 
-def _end(result: ov.Node, picture: ov.Output | None) -> None:
-    """Let ``result`` have its planes of ``picture``: of a state, whose planes nobody turns then."""
-    before = result.input_value(0)
-    if picture is None or before.get_node().get_type_name() == "Transpose":
+def _read_as_planes(reader: ov.Node, picture: ov.Output | None) -> None:
+    """Let ``reader`` have planes of ``picture``, at no cost: a convolution reads pixels, and a state is
+    turned back. What lies as pixels already stays."""
+    before = reader.input_value(0)
+    if picture is None or before.get_node().get_type_name() in ("Transpose", "Slice"):
         return
-    names = before.get_tensor().get_names()
-    planes = _turned(picture, _TO_PLANES)
-    before.get_tensor().set_names(set())
-    planes.get_tensor().set_names(names)
-    result.input(0).replace_source_output(planes)
+    planes = _planes(picture, before.get_shape())
+    if reader.get_type_name() == "Result":
+        names = before.get_tensor().get_names()
+        before.get_tensor().set_names(set())
+        planes.get_tensor().set_names(names)
+    reader.input(0).replace_source_output(planes)
 
 
 def _order(transpose: ov.Node) -> list[int] | None:
@@ -167,6 +185,18 @@ def _numbers(node: ov.Node, place: int) -> list[int] | None:
     if node.get_input_size() <= place or node.input_value(place).get_node().get_type_name() != "Constant":
         return None
     return [int(number) for number in np.ravel(node.input_value(place).get_node().data)]
+
+
+def _flat(port: ov.Output) -> ov.Output:
+    """(N, h, w, C) as (N, h * w, C)."""
+    n, h, w, c = port.get_shape()
+    return _reshaped(port, [n, h * w, c])
+
+
+def _planes(picture: ov.Output, shape: Sequence[int]) -> ov.Output:
+    """``picture`` as planes of the ``shape`` (N, C, h, w)."""
+    n, c, h, w = shape
+    return _turned(_reshaped(picture, [n, h, w, c]), _TO_PLANES)
 
 
 def _turned(port: ov.Output, order: list[int]) -> ov.Output:

@@ -207,7 +207,7 @@ _MOV = Container(
 
 _AVI = Container(
     "avi",
-    sound=_PCM_LITTLE | _LAWS | _MPEG | _WAVE | {"flac", "vorbis"},
+    sound=_PCM_LITTLE | _LAWS | _MPEG | _WAVE | {"flac"},
     other_pcm="pcm",
     other_sound="pcm",
     tags=frozenset(

@@ -16,7 +16,6 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.alpha import ALPHA
 from vsj4r.media.images import check_replaced, rgb_array, write_rgb
 from vsj4r.media.plates import EXR, PLATES, write_plate
-from vsj4r.media.png_colours import chunks_of
 from vsj4r.media.reading import Image, image_to_floats, to_16_bit
 from vsj4r.media.sources import Source
 from vsj4r.media.tags import sample_aspect
@@ -88,7 +87,7 @@ class _ImageSink:
         source = None if self._is_matte else self._source.images
         like = None if source is None else source.folder / source.names[n]
         alpha, aspect = None if self._is_matte else alpha_array(frame), sample_aspect(frame)
-        colours = () if self._is_matte else self._source.colours(n) or chunks_of(frame.props)
+        colours = () if self._is_matte else self._source.colours(n, frame.props)
         if path.suffix != ".png":
             packed = next((content for name, content in colours if name == b"iCCP"), b"")
             profile = zlib.decompress(packed.partition(b"\0")[2][1:]) if packed else b""

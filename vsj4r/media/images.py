@@ -54,7 +54,8 @@ class ImageSet:
 
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
-    is not for RGB, cut short, with more than one page. ``colours``: what the first one says of them.
+    is not for RGB, cut short, with more than one page, of ``strange`` colours (PQ, BT.2020, HDR10).
+    ``colours``: what the first one says of its own.
     """
 
     folder: Path
@@ -70,6 +71,7 @@ class ImageSet:
     unfit_profiles: int
     cut_short: int
     paged: int
+    strange: int
     colours: tuple[Chunk, ...] = ()
     kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
 
@@ -116,6 +118,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         unfit_profiles=sum(bool(head.lost_profile) for head in heads),
         cut_short=sum(head.is_cut_short for head in heads),
         paged=sum(head.has_pages for head in heads),
+        strange=sum(props_of(head.colours) != props_of(first.colours) for head in heads),
         colours=first.colours,
     )
 

@@ -58,7 +58,8 @@ def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extr
     ``steady``: the constant rate that the output gets, None where it keeps its own."""
     if source.probe is None:
         is_script = source.images is None and source.pipe is None
-        return Extras(notes=(_SCRIPT_LACKS,) if is_script else ())
+        begins = float(source.timestamps[0] * source.time_base)
+        return Extras(notes=(_SCRIPT_LACKS,) if is_script else (), start_seconds=begins)
     container = CONTAINERS[suffix.lower()]
     extras = _with_whole_sound(source, find_extras(source.probe, suffix), suffix)
     extras = _with_time_codes(source, _moved_at_joints(source, extras), steady)

@@ -30,7 +30,8 @@ def sound_codec_for(container: Container, stream: Stream) -> str:
     """What ``stream`` of sound is written with into ``container``: "copy", an encoder (the codec's own, which
     changes nothing, where gaps have to be filled), or "" (left out)."""
     is_pcm = stream.codec.startswith("pcm_")
-    if stream.codec in container.sound and container.sound_rate in (0, stream.sample_rate):
+    holds = stream.codec in container.sound and container.sound_rate in (0, stream.sample_rate)
+    if holds and not (stream.codec == "aac" and container.muxer == "avi" and not stream.has_setup):
         return stream.codec if is_pcm and container.plain_pcm else "copy"
     if not stream.codec:
         return ""

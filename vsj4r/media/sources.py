@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import vapoursynth as vs
 
@@ -18,6 +18,7 @@ from vsj4r.media.images import ImageSet, colours_of
 from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe
 from vsj4r.media.plates import is_plate
+from vsj4r.media.png_colours import chunks_of
 from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.streams import UNSPECIFIED, Picture
 from vsj4r.media.times import frame_number_times, rate_of_frames, usual_rate_near, usual_step
@@ -147,9 +148,11 @@ class Source:
             time_base, stamps = frame_number_times(time_base, stamps, rate)
         return time_base, stamps, last_seconds
 
-    def colours(self, n: int) -> tuple[Chunk, ...]:
-        """What image ``n`` says of its colours, for a PNG; nothing of a frame of a video."""
-        return () if self.images is None else colours_of(self.images.folder / self.images.names[n])
+    def colours(self, n: int, props: Mapping[str, Any]) -> tuple[Chunk, ...]:
+        """What image ``n`` says of its colours, for a PNG; of a frame of a video, what its ``props`` say."""
+        if self.images is None:
+            return chunks_of(props)
+        return colours_of(self.images.folder / self.images.names[n])
 
     def use_one_thread(self) -> None:
         """From now on, whoever opens this file decodes it with one thread."""
@@ -197,6 +200,8 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         lost.append(f"the ICC profile of {some(unfit)} {reason}: left out")
     if images.deeper:
         lost.append(f"{some(images.deeper)} have 16 bit: read as 8 bit, like the first")
+    if images.strange and image is None:
+        lost.append(f"{some(images.strange)} say other colours than the first, whose the video has")
     if images.cut_short:
         lost.append(f"{some(images.cut_short)} are cut short: the decoder fills in the rest")
     if images.paged:

@@ -48,9 +48,10 @@ class Stream:
     container's word where it has one, else the bitstream's (``coded_aspect``); None where neither says it.
     ``depth`` is bits a sample, ``transfer`` ITU-T H.273's number. ``field_order`` is "progressive",
     "interlaced" or "" (unknown). ``sample_rate`` to ``hidden`` are those of sound: ``layout`` is
-    ffmpeg's name of where its channels are, and ``hidden`` has the first and the last of packets, counted
-    from 0, that an edit list leaves out after the first that is heard (decoders leave out what is hidden
-    before it).
+    ffmpeg's name of where its channels are, ``has_setup`` says whether its decoder is set up by the container
+    (AAC of a broadcast is not: each packet says it), and ``hidden`` has the first and the last of packets,
+    counted from 0, that an edit list leaves out after the first that is heard (decoders leave out what is
+    hidden before it).
     """
 
     index: int
@@ -81,6 +82,7 @@ class Stream:
     channels: int = 0
     layout: str = ""
     sample_format: str = ""
+    has_setup: bool = True
     hidden: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -177,6 +179,7 @@ def describe_stream(
             "channels": context.channels,
             "layout": context.layout.name if context.layout else "",
             "sample_format": context.format.name if context.format else "",
+            "has_setup": bool(context.extradata),
             "depth": context.bits_per_raw_sample or 0,
             "hidden": _hidden_in(stream),
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -57,7 +56,7 @@ def cut_lines(source: Probe, extras: Extras, suffix: str, begins: float, ends: f
     if not subtitles:
         return extras
     notes = list(extras.notes)
-    for index in _shown_at(source, subtitles.keys(), begins):
+    for index, lines in _shown_at(source, subtitles.keys(), begins).items():
         along, stream = subtitles[index], source.stream_at(index)
         codec = _ENCODERS.get(stream.codec, "") if along.codec == "copy" else along.codec
         where = "is on the screen where the part begins"
@@ -66,6 +65,8 @@ def cut_lines(source: Probe, extras: Extras, suffix: str, begins: float, ends: f
             continue
         if along.codec == "copy":
             notes.append(f"subtitle stream {index} ({stream.codec}) is encoded again: a line of it {where}")
+        if codec == "mov_text" and lines > 1:
+            notes.append(f"of {lines} lines that are on the screen where the part begins {suffix} shows one")
         options = subtitle_options(codec, stream, CONTAINERS[suffix.lower()])
         subtitles[index] = replace(along, codec=codec, options=options, packets=(*along.packets, _FROM_ZERO))
     last = f"({ends - begins:.6f})"
@@ -79,10 +80,11 @@ def cut_lines(source: Probe, extras: Extras, suffix: str, begins: float, ends: f
     return replace(extras, streams=streams, notes=tuple(notes))
 
 
-def _shown_at(source: Probe, subtitles: Collection[int], seconds: float) -> list[int]:
-    """Which of ``subtitles`` of the file ``source`` have something on the screen at ``seconds``."""
+def _shown_at(source: Probe, subtitles: Collection[int], seconds: float) -> dict[int, int]:
+    """Which of ``subtitles`` of the file ``source`` have something on the screen at ``seconds``: how many
+    lines."""
     texts = {index for index in subtitles if source.stream_at(index).codec in _ENCODERS}
-    until = dict.fromkeys(subtitles, -math.inf)
+    until: dict[int, list[float]] = {index: [] for index in subtitles}
     with open_container(source.path) as container:
         watched = set(subtitles) if source.format == MOV else {source.video.index, *subtitles}
         for stream in container.streams:
@@ -99,11 +101,13 @@ def _shown_at(source: Probe, subtitles: Collection[int], seconds: float) -> list
                     break
                 if index in until and begins < seconds:
                     lasts = _seconds_shown(packet)
-                    if index in texts:
-                        until[index] = max(until[index], begins + (lasts or 0))
-                    elif lasts is not None:
-                        until[index] = begins + lasts
-    return [index for index, ends in sorted(until.items()) if ends > seconds]
+                    if lasts is None:
+                        continue
+                    if index not in texts:
+                        until[index].clear()  # a picture takes away the one before
+                    until[index].append(begins + lasts)
+    shown = {index: sum(end > seconds for end in ends) for index, ends in sorted(until.items())}
+    return {index: lines for index, lines in shown.items() if lines}
 
 
 def _seconds_shown(packet: Any) -> float | None:

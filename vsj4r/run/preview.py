@@ -57,9 +57,10 @@ def write_before_and_after(
         shown = turn_output_upright(clip_to_rgb(clip), source=source.clip, has_alpha=source.has_alpha)
         with shown.get_frame(0) as frame:
             image, alpha, aspect = rgb_array(frame), alpha_array(frame), sample_aspect(frame)
+            colours = source.colours(0, frame.props)
             halves.append(image if alpha is None else np.dstack([image, alpha]))
     with whole_file(output, replaces=replaces) as temporary:
-        write_rgb(np.hstack(halves), temporary, source.colours(0), aspect=aspect)
+        write_rgb(np.hstack(halves), temporary, colours, aspect=aspect)
 
 
 def _find_busiest_frame(clip: vs.VideoNode, frames: range) -> int:
