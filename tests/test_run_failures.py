@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -235,6 +236,22 @@ def test_a_full_disk_is_told_though_it_is_not_what_ffmpeg_says_first() -> None:
         FFmpeg([sys.executable, "-c", said]) as it,
     ):
         it.finish()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is in use stays there")
+def test_a_folder_that_has_been_removed_is_named(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    line = shlex.join([*command("run", "in.mkv", "out.mkv")])
+    done = subprocess.run(
+        ["sh", "-c", f"rmdir ../gone; {line}"],
+        cwd=tmp_path / "gone",
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    said = "vsj4r: the folder that this runs in has been removed: go to another"
+    assert (done.returncode, done.stderr.splitlines()[-1:]) == (1, [said])
 
 
 def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -86,8 +87,19 @@ def main() -> NoReturn:
         code = _complain(f"{error.object} is no {error.encoding.upper()}: rename it, or its folder", FAILED)
     except OSError as error:
         what = error.strerror or str(error)
+        if error.filename is None and not _has_folder():
+            what = "the folder that this runs in has been removed: go to another"
         code = _complain(f"{error.filename}: {what}" if error.filename else what, FAILED)
     sys.exit(code)
+
+
+def _has_folder() -> bool:
+    """Whether the folder that this runs in is there still."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _open_streams() -> None:

@@ -20,7 +20,9 @@ def export(
     trained: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="best.pt or checkpoint.pt of a run.", show_default="NAME.safetensors, anew"
+            "--from",
+            help="best.pt or checkpoint.pt of a run.",
+            show_default="NAME.safetensors, anew; with --overwrite",
         ),
     ] = None,
     folder: Annotated[Path, typer.Option(help="Where the three files go.")] = Path(),
