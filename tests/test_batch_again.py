@@ -188,6 +188,16 @@ def test_what_does_not_fit_the_input_is_known_before_the_work(model: Path, tmp_p
     assert not [event for event in events if event["event"] == "note"]
 
 
+def test_what_is_said_of_a_folder_counts_all_of_it(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "shot").mkdir()
+    for n in range(4):
+        kind = np.uint8 if n == 0 else np.uint16
+        write_rgb(np.zeros((32, 48, 3), kind), tmp_path / "shot" / f"{n}.png")
+    jobs(tmp_path, model, body(tmp_path / "shot", "out/") + "trim = [0, 2]\n")
+    told = [event["text"] for event in batch(tmp_path) if event["event"] == "note"]
+    assert "3 of 4 images have 16 bit: read as 8 bit, like the first" in told
+
+
 def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) -> None:
     media.plain(tmp_path / "a.mkv", seconds=0.3)
     jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))

@@ -20,6 +20,7 @@ pytest.importorskip("matplotlib")
 
 from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
+from vsj4r.lock import hold_lock  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
 from vsj4r.pip_commands import install_extra  # noqa: E402
@@ -28,6 +29,7 @@ from vsj4r.training import checkpoint  # noqa: E402
 from vsj4r.training.ranks import Ranks  # noqa: E402
 from vsj4r.training.recipe import load_recipe  # noqa: E402
 from vsj4r.training.runlog import FIELDS, RunLog  # noqa: E402
+from vsj4r.training.session import train_network  # noqa: E402
 from vsj4r.training.trainer import Trainer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,6 +169,20 @@ def trainer(recipe: Path, data: Path, run: Path) -> Trainer:
 
 def weights_of(net: J4RNet) -> list[Any]:
     return list(net.state_dict().values())
+
+
+def test_a_checkpoint_is_read_by_who_holds_the_lock(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it may be replaced by the run that is about to end, and what that has learned is lost."""
+    recipe, run = write_recipe(tmp_path / "recipe.toml"), tmp_path / "run"
+    run.mkdir()
+    monkeypatch.setattr("vsj4r.training.session.Trainer", lambda *_, **__: pytest.fail("it was read"))
+    with (
+        hold_lock(run / "lock", "busy"),
+        pytest.raises(Vsj4rError, match="another vsj4r train is at work in"),
+    ):
+        train_network(recipe, data, run, threads=1, workers=0, on_step=lambda progress: None)
 
 
 @pytest.mark.slow
