@@ -187,8 +187,7 @@ def _shown_size(pictures: Probe | ImageSet) -> tuple[int, int]:
     """Width and height as a player shows them."""
     if isinstance(pictures, ImageSet):
         return pictures.width, pictures.height
-    video = pictures.video
-    return (video.height, video.width) if video.orientation > 4 else (video.width, video.height)
+    return pictures.video.shown_size
 
 
 def _expected_bytes(file: FileJob, encoder: str, pictures: Probe | ImageSet) -> tuple[int, int]:

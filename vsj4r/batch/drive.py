@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from vsj4r.batch.manifest import Manifest, Record, paths_beside
+from vsj4r.batch.manifest import Manifest, Record
 from vsj4r.batch.plan import BatchListener, Plan
 from vsj4r.batch.pool import Ended, Messages, Pool, Told
 from vsj4r.batch.tasks import Result, StoppedError, Task
@@ -75,8 +75,7 @@ class Batch:
         for record in self._manifest.records():
             if record.state == "done":
                 continue
-            outputs = [record.output, *paths_beside(record.output)]
-            written = joined_from(self._parts / record.key, outputs)
+            written = joined_from(self._parts / record.key, record.outputs())
             if record.output in written:  # the first is joined last
                 self._manifest.done(record.key, written, seconds=0)
         records = {record.key: record for record in self._manifest.records()}

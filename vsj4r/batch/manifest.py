@@ -46,6 +46,10 @@ class Record:
     chunks: dict[int, int]
     written: Stamps
 
+    def outputs(self) -> list[Path]:
+        """All that there may be: ``output``, and those beside it."""
+        return [self.output, *(path_beside(self.output, name) for name in OUTPUT_NAMES)]
+
     def owned(self) -> set[Path]:
         """The outputs that are there as this batch has written them."""
         return {output for output, stamp in self.written.items() if stamp_of(output) == stamp}
@@ -82,13 +86,7 @@ class Record:
 
 def outputs_of_records(records: Iterable[Record]) -> set[Path]:
     """All outputs that ``records`` stand for, and those that lie beside them."""
-    outputs = {record.output for record in records}
-    return outputs | {beside for output in outputs for beside in paths_beside(output)}
-
-
-def paths_beside(output: Path) -> list[Path]:
-    """Where any other outputs of the filter lie whose first is ``output``."""
-    return [path_beside(output, name) for name in OUTPUT_NAMES]
+    return {output for record in records for output in record.outputs()}
 
 
 class Manifest:

@@ -35,7 +35,7 @@ from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_told_rat
 from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
-from vsj4r.media.whole import NO_ROOM, Stamps, size_and_time, stamps_of, write_error
+from vsj4r.media.whole import NO_ROOM, Stamps, size_and_time, write_error
 from vsj4r.run.encodable import keep_plates, kind_of_images, make_encodable, make_images
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
@@ -130,12 +130,12 @@ def _plan(work: Work, worker: Worker) -> Plan:
     filtering = worker.bench.open(work, looked)
     worker.bench.derain(work, worker.threads)  # what the filter refuses is known now
     clip, source = filtering.before, filtering.part
-    encoder, notes = _fit_images(work, filtering) if work.to_folder else _fit_video(work, filtering)
+    steady = None if work.to_folder else _steady(work, source)
+    encoder, notes = _fit_images(work, filtering) if work.to_folder else _fit_video(work, filtering, steady)
     last_cut = cut_finder(
         turn_output_upright(filtering.whole, source=filtering.whole), filtering.given_cuts()
     )
     starts = chunk_starts(len(clip), work.settings.chunk, last_cut, first=filtering.first)
-    steady = None if work.to_folder else _steady(work, source)
     if steady is not None:
         starts = written_starts(starts, steady.counts)
     kind = source.clip.format.name
@@ -155,12 +155,11 @@ def _fit_images(work: Work, filtering: Filtering) -> tuple[str, list[str]]:
     return IMAGES, [*notes, *whole.notes(image=kind), *whole.left_out_of_images()]
 
 
-def _fit_video(work: Work, filtering: Filtering) -> tuple[str, list[str]]:
+def _fit_video(work: Work, filtering: Filtering, steady: Steady | None) -> tuple[str, list[str]]:
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
     clip, source = filtering.before, filtering.part
     container = container_for(work.output)
     encoder, notes = encoder_for(work.settings.encoder, source.picture, container, work.settings.depth)
-    steady = _steady(work, source)
     encoded, changed = _encodable(work, encoder, clip, source, steady)
     notes += changed
     extras = extras_of(source, work.output.suffix, steady)
@@ -235,7 +234,7 @@ def _join(work: Work, plan: Plan, worker: Worker) -> Stamps:
             )
     else:
         _join_videos(work, plan, filtering, worker)
-    return stamps_of(work.outputs)
+    return {output: size_and_time(output) for output in work.outputs}
 
 
 def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -> None:

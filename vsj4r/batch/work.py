@@ -37,7 +37,7 @@ class Work:
     @property
     def inputs(self) -> list[Path]:
         """``input`` first, and what else is read."""
-        return _inputs(self.input, self.settings)
+        return [self.input, *self.settings.guides()]
 
     @property
     def outputs(self) -> list[Path]:
@@ -55,10 +55,6 @@ class Work:
         return [self.part(plan, number, place) for place in range(len(self.settings.outputs))]
 
 
-def _inputs(path: Path, settings: Settings) -> list[Path]:
-    return [path, *(Path(name) for name in (settings.mask, settings.qpfile) if name is not None)]
-
-
 def work_for(job: FileJob, state: Path) -> Work:
     """The work that ``job`` is as things stand: another input, model or setting is other work.
 
@@ -67,7 +63,7 @@ def work_for(job: FileJob, state: Path) -> Work:
         Vsj4rError: a folder holds no images.
     """
     try:
-        identities = tuple(map(identify, _inputs(job.input, job.settings)))
+        identities = tuple(map(identify, [job.input, *job.settings.guides()]))
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}") from error
     settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}

@@ -124,11 +124,13 @@ def _compile_timed(core: ov.Core, model: Model, onnx: bytes, request: Request) -
     if request.in_int8:
         graphs.quantise(tail, model)
     wanted = head if request.with_head else None
+    if wanted is not None:
+        _resize(wanted, shapes)
     made = Compiled(
         shapes=shapes,
         tiles=tiles,
-        head=None if wanted is None else _compile(core, wanted, shapes, "f32", request.threads),
-        tail=_compile(core, tail, tail_shapes, request.precision, request.threads),
+        head=None if wanted is None else _compile(core, wanted, "f32", request.threads),
+        tail=_compile(core, tail, request.precision, request.threads),
     )
     return made, px_bytes
 
@@ -139,10 +141,7 @@ def _tiles(model: Model, request: Request, px_bytes: int) -> Tiles:
     return tiling.tiles_of_size(request.height, request.width, model.spec, request.tile)
 
 
-def _compile(
-    core: ov.Core, graph: ov.Model, shapes: Shapes, precision: str, threads: int
-) -> ov.CompiledModel:
-    _resize(graph, shapes)
+def _compile(core: ov.Core, graph: ov.Model, precision: str, threads: int) -> ov.CompiledModel:
     finished = graphs.with_states_as_computed(graph, precision)
     return core.compile_model(finished, "CPU", _options(precision, threads))
 

@@ -118,8 +118,8 @@ def with_states_as_computed(graph: ov.Model, precision: str) -> ov.Model:
 
 
 def quantise(graph: ov.Model, model: Model) -> None:
-    """Mark the convolutions of ``model.int8`` in ``graph`` to be computed in 8 bits: what they read in 256
-    steps of their range, weights in 255 steps for each channel that they give.
+    """Mark the convolutions of ``model.int8`` in ``graph``, all sizes known, to be computed in 8 bits: what
+    they read in 256 steps of its range, weights in 255 steps for each channel that they give.
 
     Raises:
         Vsj4rError: one of them is not there.
@@ -151,19 +151,12 @@ def _in_steps(read: ov.Output, low: float, high: float) -> ov.Output:
     op = ov.opset13
     ends = [op.constant(np.full((1, 1, 1, 1), end, np.float32)) for end in (low, high)]
     node = read.get_node()
-    if node.get_type_name() == "Slice" and _channels_of(node.output(0)) == _channels_of(node.input_value(0)):
+    if node.get_type_name() == "Slice" and node.output(0).get_shape() == node.input_value(0).get_shape():
         node = node.input_value(0).get_node()  # all of it
     if node.get_type_name() == "Transpose":
         lying = op.fake_quantize(node.input_value(0), *ends, *ends, 256)
         return op.transpose(lying, node.input_value(1)).output(0)
     return op.fake_quantize(read, *ends, *ends, 256).output(0)
-
-
-def _channels_of(port: ov.Output) -> int | None:
-    """Of a picture (N, C, h, w), h and w known or not; None where it is none or has any number."""
-    shape = port.get_partial_shape()
-    is_picture = shape.rank.is_static and len(shape) == 4 and shape[1].is_static
-    return shape[1].get_length() if is_picture else None
 
 
 def _onnx_name(node: ov.Node) -> str:

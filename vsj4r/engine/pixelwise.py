@@ -19,6 +19,14 @@ from vsj4r.engine.runtime import ov
 
 _LEAST_CHANNELS = 16
 """A line of a cache: pixels of j4r have 6 (its step took 4 % longer), those of j4r-lite 24."""
+_SAMPLE_BY_SAMPLE: dict[str, Callable[..., ov.Node]] = {
+    "Add": ov.opset13.add,
+    "Subtract": ov.opset13.subtract,
+    "Multiply": ov.opset13.multiply,
+    "Minimum": ov.opset13.minimum,
+    "Maximum": ov.opset13.maximum,
+    "Select": ov.opset13.select,
+}
 _TO_PLANES, _TO_PIXELS = [0, 3, 1, 2], [0, 2, 3, 1]
 _APART, _APART_IN_PIXELS = [0, 1, 3, 5, 2, 4], [0, 2, 4, 1, 3, 5]
 """How pixel_unshuffle turns (N, C, h, s, w, s): to planes, (N, C, s, s, h, w), and to pixels."""
@@ -62,7 +70,7 @@ class _Pixels:
         return self._known[key]
 
     def _made(self, port: ov.Output) -> ov.Output | None:
-        node, op = port.get_node(), ov.opset13
+        node = port.get_node()
         match node.get_type_name():
             case "Transpose" if _order(node) == _TO_PLANES:
                 return _flat(node.input_value(0))
@@ -70,13 +78,13 @@ class _Pixels:
                 return _taken_apart(node)
             case "Concat" if node.get_attributes()["axis"] == 1:
                 parts = [self.of(each) for each in node.input_values()]
-                return None if None in parts else op.concat(parts, 2).output(0)
+                return None if any(part is None for part in parts) else ov.opset13.concat(parts, 2).output(0)
             case "Slice" if _numbers(node, 4) == [1]:
                 return self._cut(node)
             case "Add" if "Convolution" in {each.get_node().get_type_name() for each in node.input_values()}:
                 return _flat(_turned(port, _TO_PIXELS))  # its bias: here a convolution ends
-            case kind if kind in _each_by_each():
-                return self._computed(node, _each_by_each()[kind])
+            case kind if kind in _SAMPLE_BY_SAMPLE:
+                return self._computed(node, _SAMPLE_BY_SAMPLE[kind])
         return None
 
     def _cut(self, node: ov.Node) -> ov.Output | None:
@@ -110,18 +118,6 @@ class _Pixels:
             else:
                 return None
         return compute(*inputs).output(0) if pictures else None
-
-
-def _each_by_each() -> dict[str, Callable[..., ov.Node]]:
-    op = ov.opset13
-    return {
-        "Add": op.add,
-        "Subtract": op.subtract,
-        "Multiply": op.multiply,
-        "Minimum": op.minimum,
-        "Maximum": op.maximum,
-        "Select": op.select,
-    }
 
 
 def _taken_apart(squeeze: ov.Node) -> ov.Output | None:
@@ -158,9 +154,7 @@ def _replace(node: ov.Node, port: ov.Output | None) -> None:
     """Let whoever reads ``node`` read ``port``, which takes over its names."""
     if port is None:
         return
-    names = node.output(0).get_tensor().get_names()
-    if names:
-        port.get_tensor().set_names(names)
+    _hand_on_names(node.output(0), port)
     for reader in node.output(0).get_target_inputs():
         reader.replace_source_output(port)
 
@@ -173,10 +167,14 @@ def _read_as_planes(reader: ov.Node, picture: ov.Output | None) -> None:
         return
     planes = _planes(picture, before.get_shape())
     if reader.get_type_name() == "Result":
-        names = before.get_tensor().get_names()
-        before.get_tensor().set_names(set())
-        planes.get_tensor().set_names(names)
+        _hand_on_names(before, planes)
     reader.input(0).replace_source_output(planes)
+
+
+def _hand_on_names(before: ov.Output, after: ov.Output) -> None:
+    names = before.get_tensor().get_names()
+    before.get_tensor().set_names(set())
+    after.get_tensor().set_names(names)
 
 
 def _order(transpose: ov.Node) -> list[int] | None:

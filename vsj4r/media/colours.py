@@ -19,6 +19,9 @@ from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
 _COLOUR_PROPS = ("_Matrix", "_Primaries", "_Transfer")
 _MATRICES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14})
 PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22})
+BT2020 = 9
+"""Its primaries, and its matrix."""
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 TRANSFERS = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
 
 

@@ -13,6 +13,7 @@ import imageio_ffmpeg
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.matrix import BT709
+from vsj4r.media.colours import HDR_TRANSFERS
 from vsj4r.media.containers import Container
 from vsj4r.media.pixels import AS_RGB, pixel_format
 from vsj4r.media.streams import Picture
@@ -221,7 +222,6 @@ AUTO = "auto"
 """In place of an encoder's name: the one that fits the input."""
 
 _HDR_ENCODER = "x265"
-HDR_TRANSFERS = {16: "PQ", 18: "HLG"}  # of ITU-T H.273
 
 
 def encoder_for(

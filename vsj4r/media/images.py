@@ -13,6 +13,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.alpha import ALPHA
 from vsj4r.media.image_facts import Chunk, ImageHead
 from vsj4r.media.image_head import read_head
@@ -28,7 +29,7 @@ from vsj4r.media.reading import (
     to_8_bit,
     to_16_bit,
 )
-from vsj4r.media.streams import UNSPECIFIED, Picture
+from vsj4r.media.streams import Picture
 
 
 def check_replaced(folder: Path, names: Collection[str]) -> None:
@@ -72,7 +73,7 @@ class ImageSet:
     cut_short: int
     paged: int
     strange: int
-    colours: tuple[Chunk, ...] = ()
+    colours: tuple[Chunk, ...]
     kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
 
     @property
@@ -104,6 +105,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
             f"got {head.width}x{head.height}{more}"
         )
     depth = next(depth for depth in _DEPTHS if first.depth <= depth)
+    own = props_of(first.colours)
     return ImageSet(
         folder,
         names,
@@ -118,7 +120,7 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         unfit_profiles=sum(bool(head.lost_profile) for head in heads),
         cut_short=sum(head.is_cut_short for head in heads),
         paged=sum(head.has_pages for head in heads),
-        strange=sum(props_of(head.colours) != props_of(first.colours) for head in heads),
+        strange=sum(props_of(head.colours) != own for head in heads),
         colours=first.colours,
     )
 

@@ -25,13 +25,14 @@ from av.container import InputContainer
 from av.format import Flags
 
 from vsj4r.errors import InputError
+from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.cut_short import missing_of
 from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_at
 from vsj4r.media.first_packets import FirstFrame, FirstPackets
 from vsj4r.media.matroska import Arrangement, read_arrangement
 from vsj4r.media.programs import programs_of
 from vsj4r.media.room import check_frame_fits
-from vsj4r.media.streams import UNSPECIFIED, Picture, Stream, choose_video, describe_stream, positive
+from vsj4r.media.streams import Picture, Stream, choose_video, describe_stream, positive
 
 GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""

@@ -58,21 +58,21 @@ def gaps_in(names: Sequence[str]) -> list[str]:
     """A line for each gap in ``names`` in their order: numbers that are missing or there twice where all else
     is alike; and for several sequences that become one."""
     gaps = []
-    numbered = [match for name in names if (match := _LAST_NUMBER.fullmatch(name))]
-    kinds = Counter(f"{match[1]}#{match[3]}" for match in numbered)
+    matches = [_LAST_NUMBER.fullmatch(name) for name in names]
+    kinds = Counter(f"{match[1]}#{match[3]}" for match in matches if match)
     if len(several := [kind for kind, count in kinds.items() if count > 1]) > 1:
         shown = " and ".join(several[:2])
         gaps.append(f"{len(several)} sequences become one ({shown}): give each a folder of its own")
-    for before, after in pairwise(names):
-        one, other = (_LAST_NUMBER.fullmatch(name) for name in (before, after))
+    for one, other in pairwise(matches):
         if one is None or other is None or (one[1], one[3]) != (other[1], other[3]):
             continue
+        follow = f"{one[0]} is followed by {other[0]}"
         first, last = int(one[2]) + 1, int(other[2]) - 1
-        if first == last + 2:
-            gaps.append(f"number {one[2]} twice: {before} is followed by {after}")
-        if first <= last:
+        if int(one[2]) == int(other[2]):
+            gaps.append(f"number {one[2]} twice: {follow}")
+        elif first <= last:
             missing = f"number {first}" if first == last else f"numbers {first} to {last}"
-            gaps.append(f"{missing} missing: {before} is followed by {after}")
+            gaps.append(f"{missing} missing: {follow}")
     if len(gaps) > _TOLD_GAPS:
         gaps[_TOLD_GAPS:] = [f"{count_of(len(gaps) - _TOLD_GAPS, 'more gap')}"]
     return gaps

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import vapoursynth as vs
 
 from vsj4r.errors import InputError
+from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.containers import Container
 from vsj4r.media.image_facts import Chunk
 from vsj4r.media.images import ImageSet, colours_of
@@ -20,7 +21,7 @@ from vsj4r.media.pipes import Pipe
 from vsj4r.media.plates import is_plate
 from vsj4r.media.png_colours import chunks_of
 from vsj4r.media.probe import GUESSED_RATE, Probe
-from vsj4r.media.streams import UNSPECIFIED, Picture
+from vsj4r.media.streams import Picture
 from vsj4r.media.times import frame_number_times, rate_of_frames, usual_rate_near, usual_step
 from vsj4r.words import count_of
 

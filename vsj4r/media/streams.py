@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 from av.container import InputContainer
 from av.stream import Discard
 
+from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.demuxing import MOV
 
 PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 """Dispositions of what is shown beside a video: a cover, a thumbnail, a still."""
 
-UNSPECIFIED = 2
 """Of ITU-T H.273."""
+_LYING = range(5, 9)
+"""Orientations in which width and height change places."""
 _WHOLE_INDEX = (MOV, "avi")  # their index has every frame
 
 
@@ -115,6 +117,11 @@ class Stream:
         return {(False, False): 1, (False, True): 2, (True, True): 3, (True, False): 4}[
             d < 0, a < 0
         ] + 4 * lies
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height as a player shows them."""
+        return (self.height, self.width) if self.orientation in _LYING else (self.width, self.height)
 
     @property
     def cropping(self) -> tuple[int, ...] | None:

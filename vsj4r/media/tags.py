@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import batched
 from typing import Any
 
 import vapoursynth as vs
 
+from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.image_facts import likely_aspect
 from vsj4r.media.rotation import Rotation, rotation_of
 
-_UNSPECIFIED = 2  # H.273
 _LARGEST_ASPECT_TERM = 65535  # of H.264 and HEVC; ffmpeg would stop at 100
-_CHROMATICITY_STEPS = 50000  # of SMPTE ST 2086: chromaticities in 0.00002,
-_LUMINANCE_STEPS = 10000  # luminances in 0.0001 cd/m2
+CHROMATICITY_STEPS = 50000  # of SMPTE ST 2086: chromaticities in 0.00002,
+LUMINANCE_STEPS = 10000  # luminances in 0.0001 cd/m2
 
 
 def sample_aspect(frame: vs.VideoFrame) -> Fraction:
@@ -46,7 +47,7 @@ class Tags:
         """VapourSynth's numbers are those of ITU-T H.273, and so are ffmpeg's."""
         props = frame.props
         colours = {
-            name: int(props.get(prop, _UNSPECIFIED))
+            name: int(props.get(prop, UNSPECIFIED))
             for name, prop in (
                 ("color_primaries", "_Primaries"),
                 ("color_trc", "_Transfer"),
@@ -59,7 +60,7 @@ class Tags:
         aspect = sample_aspect(frame)
         return cls(
             full_range=is_rgb or int(props.get("_Range", vs.RANGE_LIMITED)) == vs.RANGE_FULL,
-            colours={name: value for name, value in colours.items() if value != _UNSPECIFIED},
+            colours={name: value for name, value in colours.items() if value != UNSPECIFIED},
             chroma_location=int(props["_ChromaLocation"]) + 1 if "_ChromaLocation" in props else None,
             aspect=aspect,
             shape=aspect * frame.width / frame.height,
@@ -104,24 +105,38 @@ class Tags:
         return options
 
 
-def _mastering(props: Mapping[str, Any]) -> str:
-    """Everything of it or nothing: half a colour volume helps no display."""
+def mastering_of(props: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """x and y of red, green, blue and white, the largest luminance and the smallest, in the steps of SMPTE ST
+    2086. Everything of it or nothing: half a colour volume helps no display."""
     try:
-        xs, ys = props["MasteringDisplayPrimariesX"], props["MasteringDisplayPrimariesY"]
-        white = props["MasteringDisplayWhitePointX"], props["MasteringDisplayWhitePointY"]
-        luminances = props["MasteringDisplayMaxLuminance"], props["MasteringDisplayMinLuminance"]
+        xs, ys = ([*props[f"MasteringDisplayPrimaries{axis}"]] for axis in "XY")
+        white = [props[f"MasteringDisplayWhitePoint{axis}"] for axis in "XY"]
+        luminances = [props[f"MasteringDisplay{end}Luminance"] for end in ("Max", "Min")]
     except KeyError:
+        return None
+    points = [place for point in zip(xs, ys, strict=True) for place in point] + white
+    return (
+        *(round(place * CHROMATICITY_STEPS) for place in points),
+        *(round(luminance * LUMINANCE_STEPS) for luminance in luminances),
+    )
+
+
+def light_of(props: Mapping[str, Any]) -> tuple[int, int] | None:
+    """MaxCLL and MaxFALL, cd/m2."""
+    if "ContentLightLevelMax" not in props:
+        return None
+    return int(props["ContentLightLevelMax"]), int(props.get("ContentLightLevelAverage", 0))
+
+
+def _mastering(props: Mapping[str, Any]) -> str:
+    """As ffmpeg's option takes it."""
+    numbers = mastering_of(props)
+    if numbers is None:
         return ""
-    red, green, blue = (_in_steps(pair, _CHROMATICITY_STEPS) for pair in zip(xs, ys, strict=True))
-    white_point, range_ = _in_steps(white, _CHROMATICITY_STEPS), _in_steps(luminances, _LUMINANCE_STEPS)
-    return f"G({green})B({blue})R({red})WP({white_point})L({range_})"
-
-
-def _in_steps(pair: tuple[float, float], steps: int) -> str:
-    return f"{round(pair[0] * steps)},{round(pair[1] * steps)}"
+    red, green, blue, white, range_ = (f"{a},{b}" for a, b in batched(numbers, 2))
+    return f"G({green})B({blue})R({red})WP({white})L({range_})"
 
 
 def _light(props: Mapping[str, Any]) -> str:
-    if "ContentLightLevelMax" not in props:
-        return ""
-    return f"{int(props['ContentLightLevelMax'])},{int(props.get('ContentLightLevelAverage', 0))}"
+    levels = light_of(props)
+    return "" if levels is None else f"{levels[0]},{levels[1]}"

@@ -6,10 +6,11 @@ import av
 import av.video.reformatter
 
 from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.encoders import HDR_TRANSFERS, Encoder
+from vsj4r.media.colours import BT2020, HDR_TRANSFERS
+from vsj4r.media.encoders import Encoder
 from vsj4r.media.tags import Tags
 
-_RGB, _BT2020 = 0, 9  # H.273
+_RGB = 0  # H.273
 _OF_BT601 = (5, 6)  # two numbers of the same matrix
 _MATRICES = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo", 9: "BT.2020"}
 
@@ -20,7 +21,7 @@ def unsaid(told: Tags, frame: av.VideoFrame, encoder: Encoder, suffix: str) -> l
     has = {kind.name for kind in frame.side_data}
     transfer = told.colours.get("color_trc", UNSPECIFIED)
     missing = _unsaid_of_samples(told, frame, encoder)
-    if told.colours.get("color_primaries") == _BT2020 != frame.color_primaries:
+    if told.colours.get("color_primaries") == BT2020 != frame.color_primaries:
         missing.append("BT.2020 primaries")
     if transfer in HDR_TRANSFERS and frame.color_trc != transfer:
         missing.append(f"{HDR_TRANSFERS[transfer]} (HDR)")

@@ -211,13 +211,6 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def stamps_of(paths: Iterable[Path]) -> Stamps:
-    """Raises:
-    OSError: one is not there.
-    """
-    return {path: size_and_time(path) for path in paths}
-
-
 def remove_leftovers(output: Path) -> None:
     """Remove what killed processes have left of ``output``. Another process of this machine that is writing
     it is let be; one of another machine is not known."""

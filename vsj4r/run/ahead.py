@@ -14,9 +14,6 @@ from vsj4r.engine.weights import find_model
 from vsj4r.media.probe import Probe
 from vsj4r.run.settings import RunSettings
 
-_LYING = range(5, 9)
-"""Orientations in which height and width change places."""
-
 
 class EngineAhead:
     """One engine for the CPU, of the size that a file's container states. If the filter needs another after
@@ -32,13 +29,10 @@ class EngineAhead:
         device = self._settings.device
         if self._thread is not None or not (device == "cpu" or (device == "auto" and find_trouble(0))):
             return
-        sides = found.video.height, found.video.width
-        if found.video.orientation in _LYING:
-            sides = sides[::-1]
-        self._thread = Thread(target=self._open, args=sides, name="engine ahead")
+        self._thread = Thread(target=self._open, args=found.video.shown_size, name="engine ahead")
         self._thread.start()
 
-    def _open(self, height: int, width: int) -> None:
+    def _open(self, width: int, height: int) -> None:
         with suppress(Exception), self._engines.lending():  # the filter fails the same way, and tells it
             model = find_model(self._settings.model)
             by, spec = plan_downscale(model.spec, height, width, self._settings.downscale)

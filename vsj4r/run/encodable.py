@@ -8,7 +8,7 @@ import vapoursynth as vs
 
 from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.alpha import deepen_alpha, left_out_alpha, with_alpha_of, without_alpha
-from vsj4r.media.colours import with_matrix
+from vsj4r.media.colours import BT2020, with_matrix
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import kind_for, takes_floats
@@ -21,8 +21,6 @@ from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
 from vsj4r.run.settings import RunSettings
 
-_BT2020 = 9
-"""Primaries, ITU-T H.273."""
 _MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
 
@@ -76,7 +74,7 @@ def make_encodable(
 def _is_wide(source: Source) -> bool:
     """Whether its colours are those of BT.2020."""
     with source.clip.get_frame(0) as first:
-        return int(first.props.get("_Primaries", UNSPECIFIED)) == _BT2020
+        return int(first.props.get("_Primaries", UNSPECIFIED)) == BT2020
 
 
 def _with_deep_alpha(encoded: vs.VideoNode, clip: vs.VideoNode, depth: int) -> vs.VideoNode:

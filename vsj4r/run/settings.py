@@ -217,9 +217,13 @@ class RunSettings:
         """Where ``outputs`` go: the first to ``output``, the others beside it."""
         return [output, *(path_beside(output, name) for name in self.outputs[1:])]
 
+    def guides(self) -> list[Path]:
+        """What is read beside the input, frame by frame with it: the mask, and the cuts."""
+        return [Path(name) for name in (self.mask, self.qpfile) if name]
+
     def files(self) -> list[Path]:
         """What is read beside the input."""
-        return [*model_files(self.model), *(Path(name) for name in (self.mask, self.qpfile) if name)]
+        return [*model_files(self.model), *self.guides()]
 
     def reading(self) -> Reading:
         """How the input is to be read."""
