@@ -211,7 +211,7 @@ def test_real_rain_to_table_json_and_sheet(real: Path, model: Path, tmp_path: Pa
     assert found["median"]["median 3"]["rain_left"] == rows["rain", "median 3"]["rain_left"]
     assert found["median"]["input"]["score"] == 0
     assert "rain: real rain, 8 frames" in done.stdout
-    assert "median of 2 clips" in done.stdout
+    assert "median of 2 clips, rain stands out in 1" in done.stdout
     assert f"{rows['rain', 'median 3']['rain_left']:.2f}" in done.stdout
     narrow = eval_("--real", real / "rain", "--model", model, columns=80)
     head = r"method +left +95 % +U +V +sharp +damage +flicker +harm +score"

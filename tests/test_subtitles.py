@@ -57,7 +57,8 @@ def test_lines_that_overlap_begin_when_they_did(model: Path, tmp_path: Path, nam
     source = tmp_path / "film.mkv"
     codecs = ("-c:v", "ffv1", "-c:a", "pcm_s16le", "-c:s", "copy")
     ffmpeg(*frames, "-i", str(srt(tmp_path / "s.srt", *times)), *codecs, f"file:{source}")
-    run(source, tmp_path / name, "--model", model)
+    said = run(source, tmp_path / name, "--model", model).stderr
+    assert "becomes mov_text, of one line at a time" in " ".join(said.split())
     assert [start for start, _ in lines(tmp_path / name)] == [0.2, 0.3, 0.5]
 
 

@@ -121,7 +121,10 @@ def evaluate(
             rained += _measure_rain(console, name, path, frames, methods, crops)
             results["real"] = measurement.real_rain_as_json(rained)
         if len(clips_of_rain) > 1:
-            console.print(_real_table(f"median of {len(clips_of_rain)} clips", measurement.medians(rained)))
+            rainy = {row.clip for row in rained if not math.isnan(row.scores.rain_left)}
+            few = f", rain stands out in {len(rainy)}" if len(rainy) < len(clips_of_rain) else ""
+            title = f"median of {len(clips_of_rain)} clips{few}"
+            console.print(_real_table(title, measurement.medians(rained)))
     finally:  # what has been measured is kept
         if json_file is not None and results:
             with whole_file(json_file, replaces=overwrite) as part:

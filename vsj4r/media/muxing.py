@@ -169,6 +169,7 @@ class _Planner:
                 codec = container.subtitles.get(stream.codec, "")
                 if codec not in ("", "copy"):
                     simpler = ", without its styles and places" if stream.codec == "ass" else ""
+                    simpler += ", of one line at a time" if codec == "mov_text" else ""
                     self.changed.append(
                         f"{name} becomes {codec}{simpler}: {self._suffix} cannot hold {stream.codec}"
                     )
