@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from tests import media
 from tests.batch_jobs import body, jobs
@@ -228,3 +229,14 @@ def test_another_model_under_the_same_name_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "tiny.onnx has changed since the batch began: start it again" in done.stderr
     assert not (tmp_path / "out.mkv").exists()
+
+
+def test_a_mask_that_a_camera_held_upright_fits(model: Path, tmp_path: Path) -> None:
+    """One image, which EXIF turns: a batch takes what a run takes."""
+    media.plain(tmp_path / "a.mkv", seconds=0.3, size="64x96")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(np.full((64, 96, 3), 255, np.uint8)).save(tmp_path / "mask.jpg", exif=exif)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv") + 'mask = "mask.jpg"\n')
+    batch(tmp_path)
+    assert (tmp_path / "out.mkv").exists()

@@ -130,7 +130,11 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
         ('input = "a.mkv"\noutput = "o.webm"\nencoder = "x264"', 1, "encoder x264 cannot write webm"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),
-        ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 12', 5, "depth of x264 must be one of 8, 10, got 12"),
+        ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 14', 5, "depth of x264 must be one of 8, 10, got 14"),
+        ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 12', 1, "depth of x264 must be one of 8, 10, got 12"),
+        ('input = "a.mkv"\noutput = "o.mxf"\nchroma = "420"', 5, "chroma of dnxhr must be one of 422, 444"),
+        ('input = "a.mkv"\noutput = "o.mxf"\ncrf = 20', 5, "encoder dnxhr has no crf"),
+        ('input = "a.mkv"\noutput = "o.webm"\nchroma = "444"', 5, "chroma of svtav1 must be one of 420"),
         (
             'input = "a.mkv"\noutput = "o.mkv"\nchroma = "440"',
             5,
@@ -374,3 +378,11 @@ def test_a_job_file_is_not_written_over(shelf: Path) -> None:
     check_batch(batch, owned=set())
     named.unlink()
     assert "jobs.mkv, which is read" in batch.problems[0].text
+
+
+def test_a_preset_goes_by_each_output(shelf: Path) -> None:
+    """Two inputs of one job whose outputs have their names."""
+    media.plain(shelf / "named.mov", seconds=0.2)
+    jobs = read(shelf, job('input = ["a.mkv", "named.mov"]\noutput = "out/{name}"\npreset = "mezzanine"'))
+    assert not jobs.problems
+    assert [file.settings.encoder for file in jobs.files] == ["ffv1", "prores"]

@@ -24,6 +24,7 @@ from vsj4r.compare.quality import measure_quality
 from vsj4r.compare.sides import choose_timed_side, open_sides
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.images import write_rgb
+from vsj4r.media.plates import write_plate
 
 SOFT = "lutyuv=y=val*0.5+64"  # leaves room for a change
 LIGHTER = f"{SOFT},lutyuv=y=val+5"
@@ -303,6 +304,13 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     refused("cannot be read as a video", before, Path(__file__))
     refused("needs names in UTF-8", unnamed, after)
     refused("no folder", before, after, video=tmp_path / "absent" / "x.mkv")
+    folder_of_plates = tmp_path / "plates"
+    folder_of_plates.mkdir()
+    for n in range(2):
+        noise = np.random.default_rng(n).random((32, 32, 3), np.float32)
+        write_plate(noise, folder_of_plates / f"{n}.exr")
+    (folder_of_plates / "1.exr").write_bytes((folder_of_plates / "0.exr").read_bytes()[:500])
+    refused("1.exr cannot be read", folder_of_plates, folder_of_plates)
     done = vsj4r("compare", small, small, "-o", page, "--video", small)
     assert_refused(done, 1, "which is read", tmp_path)
     done = vsj4r("compare", small, small, "-o", tmp_path / "page.mp4")

@@ -13,9 +13,10 @@ from tests import media
 from tests.running import derain_quickly
 from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS, container_for
+from vsj4r.media.extras import Along, Extras
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import probe
-from vsj4r.media.sound import sound_change, sound_codec_for
+from vsj4r.media.sound import encode_copied_sound, sound_change, sound_codec_for
 from vsj4r.media.streams import Stream
 
 IN_MATROSKA = (
@@ -177,3 +178,15 @@ def test_what_sound_loses_is_said(suffix: str, codec: str, samples: str, depth: 
 @tried("Streams and tags", "languages in two and three letters", "as the container spells them")
 def test_languages_are_spelled_as_a_container_spells_them(tag: str, suffix: str, spelled: str) -> None:
     assert spell_language(tag, CONTAINERS[suffix]) == spelled
+
+
+@pytest.mark.parametrize(
+    ("suffix", "encoder"), [(".webm", "libopus"), (".mp4", "aac"), (".mkv", "aac"), (".avi", "pcm_s16le")]
+)
+def test_copied_sound_that_is_encoded_fits_its_container(tmp_path: Path, suffix: str, encoder: str) -> None:
+    media.ffmpeg(*media.picture(), "-f", "lavfi", "-i", "sine=d=1", "-c:a", "libopus", f"{tmp_path}/in.mkv")
+    source = probe(tmp_path / "in.mkv")
+    extras = Extras(streams=(Along(1, "audio", "copy"),))
+    (along,) = encode_copied_sound(source, extras, suffix, "so").streams
+    assert along.codec == encoder
+    assert ("b" in along.options) == (encoder != "pcm_s16le")

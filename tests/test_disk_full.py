@@ -95,17 +95,23 @@ def test_the_output_that_has_no_room_is_named_once(noisy: Path, disk: Path, suff
 
 @pytest.mark.slow
 @pytest.mark.parametrize("disk", [2], indirect=True)
-@pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out/"])
-def test_a_run_says_so_and_leaves_what_was_there(noisy: Path, disk: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [("out.mkv", ""), ("out.mp4", ""), *(("out/", image) for image in ("png", "tif", "exr", "dpx"))],
+)
+def test_a_run_says_so_and_leaves_what_was_there(noisy: Path, disk: Path, name: str, image: str) -> None:
     output = disk / name
-    before = output / "000000.png" if name.endswith("/") else output
+    before = output / f"000000.{image}" if image else output
     before.parent.mkdir(exist_ok=True)
     before.write_bytes(b"what was there")
-    large = [] if name.endswith("/") else ["--crf", "1"]
+    large = ["--image", image] if image else ["--crf", "1"]
     options = ["--model", noisy / "tiny.onnx", *large, "--overwrite"]
     done = vsj4r("run", *options, noisy / "in.mkv", f"{disk}/{name}")
-    assert_refused(done, 1, f"{output} cannot be written: ", disk)
-    assert done.stderr.rstrip().endswith(FULL)
+    assert done.returncode == 1
+    *before_work, said = done.stderr.splitlines()
+    assert len(before_work) == (image == "exr"), "that EXR is scene-linear"
+    assert said.startswith(f"vsj4r: {output} cannot be written: ")
+    assert said.endswith(FULL)
     assert [path for path in disk.rglob("*") if path.is_file()] == [before]
     assert before.read_bytes() == b"what was there"
 

@@ -278,6 +278,8 @@ def test_a_held_last_frame_is_repeated_and_cut(
     assert len(seconds_of_frames(tmp_path / "cfr.mkv")) == 33
     run(gif, tmp_path / "cut.mp4", "--model", model, "--trim", "0.1:2.0")
     assert shown_for(tmp_path / "cut.mp4") == pytest.approx([0.1, 0.1, 1.7], abs=0.002)
+    run(gif, tmp_path / "short.mp4", "--model", model, "--trim", ":2.0")
+    assert shown_for(tmp_path / "short.mp4") == pytest.approx([0.1, 0.1, 0.1, 1.7], abs=0.002)
     run(gif, tmp_path / "late.mp4", "--model", model, "--trim", "1.0:2.0")
     assert shown_for(tmp_path / "late.mp4") == pytest.approx([1.0], abs=0.002)
 
@@ -293,6 +295,36 @@ def test_a_batch_holds_the_last_frame(
     assert found[-1] == pytest.approx(3.0, abs=0.002)
     if suffix == "mp4":  # Matroska needs to say it of the last one alone
         assert found[:-1] == pytest.approx([0.1, 0.1, 0.1], abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+@pytest.mark.parametrize(
+    ("times", "lasts"),
+    [("N*40", 3.0), ("N*40+if(gte(N,{n}-2),1000,0)+if(gte(N,{n}-1),1000,0)", 0.04)],
+    ids=["held", "gaps"],
+)
+@tried("Times", "a varying rate that ends on B-frames, into MP4 and MOV", "as long as its frames are shown")
+def test_a_track_ends_with_its_last_frame(
+    model: Path, tmp_path: Path, times: str, lasts: float, suffix: str
+) -> None:
+    """MP4 counts the time of the packet that is decoded last, which may hold an earlier frame."""
+    reordered = 0
+    for frames in (21, 22, 23):
+        source, output = tmp_path / f"{frames}.mkv", tmp_path / f"{frames}{suffix}"
+        filters = ("-vf", f"settb=1/1000,setpts='{times.format(n=frames)}'", "-enc_time_base", "1/1000")
+        held_for = f"setts=duration=if(eq(N\\,{frames - 1})\\,{round(1000 * lasts)}\\,40):time_base=1/1000"
+        coded = ("-frames:v", str(frames), *filters, "-fps_mode", "passthrough", "-c:v", "ffv1")
+        ffmpeg(*picture(seconds=1, rate=25), *coded, "-bsf:v", held_for, f"file:{source}")
+        run(source, output, "--model", model, "--ffmpeg", "-b_strategy 0 -bf 3")
+        with av.open(str(output)) as container:
+            shown = [packet.pts or 0 for packet in container.demux(video=0) if packet.size]
+            stream = container.streams.video[0]
+            assert stream.time_base is not None
+            reordered += shown[-1] < max(shown)
+            ends = float(max(shown) * stream.time_base) + lasts
+            assert float((stream.duration or 0) * stream.time_base) == pytest.approx(ends, abs=0.002)
+            assert (container.duration or 0) / av.time_base == pytest.approx(ends, abs=0.002)
+    assert reordered, "or nothing is seen here"
 
 
 def test_which_frames_are_held() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,6 +16,7 @@ from tests.tiny_model import write_tiny_model
 from tests.tried import tried
 from vsj4r.media.images import colours_of, write_rgb
 from vsj4r.media.png_colours import chunks_of, props_of
+from vsj4r.media.tags import light_of, mastering_of
 
 
 @pytest.mark.slow
@@ -93,6 +96,26 @@ def test_what_everybody_takes_for_srgb_is_not_said() -> None:
     for props in ({}, {"_Primaries": 1, "_Transfer": 1}, {"_Primaries": 6, "_Transfer": 6}):
         assert chunks_of(props) == ()
     assert chunks_of({"_Primaries": 9, "_Transfer": 14}) == ((b"cICP", bytes([9, 14, 0, 1])),)
+
+
+@pytest.mark.parametrize("number", [2.0, -0.1, math.nan, math.inf])
+def test_numbers_that_hdr10_has_no_room_for_are_none(number: float) -> None:
+    some: dict[str, Any] = {
+        "MasteringDisplayPrimariesX": [0.68, number, 0.15],
+        "MasteringDisplayPrimariesY": [0.32, 0.69, 0.06],
+        "MasteringDisplayWhitePointX": 0.3127,
+        "MasteringDisplayWhitePointY": 0.329,
+        "MasteringDisplayMaxLuminance": 1000,
+        "MasteringDisplayMinLuminance": 0.005,
+    }
+    assert mastering_of(some) is None
+    some["MasteringDisplayPrimariesX"][1] = 0.265
+    assert mastering_of(some) == (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 10_000_000, 50)
+    assert mastering_of(some | {"MasteringDisplayMaxLuminance": 1e9}) is None
+    assert light_of({"ContentLightLevelMax": 1 << 20}) is None
+    hdr = {"_Primaries": 9, "_Transfer": 16}
+    assert len(chunks_of(hdr | some)) == 2
+    assert len(chunks_of(hdr | some | {"MasteringDisplayWhitePointX": number})) == 1
 
 
 @pytest.mark.parametrize(
@@ -234,3 +257,10 @@ def test_a_named_encoder_is_taken_for_hdr_too(tmp_path: Path) -> None:
     assert "HEVC" not in done.stderr
     with av.open(str(tmp_path / "clean.mkv")) as container:
         assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_an_encoder_that_hdr_gets_has_its_own_depths(tmp_path: Path) -> None:
+    model, source = write_tiny_model(tmp_path), media.hdr10(tmp_path / "hdr.mkv", seconds=0.1)
+    run(source, tmp_path / "out.mkv", "--model", model, "--depth", 12)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.video[0].format.name == "yuv420p12le"

@@ -430,3 +430,17 @@ def test_a_rate_that_is_none_is_no_rate(model: Path, tmp_path: Path, is_script: 
     assert "says a rate of 1.2e+06, which is none: taken as 25 frames a second" in said
     times = media.seconds_of_frames(output)
     assert times[1] - times[0] == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("name", ["-", "out.y4m", "out/", "out.mkv"])
+def test_a_pipe_that_ends_before_the_part_begins(model: Path, tmp_path: Path, name: str) -> None:
+    options = ("--model", model, "--trim", "100:")
+    if name == "-":
+        done = piped(y4m(), *options)
+    else:
+        (tmp_path / "sub").mkdir()
+        done = piped(y4m(), *options, output=f"{tmp_path}/sub/{name}")
+    assert done.returncode == 1
+    assert b"there is no frame to write: the input ends before the part begins" in done.stderr
+    assert not list((tmp_path / "sub").glob("*"))
+    assert not (name == "-" and done.stdout)

@@ -117,3 +117,19 @@ def test_an_index_that_is_not_wanted_any_more_is_an_error_at_its_end() -> None:
     with pytest.raises(_EnoughError):
         index()
     assert shares == [0.3, 1]
+
+
+def test_totals_are_of_what_this_run_works_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither what an earlier run has done nor what has failed is waited for."""
+    told, plan = JsonReport(), Plan(100, (0,), 96, 64, "YUV420P8", 24)
+    told.work([Item(Path("in.mkv"), Path(f"{n}.mkv"), "j4r", "auto", 100) for n in range(4)])
+    told.began([2], 1)
+    for index in (0, 1):
+        told.planned(index, plan, 0)
+    told.frames_done(0, 30)
+    told.file_failed(0, "no")
+    told.frames_done(1, 100)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert next(line for line in lines if line["event"] == "batch")["done"] == 1
+    event = [line for line in lines if line["event"] == "progress"][-1]
+    assert (event["total_frame"], event["total_frames"]) == (100, 200)

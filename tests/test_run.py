@@ -18,7 +18,7 @@ import vapoursynth as vs
 from tests import media
 from tests.cli import assert_refused, command, run, vsj4r
 from vsj4r.engine.weights import models
-from vsj4r.media.encoders import ENCODERS, ffmpeg_executable
+from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, ffmpeg_executable
 from vsj4r.media.images import write_rgb
 from vsj4r.media.reading import read_image
 from vsj4r.media.video import first_frame_under_way
@@ -246,3 +246,11 @@ def test_the_first_frame_is_made_while_the_encoder_is_tried() -> None:
         assert made.wait(60)
     with pytest.raises(vs.Error, match="no rain today"):
         clip.get_frame(0)
+
+
+@pytest.mark.parametrize(("name", "option"), [("x264", "crf"), ("h264_nvenc", "cq"), ("av1_amf", "qp_p")])
+def test_an_encoders_own_options_override_its_quality(name: str, option: str) -> None:
+    encoder = KNOWN_ENCODERS[name]
+    assert encoder.crf is not None
+    assert encoder.arguments(None, (), width=640)[option] == str(encoder.crf * encoder.quality_scale)
+    assert encoder.arguments(20, [(option, "45")], width=640)[option] == "45"

@@ -90,6 +90,19 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(2, "--encoder must be one of auto, x264, x265", plain, out, "--encoder", "x266")
     refused(2, "unknown type of output 'out.xyz': known are .mkv", plain, tmp_path / "out.xyz")
     refused(2, "encoder ffv1 has no crf", plain, out, "--encoder", "ffv1", "--crf", 3)
+    refused(2, "--crf: encoder dnxhr has no crf", plain, tmp_path / "out.mxf", "--crf", 3)
+    refused(2, "--chroma of svtav1 must be one of 420", plain, tmp_path / "out.webm", "--chroma", "444")
+    refused(2, "--depth of x264 must be one of 8, 10, got 14", plain, out, "--depth", 14)
+    refused(1, "depth of x264 must be one of 8, 10, got 12", plain, out, "--depth", 12)
+    refused(2, "--scenes must be whole numbers", plain, out, "--scenes", "9" * 5000)
+    refused(2, "--trim must hold frame numbers or times", plain, out, "--trim", f"0.0:{'9' * 400}.0")
+    two = ("--output", "derained", "--output", "rain", "--preview")
+    refused(2, "a picture of before and after takes one output", plain, tmp_path / "look.png", *two)
+    (tmp_path / "broken.vpy").write_text(
+        "import vapoursynth as vs\nclip = vs.core.std.BlankClip(format=vs.YUV420P8, length=3)\n"
+        "vs.core.std.FrameEval(clip, lambda n: 1 / 0).set_output()\n"
+    )
+    refused(1, "division by zero", tmp_path / "broken.vpy", out)
     refused(2, "--strength", plain, out, "--strength", 2)
     refused(2, "No such option: --fast", plain, out, "--fast")
     refused(2, "No closing quotation", plain, out, "--ffmpeg", "'-x")

@@ -115,13 +115,16 @@ def test_a_variable_rate_stays_variable(stamps: list[int]) -> None:
         ("29.97", Fraction(30000, 1001)),
         ("23.976", Fraction(24000, 1001)),
         ("7/2", Fraction(7, 2)),
+        ("12.5874125874", Fraction(1800, 143)),  # both numbers have to fit a container
     ],
 )
 def test_a_rate_as_people_write_it(text: str, rate: Fraction) -> None:
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "nan", "fast", "1e9"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "1/0", "nan", "fast", "1e9", "1e999999999", f"1/{10**26}", "9" * 5000]
+)
 def test_what_is_no_rate(text: str) -> None:
     with pytest.raises(Vsj4rError, match="fps must be a number such as 25 or 30000/1001"):
         parse_rate(text)

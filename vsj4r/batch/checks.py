@@ -16,14 +16,15 @@ from vsj4r.engine.cuda.driver import find_trouble
 from vsj4r.engine.devices import device_index
 from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for, find_encoder, known_options
+from vsj4r.media.encoders import AUTO, KNOWN_ENCODERS, encoder_for, find_encoder, known_options
 from vsj4r.media.images import ImageSet, look_at_images
 from vsj4r.media.probe import GUESSED_RATE, Probe, probe
-from vsj4r.media.reading import image_names, missing_error
+from vsj4r.media.reading import find_images, missing_error
 from vsj4r.media.trial import require_hardware, try_settings
 from vsj4r.media.trim import find_part
-from vsj4r.media.whole import Read, is_occupied, is_text
+from vsj4r.media.whole import Read, is_text, output_trouble
 from vsj4r.plugin.cut_files import read_cuts
+from vsj4r.run.settings import check_encoder
 
 _GIB = 1 << 30
 _IMAGE_BITS_PER_PIXEL = 48
@@ -55,11 +56,12 @@ def check_batch(batch: JobFile, *, owned: Collection[Path], devices: bool = True
             continue
         checks: list[Callable[[], object]] = [partial(require_device, settings.device if devices else "cpu")]
         encoder = ""
-        if not file.to_folder:
+        if not file.to_folder and (pictures is not None or settings.encoder != AUTO):
             container = container_for(file.output)
             picture = None if pictures is None else pictures.picture
             encoder, _ = encoder_for(settings.encoder, picture, container, settings.depth)
             checks[:0] = [
+                partial(check_encoder, settings, encoder),
                 partial(find_encoder, encoder),
                 partial(_try_encoder, encoder, settings, container.muxer),
             ]
@@ -106,13 +108,14 @@ def _check_names(batch: JobFile, owned: Collection[Path]) -> None:
             other = outputs.setdefault(os.path.normcase(output), file)
             if other is not file:
                 batch.complain(file.line, f"{file.input} and {other.input} would both become {output}")
-            elif output.exists() and output.is_dir() != file.to_folder:
-                kind = "a file" if file.to_folder else "a folder"
-                batch.complain(file.line, f"output {output} is {kind}")
-            elif (spoilt := read.at(output)) is not None:
-                batch.complain(file.line, f"output {output} would overwrite {spoilt}, which is read")
-            elif is_occupied(output) and not (output in owned or file.settings.overwrite):
-                batch.complain(file.line, f"output {output} exists already: overwrite = true replaces it")
+            elif trouble := output_trouble(
+                output,
+                read=read,
+                folder=file.to_folder,
+                replaces=output in owned or file.settings.overwrite,
+                how="overwrite = true",
+            ):
+                batch.complain(file.line, trouble)
             elif batch.state in (output, *output.parents):
                 batch.complain(
                     file.line, f"output {output} would be in {batch.state}, the batch's own folder"
@@ -163,7 +166,8 @@ def _look_at(path: Path, track: int | None) -> Probe | ImageSet:
     """
     if not is_text(path):
         raise Vsj4rError(f"{path} has a name that is no Unicode: rename it")
-    return look_at_images(path, image_names(path)) if path.is_dir() else probe(path, track=track)
+    found = find_images(path)
+    return probe(path, track=track) if found is None else look_at_images(*found)
 
 
 def _check_guides(file: FileJob, pictures: Probe | ImageSet) -> None:

@@ -67,10 +67,10 @@ class Batch:
         self._tasks: dict[str, tuple[_File, Task, float]] = {}
         self._full: DiskFullError | None = None
 
-    def take_up(self) -> int:
+    def take_up(self) -> set[int]:
         """Go to where, says the manifest, an earlier run has stopped, and clear away what it has left.
 
-        To be called first, and once. Gives how many files are done.
+        To be called first, and once. Gives the places of the files that are done.
         """
         for record in self._manifest.records():
             if record.state == "done":
@@ -99,7 +99,7 @@ class Batch:
                 file.plan, file.ended = found.plan, "done"
             else:
                 self._continue(file, found)
-        return sum(file.ended is not None for file in self._files)
+        return {file.index for file in self._files if file.ended is not None}
 
     def run(self, pool: Pool, messages: Messages) -> dict[int, FileState]:
         """Each file's end, by its place; a file that is left as it is has none.
@@ -173,7 +173,9 @@ class Batch:
         file, task, began = self._tasks[message.task]
         if isinstance(message, Told):
             done = message.event.get("done")
-            if message.event["kind"] == "frames" and isinstance(done, int):
+            if file.ended:
+                pass
+            elif message.event["kind"] == "frames" and isinstance(done, int):
                 file.under_way[task.number] = done
                 self._listener.frames_done(file.index, file.frames)
             else:

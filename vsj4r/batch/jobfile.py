@@ -16,10 +16,11 @@ from pydantic import Field
 from vsj4r.batch.job_settings import DefaultsTable, JobTable, Settings
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.containers import container_for, names_folder
+from vsj4r.media.containers import CONTAINERS, container_for, names_folder
+from vsj4r.media.encoders import AUTO, usual_encoders
 from vsj4r.media.opening import SCRIPT
 from vsj4r.media.reading import images_in, missing_error
-from vsj4r.run.settings import Form, merge_settings, settings_of, useless
+from vsj4r.run.settings import Form, check_encoder, find_useless, merge_settings, settings_of
 from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, parse_leniently, read_toml
 
 _FIELD = re.compile(r"\{(\w*)\}|[{}]")
@@ -139,11 +140,12 @@ class _Jobs:
             complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
         form = self._form_of(template)
         if not template.endswith("{name}"):  # what that is, each input says
-            for mistake in useless(table, form):
+            for mistake in find_useless(table, form):
                 complain(str(mistake.key[0]), mistake.text)
-        given = merge_settings(self._defaults, table, Path(template or "any.mkv").suffix, form)
+        kind = form, Path(template or "any.mkv").suffix.lower()
+        given = merge_settings(self._defaults, table, kind[1], form)
         model = self._model_of(given, complain)
-        settings = {form: self._settings(given, form, complain)}
+        settings = {kind: self._settings(given, *kind, complain)}
         once: set[Path] = set()
         for pattern in [inputs] if isinstance(inputs, str) else inputs:
             found = _matches(self._batch, pattern, self._written)
@@ -167,14 +169,15 @@ class _Jobs:
                 except Vsj4rError as error:
                     complain("output", str(error))
                     break
-                if form not in settings:
-                    given = merge_settings(self._defaults, table, output.suffix, form)
-                    settings[form] = self._settings(given, form, complain)
+                kind = form, output.suffix.lower()
+                if kind not in settings:
+                    given = merge_settings(self._defaults, table, kind[1], form)
+                    settings[kind] = self._settings(given, *kind, complain)
                 if model is not None:
                     line = self._lines.of(("job", number))
                     to_folder = form == "images"
                     self._batch.files.append(
-                        FileJob(name, line, path, output, settings[form], model, to_folder)
+                        FileJob(name, line, path, output, settings[kind], model, to_folder)
                     )
 
     def _form_of(self, output: str) -> Form:
@@ -182,10 +185,15 @@ class _Jobs:
             return "video"
         return "images" if names_folder(f"{self._batch.path.parent}{os.sep}{output}") else "video"
 
-    def _settings(self, given: dict[str, Any], form: Form, complain: Callable[[str, str], None]) -> Settings:
+    def _settings(
+        self, given: dict[str, Any], form: Form, suffix: str, complain: Callable[[str, str], None]
+    ) -> Settings:
         """Those of ``given``; with a mistake in them the default ones, so that the rest is still checked."""
         try:
-            return settings_of(Settings, self._root_paths(given), form)
+            settings = settings_of(Settings, self._root_paths(given), form)
+            if form == "video" and settings.encoder == AUTO and suffix in CONTAINERS:
+                check_encoder(settings, *usual_encoders(CONTAINERS[suffix]))
+            return settings
         except MistakesError as error:
             for mistake in error.mistakes:
                 complain(str(mistake.key[0]), mistake.text)

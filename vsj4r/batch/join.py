@@ -14,6 +14,7 @@ import av
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode, copy_command
+from vsj4r.media.demuxing import MOV
 from vsj4r.media.nut import BUFFER_BYTES
 from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.process import FFmpeg
@@ -130,7 +131,7 @@ class _PacketWriter:
         container = av.open(stream, "w", format=self._format, options=options, buffer_size=BUFFER_BYTES)
         video = container.add_stream_from_template(self._template, opaque=True)
         video.time_base = self._time_base
-        if self._format == "mov" and self._template.container.format.name.startswith("mov,"):
+        if self._format == "mov" and self._template.container.format.name == MOV:
             video.codec_context.codec_tag = (
                 self._template.codec_context.codec_tag
             )  # tells ProRes 4444 from 422

@@ -23,7 +23,6 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import Container, container_for
-from vsj4r.media.encoders import KNOWN_ENCODERS, encoder_for
 from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.identity import identify
 from vsj4r.media.image_sink import image_sink, namer
@@ -36,7 +35,15 @@ from vsj4r.media.tags import Tags
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink, write_outputs
 from vsj4r.media.whole import NO_ROOM, Stamps, size_and_time, write_error
-from vsj4r.run.encodable import keep_plates, kind_of_images, make_encodable, make_images
+from vsj4r.plugin.signature import output_of
+from vsj4r.run.encodable import (
+    chosen_encoder,
+    encode_for,
+    keep_plates,
+    kind_of_images,
+    make_encodable,
+    make_images,
+)
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 
@@ -96,13 +103,13 @@ def perform(task: Task, worker: Worker) -> Result:
             raise InputError(f"model {work.settings.model} has changed since the batch began: start it again")
         count_try(work.folder, f"{task.kind}-{task.number}", str(task))
         try:
-            return _done(task, worker)
+            return _do(task, worker)
         except UnsteadyError:
             worker.bench.read_with_one_thread(work)
             slower = f"{task} again with one thread, which is slower"
             text = f"{work.input} does not decode the same each time: {slower}"
             worker.tell({"kind": "note", "text": text})
-            return _done(task, worker)
+            return _do(task, worker)
     except UnsteadyError as error:
         raise decode_error(work.input, error) from error
     except OSError as error:
@@ -112,7 +119,7 @@ def perform(task: Task, worker: Worker) -> Result:
 
 
 @frame_errors()
-def _done(task: Task, worker: Worker) -> Result:
+def _do(task: Task, worker: Worker) -> Result:
     match task.kind, task.plan:
         case "encode", Plan() as plan:
             return _encode(task.work, plan, task.number, worker)
@@ -159,7 +166,7 @@ def _fit_video(work: Work, filtering: Filtering, steady: Steady | None) -> tuple
     """The encoder, once the first frame has gone all the way, and the lines that are to be said."""
     clip, source = filtering.before, filtering.part
     container = container_for(work.output)
-    encoder, notes = encoder_for(work.settings.encoder, source.picture, container, work.settings.depth)
+    encoder, notes = chosen_encoder(source, container, work.settings)
     encoded, changed = _encodable(work, encoder, clip, source, steady)
     notes += changed
     extras = extras_of(source, work.output.suffix, steady)
@@ -191,7 +198,7 @@ def _encode(work: Work, plan: Plan, number: int, worker: Worker) -> int:
 def _images_of_chunk(
     work: Work, source: Source, clip: vs.VideoNode, frames: range, part: Path, place: int
 ) -> ClipSink:
-    kind, is_matte = kind_of_images(source, work.settings), work.settings.outputs[place] != "derained"
+    kind, is_matte = kind_of_images(source, work.settings), output_of(work.settings.outputs[place]).is_matte
     depth = work.settings.depth
     keep_plates(source, kind)
     images, _ = make_images(clip[frames.start : frames.stop], source, kind, depth, is_matte=is_matte)
@@ -250,7 +257,7 @@ def _join_videos(work: Work, plan: Plan, filtering: Filtering, worker: Worker) -
         join_video(
             [work.part(plan, number, place) for number in range(len(plan.starts))],
             output,
-            tags.of_map() if work.settings.outputs[place] == "occlusion" else tags,
+            tags.of_map() if output_of(work.settings.outputs[place]).is_map else tags,
             replace(encode, extras=extras.of_picture() if place else extras),
             replaces=_replaces(work, output),
             on_packet=_progress(worker, "joined", 0, len(encode.timestamps)),
@@ -283,7 +290,7 @@ def _encodable(
     work: Work, encoder: str, clip: vs.VideoNode, source: Source, steady: Steady | None, place: int = 0
 ) -> tuple[vs.VideoNode, list[str]]:
     """``clip``, the output at ``place``, as ``encoder`` takes it, and what that changed."""
-    is_matte = work.settings.outputs[place] != "derained"
+    is_matte = output_of(work.settings.outputs[place]).is_matte
     encoded, notes = make_encodable(
         clip, source, work.output.suffix, encoder, work.settings, is_matte=is_matte
     )
@@ -293,19 +300,7 @@ def _encodable(
 def _encode_of(
     work: Work, encoder: str, source: Source, container: Container, steady: Steady | None
 ) -> Encode:
-    settings = work.settings
-    time_base, timestamps, last_seconds = source.times(container, steady)
-    return Encode(
-        container=container,
-        encoder=KNOWN_ENCODERS[encoder],
-        time_base=time_base,
-        timestamps=timestamps,
-        last_seconds=last_seconds,
-        crf=settings.crf,
-        depth=settings.depth,
-        options=settings.options,
-        folder=work.folder,
-    )
+    return replace(encode_for(work.settings, source, encoder, container, steady), folder=work.folder)
 
 
 def _steady(work: Work, source: Source) -> Steady | None:

@@ -136,7 +136,7 @@ def _run(
         ready = driven.take_up()
         endings: dict[int, str] = {}
         messages = Messages()
-        if ready == len(works):
+        if len(ready) == len(works):
             report.began(ready, 0)
         else:
             for work in works:
@@ -145,7 +145,7 @@ def _run(
                 report.began(ready, pool.slots)
                 endings = dict(driven.run(pool, messages))
     failed = list(endings.values()).count("failed")
-    done = ready if not endings else list(endings.values()).count("done")
+    done = len(ready) if not endings else list(endings.values()).count("done")
     left = len(works) - done - failed
     report.ended(done, failed, left, time.monotonic() - began)
     if left:

@@ -29,7 +29,8 @@ def show_plan(works: list[Work], state: Path, report: Report, *, as_json: bool) 
     """Open every file and say what would be done to it; gives the exit code."""
     records = {record.key: record for record in Manifest.records_in(state)}
     done = [records[work.key].frames_done(work) if work.key in records else 0 for work in works]
-    report.began(sum(work.key in records and records[work.key].owns_outputs() for work in works), 0)
+    are_done = (work.key in records and records[work.key].owns_outputs() for work in works)
+    report.began([index for index, is_done in enumerate(are_done) if is_done], 0)
     with closing(Bench()) as bench:
         worker = Worker(threads=0, bench=bench, tell=lambda event: None, stopped=lambda: False)
         return _show(works, done, worker, report, as_json=as_json)

@@ -111,10 +111,12 @@ def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
     from vsj4r.media.files import open_source
     from vsj4r.media.images import rgb_array, write_rgb
     from vsj4r.media.pixels import clip_to_rgb
+    from vsj4r.media.whole import whole_file
 
     halves = []
     for video in (rain, clean):
         clip = clip_to_rgb(open_source(video).clip)
         with clip.get_frame(len(clip) // 2) as frame:
             halves.append(rgb_array(frame))
-    write_rgb(np.hstack(halves), output)
+    with whole_file(output) as part:
+        write_rgb(np.hstack(halves), part)

@@ -82,13 +82,13 @@ def _frames(path: Path) -> Iterator[tuple[str, Pixels, tuple[Chunk, ...]]]:
     """(name, (H, W, 3) uint8 RGB, what its numbers mean) of every frame; images keep their names, those of a
     video are numbered."""
     from vsj4r.media.images import colours_of, look_at_images
-    from vsj4r.media.reading import image_names, is_still, read_image, to_8_bit
+    from vsj4r.media.reading import find_images, read_image, to_8_bit
     from vsj4r.training.footage import video_frames
 
-    if path.is_dir() or is_still(path):
-        folder, names = (path, image_names(path)) if path.is_dir() else (path.parent, [path.name])
-        for name in look_at_images(folder, names).names:
-            yield Path(name).stem, to_8_bit(read_image(folder / name)), colours_of(folder / name)
+    if (found := find_images(path)) is not None:
+        images = look_at_images(*found)
+        for path in (images.folder / name for name in images.names):
+            yield path.stem, to_8_bit(read_image(path)), colours_of(path)
         return
     for n, frame in enumerate(video_frames(path)):
         yield f"{n:06d}", frame, ()

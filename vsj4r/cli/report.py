@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -57,8 +57,8 @@ class Report(BatchListener, Protocol):
     def work(self, items: Sequence[Item]) -> None:
         """What is to be done. Every index below is a place in ``items``."""
 
-    def began(self, done: int, workers: int) -> None:
-        """Of a batch: how many files an earlier run has done."""
+    def began(self, done: Collection[int], workers: int) -> None:
+        """Of a batch: which files an earlier run has done."""
 
     def note(self, text: str, index: int | None = None) -> None: ...
 
@@ -67,17 +67,17 @@ class Report(BatchListener, Protocol):
 
 
 class Pace:
-    """Frames of all files: how many there are, or seem to be until they are planned, how many are done, how
-    fast that goes.
+    """Frames of all files that this run works on: how many there are, or seem to be until they are planned,
+    how many are done, how fast that goes.
 
-    What an earlier run has done counts as done, but says nothing of the pace of this one.
+    What an earlier run has done of them counts as done, but says nothing of the pace of this one.
     """
 
     def __init__(self) -> None:
         self.frames: dict[int, int | None] = {}  # None: nobody knows
         self._done: dict[int, int] = {}
-        self._before = 0  # frames that an earlier run has done
-        self._seen: deque[tuple[float, int]] = deque()  # (moment, frames of this run)
+        self._made = 0  # by this run
+        self._seen: deque[tuple[float, int]] = deque()  # (moment, frames made)
 
     def expect(self, items: Sequence[Item]) -> None:
         """These are all files. What none knows of is left out until it is planned."""
@@ -86,12 +86,17 @@ class Pace:
     def add(self, index: int, plan: Plan, done: int) -> None:
         """File ``index`` is planned; an earlier run has done ``done`` of its frames."""
         self.frames[index], self._done[index] = None if plan.open_ended else plan.frames, done
-        self._before += done
+
+    def drop(self, index: int) -> None:
+        """Nothing more is done of file ``index``."""
+        self.frames.pop(index, None)
+        self._done.pop(index, None)
 
     def update(self, index: int, done: int) -> None:
+        self._made += done - self._done[index]
         self._done[index] = done
         now = time.monotonic()
-        self._seen.append((now, self.total_done - self._before))
+        self._seen.append((now, self._made))
         while now - self._seen[0][0] > _PACE_SECONDS:
             self._seen.popleft()
 
@@ -170,8 +175,10 @@ class BarReport:
         self._items = items
         self._pace.expect(items)
 
-    def began(self, done: int, workers: int) -> None:
-        self._files_done = done
+    def began(self, done: Collection[int], workers: int) -> None:
+        self._files_done = len(done)
+        for index in done:
+            self._pace.drop(index)
         self._bar_of_all, self._reading = self._reading, None
         self._show_files()
 
@@ -216,6 +223,7 @@ class BarReport:
         )
 
     def file_failed(self, index: int, error: str) -> None:
+        self._pace.drop(index)
         self._end(index, f"vsj4r: {self._name(index)} failed: {one_line(error)}")
 
     def ended(self, done: int, failed: int, left: int, seconds: float) -> None:
@@ -262,8 +270,9 @@ class JsonReport:
     plan      output input model device frames (null: of a pipe) chunks frames_done width height format fps
     looked    output share (0 to 1): of what is decoded of a long video before it is planned
     begun     output chunk worker (host:process)
-    progress  output frame frames, and of all files: total_frame total_frames fps eta_seconds (null at first);
-              twice a second at most; what is not planned yet counts as its input says
+    progress  output frame frames, and of all files that an earlier run has not done, and that have not
+              failed: total_frame total_frames fps eta_seconds (null at first); twice a second at most;
+              what is not planned yet counts as its input says
     chunk     output chunk: it is done
     note      output (null: of the whole) text
     done      output frames seconds
@@ -294,8 +303,10 @@ class JsonReport:
         self._items = items
         self._pace.expect(items)
 
-    def began(self, done: int, workers: int) -> None:
-        self._emit("batch", files=len(self._items), done=done, workers=workers)
+    def began(self, done: Collection[int], workers: int) -> None:
+        for index in done:
+            self._pace.drop(index)
+        self._emit("batch", files=len(self._items), done=len(done), workers=workers)
 
     def note(self, text: str, index: int | None = None) -> None:
         self._emit("note", output=None if index is None else self._output(index), text=text)
@@ -355,6 +366,7 @@ class JsonReport:
         self._emit("done", output=self._output(index), frames=frames, seconds=round(seconds, 3))
 
     def file_failed(self, index: int, error: str) -> None:
+        self._pace.drop(index)
         self._emit("failed", output=self._output(index), message=error)
 
     def ended(self, done: int, failed: int, left: int, seconds: float) -> None:

@@ -155,12 +155,12 @@ def run(
     """
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
-    from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
+    from vsj4r.cli.spelling import by_options, settings_from, split_trim, strength_of, whole_numbers
     from vsj4r.logfile import check_log
     from vsj4r.media.containers import CONTAINERS, names_folder
     from vsj4r.media.pipes import STDIN, STDOUT, is_y4m
     from vsj4r.media.whole import writing_to
-    from vsj4r.run.job import Job, check_job
+    from vsj4r.run.job import Job, check_job, is_picture_name
 
     for name, value in (("INPUT", input_name), ("OUTPUT", output_name)):
         if not value or Path(value).name.lower() in CONTAINERS:
@@ -197,7 +197,7 @@ def run(
     report: Report = JsonReport(sys.stderr if output == STDOUT else sys.stdout) if as_json else BarReport()
     with report:
         to_folder = names_folder(output_name)
-        is_picture = preview and output.suffix.lower() == ".png"
+        is_picture = preview and is_picture_name(output)
         form: Form = "images" if to_folder or is_picture else "y4m" if is_y4m(output) else "video"
         job = Job(
             input=source,
@@ -213,5 +213,5 @@ def run(
                 with writing_to(log):
                     check_log(log, job.settings.paths(output))
         except Vsj4rError as error:
-            raise UsageError(str(error)) from error
+            raise by_options(error) from error
         derain_with_report(job, report, log)

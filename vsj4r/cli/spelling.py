@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vsj4r.cli.outcome import UsageError
 from vsj4r.errors import Vsj4rError
-from vsj4r.run.settings import Form, RunSettings, check_preset, merge_settings, settings_of, useless
+from vsj4r.run.settings import Form, RunSettings, check_preset, find_useless, merge_settings, settings_of
 from vsj4r.short_text import read_short_text
 from vsj4r.tables import MistakesError
 
 _OPTIONS = {"outputs": "output"}  # a job file's `output` is a path
-_FRAME = re.compile(r"\d+")
+_FRAME = re.compile(r"\d{1,18}")
 
 
 def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: str, form: Form) -> RunSettings:
@@ -27,13 +27,18 @@ def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: st
     try:
         if preset is not None:
             table["preset"] = check_preset(preset)
-        if mistakes := list(useless(table, form)):
+        if mistakes := list(find_useless(table, form)):
             raise MistakesError(mistakes)
         return settings_of(RunSettings, merge_settings({}, table, suffix, form), form)
-    except MistakesError as error:
-        raise UsageError("; ".join(_of_option(*mistake) for mistake in error.mistakes)) from error
     except Vsj4rError as error:
-        raise UsageError(str(error)) from error
+        raise by_options(error) from error
+
+
+def by_options(error: Vsj4rError) -> UsageError:
+    """``error``, its mistakes told by the names of the options."""
+    if not isinstance(error, MistakesError):
+        return UsageError(str(error))
+    return UsageError("; ".join(_of_option(*mistake) for mistake in error.mistakes))
 
 
 def split_trim(text: str) -> list[int | str]:

@@ -17,6 +17,7 @@ from vsj4r.media.command import Encode
 from vsj4r.media.containers import CONTAINERS, container_for
 from vsj4r.media.encoders import find_encoder, has_filter
 from vsj4r.media.extras import Extras
+from vsj4r.media.frame_errors import frame_errors
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.reading import missing_error
 from vsj4r.media.video import write_video
@@ -47,6 +48,7 @@ class Compared:
     notes: list[str]
 
 
+@frame_errors()
 def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -> Compared:
     """Write the page and, where it is asked for, the video. On any exception neither is left half done.
 

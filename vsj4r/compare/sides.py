@@ -88,8 +88,8 @@ def in_yuv420(sides: list[Side], depth: int) -> list[vs.VideoNode]:
 
 def _look(clip: vs.VideoNode) -> tuple[int, int]:
     """Matrix and range."""
-    props = clip.get_frame(0).props
-    return int(props["_Matrix"]), int(props.get("_Range", vs.RANGE_LIMITED))
+    with clip.get_frame(0) as first:
+        return int(first.props["_Matrix"]), int(first.props.get("_Range", vs.RANGE_LIMITED))
 
 
 def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:

@@ -46,7 +46,7 @@ def write_pixelwise(graph: ov.Model) -> None:
     if min((found.get_shape()[2] for _, found in pictures), default=0) < _LEAST_CHANNELS:
         return
     for node, found in pictures:
-        _replace(node, _reshaped(found, node.output(0).get_shape()))
+        _replace(node, _reshape(found, node.output(0).get_shape()))
     for node in nodes:
         match node.get_type_name():
             case "DepthToSpace":
@@ -73,16 +73,16 @@ class _Pixels:
         node = port.get_node()
         match node.get_type_name():
             case "Transpose" if _order(node) == _TO_PLANES:
-                return _flat(node.input_value(0))
+                return _flatten(node.input_value(0))
             case "Squeeze":
-                return _taken_apart(node)
+                return _take_apart(node)
             case "Concat" if node.get_attributes()["axis"] == 1:
                 parts = [self.of(each) for each in node.input_values()]
                 return None if any(part is None for part in parts) else ov.opset13.concat(parts, 2).output(0)
             case "Slice" if _numbers(node, 4) == [1]:
                 return self._cut(node)
             case "Add" if "Convolution" in {each.get_node().get_type_name() for each in node.input_values()}:
-                return _flat(_turned(port, _TO_PIXELS))  # its bias: here a convolution ends
+                return _flatten(_turn(port, _TO_PIXELS))  # its bias: here a convolution ends
             case kind if kind in _SAMPLE_BY_SAMPLE:
                 return self._computed(node, _SAMPLE_BY_SAMPLE[kind])
         return None
@@ -111,7 +111,7 @@ class _Pixels:
             if len(shape) != 4:
                 inputs.append(port)
             elif shape[2:] == [1, 1]:
-                inputs.append(_flat(_turned(port, _TO_PIXELS)))
+                inputs.append(_flatten(_turn(port, _TO_PIXELS)))
             elif (picture := self.of(port)) is not None:
                 inputs.append(picture)
                 pictures += 1
@@ -120,14 +120,14 @@ class _Pixels:
         return compute(*inputs).output(0) if pictures else None
 
 
-def _taken_apart(squeeze: ov.Node) -> ov.Output | None:
+def _take_apart(squeeze: ov.Node) -> ov.Output | None:
     """pixel_unshuffle, which is a reshape, a transpose, a reshape and ``squeeze`` in ONNX."""
     reshape = squeeze.input_value(0).get_node()
     turn = reshape.input_value(0).get_node() if reshape.get_type_name() == "Reshape" else reshape
     if turn.get_type_name() != "Transpose" or _order(turn) != _APART:
         return None
     n, c, h, w = squeeze.output(0).get_shape()
-    return _reshaped(_turned(turn.input_value(0), _APART_IN_PIXELS), [n, h * w, c])
+    return _reshape(_turn(turn.input_value(0), _APART_IN_PIXELS), [n, h * w, c])
 
 
 def _together(shuffle: ov.Node, picture: ov.Output | None) -> ov.Output | None:
@@ -137,8 +137,8 @@ def _together(shuffle: ov.Node, picture: ov.Output | None) -> ov.Output | None:
         return None
     n, c, h, w = shuffle.input_value(0).get_shape()
     side = about["block_size"]
-    parts = _reshaped(picture, [n, h, w, c // side**2, side, side])
-    return _reshaped(_turned(parts, _TOGETHER), [n, c // side**2, h * side, w * side])
+    parts = _reshape(picture, [n, h, w, c // side**2, side, side])
+    return _reshape(_turn(parts, _TOGETHER), [n, c // side**2, h * side, w * side])
 
 
 def _fold_constants(graph: ov.Model) -> None:
@@ -188,21 +188,21 @@ def _numbers(node: ov.Node, place: int) -> list[int] | None:
     return [int(number) for number in np.ravel(node.input_value(place).get_node().data)]
 
 
-def _flat(port: ov.Output) -> ov.Output:
+def _flatten(port: ov.Output) -> ov.Output:
     """(N, h, w, C) as (N, h * w, C)."""
     n, h, w, c = port.get_shape()
-    return _reshaped(port, [n, h * w, c])
+    return _reshape(port, [n, h * w, c])
 
 
 def _planes(picture: ov.Output, shape: Sequence[int]) -> ov.Output:
     """``picture`` as planes of the ``shape`` (N, C, h, w)."""
     n, c, h, w = shape
-    return _turned(_reshaped(picture, [n, h, w, c]), _TO_PLANES)
+    return _turn(_reshape(picture, [n, h, w, c]), _TO_PLANES)
 
 
-def _turned(port: ov.Output, order: list[int]) -> ov.Output:
+def _turn(port: ov.Output, order: list[int]) -> ov.Output:
     return ov.opset13.transpose(port, ov.opset13.constant(np.array(order))).output(0)
 
 
-def _reshaped(port: ov.Output, shape: Sequence[int]) -> ov.Output:
+def _reshape(port: ov.Output, shape: Sequence[int]) -> ov.Output:
     return ov.opset13.reshape(port, ov.opset13.constant(np.array(shape)), special_zero=False).output(0)

@@ -40,8 +40,8 @@ class Converter:
     def new_tensors(self) -> Tensors:
         """Unset tensors of the padded size, each aligned to 64 bytes."""
         height, width = self.padded_height, self.padded_width
-        uv = _aligned_zeros((2, height // 2, width // 2)) if self._with_chroma else None
-        return Tensors(_aligned_zeros((height, width)), uv)
+        uv = _aligned_empty((2, height // 2, width // 2)) if self._with_chroma else None
+        return Tensors(_aligned_empty((height, width)), uv)
 
     def load(self, planes: Sequence[Plane], *, full: bool, matrix: int = BT709, into: Tensors) -> None:
         """Write ``planes`` as padded floats. ``full``: full range, else limited; ``matrix`` is for RGB."""
@@ -174,7 +174,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
         yield slice(top, min(top + rows, height))
 
 
-def _aligned_zeros(shape: tuple[int, ...]) -> Floats:
+def _aligned_empty(shape: tuple[int, ...]) -> Floats:
     """An unset float32 array whose first element lies on a cache line's first byte."""
     size = int(np.prod(shape)) * 4
     memory = np.empty(size + _CACHE_LINE, np.uint8)

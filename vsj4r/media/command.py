@@ -15,7 +15,7 @@ from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.extras import Extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.tags import Tags
-from vsj4r.media.times import usual_step
+from vsj4r.media.times import rate_of_frames, usual_step
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
@@ -103,9 +103,8 @@ def encode_command(
         "color_range:v:0": "pc" if tags.full_range and encoder.full_range else "tv",
         "fps_mode:v:0": "passthrough",
         "enc_time_base:v:0": "demux",
-        **encoder.with_options(encode.options, width=width),
+        **encoder.arguments(encode.crf, encode.options, width=width),
     }
-    options |= encoder.quality_options(encode.crf)
     return _command(output, tags, encode, "nut", options, given, covers, device=encoder.device)
 
 
@@ -175,8 +174,8 @@ def _command(
     }
     streams = [ffmpeg.input("pipe:0", **pipe)["v:0"]]
     options: dict[str, str | int] = {"format": container.muxer, **picture}
-    if late or encode.last_seconds is not None:
-        options["bsf:v:0"] = _set_times(encode, late)
+    if times := _set_times(encode, late):
+        options["bsf:v:0"] = times
     if encode.encoder.mp4_tag and container.of_quicktime:
         options["tag:v:0"] = encode.encoder.mp4_tag
     if container.muxer == "avi":
@@ -213,16 +212,28 @@ def _command(
 
 def _set_times(encode: Encode, late: int) -> str:
     """What of the picture's times no pipe can say: that its packets are not ``late``, and how long the last
-    frame is shown."""
+    frame is shown. "": nothing.
+
+    MP4 and MOV end with the last packet, which need not hold the last frame. Where frames are not all shown
+    for as long, that packet lasts until the last frame has been shown.
+    """
     late_seconds = float(late * encode.time_base)
     ticks = f"round({late_seconds:.9f}/TB)"
     times = f"setts=pts=PTS-{ticks}:dts=DTS-{ticks}"
-    if encode.last_seconds is None:
-        return times
+    is_steady = encode.last_seconds is None and (
+        not encode.container.of_quicktime or rate_of_frames(encode.time_base, encode.timestamps) is not None
+    )
+    if is_steady or len(encode.timestamps) < 1:
+        return times if late else ""
     last, step = encode.timestamps[-1], usual_step(encode.timestamps)
-    before = float((last - step / 2) * encode.time_base) - encode.picture_origin_seconds + late_seconds
-    lasts = f"round({float(encode.last_seconds):.9f}/TB)"
-    return f"{times}:duration='if(gt(PTS*TB,{before:.9f}),{lasts},DURATION)'"
+    lasts = step * encode.time_base if encode.last_seconds is None else encode.last_seconds
+    shown = float(last * encode.time_base) - encode.picture_origin_seconds + late_seconds
+    duration = f"if(gt(PTS*TB,{shown - float(step * encode.time_base / 2):.9f}),round({float(lasts):.9f}/TB),DURATION)"
+    if encode.container.of_quicktime:
+        ends = f"round({shown + float(lasts):.9f}/TB)"
+        until = f"max({ends}-PTS,{ends}-STARTPTS+STARTDTS-DTS)"
+        duration = f"if(eq(N,{len(encode.timestamps) - 1}),{until},{duration})"
+    return f"{times}:duration='{duration}'"
 
 
 def _placement(offset: float) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def missing_of(path: Path, container: InputContainer) -> str:
                 return "" if are_whole else "an unknown part of it (its last fragment is not whole)"
             ends = [stream.index_entries[-1] for stream in container.streams if len(stream.index_entries)]
             wanted = max((entry.pos + entry.size for entry in ends), default=0)
-        case "matroska,webm":
+        case demuxing.MATROSKA:
             with path.open("rb") as file:
                 segment = find_segment(file)
                 wanted = 0 if segment is None else segment.ends

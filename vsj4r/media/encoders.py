@@ -82,17 +82,20 @@ class Encoder:
         """The filters that bring such a picture to its device; "" where none have to."""
         return f"format={self._pixels(chroma, depth, False)},hwupload" if self.device else ""
 
-    def quality_options(self, crf: int | None) -> dict[str, str]:
-        """Options for the quality ``crf``, None is the default."""
+    def _quality(self, crf: int | None) -> dict[str, str]:
         crf = self.crf if crf is None else crf
         return {} if crf is None else dict.fromkeys(self.quality, str(crf * self.quality_scale))
+
+    def arguments(self, crf: int | None, given: Iterable[tuple[str, str]], *, width: int) -> dict[str, str]:
+        """Options for the quality ``crf`` (None is the default) and frames of ``width`` columns, with those
+        ``given`` over them."""
+        return {**self._quality(crf), **self._with_options(given, width)}
 
     def _pixels(self, chroma: str, depth: int, alpha: bool) -> str:
         return self.pixels.get((chroma, depth, alpha)) or pixel_format(chroma, depth, alpha=alpha)
 
-    def with_options(self, given: Iterable[tuple[str, str]], *, width: int) -> dict[str, str]:
-        """Its options for frames of ``width`` columns, with those ``given`` over them; lists of parameters
-        are added to."""
+    def _with_options(self, given: Iterable[tuple[str, str]], width: int) -> dict[str, str]:
+        """Its own with those ``given`` over them; lists of parameters are added to."""
         options = dict(self.options)
         for name, value in (*(self.narrow if width < _NARROW else ()), *given):
             both = name.endswith("-params") and name in options
@@ -256,6 +259,11 @@ def _encoder_name(name: str, picture: Picture | None, container: Container, dept
     return _HDR_ENCODER if is_hdr and container.hevc else container.encoder
 
 
+def usual_encoders(container: Container) -> tuple[str, ...]:
+    """What AUTO stands for in ``container``, by the input."""
+    return (container.encoder, _HDR_ENCODER) if container.hevc else (container.encoder,)
+
+
 def _is_deep_hdr(picture: Picture) -> bool:
     return picture.transfer in HDR_TRANSFERS and picture.depth >= 10
 
@@ -315,11 +323,11 @@ def ffmpeg_says(*options: str) -> str:
     Raises:
         Vsj4rError: it does not run.
     """
-    return _said(ffmpeg_executable(), *options)
+    return _ask_ffmpeg(ffmpeg_executable(), *options)
 
 
 @cache
-def _said(executable: str, *options: str) -> str:
+def _ask_ffmpeg(executable: str, *options: str) -> str:
     try:
         return subprocess.run(
             [executable, "-hide_banner", *options],

@@ -19,12 +19,12 @@ from vsj4r.media import y4m
 from vsj4r.media.alpha import ALPHA, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
-from vsj4r.media.demuxing import MOV
+from vsj4r.media.demuxing import MATROSKA, MOV
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.images import image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
 from vsj4r.media.probe import Probe, probe, video_times
-from vsj4r.media.reading import gaps_in, image_names, is_still, missing_error
+from vsj4r.media.reading import find_images, gaps_in, missing_error
 from vsj4r.media.sources import AS_IT_SAYS, ONE_THREAD, Reading, Source
 from vsj4r.media.streams import Stream
 from vsj4r.media.survey import BESIDE, Survey, look_through
@@ -33,7 +33,7 @@ from vsj4r.words import count_of
 
 _CINEMA_XYZ = "xyz12"
 _DOLBYS_OWN = (5, 10)  # profiles of Dolby Vision that may have no base layer for others
-_SAYING_HOW_LONG = frozenset({MOV, "matroska,webm", "gif", "apng", "webp_anim"})
+_SAYING_HOW_LONG = frozenset({MOV, MATROSKA, "gif", "apng", "webp_anim"})
 """Formats whose files say of a frame how long it is shown."""
 _INDEX_PROGRESS = re.compile(r"index progress (\d+)%")
 
@@ -57,9 +57,8 @@ def open_source(
     """
     if not path.exists():
         raise missing_error(path)
-    if path.is_dir() or is_still(path):
-        folder, names = (path, image_names(path)) if path.is_dir() else (path.parent, [path.name])
-        images = look_at_images(folder, names)
+    if (still := find_images(path)) is not None:
+        images = look_at_images(*still)
         times = times_at_rate(reading.rate, len(images.names))
         return Source(
             path,
@@ -67,7 +66,7 @@ def open_source(
             times.time_base,
             times.stamps,
             images,
-            said=tuple(gaps_in(names)),
+            said=tuple(gaps_in(images.names)),
             has_alpha=bool(images.translucent),
         )
     found = probe(path, track=reading.track)

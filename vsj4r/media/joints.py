@@ -46,7 +46,7 @@ def was_set(before: Fraction, now: Fraction) -> bool:
     return BACK_SECONDS < before - now < WRAP_SECONDS or GAP_SECONDS < now - before < WRAP_SECONDS
 
 
-def moved_on(packets: Sequence[int], seconds: Sequence[Fraction]) -> str:
+def filter_moving(packets: Sequence[int], seconds: Sequence[Fraction]) -> str:
     """ffmpeg's bitstream filter that moves a stream by so many ``seconds`` more from each of ``packets``
     on."""
     steps = "+".join(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from vsj4r.media.containers import CONTAINERS, Container
+from vsj4r.media.demuxing import MOV
 from vsj4r.media.extras import Along, Cover, Extras
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe
@@ -184,7 +185,7 @@ class _Planner:
             case "attachment":
                 codec = "copy" if container.attachments else ""
             case _:
-                codec = "copy" if stream.codec in container.data and _is_of_mov(self._source) else ""
+                codec = "copy" if stream.codec in container.data and self._source.format == MOV else ""
         if not stream.codec and stream.kind != "attachment":
             self.lost.append(f"{name} is left out: ffmpeg does not know its codec")
         elif not codec:
@@ -233,7 +234,7 @@ class _Planner:
             return self.container.holds_stream_tag(name, of_picture=of_picture)
 
         plain = self._plain_tags(tags)
-        if "name" in plain and "title" not in plain and _is_of_mov(self._source):
+        if "name" in plain and "title" not in plain and self._source.format == MOV:
             plain["title"] = plain.pop("name")
         lost = [name for name in plain if not held(name) and name.lower() != "creation_time"]
         if lost:
@@ -299,10 +300,6 @@ def _begins_anywhere(source: Probe, container: Container) -> bool:
     return source.has_wandering_clock or (
         not container.says_day and (source.start_seconds or 0) > _LONGEST_WAIT_SECONDS
     )
-
-
-def _is_of_mov(source: Probe) -> bool:
-    return source.format.startswith("mov,")
 
 
 def _stereo_mode(video: Stream) -> str:

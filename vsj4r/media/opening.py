@@ -17,6 +17,7 @@ import vapoursynth as vs
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.files import check_constant, open_source
+from vsj4r.media.frame_errors import frame_errors
 from vsj4r.media.pipes import Pipe, display_path, is_pipe
 from vsj4r.media.probe import Probe
 from vsj4r.media.reading import missing_error
@@ -80,7 +81,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
         raise InputError(f"{path} sets no video as output 0: clip.set_output() does")
     check_constant(path, clip)
     rate, guess = _rate_of(str(path), Fraction(clip.fps), reading)
-    with clip.get_frame(0) as first:
+    with frame_errors(), clip.get_frame(0) as first:
         clip = with_consistent_colours(clip, first)
     clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if reading.assume_progressive:

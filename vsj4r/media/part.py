@@ -9,7 +9,7 @@ from vsj4r.errors import InputError
 from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.demuxing import MOV
 from vsj4r.media.extras import Extras
-from vsj4r.media.joints import find_joints, moved_on
+from vsj4r.media.joints import filter_moving, find_joints
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import Probe
 from vsj4r.media.sound import as_long, cut_within_packets, encode_copied_sound, streams_with_gaps
@@ -37,7 +37,7 @@ def part_of(source: Source, trim: Trim) -> Source:
             f"{source.path} has {count_of(len(source.clip), 'frame')}, numbered from 0: none is in the trim"
         )
     late = (part.stamps[0] - source.timestamps[0]) * source.time_base
-    if part.frames == range(len(source.clip)) and not late:
+    if part.frames == range(len(source.clip)) and not late and part.ends == source.ends_at:
         return source
     frames = slice(part.frames.start, part.frames.stop)
     clip = source.clip if source.pipe else source.clip[frames]  # what the first says, all of a pipe's say
@@ -163,7 +163,7 @@ def _moved_at_joints(source: Source, extras: Extras) -> Extras:
     for along in extras.streams:
         packets = found[along.index]
         if len(packets) == len(source.joints):
-            streams.append(replace(along, packets=(*along.packets, moved_on(packets, source.joints))))
+            streams.append(replace(along, packets=(*along.packets, filter_moving(packets, source.joints))))
             continue
         streams.append(along)
         if along.kind == "audio":

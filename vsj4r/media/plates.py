@@ -37,6 +37,7 @@ _RGB = ("R", "G", "B")
 _ALPHA = "A"
 _KEPT_BYTES = 512 << 20
 _DPX_BITS = (8, 10, 12, 16)
+_ROOM_BYTES = 1 << 20
 _BITS = "oiio:BitsPerSample"
 _STRAIGHT = "oiio:UnassociatedAlpha"
 _PARTS = "oiio:subimages"
@@ -178,6 +179,7 @@ def write_plate(
     are for a file of another kind. Unless it ``is_light``, numbers go into EXR as they are.
 
     Raises:
+        OSError: there is no room for it.
         Vsj4rError: it cannot be written.
     """
     import OpenImageIO
@@ -216,6 +218,8 @@ def write_plate(
         output.open(str(path), spec) and output.write_image(np.ascontiguousarray(channels)) and output.close()
     )
     if not done:
+        with path.open("ab") as file:  # the library does not say that a disk is full, the system does
+            file.write(bytes(_ROOM_BYTES))
         raise Vsj4rError(f"{path.name} cannot be written: {_reason(output.geterror)}")
 
 

@@ -27,7 +27,7 @@ from av.format import Flags
 from vsj4r.errors import InputError
 from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.cut_short import missing_of
-from vsj4r.media.demuxing import READ_ERRORS, open_container, read_error, video_at
+from vsj4r.media.demuxing import MATROSKA, READ_ERRORS, open_container, read_error, video_at
 from vsj4r.media.first_packets import FirstFrame, FirstPackets
 from vsj4r.media.matroska import Arrangement, read_arrangement
 from vsj4r.media.programs import programs_of
@@ -37,7 +37,6 @@ from vsj4r.media.streams import Picture, Stream, choose_video, describe_stream, 
 GUESSED_RATE = Fraction(25)
 """Frames a second of a raw stream that does not say it; ffmpeg's guess too."""
 
-_MATROSKA = "matroska,webm"
 _NO_TIMESTAMPS = int(str(Flags.no_timestamps.value))
 
 
@@ -138,7 +137,7 @@ def _describe(path: Path, container: InputContainer, track: int | None) -> Probe
     is_ts = container.format.name == "mpegts"
     programs = programs_of(path) if is_ts else {}
     streams = tuple(describe_stream(container, stream, programs) for stream in container.streams)
-    arranged = read_arrangement(path) if container.format.name == _MATROSKA else Arrangement()
+    arranged = read_arrangement(path) if container.format.name == MATROSKA else Arrangement()
     streams = _with_languages(streams, arranged.languages)
     head = FirstPackets(container)
     video = choose_video(streams, one_frame=head.has_one_frame)
@@ -196,7 +195,7 @@ def _length(container: InputContainer, streams: Sequence[Stream]) -> Fraction | 
     """How long it lasts. Matroska says when it ends, counted from 0 whenever it begins, and counts lines of
     subtitles that have no end of their own."""
     length = _seconds(container.duration)
-    if length is None or container.format.name != _MATROSKA:
+    if length is None or container.format.name != MATROSKA:
         return length
     ends = [
         _tagged_seconds(stream.tag("duration")) for stream in streams if stream.kind in ("video", "audio")

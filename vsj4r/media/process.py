@@ -49,7 +49,7 @@ class FFmpeg:
     """
 
     def __init__(self, command: list[str], *, folder: Path | None = None, output: Path | None = None) -> None:
-        self._command = _bound_to_us(command)
+        self._command = _bind_to_us(command)
         self._folder, self._output = folder, output
         self._first_words = ""  # the first line that is not harmless
         self._no_room = ""  # the system's words for a full disk, where they were among the lines
@@ -169,7 +169,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "SVT_LOG": "1"}
 
 
-def _bound_to_us(command: list[str]) -> list[str]:
+def _bind_to_us(command: list[str]) -> list[str]:
     """Linux; elsewhere ffmpeg ends when its input does."""
     if sys.platform != "linux":
         return command

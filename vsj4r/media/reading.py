@@ -97,7 +97,7 @@ def image_names(folder: Path) -> list[str]:
     return names
 
 
-def is_still(path: Path) -> bool:
+def _is_still(path: Path) -> bool:
     """Whether the file ``path`` is one image; an animated one is a video.
 
     Raises:
@@ -109,6 +109,17 @@ def is_still(path: Path) -> bool:
         return True
     head = read_head(path)
     return head is not None and not head.is_animated
+
+
+def find_images(path: Path) -> tuple[Path, list[str]] | None:
+    """The folder and the names of the images that ``path`` is, one or a folder of them; None: it is a video.
+
+    Raises:
+        Vsj4rError: the folder holds none, or the image is damaged.
+    """
+    if path.is_dir():
+        return path, image_names(path)
+    return (path.parent, [path.name]) if _is_still(path) else None
 
 
 def read_image(path: Path) -> Image:

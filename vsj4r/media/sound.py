@@ -65,6 +65,8 @@ def sound_change(codec: str, stream: Stream, container: Container) -> str:
 def sound_options(codec: str, stream: Stream, container: Container) -> dict[str, str]:
     """ffmpeg's options for ``stream`` of sound, written with ``codec`` into ``container``."""
     options = {}
+    if codec == "aac":
+        options["b"] = f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"
     if codec == "libopus":
         options["b"] = f"{_OPUS_KBIT_PER_CHANNEL * max(2, stream.channels)}k"
         if stream.channels > _OPUS_MOST_PLACED:
@@ -127,19 +129,19 @@ def encode_copied_sound(
         return codec in ("", stream.codec) and only in (None, stream.index)
 
     container = CONTAINERS[suffix.lower()]
-    takes_aac = "aac" in container.sound and not container.sound_at_once
+    if container.other_sound == "opus":
+        encoder, how = "libopus", "with loss"
+    elif "aac" in container.sound and not container.sound_at_once:
+        encoder, how = "aac", "with loss"
+    else:
+        encoder, how = "pcm_s16le", "as 16 bit PCM"
     streams, notes = [], list(extras.notes)
     for along in extras.streams:
         stream = source.stream_at(along.index)
         if along.kind != "audio" or along.codec != "copy" or not is_meant(stream):
             streams.append(along)
             continue
-        encoder = "aac" if takes_aac else "pcm_s16le"
-        bits = {"b": f"{_AAC_KBIT_PER_CHANNEL * stream.channels}k"} if takes_aac else {}
-        streams.append(
-            replace(along, codec=encoder, options=sound_options(encoder, stream, container) | bits)
-        )
-        how = "with loss" if takes_aac else "as 16 bit PCM"
+        streams.append(replace(along, codec=encoder, options=sound_options(encoder, stream, container)))
         notes.append(f"audio stream {along.index} ({stream.codec}) is encoded again, {how}: {why}")
     return replace(extras, streams=tuple(streams), notes=tuple(notes))
 

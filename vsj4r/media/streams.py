@@ -22,7 +22,6 @@ from vsj4r.media.demuxing import MOV
 PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 """Dispositions of what is shown beside a video: a cover, a thumbnail, a still."""
 
-"""Of ITU-T H.273."""
 _LYING = range(5, 9)
 """Orientations in which width and height change places."""
 _WHOLE_INDEX = (MOV, "avi")  # their index has every frame

@@ -107,25 +107,27 @@ class Tags:
 
 def mastering_of(props: Mapping[str, Any]) -> tuple[int, ...] | None:
     """x and y of red, green, blue and white, the largest luminance and the smallest, in the steps of SMPTE ST
-    2086. Everything of it or nothing: half a colour volume helps no display."""
+    2086. Everything of it or nothing: half a colour volume helps no display, and one that does not fit those
+    steps is none."""
     try:
         xs, ys = ([*props[f"MasteringDisplayPrimaries{axis}"]] for axis in "XY")
         white = [props[f"MasteringDisplayWhitePoint{axis}"] for axis in "XY"]
         luminances = [props[f"MasteringDisplay{end}Luminance"] for end in ("Max", "Min")]
-    except KeyError:
+        points = [place for point in zip(xs, ys, strict=True) for place in point] + white
+        places = [round(place * CHROMATICITY_STEPS) for place in points]
+        levels = [round(luminance * LUMINANCE_STEPS) for luminance in luminances]
+    except (KeyError, ValueError, OverflowError):  # the last two: NaN and infinity
         return None
-    points = [place for point in zip(xs, ys, strict=True) for place in point] + white
-    return (
-        *(round(place * CHROMATICITY_STEPS) for place in points),
-        *(round(luminance * LUMINANCE_STEPS) for luminance in luminances),
-    )
+    fit = all(0 <= place < 1 << 16 for place in places) and all(0 <= level < 1 << 32 for level in levels)
+    return (*places, *levels) if fit else None
 
 
 def light_of(props: Mapping[str, Any]) -> tuple[int, int] | None:
-    """MaxCLL and MaxFALL, cd/m2."""
+    """MaxCLL and MaxFALL, cd/m2, where they fit 16 bits (CTA-861.3)."""
     if "ContentLightLevelMax" not in props:
         return None
-    return int(props["ContentLightLevelMax"]), int(props.get("ContentLightLevelAverage", 0))
+    levels = int(props["ContentLightLevelMax"]), int(props.get("ContentLightLevelAverage", 0))
+    return levels if all(0 <= level < 1 << 16 for level in levels) else None
 
 
 def _mastering(props: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -25,6 +26,8 @@ from vsj4r.media.joints import BACK_SECONDS, GAP_SECONDS, was_set
 
 NO_TIME = -(1 << 63)
 """AV_NOPTS_VALUE: a frame does not say when it is shown."""
+_RATE = re.compile(r"\d{1,9}|\d{0,9}\.\d{1,18}|\d{1,9}/\d{1,9}")
+_FINEST_RATE = 1_000_000  # both numbers of a rate are 32 bits wide in containers
 FASTEST_RATE = 1000
 """Frames a second. Source filters that know no rate give their clock's ticks, such as 1,200,000."""
 
@@ -59,8 +62,8 @@ def parse_rate(text: str, *, name: str = "fps") -> Fraction:
         Vsj4rError: it is no number above 0.
     """
     try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        rate = Fraction(text if _RATE.fullmatch(text.strip()) else 0).limit_denominator(_FINEST_RATE)
+    except ZeroDivisionError:
         rate = Fraction(0)
     if not 0 < rate <= FASTEST_RATE:
         raise Vsj4rError(
@@ -108,7 +111,7 @@ def settle_times(
             for n, by in moves.items()
             if was_set(known[n - 1] * time_base, known[n] * time_base)
         )
-        time_base, known = _made_rising(time_base, known, moves, frame)
+        time_base, known = _make_rising(time_base, known, moves, frame)
         step = _only_step(known)
         if wrong:
             notes.append(f"{wrong} of {len(known)} timestamps are not later than the one before: moved on")
@@ -268,7 +271,7 @@ def _is_shown_twice(stamps: list[int], n: int, frame: Fraction) -> bool:
     return 2 * between > 3 * ((late - early) / frame + 1)
 
 
-def _made_rising(
+def _make_rising(
     time_base: Fraction, stamps: list[int], moves: dict[int, int], frame: Fraction
 ) -> tuple[Fraction, list[int]]:
     """Moved on by ``moves``, sorted where they are badly reordered, and spread where several frames have one

@@ -20,7 +20,7 @@ from vsj4r.media.extras import Along
 from vsj4r.media.probe import Probe, main_video
 from vsj4r.media.process import environment, without_origin
 from vsj4r.media.tags import Tags
-from vsj4r.media.unsaid import unsaid
+from vsj4r.media.unsaid import find_unsaid
 from vsj4r.media.video import write_video
 
 _SETTINGS_SECONDS = 120
@@ -80,8 +80,7 @@ def try_settings(
     """What ffmpeg says against the encoder ``name`` with these settings, found out on a few black frames of
     ``form``, layout and depth; "" when it takes them."""
     encoder = KNOWN_ENCODERS[name]
-    given = encoder.form(*form) | encoder.with_options(options, width=_SETTINGS_WIDTH)
-    given |= encoder.quality_options(crf)
+    given = encoder.form(*form) | encoder.arguments(crf, options, width=_SETTINGS_WIDTH)
     if filters := encoder.upload(*form):
         given["vf"] = filters
     with TemporaryDirectory(prefix="vsj4r-") as folder:
@@ -146,7 +145,7 @@ def _try(clip: vs.VideoNode, encode: Encode, streams: tuple[Along, ...], suffix:
             if not picture:
                 return _Outcome("it cannot be decoded", [])
             with clip.get_frame(0) as first:
-                lines = unsaid(Tags.of(first), picture, encode.encoder, suffix)
+                lines = find_unsaid(Tags.of(first), picture, encode.encoder, suffix)
             if encode.source is not None:
                 lines += _moved_channels(container, streams, encode.source, suffix)
         for position, along in enumerate(streams, start=1):

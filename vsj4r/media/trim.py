@@ -20,7 +20,7 @@ Trim = tuple[Moment, Moment]
 
 WHOLE_CLIP: Trim = (None, None)
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_TIME = re.compile(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9}(?:\.\d+)?)")
 _TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d+)")
 _SOON_SECONDS = Fraction(1, 1_000_000)  # a time written in decimals means the frame that is shown then
 
@@ -94,7 +94,7 @@ def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | N
     if found is None or counted < 1:
         return code
     hours, minutes, seconds, separator, number = found.groups()
-    dropped = _dropped(counted, separator)
+    dropped = _drops(counted, separator)
     minute = int(hours) * 60 + int(minutes)
     count = (minute * 60 + int(seconds)) * counted + int(number) - dropped * (minute - minute // 10)
     day = 24 * 60 * 60 * counted - dropped * (24 * 60 - 24 * 6)
@@ -106,12 +106,12 @@ def later_timecode(code: str, frames: int, rate: Fraction, *, into: Fraction | N
     seconds_on, number_on = divmod(count, counted)
     if into is not None and round(into) > 0:
         number_on = number_on * round(into) // counted
-        separator = ":" if dropped and not _dropped(round(into), separator) else separator
+        separator = ":" if dropped and not _drops(round(into), separator) else separator
     hours_on, rest_seconds = divmod(seconds_on, 3600)
     return f"{hours_on:02d}:{rest_seconds // 60:02d}:{rest_seconds % 60:02d}{separator}{number_on:02d}"
 
 
-def _dropped(counted: int, separator: str) -> int:
+def _drops(counted: int, separator: str) -> int:
     """How many numbers are left out at a minute's start."""
     return counted // 15 if separator in ";," and counted % 30 == 0 else 0
 

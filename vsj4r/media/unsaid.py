@@ -15,7 +15,7 @@ _OF_BT601 = (5, 6)  # two numbers of the same matrix
 _MATRICES = {1: "BT.709", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo", 9: "BT.2020"}
 
 
-def unsaid(told: Tags, frame: av.VideoFrame, encoder: Encoder, suffix: str) -> list[str]:
+def find_unsaid(told: Tags, frame: av.VideoFrame, encoder: Encoder, suffix: str) -> list[str]:
     """A line where ``frame``, read from what ``encoder`` has written into a file that ends in ``suffix``,
     does not say what ``told`` says; none for what players take for granted."""
     has = {kind.name for kind in frame.side_data}

@@ -15,7 +15,7 @@ from typing import Protocol
 import av
 import vapoursynth as vs
 
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.alpha import ALPHA
 from vsj4r.media.command import Encode, encode_command
 from vsj4r.media.extras import Extras
@@ -68,6 +68,7 @@ def write_outputs(
     several outputs each tells that it ends.
 
     Raises:
+        InputError: there is no frame.
         Vsj4rError: a frame or an output fails.
     """
     with ExitStack() as stack:
@@ -76,12 +77,16 @@ def write_outputs(
             stack.enter_context(closing(frames_in_order(clip, has_frame, on_end=on_end)))
             for clip, _ in outputs
         ]
+        done = 0
         for n, frames in enumerate(zip(*clips, strict=True), -run_in):
             if n < 0:
                 continue
             for sink, frame in zip(sinks, frames, strict=True):
                 sink.put(n, frame)
-            on_frame(n + 1)
+            done = n + 1
+            on_frame(done)
+        if not done:
+            raise InputError("there is no frame to write: the input ends before the part begins")
         for sink in sinks:
             sink.finish()
 

@@ -70,6 +70,18 @@ class Read:
         return self._places.get(_identity(output)) if output.exists() else None
 
 
+def output_trouble(output: Path, *, read: Read, folder: bool, replaces: bool, how: str) -> str | None:
+    """Why what is called ``output`` by now cannot give way to an output, one that is a ``folder`` or a file;
+    ``how`` says what to do where it might. None: nothing is in the way, or it ``replaces`` that."""
+    if output.exists() and output.is_dir() != folder:
+        return f"output {output} is {'a file' if folder else 'a folder'} already"
+    if (spoilt := read.at(output)) is not None:
+        return f"output {output} would overwrite {spoilt}, which is read"
+    if is_occupied(output) and not replaces:
+        return f"output {output} exists already: {how} replaces it"
+    return None
+
+
 def check_output(output: Path, *, read: Read, folder: bool, overwrite: bool) -> None:
     """Refuse an output that cannot or must not be written, before any work is done.
 
@@ -77,13 +89,9 @@ def check_output(output: Path, *, read: Read, folder: bool, overwrite: bool) -> 
         Vsj4rError: it would replace what is ``read``, it exists (and not ``overwrite``), it is a folder where
             a file is needed or the other way round, or its folder does not exist or cannot be written.
     """
-    if output.exists() and output.is_dir() != folder:
-        kind = "a file" if folder else "a folder"
-        raise Vsj4rError(f"output {output} is {kind} already")
-    if (spoilt := read.at(output)) is not None:
-        raise Vsj4rError(f"output {output} would overwrite {spoilt}, which is read")
-    if is_occupied(output) and not overwrite:
-        raise Vsj4rError(f"output {output} exists already: --overwrite replaces it")
+    trouble = output_trouble(output, read=read, folder=folder, replaces=overwrite, how="--overwrite")
+    if trouble is not None:
+        raise Vsj4rError(trouble)
     place = _place_of(output)
     if not place.is_dir():
         raise Vsj4rError(f"no folder {place} to write {_target(output).name} into: make it first")
@@ -159,7 +167,7 @@ def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
-        for part in temporary.iterdir():
+        for part in temporary.rglob("*"):
             if part.is_file():
                 with part.open("rb+") as file:
                     _sync(file.fileno())

@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.plugin.signature import ARGUMENTS, FLAG, OUTPUTS, PATH_ARGUMENT
+from vsj4r.plugin.signature import ARGUMENTS, FLAG, PATH_ARGUMENT, output_of
 
 if TYPE_CHECKING:
     import vapoursynth as vs
@@ -138,8 +138,7 @@ def derain(
     derained = vs.core.j4r.Derain(**_check(locals()))
     if isinstance(output, str):
         return derained
-    property_of = {each.name: each.property for each in OUTPUTS}
-    return derained, *(derained.std.PropToClip(prop=property_of[name]) for name in output[1:])
+    return derained, *(derained.std.PropToClip(prop=output_of(name).property) for name in output[1:])
 
 
 def _check(given: dict[str, Any]) -> dict[str, Any]:

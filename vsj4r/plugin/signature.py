@@ -38,12 +38,13 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """``property``: the frame property under which it rides on the first output. ``is_map``: it is no picture
-    but GRAY of full range."""
+    """``property``: the frame property under which it rides on the first output. ``is_matte``: it is no
+    picture of the scene; ``is_map``: a matte that is GRAY of full range."""
 
     name: str
     property: str
     text: str
+    is_matte: bool = False
     is_map: bool = False
 
 
@@ -101,15 +102,22 @@ NAMES = Kind(
 
 OUTPUTS = (
     Output("derained", "J4RDerained", "the clip without its rain"),
-    Output("rain", "J4RRainLayer", "what was taken away, on black, in the clip's format"),
+    Output("rain", "J4RRainLayer", "what was taken away, on black, in the clip's format", is_matte=True),
     Output(
         "occlusion",
         "J4ROcclusionMap",
         "the map of what rain hides, GRAY in the clip's depth, full range",
+        is_matte=True,
         is_map=True,
     ),
 )
 OUTPUT_NAMES = tuple(output.name for output in OUTPUTS)
+
+
+def output_of(name: str) -> Output:
+    """The one of ``OUTPUTS`` called ``name``."""
+    return OUTPUTS[OUTPUT_NAMES.index(name)]
+
 
 ARGUMENTS = (
     Argument(

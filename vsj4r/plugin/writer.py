@@ -10,6 +10,7 @@ from vsj4r.frames.layers import Levels, mask_weights, measure_levels, write_occl
 from vsj4r.frames.planes import Converter
 from vsj4r.plugin.arguments import Arguments
 from vsj4r.plugin.frame import RANGE_LIMITED, Frame
+from vsj4r.plugin.signature import output_of
 
 
 class OutputWriter:
@@ -28,7 +29,7 @@ class OutputWriter:
         planes = source.views(self._geometry)
         written = {}
         for name, out in zip(self._names, outs, strict=True):
-            if name == "occlusion":
+            if output_of(name).is_map:
                 kind = Format("gray", self._geometry.format.sample, self._geometry.format.bits)
                 grey = Geometry(self._geometry.width, self._geometry.height, kind)
                 write_occlusion(step, kind, out.views(grey)[0])

@@ -9,7 +9,8 @@ import vapoursynth as vs
 from vsj4r.frames.matrix import UNSPECIFIED
 from vsj4r.media.alpha import deepen_alpha, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.colours import BT2020, with_matrix
-from vsj4r.media.containers import CONTAINERS, container_for
+from vsj4r.media.command import Encode
+from vsj4r.media.containers import CONTAINERS, Container, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
 from vsj4r.media.image_sink import kind_for, takes_floats
 from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_rgb, clip_to_yuv
@@ -17,9 +18,10 @@ from vsj4r.media.plates import PLATES
 from vsj4r.media.png_colours import words_for
 from vsj4r.media.rotation import is_turned, turn_output_upright
 from vsj4r.media.sources import Source
+from vsj4r.media.steady import Steady
 from vsj4r.media.tags import Tags
 from vsj4r.media.y4m import has_word
-from vsj4r.run.settings import RunSettings
+from vsj4r.run.settings import RunSettings, check_encoder
 
 _MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
@@ -111,16 +113,46 @@ def _wanted_bits(clip: vs.VideoNode, encoder: Encoder, chroma: str) -> int:
     return bits
 
 
+def chosen_encoder(source: Source, container: Container, settings: RunSettings) -> tuple[str, list[str]]:
+    """What ``encoder_for`` says of ``source``.
+
+    Raises:
+        MistakesError: ``settings`` ask for what that encoder has not.
+    """
+    name, notes = encoder_for(settings.encoder, source.picture, container, settings.depth)
+    check_encoder(settings, name)
+    return name, notes
+
+
+def encode_for(
+    settings: RunSettings, source: Source, encoder_name: str, container: Container, steady: Steady | None
+) -> Encode:
+    """How the frames of ``source`` are encoded; what goes along with them is to be added."""
+    time_base, timestamps, last_seconds = source.times(container, steady)
+    return Encode(
+        container=container,
+        encoder=KNOWN_ENCODERS[encoder_name],
+        time_base=time_base,
+        timestamps=timestamps,
+        last_seconds=last_seconds,
+        crf=settings.crf,
+        depth=settings.depth,
+        options=settings.options,
+    )
+
+
 def working_depth(source: Source, output: Path, settings: RunSettings, *, to_folder: bool) -> int | None:
     """The bits that the filter is to work in: those of the settings, or of a master that has more than
-    ``source``."""
-    if settings.depth is not None or to_folder or output.suffix.lower() not in CONTAINERS:
+    ``source``.
+
+    Raises:
+        MistakesError: see ``chosen_encoder``.
+    """
+    if to_folder or output.suffix.lower() not in CONTAINERS:
         return settings.depth
-    encoder = KNOWN_ENCODERS[
-        encoder_for(settings.encoder, source.picture, container_for(output), settings.depth)[0]
-    ]
-    if not encoder.is_master:
-        return None
+    encoder = KNOWN_ENCODERS[chosen_encoder(source, container_for(output), settings)[0]]
+    if settings.depth is not None or not encoder.is_master:
+        return settings.depth
     chroma, alpha = _layout_of(source.clip, encoder, settings.chroma, wants_alpha=source.has_alpha)
     return encoder.depth_of(chroma, _wanted_bits(source.clip, encoder, chroma), alpha=alpha)
 

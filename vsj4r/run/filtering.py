@@ -19,7 +19,7 @@ from vsj4r.media.pixels import chroma_of
 from vsj4r.media.rotation import turn_upright
 from vsj4r.media.sources import Source
 from vsj4r.plugin.cut_files import read_cuts
-from vsj4r.plugin.signature import OUTPUTS
+from vsj4r.plugin.function import OutputName, derain
 from vsj4r.run.settings import Curve, RunSettings
 
 FRAMES_IN_FLIGHT = 2
@@ -116,18 +116,14 @@ class Filtering:
         return clip if part is None else clip[part.start - self.run_in : part.stop]
 
 
-def derain_clips(clip: vs.VideoNode, outputs: Sequence[str], **arguments: Any) -> list[vs.VideoNode]:
+def derain_clips(clip: vs.VideoNode, outputs: Sequence[OutputName], **arguments: Any) -> list[vs.VideoNode]:
     """The ``outputs`` of ``core.j4r.Derain``, for footage that a player turns too; its errors are ours."""
-    if not hasattr(vs.core, "j4r"):
-        raise Vsj4rError("the filter core.j4r is not installed: reinstall vsj4r with pip")
     shown, lie_back = turn_upright(clip)
     try:
-        first = vs.core.j4r.Derain(shown, num_streams=FRAMES_IN_FLIGHT, output=list(outputs), **arguments)
+        derained = derain(shown, num_streams=FRAMES_IN_FLIGHT, output=list(outputs), **arguments)
     except vs.Error as error:
         raise Vsj4rError(first_line(error)) from error
-    property_of = {each.name: each.property for each in OUTPUTS}
-    others = [first.std.PropToClip(prop=property_of[name]) for name in outputs[1:]]
-    return [lie_back(each) for each in (first, *others)]
+    return [lie_back(each) for each in derained]
 
 
 def with_strengths(clip: vs.VideoNode, curve: Curve) -> vs.VideoNode:

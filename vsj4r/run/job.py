@@ -12,7 +12,7 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import stray_argument
 from vsj4r.media.containers import CONTAINERS, container_for
-from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
+from vsj4r.media.encoders import AUTO, encoder_for, find_encoder, usual_encoders
 from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
@@ -20,16 +20,22 @@ from vsj4r.media.sources import Source
 from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
 from vsj4r.media.whole import Read, check_output, size_and_time
+from vsj4r.plugin.signature import output_of
 from vsj4r.run.ahead import EngineAhead
 from vsj4r.run.encodable import keep_plates, kind_of_images, working_depth
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 from vsj4r.run.preview import find_busiest, write_before_and_after
-from vsj4r.run.settings import RunSettings
+from vsj4r.run.settings import RunSettings, check_encoder
 from vsj4r.run.writing import Writing
 
 _DROPPING_ARGUMENTS = ("-an", "-sn", "-dn", "-vn")
 _ENDING_ARGUMENTS = ("-t", "-to", "-ss", "-sseof", "-frames:v", "-vframes", "-frames")
+
+
+def is_picture_name(output: Path) -> bool:
+    """Whether a preview into ``output`` is one picture, before and after."""
+    return output.suffix.lower() == ".png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Job:
     @property
     def is_picture(self) -> bool:
         """Whether the output is one picture, before and after."""
-        return self.preview and self.output.suffix.lower() == ".png" and not self.to_folder
+        return self.preview and is_picture_name(self.output) and not self.to_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +97,17 @@ def check_job(job: Job) -> None:
             that would cut the output.
     """
     find_model(job.settings.model)
+    container = CONTAINERS.get(job.output.suffix.lower(), CONTAINERS[".mkv"])
     if job.settings.encoder != AUTO:
-        container = CONTAINERS.get(job.output.suffix.lower(), CONTAINERS[".mkv"])
         name, _ = encoder_for(job.settings.encoder, None, container, job.settings.depth)
         find_encoder(name)
         require_hardware(name)
     if job.preview and is_pipe(job.input):
         raise Vsj4rError("a preview is of a file: a pipe cannot be looked through first")
-    if is_pipe(job.output) and len(job.settings.outputs) > 1:
+    if (is_pipe(job.output) or job.is_picture) and len(job.settings.outputs) > 1:
+        what = "a picture of before and after" if job.is_picture else "a pipe"
         raise Vsj4rError(
-            f"a pipe takes one output: give --output once, got {', '.join(job.settings.outputs)}"
+            f"{what} takes one output: give --output once, got {', '.join(job.settings.outputs)}"
         )
     if is_y4m(job.output):
         if job.ffmpeg:
@@ -109,6 +116,8 @@ def check_job(job: Job) -> None:
             )
     elif not job.to_folder and not job.is_picture:
         container_for(job.output)
+        if job.settings.encoder == AUTO:
+            check_encoder(job.settings, *usual_encoders(container))
     for argument in job.ffmpeg:
         if argument in _ENDING_ARGUMENTS:
             raise Vsj4rError(
@@ -210,7 +219,7 @@ def _derain_source(job: Job, source: Source, listener: RunListener, ahead: Engin
         return
     with nullcontext() if source.pipe else first_frame_under_way(derained[0]):  # encoders are tried meanwhile
         outputs = [
-            writing.output(clip, path, to_folder=job.to_folder, is_matte=name != "derained")
+            writing.output(clip, path, to_folder=job.to_folder, is_matte=output_of(name).is_matte)
             for clip, path, name in zip(derained, settings.paths(job.output), settings.outputs, strict=True)
         ]
     for note in dict.fromkeys(writing.notes):

@@ -27,6 +27,7 @@ from vsj4r.media.sources import Reading
 from vsj4r.media.steady import NEAREST
 from vsj4r.media.times import parse_rate
 from vsj4r.media.trim import WHOLE_CLIP, Trim, check_trim
+from vsj4r.plugin.function import OutputName
 from vsj4r.plugin.signature import OUTPUT_NAMES
 from vsj4r.tables import (
     EXACT,
@@ -205,7 +206,7 @@ class RunSettings:
     cfr: Annotated[str | None, convert_with(_constant_rate)] = None
     track: Annotated[Whole, _whole_number(0, 999)] | None = None
     assume_progressive: Annotated[Flag, Field(description="true or false")] = False
-    outputs: Annotated[tuple[str, ...], convert_with(_outputs)] = (OUTPUT_NAMES[0],)
+    outputs: Annotated[tuple[OutputName, ...], convert_with(_outputs)] = ("derained",)
     mask: Annotated[Text, Field(min_length=1, description="a name")] | None = None
     planes: Annotated[tuple[int, ...] | None, convert_with(_planes)] = None
     scenes: Annotated[tuple[int, ...] | None, convert_with(_scenes)] = None
@@ -239,7 +240,7 @@ def path_beside(output: Path, name: str) -> Path:
     return output.with_name(f"{output.stem}.{name}{output.suffix}")
 
 
-def useless(table: Mapping[str, Any], form: Form) -> Iterator[Mistake]:
+def find_useless(table: Mapping[str, Any], form: Form) -> Iterator[Mistake]:
     """What ``table`` says although an output of ``form`` has no use for it."""
     for name in _USELESS[form]:
         if name in table:
@@ -275,19 +276,30 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any], form: F
     settings = parse_table(kind, {name: table[name] for name in names if name in table})
     if settings.options and settings.encoder == AUTO:
         settings = replace(settings, encoder=USUAL_ENCODER)  # options are an encoder's own
-    unfit = _unfit_for_encoder(settings) if form == "video" else ()
-    if mistakes := [*unfit, *_excluding(settings)]:
+    named = settings.encoder if form == "video" and settings.encoder != AUTO else None
+    unfit = () if named is None else _unfit_for(named, settings)
+    if mistakes := [*unfit, *_find_excluding(settings)]:
         raise MistakesError(mistakes)
     return settings
 
 
-def _excluding(settings: RunSettings) -> Iterator[Mistake]:
+def check_encoder(settings: RunSettings, *names: str) -> None:
+    """Refuse what none of the encoders ``names`` has; the first one is named.
+
+    Raises:
+        MistakesError: all that is wrong.
+    """
+    mistakes = [list(_unfit_for(name, settings)) for name in names]
+    if all(mistakes):
+        raise MistakesError(mistakes[0])
+
+
+def _find_excluding(settings: RunSettings) -> Iterator[Mistake]:
     if settings.scenes is not None and settings.qpfile is not None:
         yield Mistake(("scenes",), "scenes must be given alone, got qpfile too")
 
 
-def _unfit_for_encoder(settings: RunSettings) -> Iterator[Mistake]:
-    name = USUAL_ENCODER if settings.encoder == AUTO else settings.encoder
+def _unfit_for(name: str, settings: RunSettings) -> Iterator[Mistake]:
     encoder = KNOWN_ENCODERS[f"hevc_{name}" if name in HARDWARE else name]  # which has what one of them has
     if settings.crf is not None and encoder.crf is None:
         yield Mistake(("crf",), f"encoder {name} has no crf")

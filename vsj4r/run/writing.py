@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import vapoursynth as vs
 
-from vsj4r.media.command import Encode
 from vsj4r.media.containers import container_for
-from vsj4r.media.encoders import encoder_for, find_encoder
+from vsj4r.media.encoders import find_encoder
 from vsj4r.media.extras import Extras
 from vsj4r.media.image_sink import image_sink
 from vsj4r.media.part import extras_of
@@ -20,7 +20,14 @@ from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.steady import Steady, repeating_sink, steady_for, with_told_rate
 from vsj4r.media.trial import try_out
 from vsj4r.media.video import ClipSink, video_sink
-from vsj4r.run.encodable import kind_of_images, make_encodable, make_images, make_y4m
+from vsj4r.run.encodable import (
+    chosen_encoder,
+    encode_for,
+    kind_of_images,
+    make_encodable,
+    make_images,
+    make_y4m,
+)
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.settings import RunSettings
 
@@ -92,8 +99,8 @@ class Writing:
     def _video(self, clip: vs.VideoNode, path: Path, *, is_matte: bool) -> ClipSink:
         settings, source = self._settings, self._filtering.part
         suffix, container = path.suffix, container_for(path)
-        name, chosen = encoder_for(settings.encoder, source.picture, container, settings.depth)
-        encoder = find_encoder(name)
+        name, chosen = chosen_encoder(source, container, settings)
+        find_encoder(name)
         encoded, notes = make_encodable(clip, source, suffix, name, settings, is_matte=is_matte)
         steady = self._steady(path)
         if self._is_first:
@@ -102,18 +109,10 @@ class Writing:
             self.notes += [*chosen, *notes, *extras.notes]
         else:
             extras = self._beside
-        time_base, timestamps, last_seconds = source.times(container, steady)
-        encode = Encode(
-            container=container,
-            encoder=encoder,
-            time_base=time_base,
-            timestamps=timestamps,
-            last_seconds=last_seconds,
-            crf=settings.crf,
-            depth=settings.depth,
+        encode = replace(
+            encode_for(settings, source, name, container, steady),
             source=source.probe,
             extras=extras,
-            options=settings.options,
             arguments=self._ffmpeg,
         )
         if self._is_first:  # the others are pictures alone, of the same encoder

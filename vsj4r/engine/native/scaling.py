@@ -44,8 +44,7 @@ def enlarge_floats(
 
 
 def find_rain(change: Floats, into: Floats, *, halved: bool) -> bool:
-    """``resampling.rain_near`` of ``change`` or, where ``halved``, of its ``halve_rain``; False where it is
-    not for the library."""
+    """``resampling.rain_near``; False where it is not for the library."""
     loaded = library()
     if loaded is None or not _are_plain(change, into):
         return False
