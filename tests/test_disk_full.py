@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests import media
-from tests.cli import assert_refused, batch, command, leftovers, parts, run, vsj4r
+from tests.cli import batch, command, leftovers, parts, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from tests.tried import tried
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -175,7 +176,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nothing_is_written_over(pairs: Path, model: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "notes.txt").write_text("precious")
     read = {"gt/clip0": next((pairs / "gt" / "clip0").iterdir()), "model": model}.get(name)
-    output = tmp_path / "o.json"
+    output = tmp_path / "o.png"
     (tmp_path / "notes.txt").rename(output) if read is None else output.hardlink_to(read)
     before = output.read_bytes()
     for option in ("--json", "--sheet"):
@@ -184,6 +185,24 @@ def test_nothing_is_written_over(pairs: Path, model: Path, tmp_path: Path, name:
         assert done.returncode == 1
         assert ("which is read" if read else "exists already: --overwrite replaces it") in done.stderr
         assert output.read_bytes() == before
+
+
+def test_outputs_of_eval_are_two_files(real: Path, model: Path, tmp_path: Path) -> None:
+    given = ("--real", real, "--model", model)
+    done = eval_(*given, "--json", tmp_path / "o.png", "--sheet", tmp_path / "o.png")
+    assert (done.returncode, "--json and --sheet must be two files" in done.stderr) == (1, True)
+    done = eval_(*given, "--sheet", tmp_path / "o.jpg")
+    assert (done.returncode, "--sheet is a PNG: name it so" in done.stderr) == (1, True)
+    assert not list(tmp_path.glob("o.*"))
+
+
+def test_a_terminal_without_a_width_and_names_that_look_like_markup(
+    real: Path, model: Path, tmp_path: Path
+) -> None:
+    clip = shutil.copytree(real / "rain", tmp_path / "[v2] [b]a")
+    done = eval_("--real", clip, "--model", model, columns=0)
+    assert done.returncode == 0, done.stderr
+    assert "[v2] [b]a: real rain, 8 frames" in done.stdout
 
 
 def test_real_rain_to_table_json_and_sheet(real: Path, model: Path, tmp_path: Path) -> None:
@@ -267,6 +286,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
     write_clip(tmp_path / "still", np.zeros((4, 48, 48, 3), np.uint8))
     write_clip(tmp_path / "narrow", np.zeros((5, 40, 16, 3), np.uint8))
     (tmp_path / "empty").mkdir()
+    (tmp_path / "dir.png").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "0.png").write_bytes(b"not a picture")
     (tmp_path / "video.mkv").write_bytes(b"not a video")
@@ -295,7 +315,7 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
         ((*both, "--model", "nothing"), "unknown model 'nothing'"),
         ((*both, "--precision", "f64"), "precision must be one of auto, f32, bf16, int8, got 'f64'"),
         ((*both, "--json", tmp_path / "none" / "o.json"), "none to write o.json into: make it first"),
-        ((*both, "--sheet", tmp_path), "is a folder already"),
+        ((*both, "--sheet", tmp_path / "dir.png"), "is a folder already"),
         (("--real", tmp_path / "broken"), "0.png cannot be read"),
         (("--real", tmp_path / "video.mkv"), "video.mkv cannot be read as a video"),
         (("--real", tmp_path / "empty"), "empty holds no clips"),

@@ -342,7 +342,11 @@ def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
         in run(script, tmp_path / "out.mkv", "--model", model).stderr
     )
     assert len(media.seconds_of_frames(tmp_path / "out.mkv")) == 9
+    script.write_text(SCRIPT.replace("clip.set_output", "clip.std.SetFrameProps(J4RRain=0.5).set_output"))
+    again = run(script, tmp_path / "again.mkv", "--model", model).stderr
+    assert "the script derains already (core.j4r.Derain): what it gives is derained once more" in again
     for text, said in (
+        ("raise ValueError('one\\ntwo')", "ends with an error: ValueError: one"),
         ("1 / 0", "ends with an error: ZeroDivisionError"),
         ("pass", "sets no video as output 0"),
         ("a b", "ends with an error: SyntaxError"),

@@ -162,3 +162,12 @@ def raising(code: int) -> object:
         raise OSError(code, os.strerror(code))
 
     return refuse
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="makes a named pipe")
+def test_nothing_replaces_a_device_or_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(os.devnull)
+    for output in (tmp_path / "pipe", tmp_path / "link", Path(os.devnull)):
+        with pytest.raises(Vsj4rError, match="is a device or a pipe, which nothing replaces"):
+            check_output(output, read=Read([]), folder=False, overwrite=True)

@@ -62,6 +62,8 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what its encoding lacks
     _open_streams()
+    if not os.environ.get("COLUMNS", "80").strip("0"):
+        del os.environ["COLUMNS"]  # a width of 0 means that nobody knows it; tables would be empty
     ending = Ending()
     ending.listen()
     try:

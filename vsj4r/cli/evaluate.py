@@ -14,6 +14,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vsj4r.engine import PRECISIONS
 from vsj4r.errors import Vsj4rError
@@ -74,6 +75,10 @@ def evaluate(
     from vsj4r.engine.weights import model_files, models
 
     _check(folder, benchmark, gt, rain, real or [], frames, sheet)
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise Vsj4rError(f"--sheet is a PNG: name it so, got {sheet}")
+    if sheet is not None and json_file is not None and sheet.absolute() == json_file.absolute():
+        raise Vsj4rError(f"--json and --sheet must be two files, got {sheet} twice")
     if outputs := [output for output in (json_file, sheet) if output is not None]:
         footage = [given for given in (folder, gt, rain, *(real or ())) if given is not None]
         files = [path for given in footage for path in (given, *given.rglob("*"))]
@@ -82,7 +87,7 @@ def evaluate(
             check_output(output, read=read, folder=False, overwrite=overwrite)
     if precision not in PRECISIONS:
         raise Vsj4rError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    console = Console()
+    console = Console(markup=False)
     chosen = _benchmarks(console, folder, benchmark)
     from vsj4r.evaluation.clips import real_clips
 
@@ -108,10 +113,10 @@ def evaluate(
     try:
         for name, clips in _sets(folder, chosen, gt, rain, frames):
             measured: list[Measured] = []
-            with console.status(f"{name}: measuring") as status:
+            with console.status(Text(f"{name}: measuring")) as status:
                 for row in measurement.measure_methods(clips, methods, show):
                     measured.append(row)
-                    status.update(f"{name}: {row.clip}, {row.method}")
+                    status.update(Text(f"{name}: {row.clip}, {row.method}"))
             console.print(_table(name, measured))
             results |= measurement.benchmarks_as_json({name: measured})
         if folder is not None and "long" in chosen:
@@ -240,7 +245,7 @@ def _measure_drift(console: Console, folder: Path, methods: dict[str, Method]) -
         table.add_column(column, justify="right")
     results: dict[str, dict[str, float]] = {}
     for method, run in methods.items():
-        with console.status(f"long: {method}"):
+        with console.status(Text(f"long: {method}")):
             measured = drift(run(rainy), clean)
         results[method] = measured._asdict()
         table.add_row(method, f"{measured.early:.2f}", f"{measured.late:.2f}")
@@ -262,12 +267,12 @@ def _measure_rain(
     from vsj4r.training.footage import clip_frames
 
     rainiest, done = RainCrops(), 0
-    with console.status(f"{name}: measuring") as status:
+    with console.status(Text(f"{name}: measuring")) as status:
 
         def on_frame(shown: dict[str, Pixels], rain: Floats | None) -> None:
             nonlocal done
             done += 1
-            status.update(f"{name}: frame {done}")
+            status.update(Text(f"{name}: frame {done}"))
             rainiest.add(shown, rain)
 
         measured = measure_rain(name, islice(clip_frames(path), frames), methods, on_frame)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from vsj4r.cli.outcome import one_line
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_folder, writing_to
 from vsj4r.words import count_of
@@ -75,7 +76,8 @@ def rain(
             status.update(f"rendering: {t + 1} frames")
         if style is None:
             raise Vsj4rError(f"{clean} holds no frames")
-    console.print(f"{count_of(t + 1, 'frame')} of {preset} rain, seed {seed}, in {out}: {', '.join(LAYERS)}")
+    where = f"in {one_line(out)}: {', '.join(LAYERS)}"
+    typer.echo(f"{count_of(t + 1, 'frame')} of {preset} rain, seed {seed}, {where}")
 
 
 def _frames(path: Path) -> Iterator[tuple[str, Pixels, tuple[Chunk, ...]]]:

@@ -228,7 +228,8 @@ def _set_times(encode: Encode, late: int) -> str:
     last, step = encode.timestamps[-1], usual_step(encode.timestamps)
     lasts = step * encode.time_base if encode.last_seconds is None else encode.last_seconds
     shown = float(last * encode.time_base) - encode.picture_origin_seconds + late_seconds
-    duration = f"if(gt(PTS*TB,{shown - float(step * encode.time_base / 2):.9f}),round({float(lasts):.9f}/TB),DURATION)"
+    is_last = f"gt(PTS*TB,{shown - float(step * encode.time_base / 2):.9f})"
+    duration = f"if({is_last},round({float(lasts):.9f}/TB),DURATION)"
     if encode.container.of_quicktime:
         ends = f"round({shown + float(lasts):.9f}/TB)"
         until = f"max({ends}-PTS,{ends}-STARTPTS+STARTDTS-DTS)"

@@ -17,7 +17,7 @@ import vapoursynth as vs
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.files import check_constant, open_source
-from vsj4r.media.frame_errors import frame_errors
+from vsj4r.media.frame_errors import first_line, frame_errors
 from vsj4r.media.pipes import Pipe, display_path, is_pipe
 from vsj4r.media.probe import Probe
 from vsj4r.media.reading import missing_error
@@ -25,6 +25,7 @@ from vsj4r.media.sources import Reading, Source
 from vsj4r.media.times import FASTEST_RATE
 
 SCRIPT = ".vpy"
+_DERAINED_TWICE = "the script derains already (core.j4r.Derain): what it gives is derained once more"
 
 
 def open_input(
@@ -73,8 +74,8 @@ def _open_script(path: Path, reading: Reading) -> Source:
             runpy.run_path(path.name, run_name="__vapoursynth__")
         outputs = vs.get_outputs()
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}".strip().splitlines()
-        raise InputError(f"script {path} ends with an error: {said[0]}") from error
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"script {path} ends with an error: {said}") from error
     output = outputs.get(0)
     clip = getattr(output, "clip", None)
     if not isinstance(clip, vs.VideoNode):
@@ -83,6 +84,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
     rate, guess = _rate_of(str(path), Fraction(clip.fps), reading)
     with frame_errors(), clip.get_frame(0) as first:
         clip = with_consistent_colours(clip, first)
+        again = (_DERAINED_TWICE,) if "J4RRain" in first.props else ()
     clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if reading.assume_progressive:
         clip = clip.std.SetFieldBased(0)
@@ -91,7 +93,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
         if getattr(output, "alpha", None)
         else ()
     )
-    return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *alpha))
+    return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *again, *alpha))
 
 
 def _rate_of(name: str, rate: Fraction | None, reading: Reading) -> tuple[Fraction, tuple[str, ...]]:

@@ -75,6 +75,8 @@ def output_trouble(output: Path, *, read: Read, folder: bool, replaces: bool, ho
     ``how`` says what to do where it might. None: nothing is in the way, or it ``replaces`` that."""
     if output.exists() and output.is_dir() != folder:
         return f"output {output} is {'a file' if folder else 'a folder'} already"
+    if output.exists() and not (output.is_file() or output.is_dir()):
+        return f"output {output} is a device or a pipe, which nothing replaces: name a file"
     if (spoilt := read.at(output)) is not None:
         return f"output {output} would overwrite {spoilt}, which is read"
     if is_occupied(output) and not replaces:
