@@ -214,27 +214,27 @@ def _set_times(encode: Encode, late: int) -> str:
     """What of the picture's times no pipe can say: that its packets are not ``late``, and how long the last
     frame is shown. "": nothing.
 
-    MP4 and MOV end with the last packet, which need not hold the last frame. Where frames are not all shown
-    for as long, that packet lasts until the last frame has been shown.
+    MP4 and MOV last until the last packet has, by the times of decoding, and until the last frame has been
+    shown, whatever packet that is. Where frames are not all shown for as long, both are to be the same: no
+    packet lasts beyond that, and the last one is decoded as long before it is shown as the first.
     """
     late_seconds = float(late * encode.time_base)
     ticks = f"round({late_seconds:.9f}/TB)"
-    times = f"setts=pts=PTS-{ticks}:dts=DTS-{ticks}"
-    is_steady = encode.last_seconds is None and (
-        not encode.container.of_quicktime or rate_of_frames(encode.time_base, encode.timestamps) is not None
-    )
-    if is_steady or len(encode.timestamps) < 1:
-        return times if late else ""
+    pts, dts = f"pts=PTS-{ticks}", f"dts=DTS-{ticks}"
+    of_quicktime = encode.container.of_quicktime
+    is_steady = not of_quicktime or rate_of_frames(encode.time_base, encode.timestamps) is not None
+    if encode.last_seconds is None and is_steady:
+        return f"setts={pts}:{dts}" if late else ""
     last, step = encode.timestamps[-1], usual_step(encode.timestamps)
     lasts = step * encode.time_base if encode.last_seconds is None else encode.last_seconds
     shown = float(last * encode.time_base) - encode.picture_origin_seconds + late_seconds
-    is_last = f"gt(PTS*TB,{shown - float(step * encode.time_base / 2):.9f})"
-    duration = f"if({is_last},round({float(lasts):.9f}/TB),DURATION)"
-    if encode.container.of_quicktime:
-        ends = f"round({shown + float(lasts):.9f}/TB)"
-        until = f"max({ends}-PTS,{ends}-STARTPTS+STARTDTS-DTS)"
-        duration = f"if(eq(N,{len(encode.timestamps) - 1}),{until},{duration})"
-    return f"{times}:duration='{duration}'"
+    is_last_shown = f"gt(PTS*TB,{shown - float(step * encode.time_base / 2):.9f})"
+    left = f"round({shown + float(lasts):.9f}/TB)-PTS"
+    if not of_quicktime:
+        return f"setts={pts}:{dts}:duration='if({is_last_shown},{left},DURATION)'"
+    is_last = f"eq(N,{len(encode.timestamps) - 1})"
+    dts = f"dts='if({is_last},max(DTS,PTS-STARTPTS+STARTDTS),DTS)-{ticks}'"
+    return f"setts={pts}:{dts}:duration='if({is_last}+{is_last_shown},{left},min(DURATION,{left}))'"
 
 
 def _placement(offset: float) -> dict[str, Any]:

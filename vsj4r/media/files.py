@@ -170,11 +170,16 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
 
 def _end_of_last(found: Probe, survey: Survey, times: Times) -> Fraction | None:
     """When the last frame has been shown, in units of ``times``, where the container says that it is held; a
-    shorter one is an encoder's haste."""
+    shorter one is an encoder's haste. MP4 and MOV say how long the track is; what they say of a frame is the
+    time until the next one is decoded."""
     if found.format not in _SAYING_HOW_LONG:
         return None
-    lasts = survey.last_lasts * found.video.time_base / times.time_base
-    return times.stamps[-1] + lasts if lasts > usual_step(times.stamps) else None
+    video, last = found.video, times.stamps[-1]
+    if found.format == MOV and video.duration:
+        ends = ((video.start_seconds or 0) + video.duration * video.time_base) / times.time_base
+    else:
+        ends = last + survey.last_lasts * video.time_base / times.time_base
+    return ends if ends - last > usual_step(times.stamps) else None
 
 
 def _is_dolbys_alone(video: Stream) -> bool:

@@ -15,6 +15,7 @@ from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Matrix, Yuv, rgb_to_yuv420
 from vsj4r.training.blades import add_blades
 from vsj4r.training.compression import compress, draw_compression
+from vsj4r.training.foliage import add_foliage
 from vsj4r.training.grain import draw_grain
 from vsj4r.training.lighting import light
 from vsj4r.training.motion import add_object, draw_path, simulate_motion
@@ -24,6 +25,7 @@ from vsj4r.training.sway import draw_sway
 SWAY_SHARE = 0.4  # of the clips from stills: parts of the picture sway
 OBJECT_SHARE = 0.4  # of the clips from stills: something moves over the moving background
 BLADES_SHARE = 0.3  # of the clips from stills: thin bright things sway, which are no rain
+FOLIAGE_SHARE = 0.4  # of the clips from stills: leaves flutter, and what is between them comes and goes
 GRAINY_SHARE = (
     0.3  # the truth of a rainy clip has none of it, that of a dry one all: dry film keeps its grain
 )
@@ -101,6 +103,8 @@ class RainyClips(Dataset[TrainingClip]):
             add_object(clip, self.stills[int(rng.integers(len(self.stills)))], rng)
         if rng.random() < BLADES_SHARE:
             add_blades(clip, rng)
+        if rng.random() < FOLIAGE_SHARE:
+            add_foliage(clip, rng)
         return clip, min(image.shape[:2])
 
     def _from_video(self, rng: np.random.Generator) -> tuple[Pixels, int]:
