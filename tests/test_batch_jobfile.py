@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,8 @@ def test_lines_of_every_key() -> None:
             "x264 has no option 'progress'",
         ),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
+        ('input = "a.mkv"\noutput = "-"', 4, "output must be a file or a folder, got '-'"),
+        ('input = "a.mkv"\noutput = "o.mkv"\ncrf = 52', 5, "crf of x264 must be at most 51, got 52"),
         ('input = "a.mkv"\noutput = "o.webm"\nencoder = "x264"', 1, "encoder x264 cannot write webm"),
         ('input = "a.mkv"\noutput = "o.mkv"\nencoder = "ffv1"\ncrf = 3', 6, "encoder ffv1 has no crf"),
         ('input = "a.mkv"\noutput = "o.mkv"\ndepth = 14', 5, "depth of x264 must be one of 8, 10, got 14"),
@@ -386,3 +389,25 @@ def test_a_preset_goes_by_each_output(shelf: Path) -> None:
     jobs = read(shelf, job('input = ["a.mkv", "named.mov"]\noutput = "out/{name}"\npreset = "mezzanine"'))
     assert not jobs.problems
     assert [file.settings.encoder for file in jobs.files] == ["ffv1", "prores"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.parametrize(
+    "body",
+    [
+        'input = "a.mkv"\noutput = "one.mkv"',
+        'input = "a.mkv"\noutput = "one.mkv/z.mkv"',
+        'input = "a.mkv"\noutput = "o.mkv"\nmask = "one.mkv"',
+        'input = "one.mkv"\noutput = "o.mkv"',
+    ],
+)
+def test_links_in_a_circle_are_told(shelf: Path, tmp_path: Path, body: str) -> None:
+    for path in (shelf / "a.mkv", *shelf.glob("tiny.*")):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "one.mkv").symlink_to(tmp_path / "two.mkv")
+    (tmp_path / "two.mkv").symlink_to(tmp_path / "one.mkv")
+    (tmp_path / "jobs.toml").write_text(job(body))
+    done = vsj4r("batch", "jobs.toml", cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert "one.mkv" in done.stderr

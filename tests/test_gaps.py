@@ -351,6 +351,39 @@ def test_a_track_ends_with_its_last_frame(
     assert reordered, "or nothing is seen here"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "codec",
+    [("libx264", "-bf", "2"), ("libx264", "-bf", "0"), ("mpeg4", "-bf", "2"), ("mpeg4",)],
+    ids=" ".join,
+)
+@tried("AVI, raw streams and others", "AVI with dropped frames, in any order", "its gaps stay")
+def test_frames_that_an_avi_lacks_are_gaps(model: Path, tmp_path: Path, codec: tuple[str, ...]) -> None:
+    source = tmp_path / "in.avi"
+    gap = ("-vf", "setpts='N/25/TB+if(gte(N,6),1/TB,0)'", "-fps_mode", "vfr", "-enc_time_base", "1:25")
+    ffmpeg(*picture(seconds=0.5, rate=25), *gap, "-c:v", *codec, f"file:{source}")
+    run(source, tmp_path / "out.mkv", "--model", model)
+    times = [float(each) for each in seconds_of_frames(tmp_path / "out.mkv")]
+    steps = [round(25 * (after - before)) for before, after in pairwise(times)]
+    assert steps[1:] == [1, 1, 1, 1, 26, *[1] * 6], "of the first one ffmpeg makes another time"
+
+
+@pytest.mark.parametrize("how", ["run", "batch"])
+@tried("AVI, raw streams and others", "a variable rate into AVI", "each frame at its time, in order")
+def test_avi_keeps_a_variable_rate(model: Path, tmp_path: Path, how: str) -> None:
+    source = tmp_path / "held.mkv"
+    ffmpeg(*picture(seconds=3, rate=25), "-vf", HELD, "-fps_mode", "vfr", *QUICK, f"file:{source}")
+    if how == "run":
+        run(source, tmp_path / "out.avi", "--model", model)
+    else:
+        jobs(tmp_path, model, body(source, "out.avi"))
+        batch(tmp_path)
+    with av.open(str(tmp_path / "out.avi")) as container:
+        assert not container.streams.video[0].codec_context.has_b_frames
+    run(tmp_path / "out.avi", tmp_path / "back.mkv", "--model", model)
+    assert seconds_of_frames(tmp_path / "back.mkv") == pytest.approx(seconds_of_frames(source), abs=0.002)
+
+
 def test_which_frames_are_held() -> None:
     base, stamps = Fraction(1, 100), [0, 4, 8, 100, 104]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ def check_log(log: Path, others: Iterable[Path]) -> None:
 
 
 def _place_of(path: Path) -> Path:
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def append_line(log: Path, text: str) -> None:

@@ -92,7 +92,7 @@ def read_jobs(path: Path, *, written: Collection[Path] = ()) -> JobFile:
     top, mistakes = parse_leniently(_Top, table)
     for mistake in mistakes:
         batch.complain(lines.of(mistake.key), mistake.text)
-    batch.folders = [(batch.path.parent / each).resolve() for each in top.folders]
+    batch.folders = [_follow(batch.path.parent / each) for each in top.folders]
     if not top.job and not any(mistake.key[0] == "job" for mistake in mistakes):
         batch.complain(1, "there is no [[job]]")
     _Jobs(batch, lines, top.defaults, set(written)).read(top.job)
@@ -216,7 +216,7 @@ class _Jobs:
         if given.get("model", "").lower().endswith(".onnx"):
             files.append("model")
         folder = self._batch.path.parent
-        return {**given, **{name: str((folder / given[name]).resolve()) for name in files}}
+        return {**given, **{name: str(_follow(folder / given[name])) for name in files}}
 
     def _model(self, name: str) -> Model:
         """The model ``name``, found and checked once for all jobs.
@@ -300,9 +300,11 @@ def _output(batch: JobFile, name: str, form: Form) -> Path:
     Raises:
         Vsj4rError: an unknown type, or outside the folders of the batch.
     """
+    if name == "-":
+        raise Vsj4rError("output must be a file or a folder, got '-': vsj4r run writes to stdout")
     output = _absolute(batch.path.parent / name)
     if output.is_symlink():
-        output = output.resolve()  # what it leads to is written, and has to lie in the folders too
+        output = _follow(output)  # what it leads to is written, and has to lie in the folders too
     if form == "video":
         container_for(output)
     if not any(output.is_relative_to(folder) for folder in batch.folders):
@@ -315,4 +317,9 @@ def _output(batch: JobFile, name: str, form: Form) -> Path:
 
 def _absolute(path: Path) -> Path:
     """With every link on the way followed, but for a link that is the file itself."""
-    return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    return _follow(path.parent) / path.name if path.name not in ("", "..") else _follow(path)
+
+
+def _follow(path: Path) -> Path:
+    """With every link followed; as it is where links lead in a circle, so that whoever opens it says so."""
+    return Path(os.path.realpath(path))

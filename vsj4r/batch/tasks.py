@@ -147,7 +147,7 @@ def _plan(work: Work, worker: Worker) -> Plan:
         starts = written_starts(starts, steady.counts)
     kind = source.clip.format.name
     size = clip.width, clip.height
-    return Plan(len(clip), tuple(starts), *size, kind, float(clip.fps), encoder, tuple(notes))
+    return Plan(len(clip), tuple(starts), *size, kind, float(source.counted_rate), encoder, tuple(notes))
 
 
 def _fit_images(work: Work, filtering: Filtering) -> tuple[str, list[str]]:
@@ -300,7 +300,9 @@ def _encodable(
 def _encode_of(
     work: Work, encoder: str, source: Source, container: Container, steady: Steady | None
 ) -> Encode:
-    return replace(encode_for(work.settings, source, encoder, container, steady), folder=work.folder)
+    into = container_for(work.output)
+    encode = encode_for(work.settings, source, encoder, container, steady, into=into)
+    return replace(encode, folder=work.folder)
 
 
 def _steady(work: Work, source: Source) -> Steady | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
@@ -77,7 +78,7 @@ def evaluate(
     _check(folder, benchmark, gt, rain, real or [], frames, sheet)
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise Vsj4rError(f"--sheet is a PNG: name it so, got {sheet}")
-    if sheet is not None and json_file is not None and sheet.absolute() == json_file.absolute():
+    if sheet is not None and json_file is not None and os.path.realpath(sheet) == os.path.realpath(json_file):
         raise Vsj4rError(f"--json and --sheet must be two files, got {sheet} twice")
     if outputs := [output for output in (json_file, sheet) if output is not None]:
         footage = [given for given in (folder, gt, rain, *(real or ())) if given is not None]

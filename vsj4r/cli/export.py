@@ -9,6 +9,7 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
+from vsj4r.cli.outcome import one_line
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import Read, check_output
 
@@ -42,7 +43,7 @@ def export(
     with train_extra("export"):
         from vsj4r.publishing.trained_run import export_run
     exported = export_run(name, folder, trained, version=__version__)
-    typer.echo(f"{folder / name}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
+    typer.echo(f"{one_line(folder / name)}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
     boxes = exported.parameters
     typer.echo(", ".join(f"{box} {count:,}" for box, count in boxes.items()))
     shaping = boxes["r_net"] + boxes["c_net"]

@@ -37,7 +37,7 @@ def missing_of(path: Path, container: InputContainer) -> str:
             with path.open("rb") as file:
                 segment = find_segment(file)
                 wanted = 0 if segment is None else segment.ends
-        case "avi":
+        case demuxing.AVI:
             with path.open("rb") as file:
                 wanted = 8 + int.from_bytes(file.read(8)[4:], "little")
         case _:

@@ -14,7 +14,7 @@ from vsj4r.errors import InputError
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 """ffmpeg's name of the demuxer of MP4 and MOV."""
-MATROSKA = "matroska,webm"
+MATROSKA, AVI = "matroska,webm", "avi"
 READ_ERRORS = (av.error.FFmpegError, OSError, ValueError, IndexError, OverflowError)
 """What PyAV raises for a file that it cannot read."""
 

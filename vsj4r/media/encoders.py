@@ -23,7 +23,8 @@ _NARROW = 64
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """``depths`` and ``chroma``: what it takes. ``crf``: the default, None where it means nothing.
+    """``depths`` and ``chroma``: what it takes. ``crf``: the default, None where it means nothing;
+    ``crf_most``: the largest.
 
     ``bits_per_pixel``: what to expect at most of rainless 4:2:0, to see whether a disk will do.
     ``packet_muxer``: a streamable format that carries its packets. ``full_range``: whether it has that.
@@ -59,6 +60,7 @@ class Encoder:
     device: tuple[str, ...] = ()
     square_in: tuple[str, ...] = ()
     matrix: int | None = None
+    crf_most: int = 51
 
     def depth_of(self, chroma: str, depth: int, *, alpha: bool = False) -> int:
         """Of the depths that it has for the layout ``chroma`` the smallest that loses nothing of ``depth``
@@ -114,8 +116,8 @@ ENCODERS = {
         narrow=(("x265-params", "asm=0"),),  # AVX2 of imageio-ffmpeg 0.8.1 ends on frames of 48 columns
         mp4_tag="hvc1",  # Apple's know no other
     ),
-    "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",)),
-    "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}),
+    "svtav1": Encoder("libsvtav1", 24, (8, 10), 0.2, {"preset": "6"}, chroma=("420",), crf_most=63),
+    "vp9": Encoder("libvpx-vp9", 24, (8, 10, 12), 0.2, {"b:v": "0", "row-mt": "1"}, crf_most=63),
     "ffv1": Encoder(
         "ffv1",
         None,
@@ -209,6 +211,7 @@ def _hardware() -> dict[str, Encoder]:
                 0.3,
                 chroma=("420",),
                 mp4_tag=tag,
+                crf_most=63 if codec == "av1" else 51,
                 quality_scale=4 if has_steps_of_4 else 1,
                 **details,
             )

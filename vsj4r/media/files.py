@@ -133,6 +133,8 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     clip, stamps, time_base = _open_samples(
         found, index, survey, threads=1 if alone else 0, on_look=lambda share: on_look((1 + share) / 2)
     )
+    if len(survey.shown_at) == len(clip):
+        stamps, time_base = list(survey.shown_at), found.video.time_base
     if len(clip) < survey.frames:
         said.append(f"only {len(clip)} of its {survey.frames} frames can be decoded")
     rate = found.rate or Fraction(clip.fps) or None

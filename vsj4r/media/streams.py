@@ -17,14 +17,14 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from vsj4r.frames.matrix import UNSPECIFIED
-from vsj4r.media.demuxing import MOV
+from vsj4r.media.demuxing import AVI, MOV
 
 PICTURE_FLAGS = frozenset({"attached_pic", "timed_thumbnails", "still_image"})
 """Dispositions of what is shown beside a video: a cover, a thumbnail, a still."""
 
 _LYING = range(5, 9)
 """Orientations in which width and height change places."""
-_WHOLE_INDEX = (MOV, "avi")  # their index has every frame
+_WHOLE_INDEX = (MOV, AVI)  # their index has every frame
 
 
 class Picture(NamedTuple):

@@ -11,10 +11,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 from av.container import InputContainer
 
-from vsj4r.media.demuxing import READ_ERRORS, open_container, video_at
+from vsj4r.media.demuxing import AVI, READ_ERRORS, open_container, video_at
 from vsj4r.media.index import Index
 from vsj4r.media.probe import Probe
 
@@ -27,7 +28,7 @@ BESIDE = {
 
 # PyAV 19 crashes in `frame.side_data` of a PNG with an ICC profile
 _CARRYING_CODECS = frozenset({"h264", "hevc", "vvc", "av1", "vp9", "mpeg2video", "mpeg1video"})
-_NAME = "survey-3"
+_NAME = "survey-4"
 _TELL_EVERY_SECONDS = 0.5
 
 
@@ -37,7 +38,9 @@ class Survey:
     ``interlaced_from``: the first interlaced one, None where all are progressive. ``beside``: what of
     ``BESIDE`` some of them carry. ``last_lasts``: for how long the container says that the last frame is
     shown, in units of the stream; 0 where it does not. ``aspects``: the shapes of a sample that the decoder
-    tells, in the order in which they come, such as "4:3"."""
+    tells, in the order in which they come, such as "4:3". ``shown_at``: of an AVI whose frames are not shown
+    for as long, when each is, in units of the stream: the source filter knows no times of reordered frames
+    there. None are of any other file."""
 
     frames: int
     damaged: int
@@ -45,6 +48,7 @@ class Survey:
     beside: tuple[str, ...] = ()
     last_lasts: int = 0
     aspects: tuple[str, ...] = ()
+    shown_at: tuple[int, ...] = ()
 
 
 def look_through(
@@ -80,6 +84,7 @@ def _look(
     beside: set[str] = set()
     last = (-math.inf, 0)
     aspects: dict[str, None] = {}
+    times: list[int | None] | None = [] if container.format.name == AVI else None
     interlaced_from: int | None = None
     told = time.monotonic()
     packets = container.demux(video)
@@ -102,6 +107,8 @@ def _look(
             aspects[f"{aspect.numerator}:{aspect.denominator}"] = None
         for frame in decoded:
             damaged += frame.is_corrupt
+            if times is not None:
+                times.append(frame.dts)
             if carries:
                 beside.update(BESIDE.keys() & {getattr(kind, "name", "") for kind in frame.side_data})
             if frame.interlaced_frame and interlaced_from is None:
@@ -112,7 +119,26 @@ def _look(
         if packet.pos and container.size and time.monotonic() - told >= _TELL_EVERY_SECONDS:
             told = time.monotonic()
             on_look(min(packet.pos / container.size, 1.0))
-    return Survey(frames, damaged, interlaced_from, tuple(sorted(beside)), last[1], tuple(aspects))
+    return Survey(
+        frames,
+        damaged,
+        interlaced_from,
+        tuple(sorted(beside)),
+        last[1],
+        tuple(aspects),
+        _varying_times(times or []),
+    )
+
+
+def _varying_times(decoded: list[int | None]) -> tuple[int, ...]:
+    """When frames that leave a decoder are shown, from 0, by the times of decoding, of which the last ones
+    have none; nothing where they do not rise, or all by the same."""
+    known = [moment for moment in decoded if moment is not None]
+    steps = {after - before for before, after in pairwise(known)}
+    if len(steps) < 2 or min(steps) < 1 or None in decoded[: len(known)]:
+        return ()
+    known += [known[-1] + min(steps) * n for n in range(1, len(decoded) - len(known) + 1)]
+    return tuple(moment - known[0] for moment in known)
 
 
 def _read_kept(index: Index, name: str) -> Survey | None:

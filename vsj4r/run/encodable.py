@@ -20,9 +20,12 @@ from vsj4r.media.rotation import is_turned, turn_output_upright
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.tags import Tags
+from vsj4r.media.times import rate_of_frames
 from vsj4r.media.y4m import has_word
 from vsj4r.run.settings import RunSettings, check_encoder
 
+_IN_ORDER = (("bf", "0"),)
+"""For AVI, which has but the times of decoding: with B-frames those are others."""
 _MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
 
@@ -125,10 +128,19 @@ def chosen_encoder(source: Source, container: Container, settings: RunSettings) 
 
 
 def encode_for(
-    settings: RunSettings, source: Source, encoder_name: str, container: Container, steady: Steady | None
+    settings: RunSettings,
+    source: Source,
+    encoder_name: str,
+    container: Container,
+    steady: Steady | None,
+    *,
+    into: Container | None = None,
 ) -> Encode:
-    """How the frames of ``source`` are encoded; what goes along with them is to be added."""
+    """How the frames of ``source`` are encoded; what goes along with them is to be added. ``into``: where the
+    packets of ``container`` go afterwards."""
     time_base, timestamps, last_seconds = source.times(container, steady)
+    varies = rate_of_frames(time_base, timestamps) is None and len(timestamps) > 1
+    in_order = _IN_ORDER if varies and (into or container).counts_frames else ()
     return Encode(
         container=container,
         encoder=KNOWN_ENCODERS[encoder_name],
@@ -137,7 +149,7 @@ def encode_for(
         last_seconds=last_seconds,
         crf=settings.crf,
         depth=settings.depth,
-        options=settings.options,
+        options=(*in_order, *settings.options),
     )
 
 

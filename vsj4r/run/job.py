@@ -238,5 +238,5 @@ def _derain_source(job: Job, source: Source, listener: RunListener, ahead: Engin
 
 
 def _describe_start(filtering: Filtering) -> Started:
-    clip = filtering.before
-    return Started(filtering.frames, clip.width, clip.height, clip.format.name, float(clip.fps))
+    clip, rate = filtering.before, filtering.part.counted_rate
+    return Started(filtering.frames, clip.width, clip.height, clip.format.name, float(rate))

@@ -303,6 +303,8 @@ def _unfit_for(name: str, settings: RunSettings) -> Iterator[Mistake]:
     encoder = KNOWN_ENCODERS[f"hevc_{name}" if name in HARDWARE else name]  # which has what one of them has
     if settings.crf is not None and encoder.crf is None:
         yield Mistake(("crf",), f"encoder {name} has no crf")
+    elif settings.crf is not None and settings.crf > encoder.crf_most:
+        yield Mistake(("crf",), f"crf of {name} must be at most {encoder.crf_most}, got {settings.crf}")
     if settings.depth is not None and settings.depth not in encoder.depths:
         depths = ", ".join(map(str, encoder.depths))
         yield Mistake(("depth",), f"depth of {name} must be one of {depths}, got {settings.depth}")

@@ -55,7 +55,7 @@ class Clips:
         Field(ge=PATCH_MULTIPLE),
         rule(f"a multiple of {PATCH_MULTIPLE}", lambda px: px % PATCH_MULTIPLE == 0),
     ] = 112
-    batch: Count = 4
+    batch: Annotated[Whole, Field(ge=1, le=4096)] = 4
     seed: Annotated[Whole, Field(ge=0)] = 0
     rain: Preset = "mixed"
     still_share: Share = 0.5
