@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vsj4r.batch.manifest import Manifest, Record
-from vsj4r.batch.plan import BatchListener, Plan
+from vsj4r.batch.plan import BatchListener, Event, Plan
 from vsj4r.batch.pool import Ended, Messages, Pool, Told
 from vsj4r.batch.tasks import Result, StoppedError, Task
 from vsj4r.batch.traces import TRIES, GivenUpError, forget_tries, joined_from, remove_parts
@@ -172,14 +172,8 @@ class Batch:
             return
         file, task, began = self._tasks[message.task]
         if isinstance(message, Told):
-            done = message.event.get("done")
-            if file.ended:
-                pass
-            elif message.event["kind"] == "frames" and isinstance(done, int):
-                file.under_way[task.number] = done
-                self._listener.frames_done(file.index, file.frames)
-            else:
-                self._listener.said(file.index, message.event)
+            if not file.ended:
+                self._pass_on(file, task, message.event)
             return
         del self._tasks[message.task]
         file.busy.discard(task.name)
@@ -192,6 +186,14 @@ class Batch:
             self._failed(file, task, message.error)
         else:
             self._succeeded(file, task, message.result, time.monotonic() - began)
+
+    def _pass_on(self, file: _File, task: Task, event: Event) -> None:
+        done = event.get("done")
+        if event["kind"] == "frames" and isinstance(done, int):
+            file.under_way[task.number] = done
+            self._listener.frames_done(file.index, file.frames)
+        else:
+            self._listener.said(file.index, event)
 
     def _succeeded(self, file: _File, task: Task, result: Result | None, seconds: float) -> None:
         key = file.work.key

@@ -16,11 +16,10 @@ from pydantic import Field
 from vsj4r.batch.job_settings import DefaultsTable, JobTable, Settings
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.containers import CONTAINERS, container_for, names_folder
-from vsj4r.media.encoders import AUTO, usual_encoders
+from vsj4r.media.containers import container_for, names_folder
 from vsj4r.media.opening import SCRIPT
 from vsj4r.media.reading import images_in, missing_error
-from vsj4r.run.settings import Form, check_encoder, find_useless, merge_settings, settings_of
+from vsj4r.run.settings import Form, find_useless, merge_settings, settings_of
 from vsj4r.tables import EXACT, Key, Lines, MistakesError, Text, parse_leniently, read_toml
 
 _FIELD = re.compile(r"\{(\w*)\}|[{}]")
@@ -190,10 +189,7 @@ class _Jobs:
     ) -> Settings:
         """Those of ``given``; with a mistake in them the default ones, so that the rest is still checked."""
         try:
-            settings = settings_of(Settings, self._root_paths(given), form)
-            if form == "video" and settings.encoder == AUTO and suffix in CONTAINERS:
-                check_encoder(settings, *usual_encoders(CONTAINERS[suffix]))
-            return settings
+            return settings_of(Settings, self._root_paths(given), form, suffix)
         except MistakesError as error:
             for mistake in error.mistakes:
                 complain(str(mistake.key[0]), mistake.text)

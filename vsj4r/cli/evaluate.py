@@ -75,11 +75,7 @@ def evaluate(
     """
     from vsj4r.engine.weights import model_files, models
 
-    _check(folder, benchmark, gt, rain, real or [], frames, sheet)
-    if sheet is not None and sheet.suffix.lower() != ".png":
-        raise Vsj4rError(f"--sheet is a PNG: name it so, got {sheet}")
-    if sheet is not None and json_file is not None and os.path.realpath(sheet) == os.path.realpath(json_file):
-        raise Vsj4rError(f"--json and --sheet must be two files, got {sheet} twice")
+    _check(folder, benchmark, gt, rain, real or [], frames, sheet, json_file)
     if outputs := [output for output in (json_file, sheet) if output is not None]:
         footage = [given for given in (folder, gt, rain, *(real or ())) if given is not None]
         files = [path for given in footage for path in (given, *given.rglob("*"))]
@@ -152,8 +148,13 @@ def _check(
     real: list[Path],
     frames: int,
     sheet: Path | None,
+    json_file: Path | None,
 ) -> None:
     """Everything that can be known before hours are spent."""
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise Vsj4rError(f"--sheet is a PNG: name it so, got {sheet}")
+    if sheet is not None and json_file is not None and os.path.realpath(sheet) == os.path.realpath(json_file):
+        raise Vsj4rError(f"--json and --sheet must be two files, got {sheet} twice")
     for name in benchmark or ():
         if name not in BENCHMARKS:
             raise Vsj4rError(f"benchmark must be one of {', '.join(BENCHMARKS)}, got {name!r}")

@@ -155,7 +155,7 @@ def run(
     """
     from vsj4r.cli.report import BarReport, JsonReport, Report
     from vsj4r.cli.run_report import derain_with_report
-    from vsj4r.cli.spelling import by_options, settings_from, split_trim, strength_of, whole_numbers
+    from vsj4r.cli.spelling import settings_from, split_trim, strength_of, whole_numbers
     from vsj4r.logfile import check_log
     from vsj4r.media.containers import CONTAINERS, names_folder
     from vsj4r.media.pipes import STDIN, STDOUT, is_y4m
@@ -213,5 +213,5 @@ def run(
                 with writing_to(log):
                     check_log(log, job.settings.paths(output))
         except Vsj4rError as error:
-            raise by_options(error) from error
+            raise UsageError(str(error)) from error
         derain_with_report(job, report, log)

@@ -29,16 +29,11 @@ def settings_from(given: Mapping[str, object], *, preset: str | None, suffix: st
             table["preset"] = check_preset(preset)
         if mistakes := list(find_useless(table, form)):
             raise MistakesError(mistakes)
-        return settings_of(RunSettings, merge_settings({}, table, suffix, form), form)
+        return settings_of(RunSettings, merge_settings({}, table, suffix, form), form, suffix)
+    except MistakesError as error:
+        raise UsageError("; ".join(_of_option(*mistake) for mistake in error.mistakes)) from error
     except Vsj4rError as error:
-        raise by_options(error) from error
-
-
-def by_options(error: Vsj4rError) -> UsageError:
-    """``error``, its mistakes told by the names of the options."""
-    if not isinstance(error, MistakesError):
-        return UsageError(str(error))
-    return UsageError("; ".join(_of_option(*mistake) for mistake in error.mistakes))
+        raise UsageError(str(error)) from error
 
 
 def split_trim(text: str) -> list[int | str]:

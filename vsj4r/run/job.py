@@ -12,7 +12,7 @@ from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import stray_argument
 from vsj4r.media.containers import CONTAINERS, container_for
-from vsj4r.media.encoders import AUTO, encoder_for, find_encoder, usual_encoders
+from vsj4r.media.encoders import AUTO, encoder_for, find_encoder
 from vsj4r.media.frame_errors import decode_error, frame_errors
 from vsj4r.media.opening import open_input
 from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
@@ -26,7 +26,7 @@ from vsj4r.run.encodable import keep_plates, kind_of_images, working_depth
 from vsj4r.run.filtering import Filtering
 from vsj4r.run.memory import give_frames_back
 from vsj4r.run.preview import find_busiest, write_before_and_after
-from vsj4r.run.settings import RunSettings, check_encoder
+from vsj4r.run.settings import RunSettings
 from vsj4r.run.writing import Writing
 
 _DROPPING_ARGUMENTS = ("-an", "-sn", "-dn", "-vn")
@@ -97,8 +97,8 @@ def check_job(job: Job) -> None:
             that would cut the output.
     """
     find_model(job.settings.model)
-    container = CONTAINERS.get(job.output.suffix.lower(), CONTAINERS[".mkv"])
     if job.settings.encoder != AUTO:
+        container = CONTAINERS.get(job.output.suffix.lower(), CONTAINERS[".mkv"])
         name, _ = encoder_for(job.settings.encoder, None, container, job.settings.depth)
         find_encoder(name)
         require_hardware(name)
@@ -116,8 +116,6 @@ def check_job(job: Job) -> None:
             )
     elif not job.to_folder and not job.is_picture:
         container_for(job.output)
-        if job.settings.encoder == AUTO:
-            check_encoder(job.settings, *usual_encoders(container))
     for argument in job.ffmpeg:
         if argument in _ENDING_ARGUMENTS:
             raise Vsj4rError(

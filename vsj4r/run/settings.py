@@ -6,7 +6,7 @@ The values are those that TOML has; `cli/spelling.py` makes them of the words of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +19,8 @@ from vsj4r.engine.devices import device_index
 from vsj4r.engine.downscaled import DOWNSCALE_MAX
 from vsj4r.engine.weights import model_files
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.containers import USUAL_ENCODER
-from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS
+from vsj4r.media.containers import CONTAINERS, USUAL_ENCODER
+from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS, usual_encoders
 from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
 from vsj4r.media.sources import Reading
@@ -265,9 +265,10 @@ def merge_settings(
     return {key: value for key, value in merged.items() if key not in _USELESS[form]}
 
 
-def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any], form: Form = "video") -> T:
-    """The keys of ``table`` that are settings of ``kind``, for an output of ``form``; what it does not say is
-    the default.
+def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any], form: Form, suffix: str) -> T:
+    """The keys of ``table`` that are settings of ``kind``, for an output of ``form`` whose name ends in
+    ``suffix``; what it does not say is the default. What AUTO stands for by the input, ``check_encoder`` has
+    to see again.
 
     Raises:
         MistakesError: all that is wrong.
@@ -276,27 +277,35 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any], form: F
     settings = parse_table(kind, {name: table[name] for name in names if name in table})
     if settings.options and settings.encoder == AUTO:
         settings = replace(settings, encoder=USUAL_ENCODER)  # options are an encoder's own
-    named = settings.encoder if form == "video" and settings.encoder != AUTO else None
-    unfit = () if named is None else _unfit_for(named, settings)
-    if mistakes := [*unfit, *_find_excluding(settings)]:
+    encoders: tuple[str, ...] = ()
+    if form == "video" and settings.encoder != AUTO:
+        encoders = (settings.encoder,)
+    elif form == "video" and (container := CONTAINERS.get(suffix.lower())) is not None:
+        encoders = usual_encoders(container)
+    if mistakes := [*_unfit_for_all(encoders, settings), *_find_excluding(settings)]:
         raise MistakesError(mistakes)
     return settings
 
 
-def check_encoder(settings: RunSettings, *names: str) -> None:
-    """Refuse what none of the encoders ``names`` has; the first one is named.
+def check_encoder(settings: RunSettings, name: str) -> None:
+    """Refuse what the encoder ``name`` has not.
 
     Raises:
         MistakesError: all that is wrong.
     """
-    mistakes = [list(_unfit_for(name, settings)) for name in names]
-    if all(mistakes):
-        raise MistakesError(mistakes[0])
+    if mistakes := list(_unfit_for(name, settings)):
+        raise MistakesError(mistakes)
 
 
 def _find_excluding(settings: RunSettings) -> Iterator[Mistake]:
     if settings.scenes is not None and settings.qpfile is not None:
         yield Mistake(("scenes",), "scenes must be given alone, got qpfile too")
+
+
+def _unfit_for_all(names: Sequence[str], settings: RunSettings) -> list[Mistake]:
+    """What none of the encoders ``names`` has, as the first of them says it."""
+    mistakes = [list(_unfit_for(name, settings)) for name in names]
+    return mistakes[0] if mistakes and all(mistakes) else []
 
 
 def _unfit_for(name: str, settings: RunSettings) -> Iterator[Mistake]:
