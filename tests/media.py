@@ -18,6 +18,8 @@ from vsj4r.media.pixels import clip_to_rgb
 VARIABLE_RATE = "select='not(eq(mod(n,7),3))'"
 TAGS = "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709,setsar=4/3"
 QUICK = ("-c:v", "libx264", "-preset", "ultrafast")
+BEEPS = "aevalsrc=exprs=0.5*sin(2*PI*1000*t)*lt(mod(t+0.5\\,1)\\,0.08):s=48000:d=3"
+"""At 0.5, 1.5 and 2.5 s."""
 SINE = ("-f", "lavfi", "-i", "sine=d=1")
 ATTACHMENT = b"not really a font"
 
@@ -101,6 +103,13 @@ def audio_packets(path: Path) -> list[tuple[float, bytes]]:
             for packet in container.demux(stream)
             if packet.pts is not None
         ]
+
+
+def samples(path: Path) -> tuple[str, NDArray[Any]]:
+    """Codec and all samples of the first sound of ``path``, (channels, samples)."""
+    with av.open(str(path)) as container:
+        codec = container.streams.audio[0].codec_context.name
+        return codec, np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=-1)
 
 
 def assert_all_kept(rich: Path, output: Path) -> None:

@@ -346,10 +346,10 @@ def test_a_script_is_an_input(model: Path, tmp_path: Path) -> None:
     again = run(script, tmp_path / "again.mkv", "--model", model).stderr
     assert "the script derains already (core.j4r.Derain): what it gives is derained once more" in again
     for text, said in (
-        ("raise ValueError('one\\ntwo')", "ends with an error: ValueError: one"),
-        ("1 / 0", "ends with an error: ZeroDivisionError"),
+        ("raise ValueError('one\\ntwo')", "ends with an error in line 1: ValueError: one"),
+        ("def half():\n    return 1 / 0\n\nhalf()", "ends with an error in line 2: ZeroDivisionError"),
         ("pass", "sets no video as output 0"),
-        ("a b", "ends with an error: SyntaxError"),
+        ("a b", "ends with an error: SyntaxError: invalid syntax (a.vpy, line 1)"),
     ):
         script.write_text(text)
         assert_refused(vsj4r("run", script, tmp_path / "no.mkv", "--model", model), 1, said, tmp_path)

@@ -200,7 +200,7 @@ def test_hevc_in_mp4_is_what_apple_plays(sounding: Path, model: Path, tmp_path: 
     [
         ("svtav1", ".mov", "av1 only supported in MP4"),
         ("svtav1", ".ts", "0 of 1 frames"),
-        ("x265", ".avi", "it cannot be decoded"),
+        ("x265", ".avi", "it cannot be decoded; try another encoder, or .mkv"),
     ],
 )
 def test_what_does_not_fit_together_is_known_before_the_first_frame(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import runpy
+import traceback
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import FrameType
 
 import vapoursynth as vs
 
@@ -74,8 +76,10 @@ def _open_script(path: Path, reading: Reading) -> Source:
             runpy.run_path(path.name, run_name="__vapoursynth__")
         outputs = vs.get_outputs()
     except (Exception, SystemExit) as error:
+        numbers = [line for frame, line in traceback.walk_tb(error.__traceback__) if _is_of(path, frame)]
+        where = f" in line {numbers[-1]}" if numbers else ""
         said = f"{type(error).__name__}: {first_line(error)}"
-        raise InputError(f"script {path} ends with an error: {said}") from error
+        raise InputError(f"script {path} ends with an error{where}: {said}") from error
     output = outputs.get(0)
     clip = getattr(output, "clip", None)
     if not isinstance(clip, vs.VideoNode):
@@ -94,6 +98,10 @@ def _open_script(path: Path, reading: Reading) -> Source:
         else ()
     )
     return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *again, *alpha))
+
+
+def _is_of(script: Path, frame: FrameType) -> bool:
+    return frame.f_code.co_filename == script.name
 
 
 def _rate_of(name: str, rate: Fraction | None, reading: Reading) -> tuple[Fraction, tuple[str, ...]]:

@@ -50,7 +50,9 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> list[str]:
         return lines
     of_picture = _try(clip, encode, (), suffix).trouble if streams else trouble
     if of_picture is not None:
-        raise Vsj4rError(f"{encode.encoder.codec} cannot be written into {suffix}: {of_picture}")
+        way_out = "another encoder" if suffix == ".mkv" else "another encoder, or .mkv"
+        codec = encode.encoder.codec
+        raise Vsj4rError(f"{codec} cannot be written into {suffix}: {of_picture.rstrip('.')}; try {way_out}")
     for along in streams:
         own = _try(clip, encode, (along,), suffix).trouble
         if own is not None:
