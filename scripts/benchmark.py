@@ -29,7 +29,7 @@ import typer
 from scripts.benchmark_page import write_page
 from scripts.contenders import DEGRAIN, MEDIAN, PEERS, missing
 from scripts.revision import commit
-from vsj4r.engine.devices import usable_cores
+from vsj4r.cores import usable_cores
 from vsj4r.engine.weights import models
 
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.json"

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from vsj4r.engine.devices import usable_cores
+from vsj4r.cores import usable_cores
 from vsj4r.media.encoders import ffmpeg_executable
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests import media
 from tests.batch_jobs import body, jobs
-from tests.cli import batch, command, parts, run, vsj4r
+from tests.cli import assert_refused, batch, command, parts, run, vsj4r
 from vsj4r.media.identity import identify
 from vsj4r.media.images import write_rgb
 
@@ -191,6 +191,21 @@ def test_an_input_that_cannot_be_read_has_its_line(
     app(["status", file], standalone_mode=False)
     told = capsys.readouterr().out.splitlines()
     assert (len(told), "cannot be read" in told[1]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("batch", "jobs.toml", "--workers", 257),
+        ("train", "r.toml", "--data", ".", "--run", "r", "--workers", 257),
+        ("train", "r.toml", "--data", ".", "--run", "r", "--threads", 1025),
+        ("adapt", "in.mkv", "--out", "o.onnx", "--threads", 1025),
+    ],
+    ids=lambda given: given[0] + given[-2],
+)
+def test_more_than_a_machine_bears_is_refused(tmp_path: Path, given: tuple[str | int, ...]) -> None:
+    done = vsj4r(*given, cwd=tmp_path)
+    assert_refused(done, 2, f"Invalid value for '{given[-2]}'", tmp_path)
 
 
 def test_a_name_that_stdout_cannot_spell(model: Path, tmp_path: Path) -> None:

@@ -110,6 +110,10 @@ def test_killed_worker_killed_scheduler_same_frames(shelf: Path, tmp_path: Path)
     assert again == set(range(8)) - kept
     assert frames_hash(tmp_path / "out.mkv") == frames_hash(shelf / "sequential.mkv")
     assert media.seconds_of_frames(tmp_path / "out.mkv") == media.seconds_of_frames(shelf / "sequential.mkv")
+    (log,) = (tmp_path / "jobs.toml.vsj4r" / "logs").iterdir()
+    assert log.read_text().count("-loglevel") > 8, (
+        "the exact commands: one for each chunk, one for the output"
+    )
     assert not parts(tmp_path)
     assert [event["event"] for event in batch(tmp_path, "--workers", 2)] == ["batch", "end"]
 

@@ -259,6 +259,13 @@ def test_an_image_of_nothing_is_refused(model: Path, tmp_path: Path, content: by
     assert_refused(done, 1, f"image {path} cannot be read: ", tmp_path)
 
 
+def test_a_jpeg_of_no_markers_is_refused(model: Path, tmp_path: Path) -> None:
+    path = saved(tmp_path / "in" / "a.jpg")
+    path.write_bytes(b"\xff\xd8" + b"\xff\0" * 5000)
+    done = vsj4r("run", tmp_path / "in", tmp_path / "out", "--model", model)
+    assert_refused(done, 1, f"image {path} cannot be read: ", tmp_path)
+
+
 def test_a_depth_that_nothing_has_is_refused(model: Path, tmp_path: Path) -> None:
     path = saved(tmp_path / "in" / "a.jpg")
     content = path.read_bytes()

@@ -33,8 +33,8 @@ class Logs:
 
     def said(self, index: int, event: Event) -> None:
         match event:
-            case {"kind": "command", "command": list(command)}:
-                self._write(index, shlex.join(command))
+            case {"kind": "command", "command": [*command]}:
+                self._write(index, shlex.join(map(str, command)))
             case {"kind": "begun", "chunk": number, "worker": worker}:
                 self._write(index, f"chunk {number} begun on {worker}")
             case {"kind": "note", "text": str(text)}:

@@ -21,7 +21,7 @@ from vsj4r.batch.checks import require_device
 from vsj4r.batch.plan import Event
 from vsj4r.batch.tasks import Result, StoppedError, Task, Worker, perform
 from vsj4r.batch.traces import GivenUpError
-from vsj4r.engine.devices import usable_cores
+from vsj4r.cores import usable_cores
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 

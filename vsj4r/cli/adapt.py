@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
+from vsj4r.cores import THREADS_MAX
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import Read, check_output
 from vsj4r.words import count_of
@@ -26,9 +27,10 @@ def adapt(
     ],
     model: Annotated[str, typer.Option(help="What to begin from: a shipped model or an .onnx file.")] = "j4r",
     minutes: Annotated[
-        float, typer.Option(help="Minutes that it may learn; judging the clip comes on top.", min=0.01)
+        float,
+        typer.Option(help="Minutes that it may learn; judging the clip comes on top.", min=0.01, max=1440),
     ] = 8.0,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 is all cores.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 is all cores.", min=0, max=THREADS_MAX)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
 ) -> None:
     """Fit a model to one rainy clip, which needs no ground truth.

@@ -15,6 +15,7 @@ import typer
 from vsj4r import __version__
 from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UsageError
 from vsj4r.cli.stops import Stops, listening_for_stops
+from vsj4r.cores import WORKERS_MAX
 from vsj4r.errors import DiskFullError, InputError, Vsj4rError
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ def batch(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Worker processes on this machine.", show_default="none: this process works"
+            min=1,
+            max=WORKERS_MAX,
+            help="Worker processes on this machine.",
+            show_default="none: this process works",
         ),
     ] = None,
     cluster: Annotated[

@@ -14,6 +14,7 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from vsj4r.cli.extra import train_extra
+from vsj4r.cores import THREADS_MAX, WORKERS_MAX
 
 if TYPE_CHECKING:
     from vsj4r.training.runlog import Progress as Standing
@@ -24,10 +25,16 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder that the recipe's footage folders lie in.")],
     run: Annotated[Path, typer.Option(help="Folder of this run; a run found there is resumed.")],
     threads: Annotated[
-        int, typer.Option(help="CPU threads of the network; 0 is the cores less the workers.", min=0)
+        int,
+        typer.Option(
+            help="CPU threads of the network; 0 is the cores less the workers.", min=0, max=THREADS_MAX
+        ),
     ] = 0,
     workers: Annotated[
-        int, typer.Option(help="Processes that render rain, for each process of training.", min=0)
+        int,
+        typer.Option(
+            help="Processes that render rain, for each process of training.", min=0, max=WORKERS_MAX
+        ),
     ] = 1,
 ) -> None:
     """Train a network, or go on with a run, until the recipe's last step.

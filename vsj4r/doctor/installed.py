@@ -16,8 +16,8 @@ from pathlib import Path
 
 import vsj4r
 from vsj4r import __version__
+from vsj4r.cores import usable_cores
 from vsj4r.doctor.findings import Finding
-from vsj4r.engine.devices import usable_cores
 from vsj4r.errors import Vsj4rError
 from vsj4r.pip_commands import install_extra, pip_install, reinstall
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
+from vsj4r.cores import usable_cores
 from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
 from vsj4r.engine.cache import EngineCache
-from vsj4r.engine.devices import on_device, usable_cores
+from vsj4r.engine.devices import on_device
 from vsj4r.engine.downscaled import DownscaledEngine
 from vsj4r.engine.reduced_frames import ReducedFrameEngine, takes_frames
 from vsj4r.errors import Vsj4rError

@@ -1,9 +1,8 @@
-"""Which device is meant by ``device``, the line that says why it is another, and how many cores there are."""
+"""Which device is meant by ``device``, and the line that says why it is another."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from functools import cache
 
@@ -23,11 +22,6 @@ def device_index(device: str) -> int:
     if name != "cuda" or (colon and not (number.isascii() and number.isdigit())):
         raise Vsj4rError(f"device must be one of auto, cpu, cuda or cuda:N, got {device!r}")
     return int(number or 0)
-
-
-def usable_cores() -> int:
-    """CPU cores that this process may run on, where the system tells; at least 1."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_device[T](device: str, *, cuda: Callable[[int], T], cpu: Callable[[], T]) -> T:

@@ -123,12 +123,13 @@ def _has_after(file: BinaryIO, place: int, wanted: bytes) -> bool:
 
 def _jpeg_marker(file: BinaryIO) -> int:
     """The next marker; what lies before it is passed over, as decoders do."""
-    byte = read_exactly(file, 1)[0]
-    while byte != 0xFF:
-        byte = read_exactly(file, 1)[0]
-    while byte == 0xFF:
-        byte = read_exactly(file, 1)[0]
-    return byte if byte else _jpeg_marker(file)
+    byte = 0
+    while not byte:  # 0xFF00 is a sample
+        while byte != 0xFF:
+            byte = read_exactly(file, 1)[0]
+        while byte == 0xFF:
+            byte = read_exactly(file, 1)[0]
+    return byte
 
 
 def _read_webp(file: BinaryIO) -> ImageHead:

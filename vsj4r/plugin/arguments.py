@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from vsj4r.cores import THREADS_MAX
 from vsj4r.engine.downscaled import DOWNSCALE_MAX
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.formats import Family, Format, Geometry
@@ -16,7 +17,6 @@ _FAMILIES: dict[int, Family] = {1: "gray", 2: "rgb", 3: "yuv"}  # VSColorFamily
 _FLOAT = 1  # VSSampleType
 FRAMES_MAX = 1 << 31
 NUM_STREAMS_MAX = 8
-THREADS_MAX = 1024
 
 Info = dict[str, int | str]
 """VSVideoInfo: ``format`` (its name, "" if it varies), ``family sample bits ssw ssh``, ``width height`` (0 if
