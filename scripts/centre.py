@@ -10,13 +10,13 @@ that stands; with the model alone the script says what it is.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from torch import Tensor
 
-from scripts.calibrate_int8 import write_ranges
-from vsj4r.publishing.publish import load_network, publish
+from vsj4r.engine.weights import find_model
+from vsj4r.model.loading import load_net
+from vsj4r.publishing.publish import publish
 
 SPAN = 219
 """Codes of 8 bit luma, limited range."""
@@ -40,12 +40,10 @@ def lift_model(onnx: Path, codes: float, folder: Path) -> None:
     """The model ``onnx``, whose .safetensors and .json are beside it, lifted by ``codes``, into ``folder``.
     The ranges for int8 stay: no convolution reads what is lifted."""
     folder.mkdir(parents=True, exist_ok=True)
-    name, before = onnx.stem, json.loads(onnx.with_suffix(".json").read_text("utf-8"))
-    net = load_network(onnx.parent, name)
+    model = find_model(str(onnx))
+    net = load_net(model)
     net.load_state_dict(lift_luma(net.state_dict(), net.config.scale, codes))
-    publish(net, name, folder, before["training"])
-    if "int8" in before:
-        write_ranges(folder / f"{name}.json", before["int8"])
+    publish(net, onnx.stem, folder, model.training, int8=model.int8)
 
 
 def main() -> None:
@@ -56,7 +54,7 @@ def main() -> None:
     parser.add_argument("codes", type=float, nargs="?")
     parser.add_argument("out", type=Path, nargs="?", help="the folder for the three files")
     arguments = parser.parse_args()
-    net = load_network(arguments.model.parent, arguments.model.stem)
+    net = load_net(find_model(str(arguments.model)))
     bias = net.state_dict()[last_bias(net.state_dict())][: net.config.scale**2].mean()
     print(f"{float(bias) * SPAN:.3f} codes where nothing is found")
     if arguments.out is not None:

@@ -200,11 +200,11 @@ def _onnx_runtime(name: str, threads: int) -> Callable[[dict[str, Any]], object]
 def _torch(name: str, runtime: str, threads: int) -> Callable[[dict[str, Any]], object]:
     import torch
 
+    from vsj4r.model.loading import load_net
     from vsj4r.publishing.onnx_step import ExportedStep
-    from vsj4r.publishing.publish import load_network
 
     torch.set_num_threads(threads)
-    network = ExportedStep(load_network(find_model(name).onnx.parent, name)).eval()
+    network = ExportedStep(load_net(find_model(name))).eval()
     network.to(memory_format=torch.channels_last)
     run = torch.compile(network) if "compile" in runtime else network
     half = runtime.endswith("bfloat16")

@@ -10,19 +10,18 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.cli import vsj4r  # noqa: E402
+from tests import media  # noqa: E402
+from tests.cli import assert_refused, vsj4r  # noqa: E402
 from vsj4r.adaptation import fitting  # noqa: E402
 from vsj4r.adaptation.stretches import Stretches, read_stretches  # noqa: E402
 from vsj4r.adaptation.target import YuvClip, estimate_target  # noqa: E402
 from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
-from vsj4r.evaluation.real_rain import measure_real  # noqa: E402
-from vsj4r.publishing.publish import load_network  # noqa: E402
+from vsj4r.evaluation.real_rain import RealScores, measure_real  # noqa: E402
+from vsj4r.model.loading import load_net  # noqa: E402
 from vsj4r.rain import draw_style, render_rain  # noqa: E402
-from vsj4r.training.footage import video_frames  # noqa: E402
+from vsj4r.training.footage import clip_frames  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
-
-WEIGHTS = find_model("j4r-lite").onnx.parent
 
 
 def scene(frames: int, height: int = 144, width: int = 160) -> np.ndarray:
@@ -43,7 +42,7 @@ def write(path: Path, clip: np.ndarray) -> Path:
 
 
 def video_clip(path: Path) -> np.ndarray:
-    return np.stack([frame[:] for frame in video_frames(path)])
+    return np.stack([frame[:] for frame in clip_frames(path)])
 
 
 def rained_on(clip: np.ndarray) -> np.ndarray:
@@ -103,14 +102,18 @@ def test_a_large_clip_is_learned_from_as_the_network_sees_it(tmp_path: Path) -> 
     assert read_stretches(large, aligns=False).judged.shape[1:] == (832, 832, 3)
 
 
-def adapt(rainy: Path, state: Path, *, stop_at: int | None = None) -> fitting.Adapted:
-    """``stop_at``: Ctrl-C comes after that step."""
+def adapt(
+    rainy: Path, state: Path, *, stop_at: int | None = None, steps: list[int] | None = None
+) -> fitting.Adapted:
+    """``stop_at``: Ctrl-C comes after that step; ``steps`` gets the number of each."""
 
     def watch(now: fitting.Standing) -> None:
+        if steps is not None:
+            steps.append(now.step)
         if now.step == stop_at:
             raise KeyboardInterrupt
 
-    net = load_network(WEIGHTS, "j4r-lite")
+    net = load_net(find_model("j4r-lite"))
     return fitting.fit_to_clip(rainy, net, state, minutes=5, device=torch.device("cpu"), on_step=watch)
 
 
@@ -128,7 +131,7 @@ def test_what_is_worse_is_never_given(rainy: Path, tmp_path: Path, monkeypatch: 
     found = adapt(rainy, tmp_path / "state")
     assert not found.better
     assert found.after == found.before
-    before = load_network(WEIGHTS, "j4r-lite").state_dict()
+    before = load_net(find_model("j4r-lite")).state_dict()
     assert all(torch.equal(before[name], value) for name, value in found.net.state_dict().items())
 
 
@@ -154,8 +157,10 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
         adapt(rainy, state, stop_at=3)
     assert torch.load(state, weights_only=True)["step"] == 3
     monkeypatch.setattr(fitting, "PATIENCE", 9)
+    steps: list[int] = []
     with pytest.raises(KeyboardInterrupt):
-        adapt(rainy, state, stop_at=7)
+        adapt(rainy, state, stop_at=7, steps=steps)
+    assert steps == [4, 5, 6, 7]
     assert torch.load(state, weights_only=True)["step"] == 7
     noise = np.random.default_rng(1)
 
@@ -171,15 +176,53 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.slow
+def test_what_is_published(tmp_path: Path) -> None:
+    """As it was to the byte, or with ranges that hold the clip's and those begun from."""
+    model = find_model("j4r-lite")
+    scores = RealScores(*[0.5] * len(RealScores._fields))
+    node = next(iter(model.int8))
+    ranges = {node: (-99.0, 0.0)}
+    found = fitting.Adapted(load_net(model), scores, scores, False, 9, 1.0, ranges)
+    out = tmp_path / "mine.onnx"
+    fitting.publish_adapted(found, model, out, version="1", replaces=False)
+    for kind in (".onnx", ".safetensors", ".json"):
+        assert out.with_suffix(kind).read_bytes() == model.onnx.with_suffix(kind).read_bytes()
+    with pytest.raises(Vsj4rError, match="has appeared meanwhile: it is kept"):
+        fitting.publish_adapted(found._replace(better=True), model, out, version="1", replaces=False)
+    fitting.publish_adapted(found._replace(better=True), model, out, version="1", replaces=True)
+    adapted = find_model(str(out))
+    assert adapted.training == {"adapted_from": "j4r-lite", "steps": 9, "version": "1"}
+    assert adapted.int8[node] == (-99.0, model.int8[node][1])
+
+
+def test_frames_of_two_sizes_are_refused(tmp_path: Path) -> None:
+    both = tmp_path / "both.ts"
+    both.write_bytes(b"".join(ts(tmp_path, size) for size in ("160x144", "192x144")))
+    with pytest.raises(Vsj4rError, match="a frame of 192x144 follows frames of 160x144"):
+        read_stretches(both, aligns=True)
+    done = vsj4r("rain", both, tmp_path / "rain")
+    assert_refused(done, 1, "a frame of 192x144 follows frames of 160x144", tmp_path)
+
+
+def ts(folder: Path, size: str) -> bytes:
+    path = folder / f"{size}.ts"
+    media.ffmpeg(*media.picture(seconds=1, size=size), *media.QUICK, f"file:{path}")
+    return path.read_bytes()
+
+
+@pytest.mark.slow
 def test_the_command_line(rainy: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine.onnx"
     done = vsj4r("adapt", rainy, "--out", out, "--model", "j4r-lite", "--minutes", 0.02, "--threads", 1)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(out))
     assert {path.name for path in tmp_path.iterdir()} == {"mine.onnx", "mine.safetensors", "mine.json"}
+    assert find_model(str(out)).int8.keys() == find_model("j4r-lite").int8.keys()
     derained = vsj4r("run", rainy, tmp_path / "clean.mkv", "--model", out)
     assert derained.returncode == 0, derained.stderr
 
+    again = ("adapt", rainy, "--out", out, "--model", out, "--overwrite")
+    assert_refused(vsj4r(*again), 1, f"output {out} would overwrite {out}, which is read", tmp_path)
     refused = vsj4r("adapt", rainy, "--out", tmp_path / "mine.pt")
     assert (refused.returncode, "--out must end with .onnx" in refused.stderr) == (1, True)
     paper = vsj4r("adapt", rainy, "--out", tmp_path / "paper.onnx", "--model", "j4r-paper")

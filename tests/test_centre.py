@@ -13,9 +13,10 @@ import vapoursynth as vs
 torch = pytest.importorskip("torch")
 
 from scripts.centre import SPAN, lift_luma, lift_model  # noqa: E402
+from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
-from vsj4r.publishing.publish import load_network  # noqa: E402
+from vsj4r.model.loading import load_net  # noqa: E402
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
@@ -46,7 +47,8 @@ def test_a_lifted_model_keeps_all_else(tmp_path: Path) -> None:
     before, after = (json.loads((folder / f"{name}.json").read_text()) for folder in (WEIGHTS, tmp_path))
     for field in ("config", "training", "int8", "halo_px", "motion", "parameters"):
         assert after[field] == before[field]
-    weights, lifted = (load_network(folder, name).state_dict() for folder in (WEIGHTS, tmp_path))
+    models = (find_model(str(folder / f"{name}.onnx")) for folder in (WEIGHTS, tmp_path))
+    weights, lifted = (load_net(model).state_dict() for model in models)
     (changed,) = (each for each in weights if not torch.equal(weights[each], lifted[each]))
     assert changed.startswith("jrc_net.")
 

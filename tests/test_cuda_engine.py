@@ -25,11 +25,12 @@ torch = pytest.importorskip("torch")
 from tests.cuda.engines import HEIGHT, WIDTH, rainy_clip, residuals, small_engine, worst  # noqa: E402
 from tests.cuda.fake_device import FakeDevice  # noqa: E402
 from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
-from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options, load_net  # noqa: E402
+from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options  # noqa: E402
 from vsj4r.engine.cuda.lane import Lane  # noqa: E402
 from vsj4r.engine.cuda.network import check_channels  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
+from vsj4r.model.loading import load_net  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -338,7 +339,7 @@ def test_weights_that_are_missing_or_damaged(tmp_path: Path) -> None:
         load_net(model)
     weights.unlink()
     with pytest.raises(
-        Vsj4rError, match=r"model small: device 'cuda' needs small\.safetensors beside small\.onnx"
+        Vsj4rError, match=r"model small: its network needs small\.safetensors beside small\.onnx"
     ):
         load_net(model)
     model = write_small_model(tmp_path)

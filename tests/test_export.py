@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,23 @@ def test_a_run_becomes_a_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_model_that_is_exported_anew_stays_what_it_was(tmp_path: Path) -> None:
+    shipped = find_model("j4r-lite")
+    for kind in (".onnx", ".safetensors", ".json"):
+        shutil.copy(shipped.onnx.with_suffix(kind), tmp_path)
+    before = json.loads((tmp_path / "j4r-lite.json").read_text())
+    done = vsj4r("export", "j4r-lite", "--folder", tmp_path, "--overwrite")
+    assert done.returncode == 0, done.stderr
+    after = json.loads((tmp_path / "j4r-lite.json").read_text())
+    assert after["int8"] == before["int8"]
+    assert after["training"] == before["training"]
+    weights = tmp_path / "j4r-lite.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    done = vsj4r("export", "j4r-lite", "--folder", tmp_path, "--overwrite")
+    assert_refused(done, 1, f"{weights} is damaged: its sha256 is", tmp_path)
+
+
+@pytest.mark.slow
 def test_export_tells_what_a_run_has_saved(tmp_path: Path) -> None:
     """The hours of its training and, of the weights that were validated, their PSNR."""
     recipe = load_recipe(write_recipe(tmp_path / "tiny.toml", steps=4))
@@ -69,8 +87,8 @@ def test_shipped_models_say_how_they_were_trained(name: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("other",), "other.json does not exist: name a checkpoint with --from"),
-        (("figures", "--overwrite"), "figures cannot be exported anew: KeyError: 'training'"),
+        (("other",), "other.onnx does not exist: name a checkpoint with --from"),
+        (("figures", "--overwrite"), "figures.json does not describe a model"),
         (("other", "--from", "none.pt"), "none.pt does not exist"),
         (("other", "--from", "text.pt"), "text.pt is not a checkpoint"),
         (("", "--from", "text.pt"), "NAME must be a name, got ''"),
@@ -85,9 +103,10 @@ def test_shipped_models_say_how_they_were_trained(name: str) -> None:
 def test_what_cannot_be_exported_is_refused(tmp_path: Path, arguments: tuple[str, ...], text: str) -> None:
     (tmp_path / "text.pt").write_text("no checkpoint")
     (tmp_path / "figures.json").write_text("{}")
+    (tmp_path / "figures.onnx").touch()
     checkpoint.save_checkpoint(tmp_path / "nameless.pt", {"net": {}, "step": 7})
     assert_refused(vsj4r("export", *arguments, cwd=tmp_path), 1, text.format(cwd=tmp_path), tmp_path)
-    assert not list(tmp_path.glob("*.onnx*"))
+    assert [path.name for path in tmp_path.glob("*.onnx*")] == ["figures.onnx"]
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,10 @@ from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.initial import begin_with_frame  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
 from vsj4r.model.limits import limits_of  # noqa: E402
+from vsj4r.model.loading import load_net  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
-from vsj4r.publishing.publish import TOLERANCE, load_network, onnx_difference, publish  # noqa: E402
+from vsj4r.publishing.publish import TOLERANCE, onnx_difference, publish  # noqa: E402
 
 NAMES = list(CONFIGS)
 
@@ -322,7 +323,7 @@ def test_published_weights_come_back(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         f"j4r-lite.{k}" for k in ("json", "onnx", "safetensors")
     ]
-    again = load_network(tmp_path, "j4r-lite")
+    again = load_net(find_model(str(tmp_path / "j4r-lite.onnx")))
     assert again.config == net.config
     assert all(
         torch.equal(a, b) for a, b in zip(net.state_dict().values(), again.state_dict().values(), strict=True)
@@ -335,7 +336,7 @@ def test_shipped_weights_match_their_onnx() -> None:
     shipped = sorted(p.stem for p in weights.glob("*.onnx"))
     assert shipped, "no weights are shipped"
     for name in shipped:
-        assert onnx_difference(load_network(weights, name), weights / f"{name}.onnx") <= TOLERANCE
+        assert onnx_difference(load_net(find_model(name)), weights / f"{name}.onnx") <= TOLERANCE
 
 
 @pytest.mark.parametrize(

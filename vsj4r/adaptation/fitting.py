@@ -22,9 +22,14 @@ from torch import Tensor
 from vsj4r.adaptation.stretches import FEWEST_LEARNED, SMALLEST_PX, Stretches, read_stretches
 from vsj4r.adaptation.target import YuvClip, estimate_target
 from vsj4r.arrays import Pixels
+from vsj4r.engine.weights import Model
+from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.real_rain import RealScores, measure_real
 from vsj4r.model.j4rnet import J4RNet, Observation
+from vsj4r.model.loading import load_net
 from vsj4r.model.loss import LossWeights
+from vsj4r.publishing.publish import copy_model, publish
+from vsj4r.publishing.ranges import Ranges, watch_ranges, wider_ranges
 from vsj4r.rain import StreakBank
 from vsj4r.rain.colour import Yuv, rgb_to_yuv420, yuv_to_rgb
 from vsj4r.training import checkpoint
@@ -43,7 +48,8 @@ LOSS = LossWeights("charbonnier", lambda_d=0.0, lambda_c=0.0, lambda_r=0.0, chro
 
 class Adapted(NamedTuple):
     """``before`` and ``after``: the judged stretch with the weights begun from and with the best found;
-    ``better``: whether the latter score higher, else ``net`` has the weights begun from."""
+    ``better``: whether the latter score higher, else ``net`` has the weights begun from. ``ranges``: what
+    ``net`` reads of the judged stretch."""
 
     net: J4RNet
     before: RealScores
@@ -51,6 +57,7 @@ class Adapted(NamedTuple):
     better: bool
     steps: int
     seconds: float
+    ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,33 @@ class Standing:
     share: float
     start_score: float
     best_score: float
+
+
+def load_start(model: Model) -> J4RNet:
+    """The network of ``model``, to begin from.
+
+    Raises:
+        Vsj4rError: it is not made for footage, or its files are missing or damaged.
+    """
+    net = load_net(model)
+    if net.config.planes != "yuv420" or net.config.align != "motion":
+        raise Vsj4rError(f"model {model.name} is not made for footage: adapt j4r or j4r-lite")
+    return net
+
+
+def publish_adapted(found: Adapted, begun_from: Model, out: Path, *, version: str, replaces: bool) -> None:
+    """Write the model ``out``, NAME.onnx with its two other files: where nothing better was ``found``, those
+    of ``begun_from``. ``replaces``: see ``whole_file``.
+
+    Raises:
+        Vsj4rError: they cannot be written.
+    """
+    if not found.better:
+        copy_model(begun_from, out.stem, out.parent, replaces=replaces)
+        return
+    training = {"adapted_from": begun_from.name, "steps": found.steps, "version": version}
+    int8 = wider_ranges(begun_from.int8, found.ranges)
+    publish(found.net.cpu(), out.stem, out.parent, training, int8=int8, replaces=replaces)
 
 
 def fit_to_clip(
@@ -152,7 +186,10 @@ class _Fitting:
             net = J4RNet(self.net.config)
             net.load_state_dict(self._best)
         after = self.best if better else self.before
-        return Adapted(net.eval(), self.before, after, better, self.step, self.seconds)
+        with watch_ranges(net.eval().to(self.device)) as ranges:
+            for _ in _derain(net, self._judged):
+                pass
+        return Adapted(net, self.before, after, better, self.step, self.seconds, ranges)
 
     def save(self, state: Path) -> None:
         content = {

@@ -14,7 +14,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.real_rain import measure_input
 from vsj4r.media.demuxing import open_container, video_at
 from vsj4r.media.probe import probe
-from vsj4r.training.footage import video_frames
+from vsj4r.training.footage import clip_frames
 from vsj4r.words import count_of
 
 STRETCHES, FRAMES = 5, 24
@@ -51,13 +51,13 @@ def read_stretches(path: Path, *, aligns: bool) -> Stretches:
     if count < FEWEST_FRAMES:
         raise Vsj4rError(f"{path} has {count_of(count, 'frame')}: adapting takes {FEWEST_FRAMES} at least")
     if count <= STRETCHES * FRAMES:
-        clip = np.stack([_crop_to_even(frame) for frame in video_frames(path, shorter_px=shorter_px)])
+        clip = np.stack([_crop_to_even(frame) for frame in clip_frames(path, shorter_px=shorter_px)])
         cuts = [round(len(clip) * k / PIECES) for k in range(PIECES + 1)]
         parted = [Stretches([clip[:a], clip[b:]], clip[a:b]) for a, b in pairwise(cuts)]
     else:
         firsts = np.linspace(0, count - FRAMES, STRETCHES).astype(int)
         wanted = {int(first) + t for first in firsts for t in range(FRAMES)}
-        frames = enumerate(video_frames(path, shorter_px=shorter_px))
+        frames = enumerate(clip_frames(path, shorter_px=shorter_px))
         kept = [_crop_to_even(frame) for n, frame in frames if n in wanted]
         clips = [np.stack(kept[k : k + FRAMES]) for k in range(0, len(kept) - FRAMES // 2, FRAMES)]
         parted = [Stretches(clips[:k] + clips[k + 1 :], judged) for k, judged in enumerate(clips)]

@@ -39,24 +39,21 @@ def adapt(
     is the model begun from. Ctrl-C keeps what has been learned in OUT.adapting;
     the same command goes on from there.
     """
+    from vsj4r.engine.weights import find_model, model_files
+
     if out.suffix != ".onnx":
         raise Vsj4rError(f"--out must end with .onnx, got {out}")
-    read = Read([source])
+    read = Read([source, *model_files(model)])
     for kind in (".onnx", ".safetensors", ".json"):
         check_output(out.with_suffix(kind), read=read, folder=False, overwrite=overwrite)
     with train_extra("adapting"):
         import torch
 
         from vsj4r.adaptation import fitting
-        from vsj4r.publishing.publish import load_network, publish
-    from vsj4r.engine.weights import find_model
-
     if threads:
         torch.set_num_threads(threads)
-    begun_from = find_model(model).onnx
-    net = load_network(begun_from.parent, begun_from.stem)
-    if net.config.planes != "yuv420" or net.config.align != "motion":
-        raise Vsj4rError(f"model {model} is not made for footage: adapt j4r or j4r-lite")
+    begun_from = find_model(model)
+    net = fitting.load_start(begun_from)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     state = out.with_name(f"{out.name}.adapting")
     with _bar() as bar:
@@ -65,11 +62,15 @@ def adapt(
         def show(now: Standing) -> None:
             bar.update(task, completed=now.share, step=now.step, before=now.start_score, best=now.best_score)
 
-        found = fitting.fit_to_clip(source, net, state, minutes=minutes, device=device, on_step=show)
-    training = {"adapted_from": begun_from.stem, "steps": found.steps, "version": __version__}
-    publish(found.net.cpu(), out.stem, out.parent, training)
-    state.unlink(missing_ok=True)
+        try:
+            found = fitting.fit_to_clip(source, net, state, minutes=minutes, device=device, on_step=show)
+        except (KeyboardInterrupt, SystemExit):
+            if state.exists():
+                typer.echo(f"stopped, {state} kept: the same command goes on from there", err=True)
+            raise
     spent = f"{count_of(found.steps, 'step')}, {found.seconds / 60:.1f} min"
+    fitting.publish_adapted(found, begun_from, out, version=__version__, replaces=overwrite)
+    state.unlink(missing_ok=True)
     if not found.better:
         typer.echo(f"{out} is {model} as it was: nothing learned from {source} made it better ({spent})")
         return

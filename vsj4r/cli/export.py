@@ -42,7 +42,7 @@ def export(
         check_output(folder / f"{name}.{kind}", read=read, folder=False, overwrite=overwrite)
     with train_extra("export"):
         from vsj4r.publishing.trained_run import export_run
-    exported = export_run(name, folder, trained, version=__version__)
+    exported = export_run(name, folder, trained, version=__version__, replaces=overwrite)
     typer.echo(f"{one_line(folder / name)}.onnx: ONNX and torch differ by {exported.difference:.1e} at most")
     boxes = exported.parameters
     typer.echo(", ".join(f"{box} {count:,}" for box, count in boxes.items()))

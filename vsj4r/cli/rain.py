@@ -85,14 +85,14 @@ def _frames(path: Path) -> Iterator[tuple[str, Pixels, tuple[Chunk, ...]]]:
     video are numbered."""
     from vsj4r.media.images import colours_of, look_at_images
     from vsj4r.media.reading import find_images, read_image, to_8_bit
-    from vsj4r.training.footage import video_frames
+    from vsj4r.training.footage import clip_frames
 
     if (found := find_images(path)) is not None:
         images = look_at_images(*found)
         for path in (images.folder / name for name in images.names):
             yield path.stem, to_8_bit(read_image(path)), colours_of(path)
         return
-    for n, frame in enumerate(video_frames(path)):
+    for n, frame in enumerate(clip_frames(path)):
         yield f"{n:06d}", frame, ()
 
 

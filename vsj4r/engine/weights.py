@@ -26,8 +26,9 @@ class Model:
     """A model that has been found, once, and is handed on.
 
     ``sha256``: of its ONNX, as the JSON beside it states it; ``weights_sha256``: of its safetensors, "" where
-    it has none; ``config``: of the network. ``int8``: nodes of the ONNX that may be computed in 8 bits, and
-    the least and the most that each reads. The files themselves are checked by whoever reads them.
+    it has none; ``config``: of the network; ``training``: what is said of that. ``int8``: nodes of the ONNX
+    that may be computed in 8 bits, and the least and the most that each reads. The files themselves are
+    checked by whoever reads them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Model:
     sha256: str
     weights_sha256: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
     int8: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
@@ -50,11 +52,13 @@ class Model:
         """
         return _read_checked(self.onnx, self.sha256)
 
-    def check_safetensors(self) -> None:
-        """Raises:
-        Vsj4rError: the weights are missing, cannot be read, or have another sha256.
+    def read_safetensors(self) -> bytes:
+        """The whole file, which is the one that the JSON states.
+
+        Raises:
+            Vsj4rError: it is missing, cannot be read, or has another sha256.
         """
-        _read_checked(self.safetensors, self.weights_sha256)
+        return _read_checked(self.safetensors, self.weights_sha256)
 
 
 def models() -> list[str]:
@@ -113,7 +117,14 @@ def find_model(name: str) -> Model:
     )
     sha256 = described.sha256
     return Model(
-        described.name, onnx, spec, sha256.onnx, sha256.safetensors, described.config, described.int8
+        described.name,
+        onnx,
+        spec,
+        sha256.onnx,
+        sha256.safetensors,
+        config=described.config,
+        training=described.training,
+        int8=described.int8,
     )
 
 
@@ -154,6 +165,7 @@ class _Sidecar:
     sha256: _Sums
     motion: Annotated[_Motion | None, Field(description="a table, or null")] = None
     config: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
+    training: Annotated[dict[str, Any], Field(description="a table")] = field(default_factory=dict)
     int8: Annotated[
         dict[str, tuple[float, float]], Field(description="a table of nodes, each with two numbers")
     ] = field(default_factory=dict)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from vsj4r.engine.runtime import ov
+from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_file
-from vsj4r.model.config import CONFIGS, J4RConfig
+from vsj4r.model.config import CONFIGS
 from vsj4r.model.j4rnet import J4RNet
 from vsj4r.publishing.onnx_step import ExportedStep, export_onnx, halo_px, motion_of
+from vsj4r.publishing.ranges import Ranges
 
 CHECKED_FRAMES = 6
 TOLERANCE = 1e-4
@@ -36,33 +39,53 @@ def parameters_by_box(net: J4RNet) -> dict[str, int]:
     return {name: sum(p.numel() for p in box.parameters()) for name, box in net.named_children()}
 
 
-def load_network(folder: Path, name: str) -> J4RNet:
-    """The shipped network in torch, ready to evaluate."""
-    described = json.loads((folder / f"{name}.json").read_text("utf-8"))
-    net = J4RNet(J4RConfig(**described["config"]))
-    net.load_state_dict(load_file(folder / f"{name}.safetensors"))
-    return net.eval()
-
-
-def publish(net: J4RNet, name: str, folder: Path, training: dict[str, Any]) -> float:
+def publish(
+    net: J4RNet,
+    name: str,
+    folder: Path,
+    training: Mapping[str, Any],
+    *,
+    int8: Ranges | None = None,
+    replaces: bool = True,
+) -> float:
     """Write the three files and check the ONNX against torch; nothing is replaced unless the check passes.
 
     Returns the largest difference. ``training`` goes into the JSON: ``steps`` and ``hours`` of the run (its
-    last stage), ``psnr`` (dB) if these weights were validated, ``version`` of vsj4r.
+    last stage), ``psnr`` (dB) if these weights were validated, ``version`` of vsj4r. So do the ranges for
+    ``int8``; without them the model is not computed in 8 bits. ``replaces``: see ``whole_file``.
 
     Raises:
         Vsj4rError: the ONNX differs from torch by more than ``TOLERANCE``, the weights give values that are
             not finite, or the files cannot be written.
     """
+    with _whole_files(name, folder, replaces=replaces) as parts:
+        return _write(net.eval(), name, parts, training, int8 or {})
+
+
+def copy_model(model: Model, name: str, folder: Path, *, replaces: bool = True) -> None:
+    """Write the three files of ``model`` as those of ``name``.
+
+    Raises:
+        Vsj4rError: they cannot be read or written.
+    """
+    with _whole_files(name, folder, replaces=replaces) as parts:
+        parts["onnx"].write_bytes(model.read_onnx())
+        parts["safetensors"].write_bytes(model.read_safetensors())
+        parts["json"].write_bytes(model.onnx.with_suffix(".json").read_bytes())
+
+
+@contextmanager
+def _whole_files(name: str, folder: Path, *, replaces: bool) -> Iterator[dict[str, Path]]:
     with ExitStack() as whole:
-        parts = {
-            kind: whole.enter_context(whole_file(folder / f"{name}.{kind}"))
+        yield {
+            kind: whole.enter_context(whole_file(folder / f"{name}.{kind}", replaces=replaces))
             for kind in ("safetensors", "onnx", "json")
         }
-        return _write(net.eval(), name, parts, training)
 
 
-def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, Any]) -> float:
+def _write(
+    net: J4RNet, name: str, parts: dict[str, Path], training: Mapping[str, Any], int8: Ranges
+) -> float:
     """The three files under the names of ``parts``, and the largest difference."""
     parts["safetensors"].write_bytes(save({k: v.contiguous() for k, v in net.state_dict().items()}))
     export_onnx(net, parts["onnx"])
@@ -74,7 +97,7 @@ def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, A
             f"{name}: the exported ONNX differs from torch by {difference:.2e}, over {TOLERANCE}"
         )
     config = net.config
-    described = {
+    described: dict[str, Any] = {
         "name": name,
         "multiple": config.multiple,
         "lookahead": config.lookahead,
@@ -91,6 +114,8 @@ def _write(net: J4RNet, name: str, parts: dict[str, Path], training: dict[str, A
         "export_difference": float(f"{difference:.2e}"),
         "training": training,
     }
+    if int8:
+        described["int8"] = dict(int8)
     parts["json"].write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     return difference
 

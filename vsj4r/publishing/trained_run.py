@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
-from safetensors import SafetensorError
-
+from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.j4rnet import J4RNet
-from vsj4r.publishing.publish import load_network, network_from_checkpoint, parameters_by_box, publish
+from vsj4r.model.loading import load_net
+from vsj4r.publishing.publish import network_from_checkpoint, parameters_by_box, publish
 from vsj4r.training import checkpoint
 
 
@@ -23,29 +22,26 @@ class Exported(NamedTuple):
     parameters: dict[str, int]
 
 
-def export_run(name: str, folder: Path, trained: Path | None, *, version: str) -> Exported:
-    """Write NAME.safetensors, .onnx and .json into ``folder``; what is there is replaced.
+def export_run(name: str, folder: Path, trained: Path | None, *, version: str, replaces: bool) -> Exported:
+    """Write NAME.safetensors, .onnx and .json into ``folder``.
 
-    ``trained``: best.pt or checkpoint.pt of a run; None takes the NAME.safetensors that is there.
-    ``version``: of vsj4r, for the JSON.
+    ``trained``: best.pt or checkpoint.pt of a run; None takes the model that is there, whose ranges for int8
+    stay. ``version``: of vsj4r, for the JSON. ``replaces``: see ``whole_file``.
 
     Raises:
         Vsj4rError: no such file, no checkpoint or model, an unknown network, or ONNX and torch disagree.
     """
     if trained is None:
-        described = folder / f"{name}.json"
-        if not described.is_file():
-            raise Vsj4rError(f"{described} does not exist: name a checkpoint with --from")
-        try:
-            training = json.loads(described.read_text("utf-8"))["training"]
-            net = load_network(folder, name)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise Vsj4rError(f"{folder / name} cannot be exported anew: {reason}") from error
+        onnx = folder / f"{name}.onnx"
+        if not onnx.is_file():
+            raise Vsj4rError(f"{onnx} does not exist: name a checkpoint with --from")
+        model = find_model(str(onnx))
+        net, training, int8 = load_net(model), dict(model.training), model.int8
     else:
         net, training = read_run(trained, name)
-        training["version"] = version
-    return Exported(publish(net, name, folder, training), parameters_by_box(net))
+        training["version"], int8 = version, {}
+    difference = publish(net, name, folder, training, int8=int8, replaces=replaces)
+    return Exported(difference, parameters_by_box(net))
 
 
 def read_run(trained: Path, name: str) -> tuple[J4RNet, dict[str, object]]:

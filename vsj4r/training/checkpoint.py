@@ -13,6 +13,7 @@ from torch import Tensor
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_file
+from vsj4r.model.loading import load_net
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -61,12 +62,7 @@ def starting_weights(start: str) -> dict[str, Tensor]:
             raise Vsj4rError(f"start: {start} does not exist")
         weights: dict[str, Tensor] = saved.get("ema", saved["net"])
         return weights
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    path = find_model(start).safetensors
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise Vsj4rError(f"start: {path} can't be read: {reason}") from error
+        return load_net(find_model(start)).state_dict()
+    except Vsj4rError as error:
+        raise Vsj4rError(f"start: {error}") from error

@@ -49,37 +49,7 @@ def read_video(path: Path, frames: int = LONGEST_FRAMES, *, shorter_px: int | No
     Raises:
         Vsj4rError: it can't be read, or holds no frames.
     """
-    return _stack(islice(_name_frames(path, shorter_px=shorter_px), frames), path)
-
-
-def video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixels]:
-    """Frame after frame of a video file, (H, W, 3) uint8 RGB, turned as it is shown: a phone may have been
-    held upright, and rain must not fall sideways. Shrunk to a shorter side of ``shorter_px`` where that is
-    longer.
-
-    Raises:
-        Vsj4rError: it can't be read.
-    """
-    found = probe(path).video
-    with open_container(path) as container:
-        frames = container.decode(video_at(container, found.index))
-        while (frame := _next_of(frames, path)) is not None:
-            if frame.colorspace == UNSPECIFIED:
-                frame.colorspace = usual_matrix(frame.height)
-            shorter, shown = min(frame.width, frame.height), frame
-            if shorter_px is not None and shorter > shorter_px:
-                width, height = (
-                    round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
-                )
-                shown = frame.reformat(width=width, height=height, interpolation="AREA")
-            yield turn_image(_rgb(shown), found.orientation)
-
-
-def _next_of(frames: Iterator[av.VideoFrame], path: Path) -> av.VideoFrame | None:
-    try:
-        return next(frames, None)
-    except READ_ERRORS as error:
-        raise read_error(path, error) from error
+    return _stack(islice(_video_frames(path, shorter_px=shorter_px), frames), path)
 
 
 def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
@@ -93,15 +63,17 @@ def read_clip(path: Path, frames: int = LONGEST_FRAMES) -> Pixels:
     return read_frames(path, frames) if path.is_dir() else read_video(path, frames)
 
 
-def clip_frames(path: Path) -> Iterator[Pixels]:
-    """``read_clip``, frame after frame: of a clip of any length only one is held.
+def clip_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[Pixels]:
+    """``read_clip``, frame after frame: of a clip of any length only one is held. Those of a video file are
+    shrunk as by ``read_video``.
 
     Raises:
         Vsj4rError: as ``read_clip``, when that frame is reached.
     """
     if not path.exists():
         raise Vsj4rError(f"{path} does not exist")
-    yield from _of_one_size(_image_frames(path) if path.is_dir() else _name_frames(path))
+    frames = _image_frames(path) if path.is_dir() else _video_frames(path, shorter_px=shorter_px)
+    yield from _of_one_size(frames)
 
 
 def load_stills(folder: Path, patch_px: int) -> list[Pixels]:
@@ -174,9 +146,28 @@ def _image_frames(folder: Path) -> Iterator[tuple[Path, Pixels]]:
         yield folder / name, read_still(folder / name)
 
 
-def _name_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[tuple[Path, Pixels]]:
-    for frame in video_frames(path, shorter_px=shorter_px):
-        yield path, frame
+def _video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[tuple[Path, Pixels]]:
+    """Turned as they are shown: a phone may have been held upright, and rain must not fall sideways."""
+    found = probe(path).video
+    with open_container(path) as container:
+        frames = container.decode(video_at(container, found.index))
+        while (frame := _next_of(frames, path)) is not None:
+            if frame.colorspace == UNSPECIFIED:
+                frame.colorspace = usual_matrix(frame.height)
+            shorter, shown = min(frame.width, frame.height), frame
+            if shorter_px is not None and shorter > shorter_px:
+                width, height = (
+                    round(side * shorter_px / shorter / 2) * 2 for side in (frame.width, frame.height)
+                )
+                shown = frame.reformat(width=width, height=height, interpolation="AREA")
+            yield path, turn_image(_rgb(shown), found.orientation)
+
+
+def _next_of(frames: Iterator[av.VideoFrame], path: Path) -> av.VideoFrame | None:
+    try:
+        return next(frames, None)
+    except READ_ERRORS as error:
+        raise read_error(path, error) from error
 
 
 def _of_one_size(frames: Iterable[tuple[Path, Pixels]]) -> Iterator[Pixels]:

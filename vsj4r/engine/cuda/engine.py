@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Plane, Scales, State, Tensors
 from vsj4r.engine.base import Step as Evaluated
@@ -23,9 +22,8 @@ from vsj4r.engine.cuda.reduced import reduced_bytes
 from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
-from vsj4r.model.config import J4RConfig
-from vsj4r.model.j4rnet import J4RNet
 from vsj4r.model.limits import CHROMA_GAIN
+from vsj4r.model.loading import load_net
 
 LOG = logging.getLogger("vsj4r")
 CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}
@@ -73,7 +71,8 @@ class CudaLanes:
         if height < 1 or width < 1 or height % multiple or width % multiple:
             raise ValueError(f"sides must be multiples of {multiple}, got {height = }, {width = }")
         self.device, self.precision, self._options = device, precision, options or Options()
-        self._net = load_net(model)
+        self._net = load_net(model).requires_grad_(False)
+        check_channels(self._net)
         config = self._net.config
         shift = config.scale.bit_length() - 1
         chroma = config.planes == "yuv420"
@@ -268,26 +267,3 @@ class CudaFrameEngine(CudaLanes):
         """See ``FrameEngine.finish``."""
         output = self.collect(self._lane(state))
         return self.plan.frames.views(output.frame), float(output.figures[0]), float(output.figures[1])
-
-
-def load_net(model: Model) -> J4RNet:
-    """The network of a model, by the safetensors and the JSON beside its ONNX.
-
-    Raises:
-        Vsj4rError: there are none, or they have another sha256.
-    """
-    weights = model.safetensors
-    if not weights.is_file():
-        raise Vsj4rError(f"model {model.name}: device 'cuda' needs {weights.name} beside {model.onnx.name}")
-    try:
-        config = J4RConfig(**model.config)
-    except (TypeError, ValueError) as error:
-        described = model.onnx.with_suffix(".json")
-        raise Vsj4rError(
-            f"{described} does not describe a network: {type(error).__name__}: {error}"
-        ) from error
-    model.check_safetensors()
-    net = J4RNet(config)
-    check_channels(net)
-    net.load_state_dict(load_file(weights))
-    return net.eval().requires_grad_(False)
