@@ -103,7 +103,13 @@ def test_a_large_clip_is_learned_from_as_the_network_sees_it(tmp_path: Path) -> 
 
 
 def adapt(
-    rainy: Path, state: Path, *, stop_at: int | None = None, steps: list[int] | None = None
+    rainy: Path,
+    state: Path,
+    *,
+    stop_at: int | None = None,
+    steps: list[int] | None = None,
+    model: str = "j4r-lite",
+    replaces: bool = False,
 ) -> fitting.Adapted:
     """``stop_at``: Ctrl-C comes after that step; ``steps`` gets the number of each."""
 
@@ -113,8 +119,8 @@ def adapt(
         if now.step == stop_at:
             raise KeyboardInterrupt
 
-    net = load_net(find_model("j4r-lite"))
-    return fitting.fit_to_clip(rainy, net, state, minutes=5, device=torch.device("cpu"), on_step=watch)
+    net, device = load_net(find_model(model)), torch.device("cpu")
+    return fitting.fit_to_clip(rainy, net, state, minutes=5, device=device, replaces=replaces, on_step=watch)
 
 
 @pytest.fixture
@@ -169,9 +175,14 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
         *others, last = (noise.integers(0, 255, clip.shape, np.uint8) for clip in (*learned, judged))
         return Stretches(others, last)
 
+    with pytest.raises(Vsj4rError, match="learned of another clip or model: --overwrite begins anew"):
+        adapt(tmp_path / "not looked at", state, model="j4r-lite-free")
     monkeypatch.setattr(fitting, "read_stretches", read_noise)
+    with pytest.raises(Vsj4rError, match="learned of another clip or model: --overwrite begins anew"):
+        adapt(rainy, state, stop_at=1)
+    assert torch.load(state, weights_only=True)["step"] == 7
     with pytest.raises(KeyboardInterrupt):
-        adapt(rainy, state, stop_at=1)  # another clip begins anew
+        adapt(rainy, state, stop_at=1, replaces=True)
     assert torch.load(state, weights_only=True)["step"] == 1
 
 

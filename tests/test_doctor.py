@@ -256,16 +256,29 @@ def test_ffmpeg_that_lacks_something(
     script.write_text(
         "#!/bin/sh\ncase $* in\n"
         f"*-encoders*) printf '{listed}';;\n*-filters*) printf '{filters}';;\n"
-        "*) echo ffmpeg version 5.1-small Copyright;;\nesac\n"
+        "*) echo ffmpeg version 6.1-small Copyright;;\nesac\n"
     )
     script.chmod(0o755)
     exit_code, findings = examined(package, IMAGEIO_FFMPEG_EXE=str(script))
     assert exit_code == code
-    assert findings["ffmpeg"]["what"].startswith("5.1-small at ")
+    assert findings["ffmpeg"]["what"].startswith("6.1-small at ")
     assert findings["encoders"]["status"] == status
     present = [name for name, encoder in ENCODERS.items() if encoder.codec in codecs.split()]
     assert findings["encoders"]["figures"]["present"] == present
     assert findings["ffmpeg filters"]["what"].startswith("libvmaf, ssim missing")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell script")
+@pytest.mark.parametrize(
+    ("version", "status"), [("4.2.2-static", "bad"), ("n5.1.4", "bad"), ("7.0.2", "good"), ("N-1-g1", "good")]
+)
+def test_an_ffmpeg_that_is_too_old(tmp_path: Path, version: str, status: str) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text(f"#!/bin/sh\necho ffmpeg version {version} Copyright\n")
+    script.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGEIO_FFMPEG_EXE", str(script))
+        assert next(installed.check_ffmpeg()).status == status
 
 
 class Wrong:

@@ -67,6 +67,18 @@ def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
             assert bytes(packet) == picture.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["..", "x" * 300 + ".png"])
+@tried("Streams and tags", "covers whose names are no names of files", "stay covers")
+def test_a_cover_of_any_name(rich: Path, model: Path, tmp_path: Path, name: str) -> None:
+    picture, source, output = tmp_path / "picture.png", tmp_path / "in.mkv", tmp_path / "out.mkv"
+    media.ffmpeg("-f", "lavfi", "-i", "testsrc=s=32x32", "-frames:v", "1", str(picture))
+    attached = ("-attach", str(picture), "-metadata:s:t", "mimetype=image/png", "-metadata:s:t")
+    media.ffmpeg("-i", str(rich), "-map", "0:v:0", "-c", "copy", *attached, f"filename={name}", str(source))
+    run(source, output, "--model", model)
+    with av.open(str(output)) as container:
+        assert container.streams.video[1].metadata["filename"] == name
+
+
 @tried("Streams and tags", "two covers of one name", "two")
 def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path) -> None:
     source, pictures = tmp_path / "covers.mp4", [tmp_path / "front.png", tmp_path / "back.png"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,17 +104,25 @@ def fit_to_clip(
     *,
     minutes: float,
     device: torch.device,
+    replaces: bool = False,
     on_step: Callable[[Standing], None] = lambda _: None,
 ) -> Adapted:
     """Fit ``net`` to the video ``source``. ``state`` is a checkpoint, written as it goes and when it is
-    interrupted; a run continues from one that is there.
+    interrupted; a run continues from one that is there, and ``replaces`` one of another clip or model.
 
     Raises:
-        Vsj4rError: the source cannot be read or is too short, or ``state`` is no checkpoint.
+        Vsj4rError: the source cannot be read or is too short, or ``state`` is something else.
     """
+    saved = checkpoint.load_checkpoint(state)
+    other = Vsj4rError(f"{state} holds what was learned of another clip or model: --overwrite begins anew")
+    if saved is not None and not _begins_from(saved, net):
+        if not replaces:
+            raise other
+        saved = None
     stretches = read_stretches(source, aligns=net.config.align == "motion")
     fitting = _Fitting(stretches, net, device)
-    fitting.resume(state)
+    if saved is not None and not fitting.resume(saved) and not replaces:
+        raise other
     began = time.monotonic()
     try:
         while (
@@ -130,6 +138,12 @@ def fit_to_clip(
     if fitting.step % JUDGE_EVERY_STEPS:
         fitting.judge()
     return fitting.result()
+
+
+def _begins_from(saved: Mapping[str, Any], net: J4RNet) -> bool:
+    """Whether a run that was ``saved`` began from the weights of ``net``."""
+    start = saved.get("start_net", {})
+    return all(torch.equal(start.get(k, Tensor()), v.cpu()) for k, v in net.state_dict().items())
 
 
 class _Fitting:
@@ -200,21 +214,16 @@ class _Fitting:
         }  # fmt: skip
         checkpoint.save_checkpoint(state, content)
 
-    def resume(self, state: Path) -> None:
-        """Continue from ``state``, if it is there and began from the same weights, for the same clip."""
-        saved: dict[str, Any] | None = checkpoint.load_checkpoint(state)
-        if saved is None or "start_net" not in saved or saved.get("judged") != self._judged_digest:
-            return
-        if not all(
-            torch.equal(saved["start_net"].get(k, Tensor()), v.cpu())
-            for k, v in self.start.state_dict().items()
-        ):
-            return
+    def resume(self, saved: Mapping[str, Any]) -> bool:
+        """Continue from what was ``saved``, where that is of the same clip; gives whether it is."""
+        if saved.get("judged") != self._judged_digest:
+            return False
         self.net.load_state_dict(saved["net"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.ema = {name: value.to(self.device) for name, value in saved["ema"].items()}
         self.step, self.stale, self.seconds = saved["step"], saved["stale"], saved["seconds"]
         self.best, self._best = RealScores(*saved["best"]), saved["best_net"]
+        return True
 
     def _score(self, net: J4RNet) -> RealScores:
         return measure_real(self._judged, _derain(net.to(self.device), self._judged))

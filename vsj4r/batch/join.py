@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
@@ -47,18 +48,22 @@ def join_video(
     if len(order) != len(encode.timestamps):
         raise Vsj4rError(f"the parts of {output} hold {len(order)} of {len(encode.timestamps)} frames")
     with whole_file(output, replaces=replaces) as temporary, cover_files(encode.extras) as covers:
-        late = _lateness(order, encode, parts[0])
+        timed = _in_milliseconds(encode)
+        late = _lateness(order, timed, parts[0])
+        if not late:
+            timed = encode
         is_alone = len(order) == 1 and encode.container.of_quicktime
         # NUT has neither times of decoding nor how long a frame lasts: where there is one alone, QuickTime's
         # kind shows none that lasts no time
         packets = "mov" if late or is_alone else encode.encoder.packet_muxer
-        command = copy_command(temporary, tags, encode, packets=packets, late=late, covers=covers)
+        late_seconds = late * timed.time_base
+        command = copy_command(temporary, tags, encode, packets=packets, late=late_seconds, covers=covers)
         on_command(command)
         joins = FFmpeg(command, folder=encode.folder, output=output)
         with joins as process, av.open(str(parts[0])) as template:
-            writer = _PacketWriter(template, packets, encode.time_base)
-            ahead = encode.ahead + late
-            times = _times(order, encode)
+            writer = _PacketWriter(template, packets, timed.time_base)
+            ahead = timed.ahead + late
+            times = _times(order, timed)
             for done, (packet, (pts, dts, lasts)) in enumerate(zip(_packets(parts), times, strict=True), 1):
                 process.put(writer.packet(packet, pts + ahead, dts + ahead, lasts))
                 on_packet(done)
@@ -155,6 +160,14 @@ def _shown_order(parts: Sequence[Path]) -> list[int]:
             raise Vsj4rError(f"{part} has frames without a time of their own")
         order += [rank[stamp] for stamp in stamps]
     return order
+
+
+def _in_milliseconds(encode: Encode) -> Encode:
+    """The same times in a unit of a millisecond at most: a frame is too much to be late by where sound and
+    picture are cut."""
+    finer = ceil(1000 * encode.time_base)
+    stamps = [stamp * finer for stamp in encode.timestamps]
+    return replace(encode, time_base=encode.time_base / finer, timestamps=stamps)
 
 
 def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int, int]]:

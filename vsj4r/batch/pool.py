@@ -204,8 +204,10 @@ class OnDask:
 
 def on_this_machine(workers: int, messages: Messages, scratch: Path) -> OnDask:
     """``workers`` processes that share the cores. Nothing listens but on the loopback interface."""
+    import dask.config
     from distributed import LocalCluster
 
+    dask.config.set({"temporary-directory": str(scratch)})  # it keeps locks there, for good
     cluster = LocalCluster(
         n_workers=workers,
         processes=True,

@@ -63,7 +63,9 @@ def adapt(
             bar.update(task, completed=now.share, step=now.step, before=now.start_score, best=now.best_score)
 
         try:
-            found = fitting.fit_to_clip(source, net, state, minutes=minutes, device=device, on_step=show)
+            found = fitting.fit_to_clip(
+                source, net, state, minutes=minutes, device=device, replaces=overwrite, on_step=show
+            )
         except (KeyboardInterrupt, SystemExit):
             if state.exists():
                 typer.echo(f"stopped, {state} kept: the same command goes on from there", err=True)

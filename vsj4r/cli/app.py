@@ -87,6 +87,10 @@ def main() -> NoReturn:
         code = UNREAD  # typer takes it for a failure
     except UnicodeEncodeError as error:
         code = _complain(f"{error.object} is no {error.encoding.upper()}: rename it, or its folder", FAILED)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "vsj4r":
+            raise
+        code = _complain(f"the package {error.name} is missing: vsj4r doctor says what to type", FAILED)
     except OSError as error:
         what = error.strerror or str(error)
         if error.filename is None and not _has_folder():

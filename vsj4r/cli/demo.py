@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vsj4r.errors import Vsj4rError
-from vsj4r.pip_commands import pip_install
+from vsj4r.pip_commands import install_extra
 
 if TYPE_CHECKING:
     from vsj4r.arrays import Pixels
@@ -33,12 +33,14 @@ def demo(
     photograph = _photograph()  # before anything slow or written
     from vsj4r.cli.report import BarReport
     from vsj4r.cli.run_report import derain_with_report
+    from vsj4r.engine.devices import check_device
     from vsj4r.engine.weights import find_model
     from vsj4r.media.whole import Read, check_output
     from vsj4r.run.job import Job
     from vsj4r.run.settings import RunSettings
 
     find_model(model)
+    settings = RunSettings(model=model, device=check_device(device), overwrite=True)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -46,19 +48,23 @@ def demo(
     rain, clean, picture = (output_dir / name for name in ("rain.mkv", "clean.mkv", "side-by-side.png"))
     for output in (rain, clean, picture):
         check_output(output, read=Read([]), folder=False, overwrite=overwrite)
-    _write_rain(_rainy(photograph), rain)
-    settings = RunSettings(model=model, device=device, overwrite=True)
     job = Job(input=rain, output=clean, to_folder=False, settings=settings)
-    with BarReport() as report:
-        derain_with_report(job, report)
-    _write_side_by_side(rain, clean, picture)
+    _write_rain(_rainy(photograph), rain)
+    try:
+        with BarReport() as report:
+            derain_with_report(job, report)
+        _write_side_by_side(rain, clean, picture)
+    except BaseException:
+        for output in (rain, clean):  # or the next try would find them in its way
+            output.unlink(missing_ok=True)
+        raise
     typer.echo(f"rain: {rain}\nderained: {clean}\nboth: {picture}")
 
 
 def _photograph() -> Pixels:
     """(H, W, 3) uint8 RGB."""
     if find_spec("skimage") is None:
-        raise Vsj4rError(f"the demo's photograph comes with scikit-image: {pip_install('scikit-image')}")
+        raise Vsj4rError(f"the demo's photograph comes with scikit-image: {install_extra('demo')}")
     from vsj4r.media.reading import read_image
 
     with as_file(files("skimage.data") / PHOTOGRAPH) as path:

@@ -182,7 +182,7 @@ def _check(
         if frames < FEWEST_FRAMES:
             raise Vsj4rError(f"--frames must be {FEWEST_FRAMES} or more for --real, got {frames}")
     if (folder is not None or gt is not None) and find_spec("skimage") is None:
-        raise Vsj4rError(f"eval needs scikit-image: {install_extra('train')}")
+        raise Vsj4rError(f"eval needs scikit-image: {install_extra('demo')}")
     if sheet is not None and find_spec("PIL") is None:
         raise Vsj4rError(f"--sheet needs Pillow: {install_extra('train')}")
 

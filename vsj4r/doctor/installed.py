@@ -24,7 +24,16 @@ from vsj4r.pip_commands import install_extra, pip_install, reinstall
 BESTSOURCE_NEEDED = 22
 """Gives the timestamps, and leaves rotated footage as it is stored."""
 
-_PACKAGES = {"av": "av", "ffmpeg": "ffmpeg-python", "imageio_ffmpeg": "imageio-ffmpeg", "jinja2": "jinja2"}
+FFMPEG_NEEDED = 6
+_PACKAGES = {
+    "av": "av",
+    "distributed": "distributed",
+    "ffmpeg": "ffmpeg-python",
+    "imageio_ffmpeg": "imageio-ffmpeg",
+    "jinja2": "jinja2",
+    "OpenImageIO": "OpenImageIO",
+    "psutil": "psutil",
+}
 _FILTERS = ("libvmaf", "psnr", "ssim")
 
 
@@ -36,7 +45,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_packages() -> Iterator[Finding]:
-    """What reading and writing videos is built on can be imported."""
+    """What reading, writing and spreading work is built on can be imported."""
     versions = []
     for module, name in _PACKAGES.items():
         try:
@@ -112,8 +121,13 @@ def check_ffmpeg() -> Iterator[Finding]:
     executable = ffmpeg_executable()
     version = ffmpeg_says("-version").splitlines()[0]
     number = re.sub(r"^ffmpeg version (\S+).*", r"\1", version)
-    yield Finding("ffmpeg", "good", f"{number} at {executable}")
     remedy = ffmpeg_remedy()
+    major = re.match(r"n?(\d+)\.", number)  # of a build from its repository nothing is known
+    if major is not None and int(major[1]) < FFMPEG_NEEDED:
+        what = f"{number} at {executable}, {FFMPEG_NEEDED}.0 is needed"
+        yield Finding("ffmpeg", "bad", what, remedy)
+        return
+    yield Finding("ffmpeg", "good", f"{number} at {executable}")
     missing = []
     for name in ENCODERS:
         try:
@@ -162,7 +176,7 @@ def check_extras() -> Iterator[Finding]:
     """What only some commands need."""
     for package, name, extra, use in (
         ("skimage", "scikit-image", "demo", "vsj4r demo and eval need it"),
-        ("torch", "PyTorch", "train", "vsj4r train and eval need it, and CUDA"),
+        ("torch", "PyTorch", "train", "vsj4r train, adapt and export need it, and CUDA"),
     ):
         if importlib.util.find_spec(package) is None:
             what = f"not installed: {use}"

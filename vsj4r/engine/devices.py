@@ -24,6 +24,17 @@ def device_index(device: str) -> int:
     return int(number or 0)
 
 
+def check_device(device: str) -> str:
+    """``device``, which is the name of one, whether it is there or not.
+
+    Raises:
+        Vsj4rError: it is not.
+    """
+    if device not in ("auto", "cpu"):
+        device_index(device)
+    return device
+
+
 def on_device[T](device: str, *, cuda: Callable[[int], T], cpu: Callable[[], T]) -> T:
     """``cuda`` with the number of the device that is asked for, or ``cpu``. "auto" is cuda:0 where that
     works, and otherwise the CPU: the log says why, once, where there is an NVIDIA driver.

@@ -109,10 +109,10 @@ def encode_command(
 
 
 def copy_command(
-    output: Path, tags: Tags, encode: Encode, *, packets: str, late: int, covers: Path
+    output: Path, tags: Tags, encode: Encode, *, packets: str, late: Fraction, covers: Path
 ) -> list[str]:
     """The same for a picture that is encoded already: its packets in the format ``packets`` on stdin, all of
-    them ``late`` by so many units of ``time_base``, which is mended here."""
+    them ``late`` by so many seconds, which is mended here."""
     if not encode.encoder.full_range:
         tags = replace(tags, full_range=False)
     options: dict[str, str | int] = {"c:v:0": "copy", **tags.copy_options()}
@@ -163,7 +163,7 @@ def _command(
     covers: Path,
     *,
     device: tuple[str, ...] = (),
-    late: int = 0,
+    late: Fraction = Fraction(0),
 ) -> list[str]:
     extras, container = encode.extras, encode.container
     ahead = float(encode.ahead * encode.time_base)
@@ -210,7 +210,7 @@ def _command(
     return [*built, *_repeat_options(encode, given, covers), name]
 
 
-def _set_times(encode: Encode, late: int) -> str:
+def _set_times(encode: Encode, late: Fraction) -> str:
     """What of the picture's times no pipe can say: that its packets are not ``late``, and how long the last
     frame is shown. "": nothing.
 
@@ -218,7 +218,7 @@ def _set_times(encode: Encode, late: int) -> str:
     shown, whatever packet that is. Where frames are not all shown for as long, both are to be the same: no
     packet lasts beyond that, and the last one is decoded as long before it is shown as the first.
     """
-    late_seconds = float(late * encode.time_base)
+    late_seconds = float(late)
     ticks = f"round({late_seconds:.9f}/TB)"
     pts, dts = f"pts=PTS-{ticks}", f"dts=DTS-{ticks}"
     of_quicktime = encode.container.of_quicktime
@@ -253,9 +253,10 @@ def _repeat_options(encode: Encode, given: _Given, covers: Path) -> list[str]:
         arguments += _tags(f":s:{position}", tags)
         if encode.source is not None:
             arguments += [f"-disposition:{position}", "+".join(flags) or "0"]
-    for position, cover in enumerate(extras.covers, start=len(described)):
-        arguments += ["-attach", f"file:{covers / cover.filename}"]
-        arguments += _tags(f":s:{position}", {"filename": cover.filename, "mimetype": cover.mimetype})
+    for number, cover in enumerate(extras.covers):
+        arguments += ["-attach", f"file:{covers / str(number)}"]
+        named = {"filename": cover.filename, "mimetype": cover.mimetype}
+        arguments += _tags(f":s:{len(described) + number}", named)
     movflags = [*given.movflags, *([_MORE_TAGS] if extras.more_tags else [])]
     if movflags:
         arguments += ["-movflags", "+".join(movflags)]

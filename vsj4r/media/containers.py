@@ -28,8 +28,6 @@ from vsj4r.errors import Vsj4rError
 ANY = frozenset({"*"})
 """Whatever there is."""
 
-USUAL_ENCODER = "x264"
-
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -81,7 +79,7 @@ class Container:
     counts_frames: bool = False
     says_day: bool = False
     languages: Literal["all", "three letters", "QuickTime's"] = "three letters"
-    encoder: str = USUAL_ENCODER
+    encoder: str = "x264"
     h264: bool = True
     hevc: bool = False
 

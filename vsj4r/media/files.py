@@ -19,7 +19,7 @@ from vsj4r.media import y4m
 from vsj4r.media.alpha import ALPHA, left_out_alpha, with_alpha_of, without_alpha
 from vsj4r.media.colours import with_consistent_colours
 from vsj4r.media.decoded import IMAGE_CODECS, decode_clip, needs_decoding
-from vsj4r.media.demuxing import MATROSKA, MOV
+from vsj4r.media.demuxing import MATROSKA, MOV, READ_ERRORS, read_error
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.images import image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
@@ -214,7 +214,10 @@ def _with_repeated_fields(
     """The same, with the times that follow from the fields which a raw stream of MPEG-2 says to repeat (2:3
     pulldown), of which BestSource tells nothing."""
     is_raw = found.format == "mpegvideo" and found.video.codec == "mpeg2video"
-    times = video_times(found.path) if is_raw else []
+    try:
+        times = video_times(found.path) if is_raw else []
+    except READ_ERRORS as error:
+        raise read_error(found.path, error) from error
     if len(set(times)) != len(clip):
         return clip, stamps, time_base
     return clip, [int((time - times[0]) / time_base) for time in times], time_base

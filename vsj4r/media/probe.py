@@ -109,16 +109,20 @@ def probe(path: Path, *, track: int | None = None) -> Probe:
 
 
 def main_video(container: InputContainer) -> av.VideoStream | None:
-    """The stream that counts of an output of ours, in which there is nothing beside it but covers."""
+    """The stream that counts where there is nothing beside it but covers: in an output of ours, in a raw
+    stream."""
     streams = [describe_stream(container, stream, {}) for stream in container.streams]
     found = choose_video(streams, one_frame=lambda stream: False)
     return None if found is None else video_at(container, found.index)
 
 
 def video_times(path: Path) -> list[Fraction]:
-    """When each frame of the first video stream of ``path`` is shown, in seconds, sorted.
+    """When each frame of the ``main_video`` of ``path`` is shown, in seconds, sorted.
 
     A packet is a frame; without a time it counts as 0.
+
+    Raises:
+        av.FFmpegError: it cannot be read.
     """
     with av.open(str(path.absolute())) as container:
         video = main_video(container)

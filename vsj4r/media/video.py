@@ -208,13 +208,14 @@ def check_video(written: Path, encode: Encode, output: Path) -> None:
 
 @contextmanager
 def cover_files(extras: Extras) -> Iterator[Path]:
-    """A folder that holds the cover pictures; none is made where there are none."""
+    """A folder that holds the cover pictures, under their numbers: the names that a file gives them may be no
+    names of files. None is made where there are none."""
     if not extras.covers:
         yield Path()
         return
     with TemporaryDirectory(prefix="vsj4r-") as folder:
-        for cover in extras.covers:
-            (Path(folder) / cover.filename).write_bytes(cover.content)
+        for number, cover in enumerate(extras.covers):
+            (Path(folder) / str(number)).write_bytes(cover.content)
         yield Path(folder)
 
 

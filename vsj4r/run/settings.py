@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from vsj4r.engine import PRECISIONS
-from vsj4r.engine.devices import device_index
+from vsj4r.engine.devices import check_device
 from vsj4r.engine.downscaled import DOWNSCALE_MAX
 from vsj4r.engine.weights import model_files
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.containers import CONTAINERS, USUAL_ENCODER
+from vsj4r.media.containers import CONTAINERS
 from vsj4r.media.encoders import AUTO, ENCODERS, HARDWARE, HARDWARE_ENCODERS, KNOWN_ENCODERS, usual_encoders
 from vsj4r.media.image_sink import KINDS
 from vsj4r.media.pixels import SUBSAMPLING
@@ -77,9 +77,7 @@ _ENCODER_KEYS = ("crf", "depth", "chroma", "options", "preset", "encoder")
 def _device(value: object) -> str:
     if not isinstance(value, str):
         raise Vsj4rError(f"device must be a name, got {value!r}")
-    if value not in ("auto", "cpu"):
-        device_index(value)
-    return value
+    return check_device(value)
 
 
 def check_preset(value: object) -> str:
@@ -275,12 +273,13 @@ def settings_of[T: RunSettings](kind: type[T], table: Mapping[str, Any], form: F
     """
     names = [each.name for each in fields(kind)]
     settings = parse_table(kind, {name: table[name] for name in names if name in table})
-    if settings.options and settings.encoder == AUTO:
-        settings = replace(settings, encoder=USUAL_ENCODER)  # options are an encoder's own
+    container = CONTAINERS.get(suffix.lower())
+    if settings.options and settings.encoder == AUTO and container is not None:
+        settings = replace(settings, encoder=container.encoder)  # options are an encoder's own
     encoders: tuple[str, ...] = ()
     if form == "video" and settings.encoder != AUTO:
         encoders = (settings.encoder,)
-    elif form == "video" and (container := CONTAINERS.get(suffix.lower())) is not None:
+    elif form == "video" and container is not None:
         encoders = usual_encoders(container)
     if mistakes := [*_unfit_for_all(encoders, settings), *_find_excluding(settings)]:
         raise MistakesError(mistakes)
