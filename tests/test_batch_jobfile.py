@@ -128,6 +128,11 @@ def test_lines_of_every_key() -> None:
             1,
             "x264 has no option 'progress'",
         ),
+        (
+            'input = "a.mkv"\noutput = "o.webm"\noptions = {b-pyramid = "none"}',
+            1,
+            "svtav1 has no option 'b-pyramid'",
+        ),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {stats = "/tmp/x"}', 5, "options must hold no path"),
         ('input = "a.mkv"\noutput = "-"', 4, "output must be a file or a folder, got '-'"),
         ('input = "a.mkv"\noutput = "o.mkv"\ncrf = 52', 5, "crf of x264 must be at most 51, got 52"),

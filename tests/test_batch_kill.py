@@ -237,7 +237,11 @@ def test_a_chunk_that_kills_its_worker_is_given_up(shelf: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
-def test_ctrl_c_drains_and_twice_stops(shelf: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_ctrl_c_drains_and_twice_stops(
+    shelf: Path, tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     write_job(tmp_path, shelf)
     process = started(tmp_path, *options)
     events = events_of(process)
@@ -249,6 +253,7 @@ def test_ctrl_c_drains_and_twice_stops(shelf: Path, tmp_path: Path, options: tup
     assert begun <= ended
     assert 1 <= len(ended) <= 2
     assert seen[-1]["left"] == 1
+    assert not list((tmp_path / "temporary").iterdir())
 
     process = started(tmp_path, *options)
     events = events_of(process)

@@ -35,13 +35,25 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert mine.read_text() == "my own"
     with pytest.raises(Vsj4rError, match="nope"):
         demo(tmp_path / "demo", model="nope")
+    with pytest.raises(Vsj4rError, match="device must be one of auto, cpu, cuda or cuda:N, got 'nope'"):
+        demo(tmp_path / "demo", device="nope")
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_demo_that_fails_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vsj4r.cli.run_report.derain_with_report", fail)
+    with pytest.raises(KeyboardInterrupt):
+        demo(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_demo_without_scikit_image_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(Vsj4rError, match=r"-m pip install --upgrade scikit-image$"):
+    with pytest.raises(Vsj4rError, match=r"-m pip install --upgrade .*\[demo\]'?$"):
         demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()

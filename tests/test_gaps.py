@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.cli import run
+from tests.batch_jobs import body, jobs
+from tests.cli import batch, run
 from tests.media import BEEPS, QUICK, ffmpeg, picture, samples, seconds_of_frames
 from tests.tried import tried
 
@@ -93,6 +94,18 @@ def test_short_sound_becomes_as_long_as_the_picture(model: Path, tmp_path: Path)
     run(source, tmp_path / "part.mxf", "--model", model, "--trim", "50:")
     assert heard(tmp_path / "part.mxf") == pytest.approx([0.5], abs=0.03)
     assert len(seconds_of_frames(tmp_path / "part.mxf")) == 50
+
+
+@pytest.mark.parametrize("name", ["out.avi", "out.mp4", "out.mkv"])
+@tried("AVI, raw streams and others", "a part with B-frames, by a batch", "all its frames and sound")
+def test_a_part_by_a_batch_is_whole(model: Path, tmp_path: Path, name: str) -> None:
+    source = beeping(tmp_path / "in.mkv", "-c:a", "pcm_s16le", size="160x96")
+    jobs(tmp_path, model, body(source, name, "trim = [5, 45]\noptions = {b_strategy = 0, bf = 3}"))
+    batch(tmp_path)
+    assert len(seconds_of_frames(tmp_path / name)) == 40
+    _, sound = samples(tmp_path / name)
+    assert sound.shape[-1] / 48000 == pytest.approx(1.6, abs=0.002)
+    assert heard(tmp_path / name) == pytest.approx([0.3, 1.3], abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["pcm_s24le", "pcm_f32le", "pcm_s32be", "pcm_alaw", "pcm_s8"])

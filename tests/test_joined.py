@@ -200,6 +200,24 @@ def test_a_file_cut_short_says_how_much_is_missing(
     assert "vsj4r: the file is cut short: less than 1 % of it is missing" in done.stderr.splitlines()
 
 
+def test_all_commands_say_that_a_file_is_cut_short(tmp_path: Path) -> None:
+    source = recording(tmp_path / "a.mkv", "-g", "10")
+    whole = source.read_bytes()
+    source.write_bytes(whole[: len(whole) // 2])
+    rained = vsj4r("rain", source, tmp_path / "rain")
+    assert rained.stderr == f"vsj4r: {source} is cut short: 50 % of it is missing\n"
+    compared = vsj4r("compare", source, source, "--output", tmp_path / "page.html")
+    assert compared.stderr.count(f"vsj4r: {source}: the file is cut short: 50 % of it is missing\n") == 2
+
+
+def test_rain_says_that_footage_is_interlaced(tmp_path: Path) -> None:
+    source, woven = tmp_path / "woven.mpg", ("-flags", "+ildct+ilme", "-c:v", "mpeg2video")
+    ffmpeg(*picture(seconds=1, rate=50), "-vf", "interlace,setfield=tff", *woven, f"file:{source}")
+    done = vsj4r("rain", source, tmp_path / "rain")
+    said = f"vsj4r: {source} is interlaced: deinterlace it first, unless only its flags say so\n"
+    assert (done.returncode, done.stderr) == (0, said)
+
+
 @tried(
     "Damage",
     "an MP4 of fragments, cut short",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import sys
@@ -62,6 +63,8 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name may hold what its encoding lacks
     _open_streams()
+    if logging.lastResort is not None:  # warnings, where a command has no other place for them
+        logging.lastResort.setFormatter(logging.Formatter("vsj4r: %(message)s"))
     if not os.environ.get("COLUMNS", "80").strip("0"):
         del os.environ["COLUMNS"]  # a width of 0 means that nobody knows it; tables would be empty
     ending = Ending()

@@ -202,7 +202,7 @@ def _benchmarks(console: Console, folder: Path | None, asked: list[str] | None) 
         except Vsj4rError as error:
             if asked:
                 raise
-            console.print(f"long is left out: {error}")
+            console.print(f"long is left out: {error}", soft_wrap=True)
             chosen.remove("long")
     return chosen
 

@@ -33,8 +33,8 @@ def export(
 
     Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
     """
-    if not name.rpartition("/")[2].strip("."):
-        raise Vsj4rError(f"NAME must be a name, got {name!r}")
+    if not name.strip(".") or Path(name).name != name:
+        raise Vsj4rError(f"NAME must be a name (--folder says where), got {name!r}")
     read = Read([trained] if trained else [])
     for kind in ("safetensors", "onnx", "json"):
         if name.endswith(f".{kind}"):

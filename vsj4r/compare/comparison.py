@@ -60,7 +60,7 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
     give_frames_back()
     sides = open_sides(comparison.before, comparison.after, comparison.truth)
     frames = len(sides[0].clip)
-    notes = []
+    notes = [f"{side.name}: {line}" for side in sides for line in side.source.said]
     measures = measure_sides(sides[0], sides[1], lambda done: on_step("comparing", done, frames))
     quality = []
     if comparison.truth is not None:

@@ -27,7 +27,8 @@ def open_container(path: Path) -> Iterator[InputContainer]:
         InputError: it cannot be opened as a video, or is none: what waits in a pipe hears no Ctrl-C.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file")
+        what = "a folder, and a video is wanted" if path.is_dir() else "no file"
+        raise InputError(f"{path} is {what}")
     try:
         container = av.open(str(path.absolute()))
     except READ_ERRORS as error:

@@ -148,10 +148,16 @@ def _image_frames(folder: Path) -> Iterator[tuple[Path, Pixels]]:
 
 def _video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[tuple[Path, Pixels]]:
     """Turned as they are shown: a phone may have been held upright, and rain must not fall sideways."""
-    found = probe(path).video
+    described, flagged = probe(path), False
+    if described.missing:
+        LOG.warning("%s is cut short: %s is missing", path, described.missing)
+    found = described.video
     with open_container(path) as container:
         frames = container.decode(video_at(container, found.index))
         while (frame := _next_of(frames, path)) is not None:
+            if frame.interlaced_frame and not flagged:
+                flagged = True
+                LOG.warning("%s is interlaced: deinterlace it first, unless only its flags say so", path)
             if frame.colorspace == UNSPECIFIED:
                 frame.colorspace = usual_matrix(frame.height)
             shorter, shown = min(frame.width, frame.height), frame
