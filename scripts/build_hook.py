@@ -75,7 +75,8 @@ class NativeFilterHook(BuildHookInterface[Any]):
             place.with_suffix(".new").replace(place)  # a process may be running the one that was there
             build_data["force_include_editable"].update(included)
         else:
-            weights = (path for path in (root / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES)
+            models = (root / "weights").glob("*.onnx")
+            weights = (model.with_suffix(kind) for model in models for kind in WEIGHT_SUFFIXES)
             included[str(engine_library)] = f"{ENGINE_FOLDER}/{engine_library.name}"
             build_data["force_include"].update(included)
             build_data["force_include"].update({str(path): f"vsj4r/weights/{path.name}" for path in weights})

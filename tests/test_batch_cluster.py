@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pytest
 
 from tests import media
-from tests.cli import batch, command, parts, vsj4r
+from tests.cli import assert_refused, batch, command, parts, vsj4r
 from tests.tiny_model import write_tiny_model
 from vsj4r import __version__
 from vsj4r.batch.drive import Batch
@@ -54,13 +54,20 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         subprocess.Popen([*worker, *there], **quiet),  # type: ignore[call-overload]
     ]
     try:
-        while not scheduler_file.exists() or not scheduler_file.read_text():
-            assert processes[0].poll() is None
-        yield Cluster(json.loads(scheduler_file.read_text())["address"], processes[0])
+        yield Cluster(address_in(scheduler_file, processes[0]), processes[0])
     finally:
         for process in processes:
             process.kill()
             process.wait()
+
+
+def address_in(file: Path, scheduler: subprocess.Popen[bytes]) -> str:
+    """Where ``scheduler`` listens, once it has said so."""
+    while True:
+        with suppress(OSError, ValueError):  # not there yet, or half of it
+            return str(json.loads(file.read_text())["address"])
+        assert scheduler.poll() is None
+        time.sleep(0.05)
 
 
 class CountingClient:
@@ -129,8 +136,9 @@ def test_a_cluster_that_is_there_already(cluster: Cluster, tmp_path: Path) -> No
     assert len({event["worker"] for event in events if event["event"] == "begun"}) == 1
     assert media.seconds_of_frames(folder / "out" / "a.mkv") == media.seconds_of_frames(folder / "a.mkv")
     assert not parts(folder)
+    (folder / "out" / "a.mkv").unlink()
     done = vsj4r("batch", "jobs.toml", "--cluster", "tcp://127.0.0.1:1", cwd=folder)
-    assert done.returncode in (0, 1)
+    assert_refused(done, 1, "no Dask scheduler answers at tcp://127.0.0.1:1", folder)
 
 
 def test_a_worker_does_one_task_at_a_time(cluster: Cluster, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts import smoke
 from scripts.build_hook import MACHINES, TARGETS, WEIGHT_SUFFIXES, target_name
+from vsj4r.engine.weights import models
 
 ROOT = Path(__file__).resolve().parent.parent
 MAGIC = {"linux": b"\x7fELF", "win": b"MZ", "macos": b"\xcf\xfa\xed\xfe"}
@@ -57,9 +60,10 @@ def test_a_wheel_for_each_platform(target: str, tmp_path: Path) -> None:
     engine = [name for name in names if name.startswith("vsj4r/engine/native/") and not name.endswith(".py")]
     assert engine == [f"vsj4r/engine/native/{TARGETS[target].engine_library}"]
     assert not [name for name in names if name.endswith((".c", ".h")) or "plugin/native" in name]
-    weights = [path for path in (ROOT / "weights").glob("*") if path.suffix in WEIGHT_SUFFIXES]
     assert "vsj4r/py.typed" in names
-    assert {f"vsj4r/weights/{path.name}" for path in weights} <= set(names)
+    weights = {f"vsj4r/weights/{model}{kind}" for model in models() for kind in WEIGHT_SUFFIXES}
+    assert {name for name in names if name.startswith("vsj4r/weights/")} == weights
+    assert [name for name in names if name.endswith("/licenses/weights/MODEL_CARD.md")]
 
 
 @pytest.mark.slow
@@ -89,6 +93,13 @@ def test_the_source_distribution_gives_the_same_wheel(tmp_path: Path) -> None:
         (wheel,) = folder.glob("*.whl")
         wheels.append(wheel.read_bytes())
     assert wheels[0] == wheels[1]
+
+
+def test_all_who_build_or_try_wheels_know_the_same_platforms() -> None:
+    (line,) = re.findall(r"^TARGETS := (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert line.split() == list(TARGETS)
+    tags = {target.wheel_platform.partition(".")[0] for target in TARGETS.values()}
+    assert set(smoke.TAGS.values()) == tags
 
 
 def test_an_unknown_target_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import click
+from typing import Any
+
 import pytest
 import typer
 
@@ -14,7 +15,7 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_help_is_shown_whole(name: str) -> None:
     """Rich takes words in brackets for markup and shows none; a line that is too long is broken twice."""
-    command: click.Command = COMMANDS[name]
+    command: Any = COMMANDS[name]
     for parameter in command.params:
         assert "[" not in (getattr(parameter, "help", None) or "")
     _, *more = (command.help or "").split("\n\n")

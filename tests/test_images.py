@@ -207,7 +207,7 @@ def test_another_size_is_refused_before_the_first_frame(model: Path, tmp_path: P
         saved(tmp_path / "in" / f"{n:02d}.png", picture().resize((20, 32)) if n in (7, 30) else None)
     done = vsj4r("run", "--json", tmp_path / "in", tmp_path / "out", "--model", model)
     assert done.returncode == 1
-    assert '"started"' not in done.stdout
+    assert '"plan"' not in done.stdout
     said = "07.png must be 48x32 like the first, got 20x32 (and 1 more of another size)"
     assert said in done.stderr + done.stdout
 

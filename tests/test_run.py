@@ -205,7 +205,6 @@ def test_memory_is_flat(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not models(), reason="no weights are shipped yet")
 @pytest.mark.parametrize("name", models())
 def test_shipped_models_derain(plain: Path, tmp_path: Path, name: str) -> None:
     output = tmp_path / "clean.mkv"

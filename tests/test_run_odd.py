@@ -209,7 +209,7 @@ def test_what_does_not_fit_together_is_known_before_the_first_frame(
     output = tmp_path / f"out{suffix}"
     done = vsj4r("run", sounding, output, "--model", model, "--encoder", encoder, "--json")
     assert_refused(done, 1, reason, tmp_path)
-    assert '"started"' not in done.stdout
+    assert '"plan"' not in done.stdout
     assert not output.exists()
 
 

@@ -334,9 +334,7 @@ def _wrong_outputs(ran: Ran, given: Given, folder: Path, count: FrameCount) -> s
     for line in ran.stdout.splitlines():
         event = json.loads(line) if line.startswith("{") else {}
         name = str(event.get("output", ""))
-        if event.get("event") in ("started", "plan") and (
-            not given.is_batch or name.endswith(tuple(given.outputs))
-        ):
+        if event.get("event") == "plan" and (not given.is_batch or name.endswith(tuple(given.outputs))):
             wanted = event["frames"]
     for name in given.outputs:
         if not (folder / name).exists():
