@@ -18,13 +18,13 @@ import torch
 import typer
 
 from vsj4r.arrays import Pixels
+from vsj4r.engine.network import load_net
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.evaluation.measurement import load_tensors
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.media.whole import whole_file
 from vsj4r.model.j4rnet import J4RNet
-from vsj4r.model.loading import load_net
 from vsj4r.publishing.ranges import Ranges, watch_ranges
 from vsj4r.rain import Preset, draw_style, render_rain
 from vsj4r.training.footage import read_clip

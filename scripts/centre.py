@@ -14,8 +14,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from vsj4r.engine.network import load_net
 from vsj4r.engine.weights import find_model
-from vsj4r.model.loading import load_net
 from vsj4r.publishing.publish import publish
 
 SPAN = 219

@@ -1,14 +1,11 @@
 """Write docs/compatibility.md from what the tests say that they try (tests/tried.py), and from the table of
 containers.
 
-    python -m scripts.compatibility [--check]
-
-``--check`` writes nothing, and fails where the page is not what it would write.
+    python -m scripts.compatibility
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,18 +100,9 @@ def _besides(container: Container) -> str:
     return ", ".join(name for name, there in has.items() if there) or "nothing"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail where the page is stale")
-    text = page()
-    if parser.parse_args().check:
-        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-            print(f"{PAGE.relative_to(REPOSITORY)} is stale: run python -m scripts.compatibility")
-            return 1
-        return 0
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

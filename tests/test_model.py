@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from vsj4r.engine.network import load_net  # noqa: E402
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
 from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
 from vsj4r.model.d_net import DNet  # noqa: E402
@@ -26,7 +27,6 @@ from vsj4r.model.f_net import FNet  # noqa: E402
 from vsj4r.model.initial import begin_with_frame  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet, Observation  # noqa: E402
 from vsj4r.model.limits import limits_of  # noqa: E402
-from vsj4r.model.loading import load_net  # noqa: E402
 from vsj4r.model.loss import LossWeights, high_pass, loss  # noqa: E402
 from vsj4r.publishing.onnx_step import export_onnx  # noqa: E402
 from vsj4r.publishing.publish import TOLERANCE, onnx_difference, publish  # noqa: E402

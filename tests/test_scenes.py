@@ -36,7 +36,7 @@ def still(name: str) -> Pixels:
 def look_at(cuts: FoundCuts, luma: list[Pixels], first: int, last: int) -> None:
     """Do what the filter does until all cuts in ``first .. last`` are known."""
     for _ in range(1000):
-        missing = cuts.missing(first, last)
+        missing = cuts.find(first, last)
         if missing is None:
             return
         begin, end = missing
@@ -161,7 +161,7 @@ def test_each_frame_is_looked_at_once_when_read_on() -> None:
     cuts = FoundCuts(100)
     looked = []
     for n in range(99):
-        while (missing := cuts.missing(1, n + 1)) is not None:
+        while (missing := cuts.find(1, n + 1)) is not None:
             for i in range(missing[0], missing[1] + 1):
                 looked.append(i)
                 cuts.look(i, thumbnail(luma[i], peak=255), told=None)
@@ -173,7 +173,7 @@ def test_what_a_frame_says_itself_goes_first() -> None:
     luma = [still("coffee")] * 4 + [still("rocket")] * 6
     told = {2: True, 4: False, 7: None}
     cuts = FoundCuts(10)
-    while (missing := cuts.missing(1, 9)) is not None:
+    while (missing := cuts.find(1, 9)) is not None:
         for n in range(missing[0], missing[1] + 1):
             cuts.look(n, thumbnail(luma[n], peak=255), told=told.get(n))
     assert listed(cuts, 10) == [2]
@@ -181,7 +181,7 @@ def test_what_a_frame_says_itself_goes_first() -> None:
 
 def test_given_cuts_are_known() -> None:
     cuts = Cuts([7, 0, 3, 7])
-    assert cuts.missing(1, 100) is None
+    assert cuts.find(1, 100) is None
     assert listed(cuts, 10) == [3, 7]
     assert [cuts.last(n, since=2) for n in (2, 3, 6, 7, 99)] == [2, 3, 3, 7, 7]
     assert cuts.last(5, since=4) == 4
@@ -229,5 +229,5 @@ def test_a_frame_that_tells_takes_no_memory_of_its_own() -> None:
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 5_000
-    assert cuts.missing(1, 9_999) is None
+    assert cuts.find(1, 9_999) is None
     assert cuts.last(9_999, since=0) == 9_900

@@ -22,11 +22,11 @@ from torch import Tensor
 from vsj4r.adaptation.stretches import FEWEST_LEARNED, SMALLEST_PX, Stretches, read_stretches
 from vsj4r.adaptation.target import YuvClip, estimate_target
 from vsj4r.arrays import Pixels
+from vsj4r.engine.network import load_net
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.real_rain import RealScores, measure_real
 from vsj4r.model.j4rnet import J4RNet, Observation
-from vsj4r.model.loading import load_net
 from vsj4r.model.loss import LossWeights
 from vsj4r.publishing.publish import copy_model, publish
 from vsj4r.publishing.ranges import Ranges, watch_ranges, wider_ranges

@@ -54,7 +54,7 @@ def cut_finder(clip: vs.VideoNode, given: Cuts | None = None) -> Callable[[int, 
     plane = 1 if kind.color_family == vs.RGB else 0
 
     def look(first: int, last: int) -> None:
-        while (missing := found.missing(first, last)) is not None:
+        while (missing := found.find(first, last)) is not None:
             for n in range(missing[0], missing[1] + 1):
                 with clip.get_frame(n) as frame:
                     told = read_cut_mark(int(frame.props.get("_SceneChangePrev", -1)))

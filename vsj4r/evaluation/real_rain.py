@@ -177,7 +177,7 @@ class RainMeter:
         cuts = FoundCuts(len(self._thumbnails))
         for n, thumb in enumerate(self._thumbnails):
             cuts.look(n, thumb, told=None)
-        cuts.missing(1, len(self._thumbnails) - 1)
+        cuts.find(1, len(self._thumbnails) - 1)
         return [cuts.last(n + 2 * REACH, since=n) > n for n in range(len(self._figures))]
 
 

@@ -72,8 +72,9 @@ class Cuts:
         before = bisect_right(self._cuts, n)
         return max(since, self._cuts[before - 1]) if before else since
 
-    def missing(self, first: int, last: int) -> tuple[int, int] | None:
-        """Frames that ``look`` must be shown, in order, before all cuts in ``first .. last`` are known."""
+    def find(self, first: int, last: int) -> tuple[int, int] | None:
+        """Find the cuts in ``first .. last``. Gives the frames that ``look`` must be shown, in order, before
+        all of them can be; None: they are known."""
         return None
 
 
@@ -100,7 +101,7 @@ class FoundCuts(Cuts):
             self._told[n] = 1 + told
         self._held = n, thumb
 
-    def missing(self, first: int, last: int) -> tuple[int, int] | None:
+    def find(self, first: int, last: int) -> tuple[int, int] | None:
         n = self._checked.get(first, first)
         while n <= last and (cut := self._is_cut(n)) is not None:
             at = bisect_right(self._cuts, n)

@@ -38,7 +38,7 @@ class Segments:
 
     def missing(self, n: int) -> tuple[int, int] | None:
         """First and last frame to look at now, on the way to knowing the cuts that matter to frame ``n``."""
-        return self.cuts.missing(self._run_in(n) + 1, min(n + self.lookahead, self.length - 1))
+        return self.cuts.find(self._run_in(n) + 1, min(n + self.lookahead, self.length - 1))
 
     def anchor(self, n: int) -> int:
         """First frame whose output comes from the state that frame ``n`` comes from."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from vsj4r.engine.network import load_net
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.config import CONFIGS
 from vsj4r.model.j4rnet import J4RNet
-from vsj4r.model.loading import load_net
 from vsj4r.publishing.publish import network_from_checkpoint, parameters_by_box, publish
 from vsj4r.training import checkpoint
 

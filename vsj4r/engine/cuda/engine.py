@@ -20,10 +20,10 @@ from vsj4r.engine.cuda.lane import Lane, LaneOutput, LaneSpec, Streams
 from vsj4r.engine.cuda.network import CudaStep, Fused, check_channels, relu_after
 from vsj4r.engine.cuda.reduced import reduced_bytes
 from vsj4r.engine.downscaled import downscale_spec
+from vsj4r.engine.network import load_net
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.limits import CHROMA_GAIN
-from vsj4r.model.loading import load_net
 
 LOG = logging.getLogger("vsj4r")
 CELLS: dict[str, np.dtype[Any]] = {"f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}

@@ -1,4 +1,4 @@
-"""The network of a model that has been found."""
+"""The network of a model that has been found, in torch: for a card, for training and for export."""
 
 from __future__ import annotations
 
