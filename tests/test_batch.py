@@ -193,6 +193,18 @@ def test_an_input_that_cannot_be_read_has_its_line(
     assert (len(told), "cannot be read" in told[1]) == (2, True)
 
 
+def test_a_package_that_is_missing_is_a_line(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "distributed.py").write_text("raise ModuleNotFoundError(name='distributed')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    done = vsj4r("batch", "jobs.toml", "--workers", 1, cwd=tmp_path)
+    assert_refused(done, 1, "the package distributed is missing: vsj4r doctor says what to type", tmp_path)
+
+
 @pytest.mark.parametrize(
     "given",
     [
