@@ -21,17 +21,13 @@ def check_log(log: Path, others: Iterable[Path]) -> None:
         Vsj4rError: it is one of ``others``, or a file that is there and is no log.
         OSError: it cannot be read.
     """
-    if any(_place_of(log) == _place_of(other) for other in others):
+    if os.path.realpath(log) in map(os.path.realpath, others):
         raise Vsj4rError(f"the log {log} is an output as well: give it another name")
     if log.is_file():
         with log.open("rb") as file:
             first = file.read(len(b"2026-01-01 00:00:00 "))
         if first and not _FIRST.fullmatch(first):
             raise Vsj4rError(f"{log} is no log, and would be spoiled: name another file")
-
-
-def _place_of(path: Path) -> Path:
-    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def append_line(log: Path, text: str) -> None:
