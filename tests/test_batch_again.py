@@ -199,6 +199,25 @@ def test_what_is_said_of_a_folder_counts_all_of_it(model: Path, tmp_path: Path) 
     assert "3 of 4 images have 16 bit: read as 8 bit, like the first" in told
 
 
+@pytest.mark.slow
+def test_what_a_file_manager_leaves_among_images_is_no_change(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.2)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out/"))
+    assert [event["event"] for event in batch(tmp_path)][-2:] == ["done", "end"]
+    for name in (".DS_Store", "Thumbs.db"):
+        (tmp_path / "out" / name).write_text("x")
+    assert [event["event"] for event in batch(tmp_path)] == ["batch", "end"]
+
+
+@pytest.mark.slow
+def test_a_mask_of_the_columns_that_are_kept_fits(model: Path, tmp_path: Path) -> None:
+    """Of an odd size the last column and line of 4:2:0 are left out."""
+    media.plain(tmp_path / "a.mkv", "-pix_fmt", "yuv420p", seconds=0.2, size="97x65")
+    write_rgb(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask.png")
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv") + 'mask = "mask.png"\n')
+    assert [event["event"] for event in batch(tmp_path)][-2:] == ["done", "end"]
+
+
 def test_a_plan_of_another_length_fails_its_file(model: Path, tmp_path: Path) -> None:
     media.plain(tmp_path / "a.mkv", seconds=0.3)
     jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))

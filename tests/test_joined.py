@@ -154,6 +154,33 @@ def test_what_an_edit_list_hides_at_the_beginning_does_not_come_back(
     assert -0.001 <= times[0] - sound < 0.09
 
 
+@tried("Transport streams", "a picture that fails for longer than 10 s while sound goes on", "the gap stays")
+def test_a_gap_of_the_picture_alone_stays(model: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "gap.ts", tmp_path / "out.mkv"
+    sound = ("-f", "lavfi", "-i", "sine=d=16", "-c:a", "mp2")
+    some = ("-vf", "select='not(between(t,1,13))'", "-fps_mode", "vfr")
+    ffmpeg(*picture(seconds=15, rate=25), *sound, *some, *QUICK, "-mpegts_copyts", "1", f"file:{source}")
+    done = run(source, output, "--model", model)
+    assert "clock" not in done.stderr
+    times = [float(time) for time in seconds_of_frames(output)]
+    assert max(after - before for before, after in pairwise(times)) == pytest.approx(12.08, abs=0.1)
+    assert audio_packets(output)[-1][0] == pytest.approx(times[-1] + 1, abs=0.2)
+
+
+@tried("Transport streams", "HEVC that begins before its first key frame", "no damage")
+def test_what_lies_before_the_first_key_frame_is_no_damage(model: Path, tmp_path: Path) -> None:
+    whole, source = tmp_path / "whole.ts", tmp_path / "cut.ts"
+    coded = ("-c:v", "libx265", "-x265-params", "keyint=20:min-keyint=20:log-level=none", "-c:a", "aac")
+    ffmpeg(*picture(seconds=3, rate=25), *SOUND, *coded, f"file:{whole}")
+    with av.open(str(whole)) as container:
+        places = [packet.pos or 0 for packet in container.demux(video=0) if packet.size]
+    content = whole.read_bytes()
+    source.write_bytes(content[places[6] // TS_PACKET * TS_PACKET :])
+    done = run(source, tmp_path / "out.mkv", "--model", model)
+    assert "damaged" not in done.stderr
+    assert len(seconds_of_frames(tmp_path / "out.mkv")) == 55
+
+
 @tried(
     "Damage",
     "a transport stream with lost packets and AAC",

@@ -66,6 +66,19 @@ class TestTimes:
         assert "rate" not in done.stderr
         assert seconds_of_frames(tmp_path / "fast.mp4") == [Fraction(n, 50) for n in range(12)]
 
+    @tried(
+        "Times", "a part of a file whose ticks are finer than a microsecond", "begins with its first frame"
+    )
+    def test_a_part_in_the_finest_ticks(self, model: Path, tmp_path: Path) -> None:
+        source, output = tmp_path / "fine.mp4", tmp_path / "out.mp4"
+        frames = (*picture(seconds=2, rate=30), "-vf", "setpts=PTS+N*N/(9999991*TB)", "-fps_mode", "vfr")
+        ffmpeg(
+            *frames, *QUICK, "-enc_time_base", "1:10000000", "-video_track_timescale", "10000000", str(source)
+        )
+        for first in range(4, 9):
+            run(source, output, "--model", model, "--trim", f"{first}:40", "--overwrite")
+            assert len(seconds_of_frames(output)) == 40 - first
+
     @pytest.mark.parametrize("name", ["a.264", "a.265", "a.m2v", "a.m1v", "a.ivf", "a.obu"])
     @tried(
         "AVI, raw streams and others", "raw H.264, HEVC, MPEG-1, MPEG-2, IVF, OBU with a rate", "at that rate"

@@ -93,6 +93,27 @@ def test_a_wrong_rate_of_the_container_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("base", "said", "rate"),
+    [
+        (Fraction(1, 10_000_000), Fraction(400_000_000, 13_333_333), Fraction(30)),
+        (MS, Fraction(19001, 317), Fraction(60000, 1001)),
+    ],
+)
+def test_a_usual_rate_in_the_ticks_of_a_container_is_that_rate(
+    base: Fraction, said: Fraction, rate: Fraction
+) -> None:
+    assert settle_times(PATH, base, in_ticks(rate, 60, ticks=int(1 / base)), said).rate == rate
+
+
+def test_the_finest_ticks_are_cut_no_finer_than_a_stream_can_say() -> None:
+    base = Fraction(1, 10_000_000)
+    found = settle_times(PATH, base, [0, 400_000, 400_000, 800_000], Fraction(25))
+    assert found.time_base.denominator < 1 << 31
+    seconds = [float(stamp * found.time_base) for stamp in found.stamps]
+    assert seconds == pytest.approx([0, 0.04, 0.06, 0.08])
+
+
+@pytest.mark.parametrize(
     "stamps",
     [
         [0, 42, 83, 125, 167, 209, 252],  # the last is two ticks off

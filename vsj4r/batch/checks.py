@@ -181,7 +181,8 @@ def _check_guides(file: FileJob, pictures: Probe | ImageSet) -> None:
         read_cuts(settings.qpfile)
     if settings.mask is not None and Path(settings.mask).exists():
         wanted, got = _shown_size(pictures), _shown_size(_look_at(Path(settings.mask), None))
-        if got != wanted:
+        even = wanted[0] & ~1, wanted[1] & ~1  # an odd column may be one that the picture's samples lack
+        if got not in (wanted, even):
             raise Vsj4rError(
                 f"mask {settings.mask} must be {wanted[0]}x{wanted[1]} like the input, got {got[0]}x{got[1]}"
             )

@@ -95,11 +95,12 @@ def _read(
         raise UsageError(str(error)) from error
     parts = jobs.state / "parts"
     owned = {output for each in records for output in each.owned()}
+    wanted = {output for file in jobs.files for output in file.settings.paths(file.output)}
     owned |= {
         output
-        for file in jobs.files
-        for output in file.settings.paths(file.output)
-        if any(came_from(parts / each.key, output) for each in records)
+        for each in records
+        for output in wanted.intersection(each.outputs())
+        if came_from(parts / each.key, output)
     }
     frames = check_batch(jobs, owned=owned, devices=not on_cluster)
     for problem in sorted(jobs.problems, key=lambda each: each.line):

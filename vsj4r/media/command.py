@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -238,8 +239,10 @@ def _set_times(encode: Encode, late: Fraction) -> str:
 
 
 def _placement(offset: float) -> dict[str, Any]:
-    """Options of an input whose times are ``offset`` seconds later here."""
-    return {**_LOCAL_ONLY, "itsoffset": f"{offset:.6f}"} if offset else dict(_LOCAL_ONLY)
+    """Options of an input whose times are ``offset`` seconds later here: microseconds, and none too few, or
+    what begins at 0 would be cut off there."""
+    microseconds = ceil(offset * 1e6 - 1e-3)
+    return {**_LOCAL_ONLY, "itsoffset": f"{microseconds}us"} if microseconds else dict(_LOCAL_ONLY)
 
 
 def _repeat_options(encode: Encode, given: _Given, covers: Path) -> list[str]:

@@ -23,6 +23,7 @@ from vsj4r.media.demuxing import MATROSKA, MOV, READ_ERRORS, read_error
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.images import image_clip, look_at_images
 from vsj4r.media.index import Index, index_of
+from vsj4r.media.joints import find_joints
 from vsj4r.media.probe import Probe, probe, video_times
 from vsj4r.media.reading import find_images, gaps_in, missing_error
 from vsj4r.media.sources import AS_IT_SAYS, ONE_THREAD, Reading, Source
@@ -143,6 +144,8 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
         said += reading.guess_of_rate("it")
     else:
         times = settle_times(path, time_base, stamps, rate, closes_gaps=found.has_wandering_clock)
+        if any(by < 0 for by in times.joints) and _is_heard_on(found):
+            times = settle_times(path, time_base, stamps, rate)
     said += times.notes
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
@@ -206,6 +209,12 @@ def _open_samples(
             if len(opened[0]) >= survey.frames or not may_lose:
                 return _with_repeated_fields(found, *opened)
     return (*decode_clip(found), found.video.time_base)
+
+
+def _is_heard_on(found: Probe) -> bool:
+    """Whether the file has sound whose clock is never set: where the picture has a gap, none is closed."""
+    heard = [stream.index for stream in found.others if stream.kind == "audio"]
+    return bool(heard) and not any(find_joints(found.path, heard).values())
 
 
 def _with_repeated_fields(

@@ -61,6 +61,7 @@ _STEREO = {
     7: ("col_interleaved_lr", "col_interleaved_rl"),
 }
 """ffmpeg's AVStereo3DType, and Matroska's word for it, with the left eye first and the right one."""
+_UNNAMED_STEREO = "by a second layer, or in a way without a name"
 
 
 def find_extras(source: Probe, suffix: str) -> Extras:
@@ -136,7 +137,7 @@ class _Planner:
             tags |= {name: clock.tag(name) for name in ("timecode", "reel_name")} if clock else {}
         kept = self._stream_tags(video, tags, copied=False)
         stereo = video.tag("stereo_mode") or _stereo_mode(video)
-        if stereo and self.container.stereo:
+        if stereo and stereo != _UNNAMED_STEREO and self.container.stereo:
             kept["stereo_mode"] = stereo
         elif stereo not in ("", "mono"):
             self._lose(f"that the picture is stereo ({stereo})")
@@ -303,9 +304,9 @@ def _begins_anywhere(source: Probe, container: Container) -> bool:
 
 
 def _stereo_mode(video: Stream) -> str:
-    """Matroska's word for the stereo of ``video``; "" where it has none."""
+    """Matroska's word for the stereo of ``video``; "" where it is not."""
     content = video.side_data.get("stereo_3d", b"")
     if len(content) < 2 * 4:
         return ""
     kind, flags = struct.unpack_from("=2i", content)
-    return _STEREO[kind][flags & 1] if kind in _STEREO else ""
+    return _STEREO[kind][flags & 1] if kind in _STEREO else _UNNAMED_STEREO

@@ -166,9 +166,9 @@ def _moved_at_joints(source: Source, extras: Extras) -> Extras:
             streams.append(replace(along, packets=(*along.packets, filter_moving(packets, source.joints))))
             continue
         streams.append(along)
-        if along.kind == "audio":
+        if along.kind in ("audio", "subtitle"):
             notes.append(
-                f"audio stream {along.index} may be out of step: its clock is set "
+                f"{along.kind} stream {along.index} may be out of step: its clock is set "
                 f"{count_of(len(packets), 'time')}, the picture's {count_of(len(source.joints), 'time')}"
             )
     return replace(extras, streams=tuple(streams), notes=tuple(notes))

@@ -101,7 +101,7 @@ def _look(
         try:
             decoded = video.decode(packet)
         except READ_ERRORS:
-            damaged += 1
+            damaged += frames > 0  # a broadcast begins before its first key frame
             continue
         if decoded and (aspect := video.codec_context.sample_aspect_ratio):
             aspects[f"{aspect.numerator}:{aspect.denominator}"] = None

@@ -34,6 +34,8 @@ FASTEST_RATE = 1000
 _NEAR_FRAMES = 16  # what is out of order by no more was reordered badly; by more, the clock was set back
 _FINER = 1000  # a tick is cut into so many where it has no room between two frames
 _TICKS = 12_000  # a second, at least
+_LONGEST_BASE = (1 << 31) - 1  # ticks a second of a stream in NUT
+_CLOCKS_DIFFER = Fraction(1, 1000)  # frames a second that a usual rate is off by in a container's ticks
 _SURE_FRAMES = 24  # fewer fit any rate
 
 _NTSC = tuple(Fraction(whole * 1000, 1001) for whole in (24, 30, 48, 60, 120, 15))
@@ -69,8 +71,13 @@ def parse_rate(text: str, *, name: str = "fps") -> Fraction:
         raise Vsj4rError(
             f"{name} must be a number such as 25 or 30000/1001, at most {FASTEST_RATE}, got {text!r}"
         )
+    return _usual_if_near(rate, Fraction(1, 1000))
+
+
+def _usual_if_near(rate: Fraction, limit: Fraction) -> Fraction:
+    """The usual rate that is off by no more than ``limit``, or ``rate``."""
     near = min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
-    return near if abs(near - rate) * 1000 <= 1 else rate
+    return near if abs(near - rate) <= limit else rate
 
 
 def times_at_rate(rate: Fraction, frames: int) -> Times:
@@ -179,7 +186,7 @@ def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None)
     usual = _USUAL_RATES if len(stamps) >= _SURE_FRAMES else ()
     mean = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)
     near = sorted(usual, key=lambda rate: abs(rate - mean))
-    for rate in [said, *near] if said else near:
+    for rate in [_usual_if_near(said, _CLOCKS_DIFFER), *near] if said else near:
         if _fits(stamps, 1 / (rate * time_base)):
             return rate
     return None
@@ -278,19 +285,20 @@ def _make_rising(
     time."""
     shifts = accumulate(moves.get(n, 0) for n in range(len(stamps)))
     joined = sorted(stamp + shift for stamp, shift in zip(stamps, shifts, strict=True))
-    spread = [stamp * _FINER for stamp in joined]
+    finer = max(1, min(_FINER, _LONGEST_BASE // time_base.denominator))
+    spread = [stamp * finer for stamp in joined]
     start = 0
     while start < len(spread):
         end = start
         while end + 1 < len(spread) and spread[end + 1] <= spread[start]:
             end += 1
         if end > start:
-            step = max(1, round(frame * _FINER))
+            step = max(1, round(frame * finer))
             if end + 1 < len(spread):
                 step = min(step, (spread[end + 1] - spread[start]) // (end + 1 - start))
             for n in range(start + 1, end + 1):
                 spread[n] = spread[start] + (n - start) * max(1, step)
         start = end + 1
-    if all(stamp % _FINER == 0 for stamp in spread):
-        return time_base, [stamp // _FINER for stamp in spread]
-    return time_base / _FINER, spread
+    if all(stamp % finer == 0 for stamp in spread):
+        return time_base, [stamp // finer for stamp in spread]
+    return time_base / finer, spread

@@ -203,14 +203,20 @@ def is_occupied(output: Path) -> bool:
 
 def size_and_time(path: Path) -> tuple[int, int]:
     """Bytes of the file ``path``, and when it changed last, in ns; of a folder those of all its files, and
-    the latest.
+    the latest, but for what file managers leave there.
 
     Raises:
         OSError: it is not there.
     """
-    files = [entry for entry in path.iterdir() if entry.is_file()] if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = [entry for entry in path.iterdir() if entry.is_file() and not _is_clutter(entry.name)]
     found = [file.stat() for file in files]
     return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:
