@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,12 @@ class TestIndex:
         source.touch()
         index.index_of(source)
         assert sorted(path.name for path in index_cache.iterdir()) == ["2-x", "3-x"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder in which nothing can be made")
+def test_a_file_whose_index_has_no_room_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "in.mkv"
+    ffmpeg(*picture(seconds=5, size="64x48"), "-c:v", "mjpeg", f"file:{source}")
+    full = index.Index(Path("/proc/none/x"))
+    monkeypatch.setattr("vsj4r.media.files.index_of", lambda *_: full)
+    assert len(open_source(source).clip) == 120

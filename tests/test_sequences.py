@@ -43,6 +43,9 @@ def write(path: Path, pixels: Pixels, kind: str, **said: Any) -> None:
         spec.channelnames = ("Y",)
     if pixels.shape[2] == 5:
         spec.channelnames = ("R", "G", "B", "A", "Z")
+    spec.x, spec.y, spec.full_width, spec.full_height = said.pop("window", (0, 0, width, height))
+    if "whole" in said:
+        spec.channelformats = (*(OpenImageIO.TypeDesc("half"),) * 4, OpenImageIO.TypeDesc(said.pop("whole")))
     for name, value in said.items():
         spec.attribute(name.replace("__", ":"), value)
     output = OpenImageIO.ImageOutput.create(str(path))
@@ -75,6 +78,27 @@ def exr_shot(folder: Path, kind: str = "half", frames: int = 3) -> Path:
             compression="zip",
         )
     return folder
+
+
+def test_a_data_window_is_kept_or_told(model: Path, tmp_path: Path) -> None:
+    for n in range(2):
+        write(tmp_path / "shot" / f"{n}.exr", noise(n), "half", window=(5, 7, 200, 200))
+    kept = run(tmp_path / "shot", tmp_path / "exr/", "--model", model)
+    assert "display window" not in kept.stderr
+    _, spec = read(tmp_path / "exr" / "1.exr")
+    assert (spec.x, spec.y, spec.full_width, spec.width) == (5, 7, 200, WIDTH)
+    told = run(tmp_path / "shot", tmp_path / "out.mkv", "--model", model)
+    assert "2 of 2 images show another part than their display window: that part is written" in told.stderr
+    write(tmp_path / "shot" / "2.exr", noise(2), "half", window=(6, 7, 200, 200))
+    done = vsj4r("run", tmp_path / "shot", tmp_path / "no.mkv", "--model", model)
+    assert_refused(done, 1, "2.exr must have its data window at (5, 7) of the display window", tmp_path)
+
+
+def test_channels_of_whole_numbers_are_told(model: Path, tmp_path: Path) -> None:
+    write(tmp_path / "shot" / "0.exr", noise(0, 5), "half", whole="uint")
+    done = run(tmp_path / "shot", tmp_path / "out/", "--model", model)
+    assert "1 of 1 images have channels of 32 bit whole numbers: 24 bits are kept" in done.stderr
+    assert "whole numbers" not in run(tmp_path / "shot", tmp_path / "out.mkv", "--model", model).stderr
 
 
 def test_the_curve_goes_both_ways() -> None:

@@ -32,6 +32,7 @@ from vsj4r.media.survey import BESIDE, Survey, look_through
 from vsj4r.media.times import Times, settle_times, times_at_rate, usual_step
 from vsj4r.words import count_of
 
+_NOT_KEPT = "Failed to write index"  # by BestSource, for want of room, after it has read the file
 _CINEMA_XYZ = "xyz12"
 _DOLBYS_OWN = (5, 10)  # profiles of Dolby Vision that may have no base layer for others
 _SAYING_HOW_LONG = frozenset({MOV, MATROSKA, "gif", "apng", "webp_anim"})
@@ -267,16 +268,25 @@ def _open_with_bestsource(
 ) -> tuple[vs.VideoNode, list[int], Fraction]:
     """The clip, its timestamps and their unit; ``threads`` 0 is one for each core."""
     path = found.path
+
+    def read(**cache: object) -> Any:
+        return vs.core.bs.VideoSource(
+            str(path.absolute()),
+            track=found.video.index,
+            threads=threads,
+            exporttimestamps=1,
+            apply_rotation=0,
+            **cache,
+        )
+
     with _hearing_bestsource(on_look):
         try:
-            opened: Any = vs.core.bs.VideoSource(
-                str(path.absolute()),
-                track=found.video.index,
-                threads=threads,
-                exporttimestamps=1,
-                apply_rotation=0,
-                **index.arguments(threads),
-            )
+            try:
+                opened = read(**index.arguments(threads))
+            except vs.Error as error:
+                if _NOT_KEPT not in str(error):
+                    raise
+                opened = read(**Index().arguments(threads))
         except vs.Error as error:
             raise InputError(f"{path} cannot be decoded: {first_line(error)}") from error
         except UnicodeEncodeError as error:

@@ -33,6 +33,8 @@ class ImageHead:
     ``bits``: that are stored of a sample, where they are fewer.
     ``is_animated``: a PNG or WebP of several frames, which is a video. ``is_tiff`` says who decodes it,
     ``has_pages`` that it has more pictures than the first. ``aspect``: width of a sample by its height.
+    ``place``: column and line of the display window at which it begins (EXR, DPX); ``is_window``: that it is
+    another part of that window than the whole. ``has_whole_numbers``: that a channel has 32 bits of those.
     """
 
     width: int
@@ -48,6 +50,9 @@ class ImageHead:
     has_pages: bool = False
     aspect: Fraction = Fraction(1)
     bits: int | None = None
+    place: tuple[int, int] = (0, 0)
+    is_window: bool = False
+    has_whole_numbers: bool = False
 
 
 class CutShortError(ValueError):

@@ -55,7 +55,8 @@ class ImageSet:
 
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
-    is not for RGB, cut short, with more than one page, of ``strange`` colours (PQ, BT.2020, HDR10).
+    is not for RGB, cut short, with more than one page, of ``strange`` colours (PQ, BT.2020, HDR10), that are
+    another part of their display window than the whole, with a channel of whole numbers of 32 bits.
     ``colours``: what the first one says of its own.
     """
 
@@ -73,6 +74,8 @@ class ImageSet:
     cut_short: int
     paged: int
     strange: int
+    windows: int
+    whole_numbers: int
     colours: tuple[Chunk, ...]
     kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
 
@@ -88,7 +91,8 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
     """Read the head of every image: what is wrong with one is known before the first is worked on.
 
     Raises:
-        Vsj4rError: one cannot be read, or has another size than the first; all of those are counted.
+        Vsj4rError: one cannot be read, or has another size than the first; all of those are counted; or
+            shows another part of its display window.
     """
     heads = [_head_of(folder / name) for name in names]
     first = heads[0]
@@ -104,6 +108,12 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
             f"image {folder / name} must be {first.width}x{first.height} like the first, "
             f"got {head.width}x{head.height}{more}"
         )
+    for name, head in zip(names, heads, strict=True):
+        if head.place != first.place:
+            raise Vsj4rError(
+                f"image {folder / name} must have its data window at {first.place} of the display window, as "
+                f"the first, got {head.place}: give all of them one window first"
+            )
     depth = next(depth for depth in _DEPTHS if first.depth <= depth)
     own = props_of(first.colours)
     return ImageSet(
@@ -121,6 +131,8 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         cut_short=sum(head.is_cut_short for head in heads),
         paged=sum(head.has_pages for head in heads),
         strange=sum(props_of(head.colours) != own for head in heads),
+        windows=sum(head.is_window for head in heads),
+        whole_numbers=sum(head.has_whole_numbers for head in heads),
         colours=first.colours,
     )
 

@@ -92,6 +92,8 @@ def plate_head(path: Path) -> ImageHead:
     """
     with _open(path) as (_, spec):
         _rgb_of(path, spec)
+        place = spec.x - spec.full_x, spec.y - spec.full_y
+        size = spec.width, spec.height
         return ImageHead(
             spec.width,
             spec.height,
@@ -99,6 +101,9 @@ def plate_head(path: Path) -> ImageHead:
             has_alpha=_ALPHA in spec.channelnames,
             aspect=aspect_of(spec.get_float_attribute(_ASPECT, 1)),
             bits=spec.get_int_attribute(_BITS) or None,
+            place=place,
+            is_window=place != (0, 0) or size != (spec.full_width, spec.full_height),
+            has_whole_numbers="uint" in map(str, (spec.format, *spec.channelformats)),
         )
 
 

@@ -205,6 +205,12 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         lost.append(f"{some(images.strange)} say other colours than the first, whose the video has")
     if images.cut_short:
         lost.append(f"{some(images.cut_short)} are cut short: the decoder fills in the rest")
+    if images.windows and image != Path(images.names[0]).suffix[1:].lower():
+        lost.append(
+            f"{some(images.windows)} show another part than their display window: that part is written"
+        )
+    if images.whole_numbers and image == "exr":
+        lost.append(f"{some(images.whole_numbers)} have channels of 32 bit whole numbers: 24 bits are kept")
     if images.paged:
         lost.append(f"{some(images.paged)} have several pages: the first is read, the others are left out")
     return lost
