@@ -151,7 +151,7 @@ class TestIndex:
 @pytest.mark.skipif(sys.platform != "linux", reason="a folder in which nothing can be made")
 def test_a_file_whose_index_has_no_room_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "in.mkv"
-    ffmpeg(*picture(seconds=5, size="64x48"), "-c:v", "mjpeg", f"file:{source}")
+    ffmpeg(*picture(seconds=5, size="64x48"), *QUICK, f"file:{source}")
     full = index.Index(Path("/proc/none/x"))
     monkeypatch.setattr("vsj4r.media.files.index_of", lambda *_: full)
     assert len(open_source(source).clip) == 120

@@ -182,6 +182,21 @@ def test_alpha_is_carried_through(
         assert np.array_equal(found, wanted[n])
 
 
+def test_alpha_of_a_png_is_multiplied_into_an_exr(model: Path, tmp_path: Path) -> None:
+    wanted = rgba_png(tmp_path / "in" / "0.png", 0, np.uint16).astype(np.float32) / 65535
+    run(tmp_path / "in", tmp_path / "out", "--model", model, "--strength", 0, "--image", "exr")
+    found, _ = read(tmp_path / "out" / "0.exr")
+    np.testing.assert_allclose(found[..., 3], wanted[..., 3], atol=1e-3)
+    np.testing.assert_allclose(found[..., :3], to_light(wanted[..., :3]) * wanted[..., 3:], atol=1e-3)
+
+
+def test_alpha_of_an_exr_is_told_where_it_stays_in_the_colour(model: Path, tmp_path: Path) -> None:
+    said = "the alpha of 3 of 3 images is in their colour, too, and stays in it"
+    shot = exr_shot(tmp_path / "in")
+    assert said in run(shot, tmp_path / "out", "--model", model, "--image", "png").stderr
+    assert said not in run(shot, tmp_path / "exr", "--model", model).stderr
+
+
 def test_alpha_of_exr_stays_associated_in_tiff(model: Path, tmp_path: Path) -> None:
     done = run(exr_shot(tmp_path / "in"), tmp_path / "out", "--model", model, "--image", "tif")
     assert read(tmp_path / "out" / "shot.1001.tif")[1].getattribute("oiio:UnassociatedAlpha") is None

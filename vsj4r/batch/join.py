@@ -21,7 +21,7 @@ from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.process import FFmpeg
 from vsj4r.media.tags import Tags
 from vsj4r.media.video import check_video, cover_files
-from vsj4r.media.whole import whole_file, whole_folder
+from vsj4r.media.whole import is_clutter, whole_file, whole_folder
 
 
 def join_video(
@@ -87,7 +87,7 @@ def join_images(
     Raises:
         Vsj4rError: they are not ``frames``, or cannot be written.
     """
-    images = [image for part in parts for image in sorted(part.iterdir())]
+    images = [image for part in parts for image in sorted(part.iterdir()) if not is_clutter(image.name)]
     if len(images) != frames:
         raise Vsj4rError(f"the parts of {output} hold {len(images)} of {frames} frames")
     with whole_folder(output, replaces=replaces) as temporary:

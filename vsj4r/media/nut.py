@@ -21,8 +21,8 @@ _GBR = (1, 2, 0)
 
 
 class NutWriter:
-    """Gives jobs that write frames of ``clip`` (such as ``pixels.to_yuv`` gives) to a stream; with ``alpha``
-    that of each frame too."""
+    """Gives jobs that write frames of ``clip`` (such as ``pixels.clip_to_yuv`` gives) to a stream; with
+    ``alpha`` that of each frame too."""
 
     def __init__(self, clip: vs.VideoNode, *, time_base: Fraction, alpha: bool = False) -> None:
         chroma = str(chroma_of(clip))

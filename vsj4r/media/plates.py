@@ -199,6 +199,8 @@ def write_plate(
         channels[..., places] = colour
     else:
         channels = to_light(colour) if suffix == EXR and is_light else colour
+        if alpha is not None and suffix == EXR and _has_straight_alpha(like):
+            channels = channels * alpha[..., None]
         if alpha is not None:
             channels = np.concatenate([channels, alpha[..., None]], axis=-1)
         height, width, count = channels.shape

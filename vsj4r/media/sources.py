@@ -18,7 +18,7 @@ from vsj4r.media.image_facts import Chunk
 from vsj4r.media.images import ImageSet, colours_of
 from vsj4r.media.index import Index
 from vsj4r.media.pipes import Pipe
-from vsj4r.media.plates import is_plate
+from vsj4r.media.plates import EXR, is_plate
 from vsj4r.media.png_colours import chunks_of
 from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.streams import Picture
@@ -211,6 +211,8 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         )
     if images.whole_numbers and image == "exr":
         lost.append(f"{some(images.whole_numbers)} have channels of 32 bit whole numbers: 24 bits are kept")
+    if images.translucent and Path(images.names[0]).suffix.lower() == EXR and image in (None, "png"):
+        lost.append(f"the alpha of {some(images.translucent)} is in their colour, too, and stays in it")
     if images.paged:
         lost.append(f"{some(images.paged)} have several pages: the first is read, the others are left out")
     return lost

@@ -100,8 +100,8 @@ def write_video(
     on_frame: Callable[[int], None] = lambda done: None,
     on_command: Callable[[list[str]], None] = lambda command: None,
 ) -> None:
-    """Write ``clip`` (such as ``pixels.to_yuv`` gives), whole or not at all (see ``whole_file``); tagged as
-    its first frame is, with the alpha that its frames have.
+    """Write ``clip`` (such as ``pixels.clip_to_yuv`` gives), whole or not at all (see ``whole_file``); tagged
+    as its first frame is, with the alpha that its frames have.
 
     ``on_frame`` is told how many frames are done, ``on_command`` what is run.
 

@@ -210,12 +210,13 @@ def size_and_time(path: Path) -> tuple[int, int]:
     """
     files = [path]
     if path.is_dir():
-        files = [entry for entry in path.iterdir() if entry.is_file() and not _is_clutter(entry.name)]
+        files = [entry for entry in path.iterdir() if entry.is_file() and not is_clutter(entry.name)]
     found = [file.stat() for file in files]
     return sum(each.st_size for each in found), max((each.st_mtime_ns for each in found), default=0)
 
 
-def _is_clutter(name: str) -> bool:
+def is_clutter(name: str) -> bool:
+    """Whether file managers leave a file of that name in folders."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
 
 

@@ -89,7 +89,7 @@ def _with_deep_alpha(encoded: vs.VideoNode, clip: vs.VideoNode, depth: int) -> v
     width, height = encoded.width, encoded.height
 
     def fit(alpha: vs.VideoNode) -> vs.VideoNode:
-        if (width, height) != (alpha.width, alpha.height):  # as to_yuv has it
+        if (width, height) != (alpha.width, alpha.height):  # as clip_to_yuv has it
             alpha = alpha.resize.Bicubic(width=width, height=height, src_width=width, src_height=height)
         return deepen_alpha(alpha, depth)
 

@@ -42,7 +42,7 @@ def is_picture_name(output: Path) -> bool:
 class Job:
     """What to derain, and how.
 
-    ``to_folder``: ``output`` is a folder, for PNG. Stdin and stdout are ``pipes.STDIN`` and ``STDOUT``.
+    ``to_folder``: ``output`` is a folder, for images. Stdin and stdout are ``pipes.STDIN`` and ``STDOUT``.
     ``ffmpeg`` are extra output arguments. ``preview``: only where it rains most, five seconds, or one frame
     before and after in a PNG.
     """
