@@ -54,6 +54,22 @@ def test_only_what_has_changed_is_done_again(model: Path, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "a.mkv").read_text() == "somebody else's"
 
 
+@pytest.mark.slow
+def test_a_folder_that_was_moved_goes_on_where_it_was(model: Path, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    for name in ("a", "b"):
+        media.plain(before / f"{name}.mkv", seconds=0.3)
+    write_rgb(np.full((64, 96, 3), 255, np.uint8), before / "mask.png")
+    jobs(before, model, *(body(Path(f"{n}.mkv"), f"out/{n}.mkv", "mask = 'mask.png'") for n in ("a", "b")))
+    assert [event["event"] for event in batch(before)][-1] == "end"
+    (before / "out" / "b.mkv").unlink()
+    before.rename(after)
+    done = [Path(event["output"]) for event in batch(after) if event["event"] == "done"]
+    assert done == [after / "out" / "b.mkv"]
+    assert batch(after)[-1]["event"] == "end"
+
+
 def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shot"
     folder.mkdir()

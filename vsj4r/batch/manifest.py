@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from vsj4r.batch.plan import IMAGES, Plan
-from vsj4r.batch.work import Work
+from vsj4r.batch.work import Work, from_folder
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.lock import hold_lock
 from vsj4r.media.encoders import KNOWN_ENCODERS
@@ -90,10 +91,13 @@ def outputs_of_records(records: Iterable[Record]) -> set[Path]:
 
 
 class Manifest:
-    """The records of a batch. One process writes, any number read. Each method is one transaction."""
+    """The records of a batch. One process writes, any number read. Each method is one transaction.
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    Files have names from ``folder`` on, in which the job file lies: it may be moved.
+    """
+
+    def __init__(self, database: sqlite3.Connection, folder: Path) -> None:
+        self._database, self._folder = database, folder
 
     @classmethod
     @contextmanager
@@ -113,7 +117,7 @@ class Manifest:
             ):
                 database.execute("PRAGMA synchronous = FULL")
                 database.executescript(_SCHEMA)
-                yield cls(database)
+                yield cls(database, state.parent)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 raise DiskFullError(f"{state} cannot be written: {error}") from error
@@ -131,7 +135,7 @@ class Manifest:
             return []
         try:  # for writing: after a kill SQLite takes back what was half done
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
-                return cls(database).records()
+                return cls(database, state.parent).records()
         except sqlite3.DatabaseError as error:
             raise Vsj4rError(f"{path} cannot be read: {error}") from error
 
@@ -144,7 +148,7 @@ class Manifest:
             written.setdefault(key, []).append(tuple(stamped))
         query = "SELECT key, output, state, plan, error, seconds FROM files"
         return [
-            _record(row, chunks.get(row[0], {}), written.get(row[0], []))
+            _record(row, chunks.get(row[0], {}), written.get(row[0], []), self._folder)
             for row in self._database.execute(query)
         ]
 
@@ -154,7 +158,7 @@ class Manifest:
             self._database.execute("DELETE FROM chunks WHERE key = ?", (work.key,))
             self._database.execute(
                 "REPLACE INTO files VALUES (?, ?, ?, 'waiting', '', '', 0)",
-                (work.key, json.dumps(str(work.input)), json.dumps(str(work.output))),
+                (work.key, self._name(work.input), self._name(work.output)),
             )
 
     def forget(self, key: str) -> None:
@@ -188,7 +192,7 @@ class Manifest:
             )
             self._database.executemany(
                 "REPLACE INTO written VALUES (?, ?, ?, ?)",
-                [(key, json.dumps(str(output)), *stamp) for output, stamp in written.items()],
+                [(key, self._name(output), *stamp) for output, stamp in written.items()],
             )
             same = "SELECT output FROM files WHERE key = ?"
             others = f"SELECT key FROM files WHERE key != ? AND output = ({same})"
@@ -203,19 +207,24 @@ class Manifest:
     def retried(self, key: str) -> None:
         self._update(key, "state = 'waiting', error = ''")
 
+    def _name(self, path: Path) -> str:
+        return json.dumps(from_folder(path, self._folder))
+
     def _update(self, key: str, change: str, *values: object) -> None:
         with self._database:
             self._database.execute(f"UPDATE files SET {change} WHERE key = ?", (*values, key))
 
 
-def _record(row: tuple[Any, ...], chunks: dict[int, int], stamped: list[tuple[str, int, int]]) -> Record:
+def _record(
+    row: tuple[Any, ...], chunks: dict[int, int], stamped: list[tuple[str, int, int]], folder: Path
+) -> Record:
     """Raises:
     sqlite3.DatabaseError: what stands there is nothing that a batch has written.
     """
     key, output, state, plan, error, seconds = row
     try:
         path, planned = json.loads(output), _plan_from(plan)
-        written = {Path(json.loads(name)): (size, mtime_ns) for name, size, mtime_ns in stamped}
+        written = {_path_from(folder, json.loads(name)): (size, mtime_ns) for name, size, mtime_ns in stamped}
         numbers = range(len(planned.starts)) if planned else range(0)
         if (
             not isinstance(path, str)
@@ -227,7 +236,11 @@ def _record(row: tuple[Any, ...], chunks: dict[int, int], stamped: list[tuple[st
         raise sqlite3.DatabaseError(
             f"record {key} is damaged; without this folder the batch begins anew"
         ) from failure
-    return Record(key, Path(path), state, planned, error, seconds, chunks, written)
+    return Record(key, _path_from(folder, path), state, planned, error, seconds, chunks, written)
+
+
+def _path_from(folder: Path, name: str) -> Path:
+    return Path(os.path.normpath(folder / name))
 
 
 def _plan_from(text: str) -> Plan | None:

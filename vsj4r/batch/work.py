@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vsj4r.media.encoders import KNOWN_ENCODERS
 from vsj4r.media.identity import identify
 from vsj4r.media.whole import is_occupied
 
+_FILES = ("mask", "model", "qpfile")
 _RECIPE = 3  # another number when the same settings come to give other frames
 
 
@@ -55,6 +57,14 @@ class Work:
         return [self.part(plan, number, place) for place in range(len(self.settings.outputs))]
 
 
+def from_folder(path: Path, folder: Path) -> str:
+    """How ``folder`` calls ``path``; on Windows a path of another drive keeps its name."""
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:
+        return str(path)
+
+
 def work_for(job: FileJob, state: Path) -> Work:
     """The work that ``job`` is as things stand: another input, model or setting is other work.
 
@@ -66,8 +76,13 @@ def work_for(job: FileJob, state: Path) -> Work:
         identities = tuple(map(identify, [job.input, *job.settings.guides()]))
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}") from error
-    settings = {name: value for name, value in job.settings.named().items() if name != "overwrite"}
-    output = f"{job.output}{'/' * job.to_folder}"
+    # files by their content, the output by its place: the folder of the batch may be moved
+    settings = {
+        name: bool(value) if name in _FILES else value
+        for name, value in job.settings.named().items()
+        if name != "overwrite"
+    }
+    output = f"{from_folder(job.output, state.parent)}{'/' * job.to_folder}"
     text = json.dumps([_RECIPE, *identities, job.model.sha256, dict(job.model.int8), settings, output])
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     folder = state / "parts" / key
