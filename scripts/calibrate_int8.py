@@ -18,7 +18,7 @@ import torch
 import typer
 
 from vsj4r.arrays import Pixels
-from vsj4r.engine.network import load_net
+from vsj4r.engine.loading import load_net
 from vsj4r.engine.weights import Model, find_model
 from vsj4r.evaluation.measurement import load_tensors
 from vsj4r.frames.formats import Format, Geometry

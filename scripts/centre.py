@@ -14,7 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from vsj4r.engine.network import load_net
+from vsj4r.engine.loading import load_net
 from vsj4r.engine.weights import find_model
 from vsj4r.publishing.publish import publish
 

@@ -200,7 +200,7 @@ def _onnx_runtime(name: str, threads: int) -> Callable[[dict[str, Any]], object]
 def _torch(name: str, runtime: str, threads: int) -> Callable[[dict[str, Any]], object]:
     import torch
 
-    from vsj4r.engine.network import load_net
+    from vsj4r.engine.loading import load_net
     from vsj4r.publishing.onnx_step import ExportedStep
 
     torch.set_num_threads(threads)

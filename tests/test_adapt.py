@@ -15,7 +15,7 @@ from tests.cli import assert_refused, vsj4r  # noqa: E402
 from vsj4r.adaptation import fitting  # noqa: E402
 from vsj4r.adaptation.stretches import Stretches, read_stretches  # noqa: E402
 from vsj4r.adaptation.target import YuvClip, estimate_target  # noqa: E402
-from vsj4r.engine.network import load_net  # noqa: E402
+from vsj4r.engine.loading import load_net  # noqa: E402
 from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.evaluation.real_rain import RealScores, measure_real  # noqa: E402

@@ -13,7 +13,7 @@ import vapoursynth as vs
 torch = pytest.importorskip("torch")
 
 from scripts.centre import SPAN, lift_luma, lift_model  # noqa: E402
-from vsj4r.engine.network import load_net  # noqa: E402
+from vsj4r.engine.loading import load_net  # noqa: E402
 from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402

@@ -28,7 +28,7 @@ from tests.cuda.small_model import small_config, write_small_model  # noqa: E402
 from vsj4r.engine.cuda.engine import CudaEngine, CudaFrameEngine, Options  # noqa: E402
 from vsj4r.engine.cuda.lane import Lane  # noqa: E402
 from vsj4r.engine.cuda.network import check_channels  # noqa: E402
-from vsj4r.engine.network import load_net  # noqa: E402
+from vsj4r.engine.loading import load_net  # noqa: E402
 from vsj4r.model.config import CONFIGS  # noqa: E402
 from vsj4r.model.j4rnet import J4RNet  # noqa: E402
 

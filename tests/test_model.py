@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from vsj4r.engine.network import load_net  # noqa: E402
+from vsj4r.engine.loading import load_net  # noqa: E402
 from vsj4r.model.blocks import ResidualBlock  # noqa: E402
 from vsj4r.model.config import CONFIGS, J4RConfig  # noqa: E402
 from vsj4r.model.d_net import DNet  # noqa: E402

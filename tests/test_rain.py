@@ -408,7 +408,7 @@ class TestCommand:
     def test_rejections(self, tmp_path: Path) -> None:
         from vsj4r.cli.rain import rain
 
-        with pytest.raises(Vsj4rError, match="cannot be read as a video"):
+        with pytest.raises(Vsj4rError, match=r"absent\.mkv does not exist"):
             rain(tmp_path / "absent.mkv", tmp_path / "out")
         with pytest.raises(Vsj4rError, match="--preset photo and --layers go together"):
             rain(tmp_path, tmp_path / "out", preset="photo")

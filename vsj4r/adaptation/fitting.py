@@ -22,7 +22,7 @@ from torch import Tensor
 from vsj4r.adaptation.stretches import FEWEST_LEARNED, SMALLEST_PX, Stretches, read_stretches
 from vsj4r.adaptation.target import YuvClip, estimate_target
 from vsj4r.arrays import Pixels
-from vsj4r.engine.network import load_net
+from vsj4r.engine.loading import load_net
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.real_rain import RealScores, measure_real

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsj4r.engine.network import load_net
+from vsj4r.engine.loading import load_net
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_file

@@ -20,7 +20,7 @@ from vsj4r.engine.cuda.lane import Lane, LaneOutput, LaneSpec, Streams
 from vsj4r.engine.cuda.network import CudaStep, Fused, check_channels, relu_after
 from vsj4r.engine.cuda.reduced import reduced_bytes
 from vsj4r.engine.downscaled import downscale_spec
-from vsj4r.engine.network import load_net
+from vsj4r.engine.loading import load_net
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.model.limits import CHROMA_GAIN
