@@ -49,7 +49,7 @@ LOSS = LossWeights("charbonnier", lambda_d=0.0, lambda_c=0.0, lambda_r=0.0, chro
 class Adapted(NamedTuple):
     """``before`` and ``after``: the judged stretch with the weights begun from and with the best found;
     ``better``: whether the latter score higher, else ``net`` has the weights begun from. ``ranges``: what
-    ``net`` reads of the judged stretch."""
+    better weights read of the judged stretch."""
 
     net: J4RNet
     before: RealScores
@@ -194,16 +194,14 @@ class _Fitting:
             self.stale += 1
 
     def result(self) -> Adapted:
-        better = self.best.score > self.before.score + LEAST_GAIN
-        net = self.start
-        if better:
-            net = J4RNet(self.net.config)
-            net.load_state_dict(self._best)
-        after = self.best if better else self.before
+        if self.best.score <= self.before.score + LEAST_GAIN:
+            return Adapted(self.start, self.before, self.before, False, self.step, self.seconds, {})
+        net = J4RNet(self.net.config)
+        net.load_state_dict(self._best)
         with watch_ranges(net.eval().to(self.device)) as ranges:
             for _ in _derain(net, self._judged):
                 pass
-        return Adapted(net, self.before, after, better, self.step, self.seconds, ranges)
+        return Adapted(net, self.before, self.best, True, self.step, self.seconds, ranges)
 
     def save(self, state: Path) -> None:
         content = {

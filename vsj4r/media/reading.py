@@ -18,6 +18,7 @@ from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.demuxing import READ_ERRORS, reason_of
 from vsj4r.media.image_head import read_head
 from vsj4r.media.plates import PLATES, KeptPlates, is_plate, read_plate, read_tiff_samples
+from vsj4r.media.whole import is_clutter
 from vsj4r.words import count_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", *PLATES)
@@ -39,7 +40,7 @@ def missing_error(name: Path | str) -> Vsj4rError:
 
 def is_image(path: Path) -> bool:
     """By its name; hidden files are a system's own."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in IMAGE_SUFFIXES and not is_clutter(path.name)
 
 
 def images_in(folder: Path) -> list[str]:

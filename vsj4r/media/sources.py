@@ -186,13 +186,14 @@ class Source:
 def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
     """A line for each thing that ``images`` have, and the output (see ``Source.notes``) has not."""
     total, target = len(images.names), "a video" if image is None else f".{image}"
+    first = Path(images.names[0])
 
     def some(count: int) -> str:
         return f"{count} of {total} images"
 
     lost = []
     if images.depth == 32 and image != "exr":
-        what = "EXR" if is_plate(Path(images.names[0])) else "TIFF of floats"
+        what = "EXR" if is_plate(first) else "TIFF of floats"
         clipped = "what is below 0 or above 1 is clipped"
         lost.append(f"{what} is scene-linear: it goes into {target} by sRGB's curve, and {clipped}")
     has_profiles = image in _WITH_PROFILE
@@ -205,13 +206,13 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         lost.append(f"{some(images.strange)} say other colours than the first, whose the video has")
     if images.cut_short:
         lost.append(f"{some(images.cut_short)} are cut short: the decoder fills in the rest")
-    if images.windows and image != Path(images.names[0]).suffix[1:].lower():
+    if images.windows and image != first.suffix[1:].lower():
         lost.append(
             f"{some(images.windows)} show another part than their display window: that part is written"
         )
     if images.whole_numbers and image == "exr":
         lost.append(f"{some(images.whole_numbers)} have channels of 32 bit whole numbers: 24 bits are kept")
-    if images.translucent and Path(images.names[0]).suffix.lower() == EXR and image in (None, "png"):
+    if images.translucent and first.suffix.lower() == EXR and image in (None, "png"):
         lost.append(f"the alpha of {some(images.translucent)} is in their colour, too, and stays in it")
     if images.paged:
         lost.append(f"{some(images.paged)} have several pages: the first is read, the others are left out")

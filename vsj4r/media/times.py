@@ -35,7 +35,7 @@ _NEAR_FRAMES = 16  # what is out of order by no more was reordered badly; by mor
 _FINER = 1000  # a tick is cut into so many where it has no room between two frames
 _TICKS = 12_000  # a second, at least
 _LONGEST_BASE = (1 << 31) - 1  # ticks a second of a stream in NUT
-_CLOCKS_DIFFER = Fraction(1, 1000)  # frames a second that a usual rate is off by in a container's ticks
+_RATES_DIFFER = Fraction(1, 1000)  # frames a second: what people and containers' ticks leave off a usual rate
 _SURE_FRAMES = 24  # fewer fit any rate
 
 _NTSC = tuple(Fraction(whole * 1000, 1001) for whole in (24, 30, 48, 60, 120, 15))
@@ -71,13 +71,13 @@ def parse_rate(text: str, *, name: str = "fps") -> Fraction:
         raise Vsj4rError(
             f"{name} must be a number such as 25 or 30000/1001, at most {FASTEST_RATE}, got {text!r}"
         )
-    return _usual_if_near(rate, Fraction(1, 1000))
+    return _usual_if_near(rate)
 
 
-def _usual_if_near(rate: Fraction, limit: Fraction) -> Fraction:
-    """The usual rate that is off by no more than ``limit``, or ``rate``."""
+def _usual_if_near(rate: Fraction) -> Fraction:
+    """The usual rate that ``rate`` stands for, or itself."""
     near = min(_USUAL_RATES, key=lambda usual: abs(usual - rate))
-    return near if abs(near - rate) <= limit else rate
+    return near if abs(near - rate) <= _RATES_DIFFER else rate
 
 
 def times_at_rate(rate: Fraction, frames: int) -> Times:
@@ -186,7 +186,7 @@ def constant_rate(time_base: Fraction, stamps: list[int], said: Fraction | None)
     usual = _USUAL_RATES if len(stamps) >= _SURE_FRAMES else ()
     mean = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)
     near = sorted(usual, key=lambda rate: abs(rate - mean))
-    for rate in [_usual_if_near(said, _CLOCKS_DIFFER), *near] if said else near:
+    for rate in [_usual_if_near(said), *near] if said else near:
         if _fits(stamps, 1 / (rate * time_base)):
             return rate
     return None

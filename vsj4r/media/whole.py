@@ -216,7 +216,7 @@ def size_and_time(path: Path) -> tuple[int, int]:
 
 
 def is_clutter(name: str) -> bool:
-    """Whether file managers leave a file of that name in folders."""
+    """Whether a file of that name is the system's own, or a file manager's: a hidden one, too."""
     return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini")
 
 

@@ -1,2 +1,2 @@
-"""The CUDA engine. Nothing but ``driver`` may be imported before it is known that there is a
-card: the rest needs torch and CuPy (docs/cuda.md)."""
+"""The CUDA engine. Nothing but ``driver`` may be imported before it is known that there is a card: the rest
+needs torch and CuPy (docs/cuda.md)."""
