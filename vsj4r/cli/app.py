@@ -74,7 +74,7 @@ def main() -> NoReturn:
     except typer.Abort:
         code = code_of(signal.SIGINT)
     except typer.TyperException as error:
-        message = error.format_message()  # "" where the help has been printed
+        message = _with_usage(error)
         code = _complain(message, BAD_USAGE) if message else BAD_USAGE
     except KeyboardInterrupt:
         code = _complain("interrupted: nothing is half-written", code_of(signal.SIGINT))
@@ -100,6 +100,14 @@ def main() -> NoReturn:
             what = "the folder that this runs in has been removed: go to another"
         code = _complain(f"{error.filename}: {what}" if error.filename else what, FAILED)
     sys.exit(code)
+
+
+def _with_usage(error: typer.TyperException) -> str:
+    """What it says, and where a word is missing, how the command is typed; "" where help has been printed."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if context is None or not message.startswith("Missing argument"):
+        return message
+    return f"{message} {' '.join(context.get_usage().split())}"
 
 
 def _has_folder() -> bool:
