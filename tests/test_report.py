@@ -11,7 +11,7 @@ import vapoursynth as vs
 from tests import media
 from vsj4r.batch.plan import Plan
 from vsj4r.cli.report import BarReport, Item, JsonReport
-from vsj4r.media import files, survey
+from vsj4r.media import bestsource, files, survey
 
 
 def test_the_pace_outlives_the_planning_of_another_file(
@@ -108,7 +108,7 @@ def test_an_index_that_is_not_wanted_any_more_is_an_error_at_its_end() -> None:
         raise _EnoughError
 
     def index() -> None:
-        with files._hearing_bestsource(stop):
+        with bestsource.hearing_bestsource(stop):
             for done in (0, 30, 40):
                 text = f"VideoSource track #0 index progress {done}%"
                 vs.core.log_message(vs.MESSAGE_TYPE_INFORMATION, text)

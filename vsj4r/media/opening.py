@@ -18,12 +18,12 @@ import vapoursynth as vs
 
 from vsj4r.errors import InputError
 from vsj4r.media.colours import with_consistent_colours
-from vsj4r.media.files import check_constant, open_source
+from vsj4r.media.files import open_source
 from vsj4r.media.frame_errors import first_line, frame_errors
 from vsj4r.media.pipes import Pipe, display_path, is_pipe
 from vsj4r.media.probe import Probe
 from vsj4r.media.reading import missing_error
-from vsj4r.media.sources import Reading, Source
+from vsj4r.media.sources import Reading, Source, check_constant
 from vsj4r.media.times import FASTEST_RATE
 
 SCRIPT = ".vpy"

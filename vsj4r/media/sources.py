@@ -233,3 +233,17 @@ def _losses(source: Probe, clip: vs.VideoNode) -> list[str]:
             f"the picture is cut to {clip.width}x{clip.height}"
         )
     return lost
+
+
+def check_constant(path: Path, clip: vs.VideoNode) -> None:
+    """Refuse the input ``path`` whose frames differ.
+
+    Raises:
+        InputError: in their format or size.
+    """
+    varies = clip.format is None or clip.format.color_family == vs.UNDEFINED
+    if varies or not clip.width or not clip.height:
+        raise InputError(
+            f"{path} changes its format or size in the middle, which is not supported: "
+            "cut it into parts there"
+        )
