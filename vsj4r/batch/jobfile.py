@@ -134,7 +134,6 @@ class _Jobs:
                 "output",
                 f'{name} needs an output, such as "clean/{{stem}}.mkv", or "clean/{{stem}}/" for images',
             )
-        inputs = table.get("input", [])
         if "input" not in stated:
             complain("input", f"{name} needs an input: a name, a pattern, or a list of them")
         form = self._form_of(template)
@@ -145,22 +144,9 @@ class _Jobs:
         given = merge_settings(self._defaults, table, kind[1], form)
         model = self._model_of(given, complain)
         settings = {kind: self._settings(given, *kind, complain)}
-        once: set[Path] = set()
-        for pattern in [inputs] if isinstance(inputs, str) else inputs:
-            found = _matches(self._batch, pattern, self._written)
-            if not found:
-                complain("input", str(missing_error(pattern)))
-            found = [path for path in found if path not in once]
-            once.update(found)
-            readable = []
-            for path in found:
-                if path.suffix.lower() == SCRIPT:
-                    complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
-                elif not path.is_file() and not path.is_dir():
-                    complain("input", f"{path} is no file, and a batch reads twice: vsj4r run takes a pipe")
-                else:
-                    readable.append(path)
-            for path in readable if template else ():
+        line = self._lines.of(("job", number))
+        for inputs in self._inputs(table.get("input", []), complain):
+            for path in inputs if template else ():
                 try:
                     filled = _fill(template, name, path)
                     form = self._form_of(filled)
@@ -173,11 +159,31 @@ class _Jobs:
                     given = merge_settings(self._defaults, table, kind[1], form)
                     settings[kind] = self._settings(given, *kind, complain)
                 if model is not None:
-                    line = self._lines.of(("job", number))
-                    to_folder = form == "images"
                     self._batch.files.append(
-                        FileJob(name, line, path, output, settings[kind], model, to_folder)
+                        FileJob(name, line, path, output, settings[kind], model, form == "images")
                     )
+
+    def _inputs(
+        self, patterns: str | list[str], complain: Callable[[str, str], None]
+    ) -> Iterator[list[Path]]:
+        """What each of ``patterns`` finds that none before it did, and a batch can read."""
+        once: set[Path] = set()
+        for pattern in [patterns] if isinstance(patterns, str) else patterns:
+            found = _matches(self._batch, pattern, self._written)
+            if not found:
+                complain("input", str(missing_error(pattern)))
+            readable = []
+            for path in found:
+                if path in once:
+                    continue
+                if path.suffix.lower() == SCRIPT:
+                    complain("input", f"{path} is a script, and a batch runs none: vsj4r run does")
+                elif not path.is_file() and not path.is_dir():
+                    complain("input", f"{path} is no file, and a batch reads twice: vsj4r run takes a pipe")
+                else:
+                    readable.append(path)
+            once.update(found)
+            yield readable
 
     def _form_of(self, output: str) -> Form:
         if not output or output.endswith("{name}"):

@@ -72,21 +72,49 @@ def find_model(name: str) -> Model:
     Raises:
         Vsj4rError: there is no such model, or its JSON lacks a field.
     """
+    onnx = _onnx_of(name)
+    described = _read_sidecar(onnx)
+    motion = described.motion
+    spec = StepSpec(
+        name=described.name,
+        multiple=described.multiple,
+        lookahead=described.lookahead,
+        planes=described.planes,
+        halo_px=described.halo_px,
+        whole_frame=tuple(described.whole_frame),
+        motion=None if motion is None else MotionSpec(motion.method, motion.version, motion.scale),
+    )
+    return Model(
+        described.name,
+        onnx,
+        spec,
+        described.sha256.onnx,
+        described.sha256.safetensors,
+        config=described.config,
+        training=described.training,
+        int8=described.int8,
+    )
+
+
+def _onnx_of(name: str) -> Path:
     if name.lower().endswith(".onnx"):
-        onnx = Path(name)
-        if not onnx.is_file():
+        if not Path(name).is_file():
             raise Vsj4rError(f"no model file {name!r}")
-    elif name in models():
-        onnx = _folder() / f"{name}.onnx"
-    elif (kind := Path(name).suffix.lower()) in (".pt", ".pth", ".ckpt", ".safetensors"):
+        return Path(name)
+    if name in models():
+        return _folder() / f"{name}.onnx"
+    if (kind := Path(name).suffix.lower()) in (".pt", ".pth", ".ckpt", ".safetensors"):
         source = f" --from {name}" if kind == ".pt" else ""
         command = f"vsj4r export NAME{source}"
         raise Vsj4rError(
             f"model must be an .onnx file, got {name!r}: {command} writes one of trained weights"
         )
-    else:
-        known = ", ".join(models()) or "none is installed"
-        raise Vsj4rError(f"unknown model {name!r}: known are {known}, or give the path of an .onnx file")
+    known = ", ".join(models()) or "none is installed"
+    raise Vsj4rError(f"unknown model {name!r}: known are {known}, or give the path of an .onnx file")
+
+
+def _read_sidecar(onnx: Path) -> _Sidecar:
+    """What the JSON beside ``onnx`` says, checked."""
     sidecar = onnx.with_suffix(".json")
     try:
         fields = json.loads(sidecar.read_text(encoding="utf-8"))
@@ -100,32 +128,13 @@ def find_model(name: str) -> Model:
         raise Vsj4rError(f"{sidecar} does not describe a model: {all_of_them}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise Vsj4rError(f"{sidecar} does not describe a model: {type(error).__name__}: {error}") from error
-    motion, whole_frame = described.motion, set(described.whole_frame)
-    if motion is not None and not {_ALWAYS_FOUND} <= whole_frame <= {_ALWAYS_FOUND, *_FOUND_TOO}:
+    whole_frame = set(described.whole_frame)
+    if described.motion is not None and not {_ALWAYS_FOUND} <= whole_frame <= {_ALWAYS_FOUND, *_FOUND_TOO}:
         raise Vsj4rError(
             f"{sidecar} does not describe a model: whole_frame must name {_ALWAYS_FOUND}, and what there is "
             f"of {', '.join(_FOUND_TOO)}, where motion is stated"
         )
-    spec = StepSpec(
-        name=described.name,
-        multiple=described.multiple,
-        lookahead=described.lookahead,
-        planes=described.planes,
-        halo_px=described.halo_px,
-        whole_frame=tuple(described.whole_frame),
-        motion=None if motion is None else MotionSpec(motion.method, motion.version, motion.scale),
-    )
-    sha256 = described.sha256
-    return Model(
-        described.name,
-        onnx,
-        spec,
-        sha256.onnx,
-        sha256.safetensors,
-        config=described.config,
-        training=described.training,
-        int8=described.int8,
-    )
+    return described
 
 
 def model_files(name: str) -> list[Path]:
