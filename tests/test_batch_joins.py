@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,6 +14,8 @@ from tests import media
 from tests.batch_jobs import body, jobs
 from tests.cli import batch, parts, run
 from vsj4r.batch.chunks import written_starts
+from vsj4r.batch.join import join_video
+from vsj4r.errors import Vsj4rError
 from vsj4r.media.images import write_rgb
 
 
@@ -43,6 +46,19 @@ def test_the_last_chunk_may_leave_out_all_of_its_frames(model: Path, tmp_path: P
     batch(tmp_path)
     run(source, tmp_path / "run.mkv", "--model", model, "--encoder", "ffv1", "--cfr", "30")
     media.assert_same_frames(tmp_path / "out.mkv", tmp_path / "run.mkv")
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    nothing: Any = None
+    quick = ("-c:v", "libx264", "-preset", "ultrafast")
+    part = media.plain(tmp_path / "0.mkv", *quick, seconds=0.2)
+    other = media.plain(tmp_path / "1.mkv", *quick, "-coder", "1", "-bf", "2", seconds=0.2)
+    with pytest.raises(Vsj4rError, match=r"1\.mkv was encoded in another way than the parts before it"):
+        join_video([part, other], tmp_path / "out.mkv", nothing, nothing)
+    same = tmp_path / "same.mkv"
+    media.ffmpeg("-i", f"file:{part}", "-c", "copy", "-bsf:v", "setts=pts=90:dts=DTS", f"file:{same}")
+    with pytest.raises(Vsj4rError, match=r"same\.mkv has frames without a time of their own"):
+        join_video([same], tmp_path / "out.mkv", nothing, nothing)
 
 
 @pytest.mark.slow

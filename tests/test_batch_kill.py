@@ -171,11 +171,15 @@ def test_killed_there_and_again_after_the_job_has_changed(shelf: Path, tmp_path:
     assert (tmp_path / "out.mkv").stat() != written
 
 
-def die_at(folder: Path, record: str) -> None:
-    """A batch that is killed when it is about to note ``record``."""
+def die_at(folder: Path, record: str, *, times: int = 1) -> None:
+    """A batch that is killed when it is about to note ``record``, at the first or at a later of ``times``."""
     dies = (
-        "import os; from vsj4r.batch.manifest import Manifest; from vsj4r.cli.app import main; "
-        f"Manifest.{record} = lambda *_, **__: os._exit(9); main()"
+        "import os; from vsj4r.batch.manifest import Manifest; from vsj4r.cli.app import main\n"
+        f"left, real = [None] * {times}, Manifest.{record}\n"
+        "def noted(*given, **more):\n"
+        "    left.pop()\n"
+        "    return real(*given, **more) if left else os._exit(9)\n"
+        f"Manifest.{record} = noted; main()"
     )
     died = subprocess.run([sys.executable, "-c", dies, "batch", "jobs.toml"], cwd=folder, check=False)
     assert died.returncode == 9
@@ -196,6 +200,20 @@ def test_a_chunk_that_is_whole_but_not_recorded_counts(model: Path, tmp_path: Pa
     run(tmp_path / "long.mkv", tmp_path / "whole.mkv", "--model", model, "--encoder", "ffv1")
     assert frames_hash(tmp_path / "out.mkv") == frames_hash(tmp_path / "whole.mkv")
     assert "; all done" in dry_run(tmp_path)
+
+
+def test_a_chunk_that_has_changed_on_the_disk_is_done_again(model: Path, tmp_path: Path) -> None:
+    media.plain(tmp_path / "long.mkv", *media.QUICK, seconds=6)
+    (tmp_path / "jobs.toml").write_text(
+        f'[[job]]\ninput = "long.mkv"\nmodel = {json.dumps(str(model))}\n'
+        'output = "out.mkv"\nencoder = "ffv1"\nchunk = 120\n'
+    )
+    die_at(tmp_path, "chunk_done", times=2)
+    (part,) = (tmp_path / "jobs.toml.vsj4r").rglob("*00000*.nut")
+    part.write_bytes(part.read_bytes()[:-1000])
+    again = [event["chunk"] for event in batch(tmp_path) if event["event"] == "begun"]
+    assert again == [0]
+    assert (tmp_path / "out.mkv").exists()
 
 
 def dry_run(folder: Path) -> str:

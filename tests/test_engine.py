@@ -313,10 +313,16 @@ def test_what_is_no_graph_is_one_line_and_nothing_is_printed(
             '{"multiple": 257, "lookahead": 1, "planes": "y"}',
             "multiple must be an integer of 1 to 256, got 257",
         ),
+        (
+            '{"name": "tiny", "multiple": 8, "lookahead": 1, "planes": "y", "halo_px": 4, '
+            '"sha256": {"onnx": "0"}, "whole_frame": ["motion.back"], '
+            '"motion": {"method": "blocks", "version": 1, "scale": 2}}',
+            "multiple must be one of 16 where motion is stated, got 8",
+        ),
         ('{"multiple": ' + "9" * 5000 + "}", "does not describe a model: ValueError"),
         ('{"name": "tiny", "\\ud800": 1}', r"a key must be text, got '\\ud800'"),
     ],
-    ids=["deep", "incomplete", "large", "digits", "half"],
+    ids=["deep", "incomplete", "large", "small", "digits", "half"],
 )
 def test_a_description_that_holds_anything_is_refused(onnx: Path, text: str, said: str) -> None:
     onnx.with_suffix(".json").write_text(text)

@@ -165,6 +165,12 @@ def test_wrong_arrays_are_refused() -> None:
             search.find(luma, wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("height", "width"), [(0, 16), (8, 16), (16, 24), (4, 4)])
+def test_sides_that_blocks_do_not_fill_are_refused(height: int, width: int) -> None:
+    with pytest.raises(ValueError, match=f"multiples of 16, got height = {height}, width = {width}"):
+        MotionSearch(height, width, 2)
+
+
 def test_the_model_says_which_motion_it_has() -> None:
     for name in SCALES.values():
         motion = find_model(name).spec.motion

@@ -117,6 +117,23 @@ def test_a_source_error_passes_through_and_leaves_the_filter_well(tiny: str) -> 
     assert_same(out.get_frame(15), expected[15])
 
 
+def test_a_source_error_far_ahead_leaves_the_filter_well(tiny: str) -> None:
+    """A request for which many frames come first counts as a long one, until it is given up."""
+    clip = noise_clip(width=32, height=16, length=120)
+
+    def read(n: int, f: Any) -> Any:
+        if n == 90:
+            raise ValueError("the disk is wet")
+        return f
+
+    out = derain(clip.std.ModifyFrame(clip, read), tiny, segment=0)
+    expected = reference(clip, tiny, Segments(120, 0, 0, 1))
+    with pytest.raises(vs.Error, match="the disk is wet"):
+        out.get_frame(119)
+    for n in (30, 31, 5):  # from 40 on they are kept
+        assert_same(out.get_frame(n), expected[n])
+
+
 def test_interlaced_frames_are_refused_one_by_one(tiny: str) -> None:
     clip = noise_clip(width=32, height=16, length=30)
     fields = clip.std.SetFieldBased(2)

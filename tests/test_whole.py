@@ -100,6 +100,48 @@ def test_a_folder_that_is_there_is_written_in(tmp_path: Path) -> None:
     assert not left.exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads when a process began")
+def test_what_was_left_under_a_number_that_another_process_has_now_is_removed(tmp_path: Path) -> None:
+    output = tmp_path / "film.mkv"
+    left = tmp_path / temporary_name(output).replace(f"{os.getpid():x}-", f"{os.getppid():x}-")
+    left.write_text("half of it")
+    remove_leftovers(output)
+    assert left.exists()  # the parent may be at it
+    os.utime(left, (1, 1))
+    remove_leftovers(output)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("whole", [whole_file, whole_folder])
+def test_all_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: Callable[[Path], AbstractContextManager[Path]],
+) -> None:
+    done: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda file: [done.append("synced"), real_sync(file)])
+    monkeypatch.setattr(Path, "replace", lambda one, other: [done.append("named"), real_replace(one, other)])
+    with whole(tmp_path / "film") as temporary:
+        (temporary / "0.png" if temporary.is_dir() else temporary).write_text("now")
+    assert done == ["synced", "named"]
+
+
+def test_a_folder_where_an_image_is_to_be_is_refused_before_anything_moves(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_text("earlier")
+    (tmp_path / "1.png").mkdir()
+
+    def fill() -> None:
+        with whole_folder(tmp_path) as temporary:
+            for name in ("0.png", "1.png"):
+                (temporary / name).write_text("now")
+
+    with pytest.raises(Vsj4rError, match=r"1\.png is a folder, where an image is to be"):
+        fill()
+    assert (tmp_path / "0.png").read_text() == "earlier"
+    assert not leftovers(tmp_path)
+
+
 def test_links_in_a_circle_are_one_line(tmp_path: Path) -> None:
     link = tmp_path / "link.mkv"
     link.symlink_to(link)

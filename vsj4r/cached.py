@@ -67,7 +67,11 @@ def remove_old(folder: Path, *, most_bytes: int) -> None:
     """Remove what was not used for a month, and the oldest beyond ``most_bytes``. Several processes may do so
     at once."""
     found: list[tuple[float, int, Path]] = []
-    for kept in folder.iterdir():
+    try:
+        entries = list(folder.iterdir())
+    except OSError:  # another has removed it, or it may not be read
+        return
+    for kept in entries:
         with suppress(OSError):
             stat = kept.stat()
             found.append((stat.st_mtime, stat.st_size, kept))

@@ -81,7 +81,7 @@ def join_images(
     replaces: bool = True,
     on_whole: Callable[[Path], None],
 ) -> None:
-    """Put the images of the folders ``parts`` into the folder ``output``, all of them or none; they stay in
+    """Put the images of the folders ``parts`` into the folder ``output`` (see ``whole_folder``); they stay in
     the parts, too. ``on_whole`` is told the folder whose files get their names next.
 
     Raises:

@@ -52,6 +52,8 @@ def note_joined(folder: Path, output: Path, whole: Path) -> None:
     size, mtime_ns = size_and_time(whole)
     with (folder / _JOINED).open("a") as file:
         file.write(f"{json.dumps(output.name)} {size} {mtime_ns}\n")
+        file.flush()
+        os.fsync(file.fileno())  # on the disk before the name is
 
 
 def joined_from(folder: Path, outputs: Iterable[Path]) -> Stamps:

@@ -27,6 +27,10 @@ broken sample of 1e38, changes nothing beside it."""
 _ALIGNMENT = 64  # bytes
 
 
+MOTION_SIDE = 16
+"""Luma sides are multiples of it where motion is found: it is a block of the coarsest level."""
+
+
 @dataclass(frozen=True, slots=True)
 class MotionSpec:
     """How a model finds its displacements: ``method`` and ``version`` say which ones they are, to the bit;

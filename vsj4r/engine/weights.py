@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from vsj4r.engine.base import MotionSpec, StepSpec
+from vsj4r.engine.base import MOTION_SIDE, MotionSpec, StepSpec
 from vsj4r.errors import Vsj4rError
 from vsj4r.tables import MistakesError, Text, Whole, parse_table, rule
 
@@ -133,6 +133,11 @@ def _read_sidecar(onnx: Path) -> _Sidecar:
         raise Vsj4rError(
             f"{sidecar} does not describe a model: whole_frame must name {_ALWAYS_FOUND}, and what there is "
             f"of {', '.join(_FOUND_TOO)}, where motion is stated"
+        )
+    if described.motion is not None and described.multiple % MOTION_SIDE:
+        raise Vsj4rError(
+            f"{sidecar} does not describe a model: multiple must be one of {MOTION_SIDE} where motion is "
+            f"stated, got {described.multiple}"
         )
     return described
 

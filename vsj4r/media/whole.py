@@ -8,7 +8,7 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -164,7 +164,8 @@ def _names_another(error: OSError, temporary: Path) -> bool:
 @contextmanager
 def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Like ``whole_file`` for a folder; in one that exists already, the files are written in a folder of it,
-    for it may be a disk of its own, and moved at the end."""
+    for it may be a disk of its own, and moved at the end, one by one: a process that dies then leaves new
+    ones among the old."""
     temporary = _temporary_name(output, "")
     try:
         temporary.mkdir()
@@ -176,8 +177,7 @@ def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
         if not replaces and is_occupied(output):
             raise _appeared_error(output)
         if output.is_dir():
-            for part in sorted(temporary.iterdir()):
-                part.replace(output / part.name)
+            _move_into(output, sorted(temporary.iterdir()))
         else:
             temporary.replace(_target(output))
     except OSError as error:
@@ -186,6 +186,14 @@ def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
         raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_into(folder: Path, parts: Sequence[Path]) -> None:
+    for part in parts:
+        if (taken := folder / part.name).is_dir():
+            raise Vsj4rError(f"{taken} is a folder, where an image is to be: remove it, or name a new output")
+    for part in parts:
+        part.replace(folder / part.name)
 
 
 def is_text(path: Path) -> bool:

@@ -3,6 +3,8 @@
 #endif
 #include "python_abi.h"
 
+#include <stdatomic.h>
+
 #if defined(_WIN32)
 #include <windows.h>
 #else
@@ -45,7 +47,7 @@ static void stay_loaded(void)
 }
 #endif
 
-bool python_load(void)
+static bool load(void)
 {
     PythonApi found;
 #define PYTHON_FIND(result, name, arguments) \
@@ -59,6 +61,19 @@ bool python_load(void)
     python = found;
     stay_loaded(); /* VapourSynth unloads a plugin with its core, but Python calls host_quit when it ends */
     return true;
+}
+
+bool python_load(void)
+{
+    static atomic_flag loading = ATOMIC_FLAG_INIT;
+    static bool loaded; /* once: the workers of another filter may be reading `python` */
+    while (atomic_flag_test_and_set(&loading))
+        ;
+    if (!loaded)
+        loaded = load();
+    bool is_usable = loaded;
+    atomic_flag_clear(&loading);
+    return is_usable;
 }
 
 bool python_usable(void)

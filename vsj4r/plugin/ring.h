@@ -1,4 +1,5 @@
-/* The last finished output frames, bounded in bytes. Holds one reference to each. */
+/* The last finished output frames, bounded in number and in bytes, but never fewer than every worker and a step back
+ * need. Holds one reference to each. */
 #ifndef VSJ4R_RING_H
 #define VSJ4R_RING_H
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import MotionSpec
+from vsj4r.engine.base import MOTION_SIDE, MotionSpec
 from vsj4r.engine.native.library import library, needed_library
 
 METHOD = "blocks"
@@ -22,14 +22,17 @@ Luma = NDArray[np.uint8]
 
 
 class MotionSearch:
-    """For luma of ``height`` x ``width`` pixels (multiples of 16) on a grid of ``scale`` pixels; one search
-    at a time.
+    """For luma of ``height`` x ``width`` pixels (multiples of ``MOTION_SIDE``) on a grid of ``scale`` pixels;
+    one search at a time.
 
     Raises:
+        ValueError: of other sides, with which the library would leave its memory.
         MemoryError
     """
 
     def __init__(self, height: int, width: int, scale: int) -> None:
+        if min(height, width) < MOTION_SIDE or height % MOTION_SIDE or width % MOTION_SIDE:
+            raise ValueError(f"sides must be multiples of {MOTION_SIDE}, got {height = }, {width = }")
         loaded = needed_library()
         self._library = loaded
         self._luma = height, width
