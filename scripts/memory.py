@@ -1,4 +1,5 @@
-"""Peak memory of the filter by frame size: a process of its own for each, which reads two frames.
+"""Peak memory of the filter by frame size: a process of its own for each, which reads two frames, and then
+as many as the filter keeps of those that are finished.
 
 python -m scripts.memory --model j4r --sizes 1920x1080,3840x2160,8192x4320
 """
@@ -18,27 +19,31 @@ import vapoursynth as vs
 from scripts.revision import commit
 
 
+THREADS = 2
+_KEPT_AT_MOST, _KEPT_AT_LEAST = 40, 12  # of ring.c, the least and the threads
+
+
 def measure(model: str, width: int, height: int, tile: int) -> dict[str, object]:
-    """Derain two frames in this process."""
+    """Derain frames in this process until no more of them are kept."""
     core = vs.core
-    core.num_threads = 2
-    clip = core.std.BlankClip(width=width, height=height, format=vs.YUV420P8, length=3, keep=False)
+    core.num_threads = THREADS
+    core.max_cache_size = 100  # MB, of VapourSynth's own caches
+    frames = max(_KEPT_AT_MOST, THREADS + _KEPT_AT_LEAST) + 1
+    clip = core.std.BlankClip(width=width, height=height, format=vs.YUV420P8, length=frames + 1, keep=True)
     began = time.monotonic()
     derained = core.j4r.Derain(clip, model=model, tile=tile)
-    opened = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    row: dict[str, object] = {"model": model, "size": f"{width}x{height}", "tile": tile, "opened_mb": _peak()}
     for n in range(2):
-        derained.get_frame(n)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    seconds = round(time.monotonic() - began, 1)
-    size = f"{width}x{height}"
-    return {
-        "model": model,
-        "size": size,
-        "tile": tile,
-        "opened_mb": opened,
-        "peak_mb": peak,
-        "seconds": seconds,
-    }
+        derained.get_frame(n).close()
+    row["two_mb"] = _peak()
+    for n in range(2, frames):
+        derained.get_frame(n).close()
+    row["peak_mb"] = _peak()
+    return row | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def memory(
@@ -52,8 +57,8 @@ def memory(
         width, height = (int(side) for side in sizes.split("x"))
         typer.echo(json.dumps(measure(model, width, height, int(tile))))
         return
-    typer.echo(f"commit {commit()}\n\n| model | size | tile | opened, MB | peak, MB | seconds |")
-    typer.echo("|---|---|---|---|---|---|")
+    typer.echo(f"commit {commit()}\n\n| model | size | tile | opened, MB | two frames, MB | peak, MB | s |")
+    typer.echo("|---|---|---|---|---|---|---|")
     for name in model.split(","):
         for size in sizes.split(","):
             for side in tile.split(","):

@@ -127,6 +127,20 @@ def test_a_manifest_that_holds_anything_is_refused(
     assert "done" in {event["event"] for event in batch(tmp_path)}
 
 
+def test_an_empty_manifest_is_a_new_one(model: Path, tmp_path: Path) -> None:
+    """As a power cut may leave it; of one that is none it is said what to do."""
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    manifest = tmp_path / "jobs.toml.vsj4r" / "manifest.sqlite"
+    manifest.parent.mkdir()
+    manifest.touch()
+    assert "done" in {event["event"] for event in batch(tmp_path)}
+    manifest.write_bytes(bytes(range(256)) * 20)
+    for verb in ("status", "batch"):
+        done = vsj4r(verb, "jobs.toml", cwd=tmp_path)
+        assert_refused(done, 1, "without this folder the batch begins anew", tmp_path)
+
+
 def test_a_kill_within_a_transaction_is_taken_back(model: Path, tmp_path: Path) -> None:
     """Whoever comes next finds a journal that has to be played back, and pages that do not hold yet."""
     media.plain(tmp_path / "a.mkv", seconds=0.3)

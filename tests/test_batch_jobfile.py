@@ -124,6 +124,11 @@ def test_lines_of_every_key() -> None:
         ('input = "a.mkv"\noutput = "o.mkv"\ntrim = ["1:00", "0:10"]', 5, "trim must end after it begins"),
         ('input = "a.mkv"\noutput = "o.mkv"\noptions = {preset = "x"}', 1, "encoder x264 preset=x cannot"),
         (
+            'input = "a.mkv"\noutput = "o.mkv"\noptions = {x264-params = "nope=1"}',
+            1,
+            "Error parsing option 'nope = 1'",
+        ),
+        (
             'input = "a.mkv"\noutput = "o.mkv"\noptions = {progress = "tcp:host"}',
             1,
             "x264 has no option 'progress'",

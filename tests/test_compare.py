@@ -21,7 +21,7 @@ from vsj4r.compare.measures import Measures, measure_sides
 from vsj4r.compare.pictures import picture_clip
 from vsj4r.compare.plots import HEIGHT, Line, draw_graph, frame_x
 from vsj4r.compare.quality import measure_quality
-from vsj4r.compare.sides import choose_timed_side, open_sides
+from vsj4r.compare.sides import choose_timed_side, finite, open_sides
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.images import write_rgb
 from vsj4r.media.plates import write_plate
@@ -179,6 +179,19 @@ def test_a_clip_in_which_nothing_stands_out(length: int) -> None:
     assert all(0 <= choice.frame < length and not choice.reasons for choice in chosen)
 
 
+def test_samples_that_are_no_number_count_as_nothing() -> None:
+    clip = vs.core.std.BlankClip(format=vs.GRAYS, width=32, height=32, length=1, color=0.5)
+
+    def broken(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        frame = f.copy()
+        samples = np.asarray(frame[0])
+        samples[0], samples[1], samples[2] = np.nan, np.inf, -np.inf
+        return frame
+
+    with finite(clip.std.ModifyFrame(clip, broken)).get_frame(0) as frame:
+        assert np.asarray(frame[0])[:4, 0].tolist() == [0, 2, -2, 0.5]
+
+
 def test_a_cut_is_no_motion(tmp_path: Path) -> None:
     frames = [(50, 50)] * 6 + [(200, 200)] * 2 + [(200, 120), (200, 40)] + [(200, 40)] * 3
     for n, halves in enumerate(frames):
@@ -292,6 +305,12 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     media.ffmpeg(*media.picture(seconds=0.8, rate=30), "-c:v", "ffv1", f"file:{quick}")
     unnamed = tmp_path / os.fsdecode(b"\xff.mkv")
     unnamed.write_bytes(before.read_bytes())
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        for n in range(3):
+            write_rgb(np.zeros((64, 96, 3), np.uint8), tmp_path / name / f"{n + (name == 'other')}.png")
+    odd = f"{tmp_path / 'one'} and {tmp_path / 'other'} must hold the same frames, got 0 beside 1"
+    refused(odd, tmp_path / "one", tmp_path / "other")
     has = f"must have the same frames: {before} has 24 frames of 96x64"
     refused(f"{has}, {small} has 24 frames of 64x64", before, small)
     refused(f"{has}, {short} has 12 frames of 96x64", before, after, short)

@@ -233,7 +233,7 @@ def test_real_rain_to_table_json_and_sheet(real: Path, model: Path, tmp_path: Pa
     assert "median of 2 clips, rain stands out in 1" in done.stdout
     assert f"{rows['rain', 'median 3']['rain_left']:.2f}" in done.stdout
     narrow = eval_("--real", real / "rain", "--model", model, columns=80)
-    head = r"method +left +95 % +U +V +sharp +damage +flicker +harm +score"
+    head = r"method +left +low +high +U +V +sharp +damage +flicker +harm +score"
     assert re.search(head, narrow.stdout), "the table fits a terminal of 80 columns"
     with Image.open(out[1]) as sheet:
         assert sheet.width == 150 + 4 * (320 + 4)
@@ -281,6 +281,8 @@ def test_a_broken_still_is_found_before_anything_is_measured(tmp_path: Path) -> 
 def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> None:
     write_frames(tmp_path / "short" / "clip0", 3, 45, 67)
     write_frames(tmp_path / "short" / "clip1", 3, 45, 67)
+    write_frames(tmp_path / "late", 5, 45, 67)
+    sorted((tmp_path / "late").iterdir())[0].unlink()
     write_frames(tmp_path / "tiny", 3, 8, 8)
     write_frames(tmp_path / "small" / "video" / "clip", 3, 11, 40)
     write_clip(tmp_path / "still", np.zeros((4, 48, 48, 3), np.uint8))
@@ -311,6 +313,10 @@ def test_bad_inputs_get_one_line(pairs: Path, model: Path, tmp_path: Path) -> No
         (
             ("--gt", tmp_path / "tiny", "--rain", tmp_path / "tiny"),
             "must be 11 px a side or more, got 3 of 8x8",
+        ),
+        (
+            ("--gt", pairs / "gt" / "clip0", "--rain", tmp_path / "late"),
+            "clip0 and " + str(tmp_path / "late") + " must hold the same frames",
         ),
         ((*both, "--model", "nothing"), "unknown model 'nothing'"),
         ((*both, "--precision", "f64"), "precision must be one of auto, f32, bf16, int8, got 'f64'"),

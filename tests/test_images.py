@@ -28,7 +28,7 @@ from vsj4r.media.frame_errors import frame_error
 from vsj4r.media.image_head import read_head
 from vsj4r.media.images import look_at_images, write_rgb
 from vsj4r.media.plates import to_light
-from vsj4r.media.reading import image_names, read_image
+from vsj4r.media.reading import image_names, read_image, read_translucent
 from vsj4r.training.footage import read_clip
 
 SIZE = 48, 32
@@ -396,6 +396,28 @@ def test_a_tiff_without_its_end_is_known_by_its_head(tmp_path: Path, kind: dict[
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(InputError, match="the file is cut short"):
         read_head(path)
+
+
+def test_a_tiff_of_signed_numbers_is_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4, 3), np.int16), photometric="rgb")
+    with pytest.raises(InputError, match="a TIFF of signed numbers: save it with unsigned ones, or floats"):
+        look_at_images(tmp_path, ["a.tif"])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "alpha", "others"), [([0], None, 1), ([2], 70, 0), ([0, 2], 71, 1), ([1, 0], 70, 1)]
+)
+def test_of_the_samples_beside_colour_alpha_is_what_says_so(
+    tmp_path: Path, kinds: list[int], alpha: int | None, others: int
+) -> None:
+    beside = [np.full((4, 6, 1), 70 + n, np.uint8) for n in range(len(kinds))]
+    pixels = np.concatenate([np.full((4, 6, 3), 9, np.uint8), *beside], axis=-1)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", planarconfig="contig", extrasamples=kinds)
+    images = look_at_images(tmp_path, ["a.tif"])
+    assert (images.translucent, images.others) == (int(alpha is not None), others)
+    colour, found = read_translucent(tmp_path / "a.tif")
+    assert (colour == 9).all()
+    assert (None if found is None else found.tolist()) == (None if alpha is None else [[alpha] * 6] * 4)
 
 
 def test_a_tiff_in_lab_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.tried import tried
 from vsj4r.errors import InputError
 from vsj4r.media.files import open_source
 from vsj4r.media.probe import probe
+from vsj4r.media.reading import read_image
 
 pytestmark = pytest.mark.usefixtures("index_cache")
 
@@ -146,6 +147,39 @@ class TestTags:
         run(source, tmp_path / "out.mkv", "--model", model)
         run(source, tmp_path / "images", "--model", model)
         assert vsj4r("compare", source, source, "-o", tmp_path / "page.html").returncode == 0
+
+    @tried("Picture and colour", "RGB of limited range", "expanded to full range, with a line")
+    def test_rgb_of_limited_range(self, model: Path, tmp_path: Path) -> None:
+        full, limited = tmp_path / "full.mkv", tmp_path / "limited.mkv"
+        ffmpeg(*picture(seconds=0.1), "-c:v", "ffv1", "-pix_fmt", "gbrp10le", f"file:{full}")
+        narrow = "format=gbrp10le,lutrgb=r=64+val*876/1023:g=64+val*876/1023:b=64+val*876/1023"
+        said = "lossless=1:range=limited:colormatrix=gbr:log-level=error"
+        x265 = ("-c:v", "libx265", "-x265-params", said)
+        ffmpeg("-i", f"file:{full}", "-vf", narrow, *x265, f"file:{limited}")
+        for found, expected in zip(rgb(open_source(limited).clip), rgb(open_source(full).clip), strict=True):
+            assert np.abs(found.astype(int) - expected).max() <= 2
+        done = run(limited, tmp_path / "out.mkv", "--model", model, "--encoder", "ffv1")
+        assert "its RGB has limited range, which is seldom heeded: it becomes full range" in done.stderr
+
+    @tried("Picture and colour", "BT.2020 primaries without a matrix", "BT.2020's matrix is taken")
+    def test_primaries_say_which_matrix_is_usual(self, model: Path, tmp_path: Path) -> None:
+        told, untold = tmp_path / "told.mkv", tmp_path / "untold.mkv"
+        red = ("-f", "lavfi", "-i", "color=red:s=96x64:r=25:d=0.1,format=gbrp10le")
+        there = "scale=out_color_matrix=bt2020nc:out_range=tv,format=yuv444p10le"
+        ffmpeg(*red, "-vf", there, "-c:v", "libx265", "-x265-params", "lossless=1", f"file:{told}")
+        forgets = "hevc_metadata=matrix_coefficients=2:colour_primaries=9:transfer_characteristics=16"
+        ffmpeg("-i", f"file:{told}", "-c", "copy", "-bsf:v", forgets, f"file:{untold}")
+        run(untold, tmp_path / "images", "--model", model, "--strength", 0)
+        pixel = read_image(tmp_path / "images" / "000000.png")[32, 48] / 65535
+        assert np.abs(pixel - (1, 0, 0)).max() < 0.005
+
+    def test_a_matrix_that_is_not_known_is_told(self, model: Path, tmp_path: Path) -> None:
+        plain, source = tmp_path / "plain.mkv", tmp_path / "a.mkv"
+        ffmpeg(*picture(seconds=0.1), "-c:v", "libx265", "-pix_fmt", "yuv444p", f"file:{plain}")
+        says = ("-bsf:v", "hevc_metadata=matrix_coefficients=11")
+        ffmpeg("-i", f"file:{plain}", "-c", "copy", *says, f"file:{source}")
+        done = run(source, tmp_path / "out.mkv", "--model", model, "--encoder", "ffv1")
+        assert "matrix 11 (H.273) is not known here: it is left out" in done.stderr
 
     @pytest.mark.parametrize("matrix", ["ictcp", "chroma-derived-nc", "bt2020c", "ycgco"])
     def test_a_matrix_that_says_nothing_alone(self, model: Path, tmp_path: Path, matrix: str) -> None:

@@ -227,6 +227,15 @@ def test_a_file_cut_short_says_how_much_is_missing(
     assert "vsj4r: the file is cut short: less than 1 % of it is missing" in done.stderr.splitlines()
 
 
+@tried("Damage", "y4m with a frame that does not begin as one", "refused, with its number")
+def test_a_y4m_that_is_damaged_in_the_middle_is_refused(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "a.y4m"
+    frames = [(b"FRAME\n" if n != 3 else b"FRXME\n") + bytes(1536) for n in range(5)]
+    source.write_bytes(b"YUV4MPEG2 W32 H32 F25:1 C420\n" + b"".join(frames))
+    done = vsj4r("run", source, tmp_path / "out.mkv", "--model", model)
+    assert_refused(done, 1, "a.y4m is no y4m any more at frame 3: it is damaged there", tmp_path)
+
+
 def test_all_commands_say_that_a_file_is_cut_short(tmp_path: Path) -> None:
     source = recording(tmp_path / "a.mkv", "-g", "10")
     whole = source.read_bytes()

@@ -373,6 +373,23 @@ class TestCommand:
         rain(turned, tmp_path / "out")
         assert read_image(tmp_path / "out" / "clean" / "000000.png").shape == (96, 64, 3)
 
+    def test_what_it_does_not_take_of_images_is_told(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        images = pytest.importorskip("vsj4r.media.images")
+        from vsj4r.cli.rain import rain
+
+        (tmp_path / "in").mkdir()
+        for n in (1, 2, 5):
+            pixels = np.full((48, 64, 4), 99 * 257, np.uint16)
+            images.write_rgb(pixels, tmp_path / "in" / f"{n}.png")
+        rain(tmp_path / "in", tmp_path / "out")
+        assert capsys.readouterr().err.splitlines() == [
+            "vsj4r: numbers 3 to 4 missing: 2.png is followed by 5.png",
+            "vsj4r: the alpha of 3 of 3 images is left out",
+            "vsj4r: 16 bit become 8 bit",
+        ]
+
     def test_all_of_it_or_nothing(self, tmp_path: Path) -> None:
         images = pytest.importorskip("vsj4r.media.images")
         from vsj4r.cli.rain import rain

@@ -117,6 +117,14 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
         ("-shortest x.mkv", "x.mkv"),
     ):
         refused(2, f"{str(stray)!r} belongs to no option", plain, out, "--ffmpeg", words)
+    mistaken = (
+        ("-x264-params nope=1", "Error parsing option 'nope = 1'."),
+        ("-preset nope", "invalid preset 'nope'"),
+    )
+    for words, said in mistaken:
+        refused(1, f"--ffmpeg {words!r} is not taken: ", plain, out, "--ffmpeg", words)
+        refused(1, said, plain, out, "--ffmpeg", words)
+    refused(2, "-f has no use: the kind of file goes by", plain, out, "--ffmpeg", "-f null")
     refused(2, "-an would leave out streams", plain, out, "--ffmpeg", "-an")
     refused(2, "-map would write streams a second time", plain, out, "--ffmpeg", "-map 0:v")
     refused(2, "device must be one of auto, cpu, cuda or cuda:N", plain, out, "--device", "tpu")

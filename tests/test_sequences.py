@@ -94,6 +94,18 @@ def test_a_data_window_is_kept_or_told(model: Path, tmp_path: Path) -> None:
     assert_refused(done, 1, "2.exr must have its data window at (5, 7) of the display window", tmp_path)
 
 
+def test_a_compression_with_loss_is_told(model: Path, tmp_path: Path) -> None:
+    write(tmp_path / "shot" / "0.exr", noise(0), "half", compression="dwab:45")
+    done = run(tmp_path / "shot", tmp_path / "exr/", "--model", model)
+    assert "1 of 1 images are compressed with loss, and so is what is written" in done.stderr
+    assert (
+        "with loss"
+        not in run(tmp_path / "shot", tmp_path / "png/", "--model", model, "--image", "png").stderr
+    )
+    write(tmp_path / "shot" / "0.exr", noise(0), "half", compression="zip")
+    assert "with loss" not in run(tmp_path / "shot", tmp_path / "zip/", "--model", model).stderr
+
+
 def test_channels_of_whole_numbers_are_told(model: Path, tmp_path: Path) -> None:
     write(tmp_path / "shot" / "0.exr", noise(0, 5), "half", whole="uint")
     done = run(tmp_path / "shot", tmp_path / "out/", "--model", model)

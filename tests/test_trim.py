@@ -156,6 +156,22 @@ def test_a_trim_that_leaves_nothing(take: Path, model: Path, tmp_path: Path) -> 
         assert_refused(done, 2, text, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("trim", "line"),
+    [
+        ("160:1000", "the trim ends at frame 1000: there are 170 frames"),
+        ("6.0:500.0", "the trim ends at 500 s: the input lasts "),
+        ("160:170", ""),
+    ],
+)
+def test_a_trim_that_ends_beyond_the_input_is_told(
+    take: Path, model: Path, tmp_path: Path, trim: str, line: str
+) -> None:
+    done = run(take, tmp_path / "out.mkv", "--model", model, "--trim", trim)
+    assert line in done.stderr
+    assert bool(line) == ("the trim ends" in done.stderr)
+
+
 def rainy_take(path: Path) -> Path:
     """12 s of 10 frames a second; from 7 to 9 s it sparkles."""
     noise = "noise=alls=60:allf=t:enable='between(t,7,9)'"

@@ -120,8 +120,17 @@ def test_all_is_on_the_disk_before_it_has_its_name(
 ) -> None:
     done: list[str] = []
     real_sync, real_replace = os.fsync, Path.replace
-    monkeypatch.setattr(os, "fsync", lambda file: [done.append("synced"), real_sync(file)])
-    monkeypatch.setattr(Path, "replace", lambda one, other: [done.append("named"), real_replace(one, other)])
+
+    def sync(file: int) -> None:
+        done.append("synced")
+        real_sync(file)
+
+    def replace(one: Path, other: Path) -> Path:
+        done.append("named")
+        return real_replace(one, other)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
     with whole(tmp_path / "film") as temporary:
         (temporary / "0.png" if temporary.is_dir() else temporary).write_text("now")
     assert done == ["synced", "named"]

@@ -85,6 +85,9 @@ class Record:
         return self.plan.frames_in(self.finished(work))
 
 
+_ANEW = "without this folder the batch begins anew"
+
+
 def outputs_of_records(records: Iterable[Record]) -> set[Path]:
     """All outputs that ``records`` stand for, and those that lie beside them."""
     return {output for record in records for output in record.outputs()}
@@ -121,7 +124,7 @@ class Manifest:
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 raise DiskFullError(f"{state} cannot be written: {error}") from error
-            raise Vsj4rError(f"{state} cannot be used: {error}") from error
+            raise Vsj4rError(f"{state} cannot be used: {error}; {_ANEW}") from error
 
     @classmethod
     def records_in(cls, state: Path) -> list[Record]:
@@ -135,9 +138,10 @@ class Manifest:
             return []
         try:  # for writing: after a kill SQLite takes back what was half done
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
-                return cls(database, state.parent).records()
+                begun = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'files'").fetchone()
+                return cls(database, state.parent).records() if begun else []
         except sqlite3.DatabaseError as error:
-            raise Vsj4rError(f"{path} cannot be read: {error}") from error
+            raise Vsj4rError(f"{path} cannot be read: {error}; {_ANEW}") from error
 
     def records(self) -> list[Record]:
         chunks: dict[str, dict[int, int]] = {}
@@ -233,9 +237,7 @@ def _record(
         ):
             raise ValueError(f"{path!r}, {state!r}, {plan}, chunks {sorted(chunks)}")
     except (ValueError, TypeError, KeyError, RecursionError) as failure:
-        raise sqlite3.DatabaseError(
-            f"record {key} is damaged; without this folder the batch begins anew"
-        ) from failure
+        raise sqlite3.DatabaseError(f"record {key} is damaged") from failure
     return Record(key, _path_from(folder, path), state, planned, error, seconds, chunks, written)
 
 

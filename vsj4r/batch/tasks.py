@@ -147,7 +147,9 @@ def _plan(work: Work, worker: Worker) -> Plan:
         starts = written_starts(starts, steady.counts)
     kind = source.clip.format.name
     size = clip.width, clip.height
-    return Plan(len(clip), tuple(starts), *size, kind, float(source.counted_rate), encoder, tuple(notes))
+    return Plan(
+        len(clip), tuple(starts), *size, kind, float(source.counted_rate), encoder, (*filtering.notes, *notes)
+    )
 
 
 def _fit_images(work: Work, filtering: Filtering) -> tuple[str, list[str]]:

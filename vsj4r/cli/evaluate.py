@@ -286,21 +286,20 @@ def _measure_rain(
     return measured
 
 
+_SHIPPED_NAME = len("j4r-lite-free")  # a path may be in several lines
+
+
 def _real_table(title: str, scores: dict[str, RealScores]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))  # 80 columns
-    table.add_column("method")
-    for column in ("left", "95 %", "U", "V", "sharp", "damage", "flicker", "harm", "score"):
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)  # 80 columns
+    table.add_column("method", min_width=min(_SHIPPED_NAME, max(map(len, scores))))
+    for column in ("left", "low", "high", "U", "V", "sharp", "damage", "flicker", "harm", "score"):
         table.add_column(column, justify="right", no_wrap=True)
     for method, s in scores.items():
-        table.add_row(
-            method,
-            _share(s.rain_left),
-            f"{_share(s.rain_left_low)}..{_share(s.rain_left_high)}",
-            *(_share(value) for value in (s.u_left, s.v_left, s.sharpness)),
-            *(_share(value) for value in (s.damage, s.flicker, s.harm, s.score)),
-        )
+        left = (s.rain_left, s.rain_left_low, s.rain_left_high)
+        kept = (s.u_left, s.v_left, s.sharpness, s.damage, s.flicker, s.harm, s.score)
+        table.add_row(method, *map(_share, (*left, *kept)))
     return table
 
 
 def _share(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"
+    return "-" if math.isnan(value) else f"{value:.{2 if abs(value) < 10 else 0}f}"

@@ -16,6 +16,7 @@ from vsj4r.words import count_of
 if TYPE_CHECKING:
     from vsj4r.arrays import Pixels
     from vsj4r.media.image_facts import Chunk
+    from vsj4r.media.images import ImageSet
 
 LAYERS = ("rainy", "clean", "streaks", "mask")
 
@@ -84,16 +85,28 @@ def _frames(path: Path) -> Iterator[tuple[str, Pixels, tuple[Chunk, ...]]]:
     """(name, (H, W, 3) uint8 RGB, what its numbers mean) of every frame; images keep their names, those of a
     video are numbered."""
     from vsj4r.media.images import colours_of, look_at_images
-    from vsj4r.media.reading import find_images, read_image, to_8_bit
+    from vsj4r.media.reading import find_images, gaps_in, read_image, to_8_bit
     from vsj4r.training.footage import clip_frames
 
     if (found := find_images(path)) is not None:
         images = look_at_images(*found)
+        for line in (*gaps_in(images.names), *_lost_of(images)):
+            typer.echo(f"vsj4r: {one_line(line)}", err=True)
         for path in (images.folder / name for name in images.names):
             yield path.stem, to_8_bit(read_image(path)), colours_of(path)
         return
     for n, frame in enumerate(clip_frames(path)):
         yield f"{n:06d}", frame, ()
+
+
+def _lost_of(images: ImageSet) -> Iterator[str]:
+    """A line for each thing of ``images`` that PNG of 8 bits, opaque, has not."""
+    if images.translucent:
+        yield f"the alpha of {images.translucent} of {count_of(len(images.names), 'image')} is left out"
+    if images.depth == 32:
+        yield "floats become 8 bit by sRGB's curve, and what is below 0 or above 1 is clipped"
+    elif images.depth > 8:
+        yield f"{images.bits} bit become 8 bit"
 
 
 def _grey(plane: object) -> Pixels:

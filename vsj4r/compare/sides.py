@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
@@ -14,12 +15,14 @@ from vsj4r.media.alpha import without_alpha
 from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.files import open_source
 from vsj4r.media.pixels import clip_to_yuv
+from vsj4r.media.reading import check_same_names
 from vsj4r.media.rotation import turn_output_upright
 from vsj4r.media.sources import Reading, Source
 from vsj4r.media.times import rate_of_frames
 from vsj4r.words import count_of
 
 LABELS = ("before", "after", "ground truth")
+_MOST = 2.0  # as much light as the filter shows the network
 _RATES_DIFFER = Fraction(1, 100)  # 25 and 24 do; 24 and 23.976, which containers confuse, do not
 
 
@@ -53,6 +56,7 @@ def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:
     sides = [_open(label, path) for label, path in zip(LABELS, paths, strict=False)]
     first = sides[0]
     for other in sides[1:]:
+        check_same_names(first.source.path, other.source.path)
         if _shape(first) != _shape(other):
             raise Vsj4rError(
                 f"what is compared must have the same frames: {first.source.path} has {_shape(first)}, "
@@ -104,8 +108,24 @@ def _with_look(clip: vs.VideoNode, matrix: int, range_: int) -> vs.VideoNode:
 
 def _open(label: str, path: Path) -> Side:
     source = open_source(path, Reading(assume_progressive=True))  # what is compared is not changed
-    opaque = without_alpha(with_known_matrix(source.clip))
+    opaque = finite(without_alpha(with_known_matrix(source.clip)))
     return Side(label, source, turn_output_upright(opaque, source=source.clip))
+
+
+def finite(clip: vs.VideoNode) -> vs.VideoNode:
+    """``clip`` with 0 for each sample that is no number, as the filter has it, and an end to those beyond all
+    numbers."""
+    if clip.format.sample_type != vs.FLOAT:
+        return clip
+
+    def clean(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        cleaned = f.copy()
+        for plane in range(cleaned.format.num_planes):
+            samples = np.asarray(cleaned[plane])
+            np.nan_to_num(samples, copy=False, nan=0, posinf=_MOST, neginf=-_MOST)
+        return cleaned
+
+    return clip.std.ModifyFrame(clip, clean)
 
 
 def _shape(side: Side) -> str:

@@ -11,7 +11,7 @@ from vsj4r.arrays import Pixels
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import SMALLEST_PX
 from vsj4r.evaluation.real_rain import FEWEST_FRAMES, SMALLEST_REAL_PX
-from vsj4r.media.reading import images_in
+from vsj4r.media.reading import check_same_names, images_in
 from vsj4r.training.footage import clip_frames, read_clip
 
 
@@ -33,9 +33,11 @@ def pairs(gt: Path, rain: Path, frames: int) -> Iterator[tuple[str, Pixels, Pixe
     """(name, clean, rainy) of each of ``pair_paths``, the first ``frames`` frames.
 
     Raises:
-        Vsj4rError: one cannot be read, is too small to measure, or the two differ in size or length.
+        Vsj4rError: one cannot be read, is too small to measure, or the two differ in size or length, or in
+            some of the names of their images.
     """
     for clean_path, rainy_path in pair_paths(gt, rain):
+        check_same_names(clean_path, rainy_path)
         clean, rainy = read_clip(clean_path, frames), read_clip(rainy_path, frames)
         if clean.shape != rainy.shape:
             both = f"{clean_path} and {rainy_path}"

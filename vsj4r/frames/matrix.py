@@ -7,21 +7,26 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 
-BT709, UNSPECIFIED, SMPTE_170M = 1, 2, 6
+BT709, UNSPECIFIED, SMPTE_170M, BT2020 = 1, 2, 6, 9
+"""BT.2020's is without constant luminance; its primaries have the same number."""
+
 KR_KB = {
     BT709: (0.2126, 0.0722),
     4: (0.30, 0.11),  # FCC
     5: (0.299, 0.114),  # BT.470 BG
     SMPTE_170M: (0.299, 0.114),
     7: (0.212, 0.087),  # SMPTE 240M
-    9: (0.2627, 0.0593),  # BT.2020
-    10: (0.2627, 0.0593),
+    BT2020: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),  # with constant luminance
 }
 """Kr and Kb by ``_Matrix``."""
 
 
-def usual_matrix(height: int) -> int:
-    """What footage of that many lines has where no tag says it: BT.709 from 720 lines up, else BT.601."""
+def usual_matrix(height: int, primaries: int = UNSPECIFIED) -> int:
+    """What footage of that many lines has where no tag says it: BT.2020 with its ``primaries``, else BT.709
+    from 720 lines up, and BT.601 below."""
+    if primaries == BT2020:
+        return BT2020
     return BT709 if height >= 720 else SMPTE_170M
 
 

@@ -20,6 +20,7 @@ from vsj4r.media.sources import check_constant
 from vsj4r.words import count_of
 
 _NOT_KEPT = "Failed to write index"  # for want of room, after it has read the file
+_TOO_SMALL = "leaves nothing to output"
 _INDEX_PROGRESS = re.compile(r"index progress (\d+)%")
 
 
@@ -48,6 +49,11 @@ def open_with_bestsource(
                     raise
                 opened = read(**Index().arguments(threads))
         except vs.Error as error:
+            if _TOO_SMALL in str(error):
+                size = f"{found.video.width}x{found.video.height}"
+                raise InputError(
+                    f"{path} is too small for its chroma, {size}: convert it to 4:4:4 first"
+                ) from error
             raise InputError(f"{path} cannot be decoded: {first_line(error)}") from error
         except UnicodeEncodeError as error:
             raise InputError(

@@ -3,7 +3,9 @@
 | Samples   | `_Matrix` says                     | What is taken                                       |
 |-----------|------------------------------------|-----------------------------------------------------|
 | RGB       | anything                           | 0 (RGB): a matrix has nothing to do with them       |
+| RGB       | limited range, by `_Range`         | full range: samples are expanded, and a line says so|
 | YUV       | 0 (RGB), or a number nobody uses   | unspecified, and so the usual one where it matters  |
+| YUV       | one that is not known here (11)    | the same, and a line says so                        |
 | GRAY      | the same                           | the same                                            |
 | any       | primaries or transfer out of H.273 | unspecified                                         |
 | YUV       | one that needs tags which are not  | the usual one, where samples are converted; else    |
@@ -18,15 +20,16 @@ from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
 
 _COLOUR_PROPS = ("_Matrix", "_Primaries", "_Transfer")
 _MATRICES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14})
+_UNKNOWN_MATRICES = frozenset({11, 15, 16, 17})  # of H.273, too
 PRIMARIES = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22})
-BT2020 = 9
-"""Its primaries, and its matrix."""
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 TRANSFERS = frozenset({1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18})
 
 
-def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> vs.VideoNode:
-    """``clip``, tagged as its samples can be; ``first`` is its first frame."""
+def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> tuple[vs.VideoNode, list[str]]:
+    """``clip``, tagged as its samples can be, and a line for what that changed; ``first`` is its first
+    frame."""
+    notes = []
     is_rgb = clip.format.color_family == vs.RGB
     known = {
         "_Matrix": frozenset({vs.MATRIX_RGB}) if is_rgb else _MATRICES,
@@ -40,7 +43,13 @@ def with_consistent_colours(clip: vs.VideoNode, first: vs.VideoFrame) -> vs.Vide
     }
     if is_rgb:
         wrong["_Matrix"] = int(vs.MATRIX_RGB)
-    return clip.std.SetFrameProps(**wrong) if wrong else clip
+    elif (matrix := int(first.props.get("_Matrix", UNSPECIFIED))) in _UNKNOWN_MATRICES:
+        notes.append(f"matrix {matrix} (H.273) is not known here: it is left out, and taken as the usual one")
+    clip = clip.std.SetFrameProps(**wrong) if wrong else clip
+    if is_rgb and first.props.get("_Range") == vs.RANGE_LIMITED:
+        notes.append("its RGB has limited range, which is seldom heeded: it becomes full range")
+        clip = clip.resize.Bicubic(range_s="full")
+    return clip, notes
 
 
 def with_known_matrix(clip: vs.VideoNode, source: vs.VideoNode | None = None) -> vs.VideoNode:
@@ -54,7 +63,7 @@ def with_known_matrix(clip: vs.VideoNode, source: vs.VideoNode | None = None) ->
         tags = {name: int(first.props.get(name, UNSPECIFIED)) for name in _COLOUR_PROPS}
     if tags["_Matrix"] != UNSPECIFIED and _is_convertible(tags):
         return clip
-    return clip.std.SetFrameProps(_Matrix=usual_matrix(tagged.height))
+    return clip.std.SetFrameProps(_Matrix=usual_matrix(tagged.height, tags["_Primaries"]))
 
 
 def with_matrix(clip: vs.VideoNode, matrix: int, source: vs.VideoNode) -> tuple[vs.VideoNode, bool]:

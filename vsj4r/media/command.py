@@ -15,6 +15,7 @@ from vsj4r.media.containers import Container
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.extras import Extras
 from vsj4r.media.probe import Probe
+from vsj4r.media.process import LOG_LEVEL
 from vsj4r.media.tags import Tags
 from vsj4r.media.times import rate_of_frames, usual_step
 
@@ -206,7 +207,16 @@ def _command(
         options["map_chapters"] = 1  # ffmpeg-python numbers the inputs as ``streams`` has them
     *built, name = ffmpeg.compile(
         ffmpeg.output(*streams, f"file:{output.absolute()}", **options),
-        cmd=[ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", "-n", *device, "-copyts"],
+        cmd=[
+            ffmpeg_executable(),
+            "-hide_banner",
+            "-loglevel",
+            LOG_LEVEL,
+            "-nostdin",
+            "-n",
+            *device,
+            "-copyts",
+        ],
     )
     return [*built, *_repeat_options(encode, given, covers), name]
 

@@ -97,10 +97,10 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     times = _times_of(found, reading, clip, stamps, time_base)
     if times.rate is not None:
         clip = clip.std.AssumeFPS(fpsnum=times.rate.numerator, fpsden=times.rate.denominator)
-    clip = _with_what_the_container_says(clip, found, reading)
+    clip, colours = _with_what_the_container_says(clip, found, reading)
     has_alpha = _has_alpha(found, clip)
     shown = _crop_to_shown(clip, found)
-    said = (*_lacks(found, survey, len(clip)), *times.notes, *_left_out(found, clip, shown))
+    said = (*_lacks(found, survey, len(clip)), *times.notes, *colours, *_left_out(found, clip, shown))
     if has_alpha and shown is not clip:
         shown = with_alpha_of(shown, clip, lambda alpha: _crop_to_shown(alpha, found))
     return Source(
@@ -239,17 +239,19 @@ def _with_repeated_fields(
     return clip, [int((time - times[0]) / time_base) for time in times], time_base
 
 
-def _with_what_the_container_says(clip: vs.VideoNode, found: Probe, reading: Reading) -> vs.VideoNode:
-    """``clip`` with tags that fit it, and the container's shape of a sample."""
+def _with_what_the_container_says(
+    clip: vs.VideoNode, found: Probe, reading: Reading
+) -> tuple[vs.VideoNode, list[str]]:
+    """``clip`` with tags that fit it, and the container's shape of a sample; a line for what that changed."""
     try:
         with clip.get_frame(0) as first:
-            clip = with_consistent_colours(clip, first)
+            clip, notes = with_consistent_colours(clip, first)
     except vs.Error as error:
         raise InputError(f"{found.path} cannot be decoded: {first_line(error)}") from error
     aspect = found.video.sample_aspect
     if aspect is not None:
         clip = clip.std.SetFrameProps(_SARNum=aspect.numerator, _SARDen=aspect.denominator)
-    return clip.std.SetFieldBased(0) if reading.assume_progressive else clip
+    return clip.std.SetFieldBased(0) if reading.assume_progressive else clip, notes
 
 
 def _crop_to_shown(clip: vs.VideoNode, found: Probe) -> vs.VideoNode:

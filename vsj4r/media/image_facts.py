@@ -35,6 +35,8 @@ class ImageHead:
     ``has_pages`` that it has more pictures than the first. ``aspect``: width of a sample by its height.
     ``place``: column and line of the display window at which it begins (EXR, DPX); ``is_window``: that it is
     another part of that window than the whole. ``has_whole_numbers``: that a channel has 32 bits of those.
+    ``has_others``: channels that are neither colour nor alpha (TIFF). ``is_lossy``: that its compression
+    gives other samples than it gets, each time (EXR).
     """
 
     width: int
@@ -53,6 +55,8 @@ class ImageHead:
     place: tuple[int, int] = (0, 0)
     is_window: bool = False
     has_whole_numbers: bool = False
+    has_others: bool = False
+    is_lossy: bool = False
 
 
 class CutShortError(ValueError):
@@ -60,7 +64,7 @@ class CutShortError(ValueError):
 
 
 class UnsupportedImageError(ValueError):
-    """A kind of image that no decoder here gives as RGB."""
+    """A kind of image that no decoder here gives as RGB, and what to do."""
 
 
 def likely_aspect(aspect: Fraction) -> Fraction:
@@ -90,6 +94,7 @@ def make_head(
     is_animated: bool = False,
     is_tiff: bool = False,
     has_pages: bool = False,
+    has_others: bool = False,
     aspect: Fraction = Fraction(1),
 ) -> ImageHead:
     """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB.
@@ -119,6 +124,7 @@ def make_head(
         is_animated=is_animated,
         is_tiff=is_tiff,
         has_pages=has_pages,
+        has_others=has_others,
         aspect=aspect,
     )
 

@@ -59,7 +59,7 @@ def read_head(path: Path) -> ImageHead | None:
     except CutShortError as error:
         raise InputError(f"image {path} cannot be read: the file is cut short") from error
     except UnsupportedImageError as error:
-        raise InputError(f"image {path} cannot be read: {error}: save it as RGB") from error
+        raise InputError(f"image {path} cannot be read: {error}") from error
     except (ValueError, struct.error, IndexError) as error:
         raise InputError(f"image {path} cannot be read: its header is damaged") from error
     if head is not None:

@@ -56,7 +56,8 @@ class ImageSet:
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
     is not for RGB, cut short, with more than one page, of ``strange`` colours (PQ, BT.2020, HDR10), that are
-    another part of their display window than the whole, with a channel of whole numbers of 32 bits.
+    another part of their display window than the whole, with a channel of whole numbers of 32 bits, with
+    ``others`` than colour and alpha, compressed with loss.
     ``colours``: what the first one says of its own.
     """
 
@@ -76,6 +77,8 @@ class ImageSet:
     strange: int
     windows: int
     whole_numbers: int
+    others: int
+    lossy: int
     colours: tuple[Chunk, ...]
     kept: KeptPlates = field(default_factory=KeptPlates, compare=False)
 
@@ -133,6 +136,8 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         strange=sum(props_of(head.colours) != own for head in heads),
         windows=sum(head.is_window for head in heads),
         whole_numbers=sum(head.has_whole_numbers for head in heads),
+        others=sum(head.has_others for head in heads),
+        lossy=sum(head.is_lossy for head in heads),
         colours=first.colours,
     )
 

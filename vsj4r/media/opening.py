@@ -87,7 +87,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
     check_constant(path, clip)
     rate, guess = _rate_of(str(path), Fraction(clip.fps), reading)
     with frame_errors(), clip.get_frame(0) as first:
-        clip = with_consistent_colours(clip, first)
+        clip, colours = with_consistent_colours(clip, first)
         again = (_DERAINED_TWICE,) if "J4RRain" in first.props else ()
     clip = clip.std.AssumeFPS(fpsnum=rate.numerator, fpsden=rate.denominator)
     if reading.assume_progressive:
@@ -97,7 +97,7 @@ def _open_script(path: Path, reading: Reading) -> Source:
         if getattr(output, "alpha", None)
         else ()
     )
-    return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *again, *alpha))
+    return Source(path, clip, 1 / rate, range(len(clip)), said=(*guess, *colours, *again, *alpha))
 
 
 def _is_of(script: Path, frame: FrameType) -> bool:

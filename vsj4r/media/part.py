@@ -53,6 +53,21 @@ def part_of(source: Source, trim: Trim) -> Source:
     )
 
 
+def missing_of_trim(source: Source, trim: Trim) -> list[str]:
+    """The line for a ``trim`` that ends later than ``source`` does; how long a pipe is nobody knows."""
+    end, frames = trim[1], len(source.clip)
+    if end is None or source.pipe:
+        return []
+    if isinstance(end, int):
+        return (
+            [f"the trim ends at frame {end}: there are {count_of(frames, 'frame')}"] if end > frames else []
+        )
+    lasts = (source.ends_at - source.timestamps[0]) * source.time_base
+    if end <= lasts + usual_step(source.timestamps) * source.time_base:
+        return []
+    return [f"the trim ends at {end:g} s: the input lasts {float(lasts):.3f} s"]
+
+
 def extras_of(source: Source, suffix: str, steady: Steady | None = None) -> Extras:
     """What of ``source`` goes along into an output whose name ends in ``suffix``, cut as the picture is.
     ``steady``: the constant rate that the output gets, None where it keeps its own."""

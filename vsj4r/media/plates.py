@@ -41,6 +41,8 @@ _ROOM_BYTES = 1 << 20
 _BITS = "oiio:BitsPerSample"
 _STRAIGHT = "oiio:UnassociatedAlpha"
 _PARTS = "oiio:subimages"
+_LOSSY = ("b44", "dwa", "pxr24")
+"""Compressions of EXR that give other samples than they got."""
 _ASPECT = "PixelAspectRatio"
 _FLOATS, _BYTES = ("half", "float", "double"), ("uint8", "int8")
 
@@ -104,6 +106,7 @@ def plate_head(path: Path) -> ImageHead:
             place=place,
             is_window=place != (0, 0) or size != (spec.full_width, spec.full_height),
             has_whole_numbers="uint" in map(str, (spec.format, *spec.channelformats)),
+            is_lossy=spec.get_string_attribute("compression").startswith(_LOSSY),
         )
 
 
@@ -135,7 +138,8 @@ def read_tiff_samples(path: Path) -> tuple[Samples, Samples | None]:
         dtype = np.float32 if stored in _FLOATS else np.uint8 if stored in _BYTES else np.uint16
         channels = _channels_of(path, image, spec, np.dtype(dtype))
     colours = 3 if spec.nchannels > 2 else 1
-    alpha = channels[..., colours] if spec.nchannels > colours else None
+    place = spec.alpha_channel if spec.alpha_channel >= 0 else colours  # of grey it may not be named
+    alpha = channels[..., place] if spec.nchannels > place else None
     colour = np.broadcast_to(channels[..., :colours], (*channels.shape[:2], 3))
     return to_display(colour) if colour.dtype == np.float32 else colour, alpha
 

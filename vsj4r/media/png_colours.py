@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vsj4r.frames.matrix import UNSPECIFIED
-from vsj4r.media.colours import BT2020, HDR_TRANSFERS, PRIMARIES, TRANSFERS
+from vsj4r.frames.matrix import BT2020, UNSPECIFIED
+from vsj4r.media.colours import HDR_TRANSFERS, PRIMARIES, TRANSFERS
 from vsj4r.media.image_facts import Chunk
 from vsj4r.media.tags import CHROMATICITY_STEPS, LUMINANCE_STEPS, light_of, mastering_of
 

@@ -18,6 +18,10 @@ from typing import IO, Self, cast
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.media.whole import NO_ROOM
 
+LOG_LEVEL = "level+warning"
+"""Of ffmpeg, each line with its level: one that its encoder does not know is a mere warning to it."""
+_WARNING = re.compile(r"(\[[^]]*\] )*\[warning\] ")
+_NOT_TAKEN = re.compile(r"Error parsing option|Unknown option|Invalid value")
 _HARMLESS = ("codec frame size is not set", "Consider increasing the value")
 _NO_ROOM = tuple(os.strerror(code) for code in NO_ROOM)
 _WAITING_WRITES = 2  # frames between the one that makes them and the one that writes them
@@ -52,6 +56,7 @@ class FFmpeg:
         self._command = _bind_to_us(command)
         self._folder, self._output = folder, output
         self._first_words = ""  # the first line that is not harmless
+        self._not_taken = ""  # the first line that says so of an encoder's own option
         self._no_room = ""  # the system's words for a full disk, where they were among the lines
         self._jobs: queue.Queue[Callable[[IO[bytes]], None] | None] = queue.Queue(maxsize=_WAITING_WRITES)
         self._failure: BaseException | None = None
@@ -97,6 +102,9 @@ class FFmpeg:
             self._writer.join(timeout=0.2)
         if self._failure is not None or self._process.wait() != 0:
             raise self._error()
+        self._listener.join()
+        if self._not_taken:
+            raise Vsj4rError(f"ffmpeg: {without_origin(self._not_taken)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,6 +141,10 @@ class FFmpeg:
                 line = raw.decode("utf-8", "replace").rstrip()
                 if not line or any(known in line for known in _HARMLESS):
                     continue
+                if is_not_taken(line):
+                    self._not_taken = self._not_taken or line
+                if is_warning(line):
+                    continue
                 self._first_words = self._first_words or line
                 self._no_room = self._no_room or next((each for each in _NO_ROOM if line.endswith(each)), "")
 
@@ -150,6 +162,16 @@ class FFmpeg:
             return DiskFullError(f"{said}: {self._no_room}")
         said = without_origin(self._first_words)
         return Vsj4rError(f"ffmpeg: {said or _reason_of(code)}")
+
+
+def is_warning(line: str) -> bool:
+    """Whether ffmpeg goes on in spite of what it says in ``line``."""
+    return _WARNING.match(line) is not None
+
+
+def is_not_taken(line: str) -> bool:
+    """Whether ffmpeg says in ``line`` that its encoder does not take an option, which it goes on without."""
+    return is_warning(line) and _NOT_TAKEN.search(line) is not None
 
 
 def without_origin(line: str) -> str:

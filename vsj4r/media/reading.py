@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,23 @@ def gaps_in(names: Sequence[str]) -> list[str]:
     return gaps
 
 
+def check_same_names(one: Path, other: Path) -> None:
+    """Refuse two folders of images that stand for the same frames, by their names, but not for all of them.
+    Names that have nothing in common say nothing.
+
+    Raises:
+        Vsj4rError: the first two names that differ.
+    """
+    if not (one.is_dir() and other.is_dir()):
+        return
+    names = [[Path(name).stem for name in images_in(folder)] for folder in (one, other)]
+    if set(names[0]).isdisjoint(names[1]):
+        return
+    for left, right in zip_longest(*names, fillvalue="nothing"):
+        if left != right:
+            raise Vsj4rError(f"{one} and {other} must hold the same frames, got {left} beside {right}")
+
+
 def image_names(folder: Path) -> list[str]:
     """``images_in`` a folder that must hold some.
 
@@ -147,6 +164,7 @@ def read_translucent(path: Path, kept: KeptPlates | None = None) -> tuple[Image,
         return decode_image(path, _rgb), None
     if head.is_tiff:
         colour, alpha = read_tiff_samples(path)
+        alpha = alpha if head.has_alpha else None
     elif head.has_alpha:
         image = decode_image(path, _rgba)
         colour, alpha = image[..., :3], image[..., 3]

@@ -214,6 +214,10 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         lost.append(f"{some(images.whole_numbers)} have channels of 32 bit whole numbers: 24 bits are kept")
     if images.translucent and first.suffix.lower() == EXR and image in (None, "png"):
         lost.append(f"the alpha of {some(images.translucent)} is in their colour, too, and stays in it")
+    if images.lossy and image == "exr":
+        lost.append(f"{some(images.lossy)} are compressed with loss, and so is what is written: ZIP has none")
+    if images.others:
+        lost.append(f"{some(images.others)} have channels beside colour and alpha: left out")
     if images.paged:
         lost.append(f"{some(images.paged)} have several pages: the first is read, the others are left out")
     return lost

@@ -11,7 +11,12 @@ from vsj4r.media.tiff_tags import read_tags
 
 _PLACES = (273, 279), (324, 325)
 """Where strips lie and how many bytes they have; tiles."""
-_FLOAT = 3
+_SIGNED, _FLOAT = 2, 3
+_ALPHAS = (1, 2)
+"""Kinds of samples beside the colours: multiplied into them, and not; others are no alpha."""
+_RGB = 2
+_COLOURS = {0: 1, 1: 1, 3: 1, 5: 4}
+"""How many samples, by the kind of picture; 3 in all others."""
 _LAB = frozenset({8, 9, 10})
 _PREVIEW_OR_MASK = 1 | 4
 
@@ -26,18 +31,23 @@ def read_tiff(file: BinaryIO) -> ImageHead:
     known = {256, 257, 258, 262, 274, 277, 282, 283, 338, 339, 34675}
     tags = read_tags(read_at, known.union(*_PLACES))
     if not _LAB.isdisjoint(tags.numbers(262)):
-        raise UnsupportedImageError("a TIFF in Lab")
+        raise UnsupportedImageError("a TIFF in Lab: save it as RGB")
+    if _SIGNED in tags.numbers(339):
+        raise UnsupportedImageError("a TIFF of signed numbers: save it with unsigned ones, or floats")
     for offsets, counts in _PLACES:
         parts = zip(tags.numbers(offsets), tags.numbers(counts), strict=False)
         if any(offset + count > size for offset, count in parts):
             raise CutShortError
     bits = 32 if _FLOAT in tags.numbers(339) else min(16, max(tags.numbers(258), default=1))
-    samples = (tags.numbers(277) or [1])[0]
+    samples, beside = (tags.numbers(277) or [1])[0], tags.numbers(338)
+    has_alpha = any(kind in _ALPHAS for kind in beside) or (samples == 2 and not beside)
+    colours = _COLOURS.get((tags.numbers(262) or [_RGB])[0], 3)
     return make_head(
         (tags.numbers(256) or [0])[0],
         (tags.numbers(257) or [0])[0],
         max(8, bits),
-        has_alpha=bool(tags.numbers(338)) or samples == 2,
+        has_alpha=has_alpha,
+        has_others=samples > colours + has_alpha,
         orientation=(tags.numbers(274) or [1])[0],
         profile=tags.content(34675),
         is_tiff=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from dataclasses import replace
 from functools import cache
@@ -18,7 +19,7 @@ from vsj4r.media.demuxing import READ_ERRORS
 from vsj4r.media.encoders import KNOWN_ENCODERS, ffmpeg_executable
 from vsj4r.media.extras import Along
 from vsj4r.media.probe import Probe, main_video
-from vsj4r.media.process import environment, without_origin
+from vsj4r.media.process import LOG_LEVEL, environment, is_not_taken, is_warning, without_origin
 from vsj4r.media.tags import Tags
 from vsj4r.media.unsaid import find_unsaid
 from vsj4r.media.video import write_video
@@ -50,6 +51,9 @@ def try_out(clip: vs.VideoNode, encode: Encode, suffix: str) -> list[str]:
         return lines
     of_picture = _try(clip, encode, (), suffix).trouble if streams else trouble
     if of_picture is not None:
+        if encode.arguments and _try(clip, replace(encode, arguments=()), (), suffix).trouble is None:
+            given = shlex.join(encode.arguments)
+            raise Vsj4rError(f"--ffmpeg {given!r} is not taken: {of_picture.removeprefix('ffmpeg: ')}")
         way_out = "another encoder" if suffix == ".mkv" else "another encoder, or .mkv"
         codec = encode.encoder.codec
         raise Vsj4rError(f"{codec} cannot be written into {suffix}: {of_picture.rstrip('.')}; try {way_out}")
@@ -87,7 +91,7 @@ def try_settings(
         given["vf"] = filters
     with TemporaryDirectory(prefix="vsj4r-") as folder:
         command = [
-            ffmpeg_executable(), "-hide_banner", "-loglevel", "error", "-nostdin", *encoder.device,
+            ffmpeg_executable(), "-hide_banner", "-loglevel", LOG_LEVEL, "-nostdin", *encoder.device,
             "-f", "lavfi", "-i", f"color=size={_SETTINGS_WIDTH}x{_SETTINGS_HEIGHT}:duration=0.2",
             "-c:v", encoder.codec,
             *(text for key, value in given.items() for text in (f"-{key}", value)),
@@ -105,12 +109,12 @@ def try_settings(
             )
         except subprocess.TimeoutExpired:
             return f"it had not ended after {_SETTINGS_SECONDS} s"
-    if done.returncode == 0:
-        return ""
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return (
-        without_origin(lines[0]) if lines else f"ffmpeg gives no reason; its exit code is {done.returncode}"
-    )
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    failed = bool(done.returncode)
+    against = [line for line in said if is_not_taken(line) or (failed and not is_warning(line))]
+    if against:
+        return without_origin(against[0])
+    return f"ffmpeg gives no reason; its exit code is {done.returncode}" if failed else ""
 
 
 class _Outcome(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import av
 import av.video.reformatter
 
-from vsj4r.frames.matrix import UNSPECIFIED, usual_matrix
-from vsj4r.media.colours import BT2020, HDR_TRANSFERS
+from vsj4r.frames.matrix import BT2020, UNSPECIFIED, usual_matrix
+from vsj4r.media.colours import HDR_TRANSFERS
 from vsj4r.media.encoders import Encoder
 from vsj4r.media.tags import Tags
 

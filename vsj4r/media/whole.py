@@ -183,6 +183,8 @@ def whole_folder(output: Path, *, replaces: bool = True) -> Iterator[Path]:
     except OSError as error:
         if _names_another(error, temporary):
             raise
+        if error.errno == errno.ENOTEMPTY:
+            raise _appeared_error(output) from error
         raise write_error(output, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -114,17 +114,26 @@ def parse_head(line: bytes) -> Head:
 
 def missing_of_y4m(path: Path) -> str:
     """What is not there of the y4m file ``path``, in words, by the frames that its head says, or by whole
-    ones; "" where the head is not understood."""
+    ones; "" where the head is not understood.
+
+    Raises:
+        InputError: what follows a frame is none.
+    """
     has = path.stat().st_size
     with path.open("rb") as file:
         try:
             head = parse_head(file.readline(LONGEST_LINE))
         except InputError:
             return ""
-        begins = file.tell()
-        step = len(file.readline(LONGEST_LINE)) + head.frame_bytes
-    frames = -(-(has - begins) // step) if head.frames is None else head.frames
-    return missing_share(has, begins + frames * step)
+        ends, frames = file.tell(), 0
+        while ends < has:
+            file.seek(ends)
+            begins = file.readline(LONGEST_LINE)
+            if not begins.startswith(FRAME[: has - ends]):
+                raise InputError(f"{path} is no y4m any more at frame {frames}: it is damaged there")
+            ends, frames = ends + len(begins) + head.frame_bytes, frames + 1
+    missing = 0 if head.frames is None else head.frames - frames
+    return missing_share(has, ends + missing * (len(FRAME) + 1 + head.frame_bytes))
 
 
 def head_for(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import vapoursynth as vs
 
-from vsj4r.frames.matrix import UNSPECIFIED
+from vsj4r.frames.matrix import BT2020, UNSPECIFIED
 from vsj4r.media.alpha import deepen_alpha, left_out_alpha, with_alpha_of, without_alpha
-from vsj4r.media.colours import BT2020, with_matrix
+from vsj4r.media.colours import with_matrix
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import CONTAINERS, Container, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for

@@ -14,7 +14,7 @@ from vsj4r.frames.scenes import Cuts
 from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.masks import open_mask
-from vsj4r.media.part import part_of
+from vsj4r.media.part import missing_of_trim, part_of
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.rotation import turn_upright
 from vsj4r.media.sources import Source
@@ -42,6 +42,11 @@ class Filtering:
         if into_rgb or chroma_of(self.whole) is None:
             self.whole = with_known_matrix(self.whole)  # before, for it reads a frame
         self._settings = settings
+
+    @property
+    def notes(self) -> list[str]:
+        """A line for what the settings ask for, and the source has not."""
+        return missing_of_trim(self.source, self._settings.trim)
 
     @property
     def before(self) -> vs.VideoNode:

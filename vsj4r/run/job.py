@@ -31,6 +31,10 @@ from vsj4r.run.writing import Writing
 
 _DROPPING_ARGUMENTS = ("-an", "-sn", "-dn", "-vn")
 _ENDING_ARGUMENTS = ("-t", "-to", "-ss", "-sseof", "-frames:v", "-vframes", "-frames")
+_FIXED_ARGUMENTS = {
+    "-f": "the kind of file goes by the output's name",
+    "-i": "INPUT is what is read",
+}
 
 
 def is_picture_name(output: Path) -> bool:
@@ -127,6 +131,8 @@ def check_job(job: Job) -> None:
                 f"--ffmpeg {argument} would leave out streams that are counted already: "
                 "ffmpeg -i OUTPUT -map 0 -map -0:a -c copy NEW leaves out the sound afterwards"
             )
+        if argument in _FIXED_ARGUMENTS:
+            raise Vsj4rError(f"--ffmpeg {argument} has no use: {_FIXED_ARGUMENTS[argument]}")
         if argument.partition(":")[0] == "-map":
             raise Vsj4rError(
                 "--ffmpeg -map would write streams a second time: all that the output can hold goes along"
@@ -207,6 +213,8 @@ def _derain_source(job: Job, source: Source, listener: RunListener, ahead: Engin
         settings = replace(settings, trim=find_busiest(source, settings.trim, one=job.is_picture))
     depth = working_depth(source, job.output, settings, to_folder=image is not None)
     filtering = Filtering(source, settings, depth=depth, into_rgb=image is not None)
+    for note in filtering.notes:
+        listener.note(note)
     with ahead.lending():
         derained = filtering.after()
     writing = Writing(filtering, settings, job.ffmpeg, listener.command)

@@ -159,7 +159,7 @@ def _video_frames(path: Path, *, shorter_px: int | None = None) -> Iterator[tupl
                 flagged = True
                 LOG.warning("%s is interlaced: deinterlace it first, unless only its flags say so", path)
             if frame.colorspace == UNSPECIFIED:
-                frame.colorspace = usual_matrix(frame.height)
+                frame.colorspace = usual_matrix(frame.height, frame.color_primaries)
             shorter, shown = min(frame.width, frame.height), frame
             if shorter_px is not None and shorter > shorter_px:
                 width, height = (
