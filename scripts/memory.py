@@ -18,7 +18,6 @@ import vapoursynth as vs
 
 from scripts.revision import commit
 
-
 THREADS = 2
 _KEPT_AT_MOST, _KEPT_AT_LEAST = 40, 12  # of ring.c, the least and the threads
 

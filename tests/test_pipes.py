@@ -11,6 +11,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import psutil
 import pytest
 import vapoursynth as vs
 
@@ -228,12 +229,20 @@ def test_a_sender_that_has_stopped_keeps_nobody(model: Path, tmp_path: Path, num
     for line in process.stdout:
         if b'"progress"' in line:
             break
-    time.sleep(2)  # until it waits
+    until_idle(process.pid)  # it waits
     process.send_signal(number)
     assert process.wait(timeout=30) == 128 + number
     process.stdin.close()
     assert not leftovers(tmp_path)
     assert not (tmp_path / "out.mkv").exists()
+
+
+def until_idle(pid: int) -> None:
+    """Until the process has done nothing for a while, however slow the machine is."""
+    process, before = psutil.Process(pid), -1.0
+    while (now := sum(process.cpu_times()[:2])) > before + 0.01:
+        before = now
+        time.sleep(1)
 
 
 def _feed(stream: object, content: bytes) -> None:
