@@ -27,6 +27,8 @@ from vsj4r.run.memory import give_frames_back
 OnStep = Callable[[str, int, int], None]
 """Told what is done at the moment, how many frames of it, and of how many."""
 
+_VIDEOS = tuple(suffix for suffix, container in CONTAINERS.items() if container.h264)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -82,8 +84,10 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
     if comparison.page.suffix.lower() in CONTAINERS:
         raise Vsj4rError(f"the page is HTML: name {comparison.page} .html (--video writes a video)")
-    if comparison.video is not None and not container_for(comparison.video).h264:
-        raise Vsj4rError(f"the video is H.264, which .webm cannot hold: name {comparison.video} .mkv")
+    if comparison.video is not None and comparison.video.suffix.lower() not in _VIDEOS:
+        raise Vsj4rError(
+            f"the video is H.264: name {comparison.video} {', '.join(_VIDEOS[:-1])} or {_VIDEOS[-1]}"
+        )
     sources = [source for source in (comparison.before, comparison.after, comparison.truth) if source]
     for source in sources:
         if not source.exists():
