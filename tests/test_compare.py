@@ -317,7 +317,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     refused(f"24 frames a second, {quick} has 30", before, quick)
     refused("no such file or folder", before, tmp_path / "absent.mkv")
     refused("rain.mp4 is an address: fetch it first", before, Path("https://example.invalid/rain.mp4"))
-    refused("unknown type of output 'page.html'", before, after, video=page)
+    refused("the video is H.264: name ", before, after, video=page)
     tiny = media.plain(tmp_path / "tiny.mkv", size="64x16")
     refused("a ground truth must have 32 px a side or more, got 64x16", tiny, tiny, tiny)
     refused("cannot be read as a video", before, Path(__file__))
