@@ -105,7 +105,8 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     refused(1, "division by zero", tmp_path / "broken.vpy", out)
     refused(2, "--strength", plain, out, "--strength", 2)
     refused(2, "No such option: --fast", plain, out, "--fast")
-    refused(2, "Missing argument 'OUTPUT'. Usage: vsj4r run", plain, "--output", out)
+    unsaid = vsj4r("run", plain, "--output", out)
+    assert_refused(unsaid, 2, "Missing argument 'OUTPUT'. Usage: vsj4r run", tmp_path)
     refused(2, "No closing quotation", plain, out, "--ffmpeg", "'-x")
     refused(1, "ffmpeg: ", plain, out, "--ffmpeg", "-no_such_option 1")
     for nameless in ("", ".mkv", tmp_path / ".MP4"):

@@ -70,7 +70,7 @@ def main() -> NoReturn:
     ending = Ending()
     ending.listen()
     try:
-        code = app(standalone_mode=False) or DONE
+        code = app(standalone_mode=False, prog_name="vsj4r") or DONE
     except typer.Abort:
         code = code_of(signal.SIGINT)
     except typer.TyperException as error:

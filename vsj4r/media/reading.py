@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,8 @@ def gaps_in(names: Sequence[str]) -> list[str]:
 
 
 def check_same_names(one: Path, other: Path) -> None:
-    """Refuse two folders of images that stand for the same frames, by their names, but not for all of them.
-    Names that have nothing in common say nothing.
+    """Refuse two folders of images that stand for the same frames, by their names, but not one by one. Names
+    that have nothing in common say nothing; that one has more at its end is for others to tell.
 
     Raises:
         Vsj4rError: the first two names that differ.
@@ -91,7 +91,7 @@ def check_same_names(one: Path, other: Path) -> None:
     names = [[Path(name).stem for name in images_in(folder)] for folder in (one, other)]
     if set(names[0]).isdisjoint(names[1]):
         return
-    for left, right in zip_longest(*names, fillvalue="nothing"):
+    for left, right in zip(*names, strict=False):
         if left != right:
             raise Vsj4rError(f"{one} and {other} must hold the same frames, got {left} beside {right}")
 
