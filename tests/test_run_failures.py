@@ -108,7 +108,9 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
     unsaid = vsj4r("run", plain, "--output", out)
     assert_refused(unsaid, 2, "Missing argument 'OUTPUT'. Usage: vsj4r run", tmp_path)
     refused(2, "No closing quotation", plain, out, "--ffmpeg", "'-x")
-    refused(1, "ffmpeg: ", plain, out, "--ffmpeg", "-no_such_option 1")
+    refused(
+        1, "is not taken: Unrecognized option 'no_such_option'", plain, out, "--ffmpeg", "-no_such_option 1"
+    )
     for nameless in ("", ".mkv", tmp_path / ".MP4"):
         refused(2, "OUTPUT has no name", plain, nameless)
     refused(2, "INPUT has no name", "", out)
