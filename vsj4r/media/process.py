@@ -21,7 +21,7 @@ from vsj4r.media.whole import NO_ROOM
 LOG_LEVEL = "level+warning"
 """Of ffmpeg, each line with its level: one that its encoder does not know is a mere warning to it."""
 _WARNING = re.compile(r"(\[[^]]*\] )*\[warning\] ")
-_NOT_TAKEN = re.compile(r"Error parsing option|Unknown option|Invalid value")
+_NOT_TAKEN = re.compile(r"\[lib\w+ @ [^]]*\] \[warning\] (Error parsing option|Unknown option|Invalid value)")
 _HARMLESS = ("codec frame size is not set", "Consider increasing the value")
 _NO_ROOM = tuple(os.strerror(code) for code in NO_ROOM)
 _WAITING_WRITES = 2  # frames between the one that makes them and the one that writes them
@@ -171,7 +171,7 @@ def is_warning(line: str) -> bool:
 
 def is_not_taken(line: str) -> bool:
     """Whether ffmpeg says in ``line`` that its encoder does not take an option, which it goes on without."""
-    return is_warning(line) and _NOT_TAKEN.search(line) is not None
+    return _NOT_TAKEN.match(line) is not None
 
 
 def without_origin(line: str) -> str:
