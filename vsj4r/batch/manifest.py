@@ -22,6 +22,7 @@ from vsj4r.run.settings import path_beside
 
 RecordState = Literal["waiting", "done", "failed"]
 
+_ANEW = "without this folder the batch begins anew"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     key TEXT PRIMARY KEY, input TEXT, output TEXT, state TEXT, plan TEXT, error TEXT, seconds REAL
@@ -83,9 +84,6 @@ class Record:
         if self.state == "done":
             return self.plan.frames if self.owns_outputs() else 0
         return self.plan.frames_in(self.finished(work))
-
-
-_ANEW = "without this folder the batch begins anew"
 
 
 def outputs_of_records(records: Iterable[Record]) -> set[Path]:

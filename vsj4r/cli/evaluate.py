@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Sets = Iterator[tuple[str, Iterator[tuple[str, Pixels, Pixels]]]]
 
 BENCHMARKS = ("light", "complex", "clean", "long")
+_SHIPPED_NAME = len("j4r-lite-free")  # a path may be in several lines
 
 
 def evaluate(
@@ -284,9 +285,6 @@ def _measure_rain(
     if math.isnan(measured[0].scores.rain_left):
         console.print("no rain stands out from noise and motion: there is nothing to measure it by")
     return measured
-
-
-_SHIPPED_NAME = len("j4r-lite-free")  # a path may be in several lines
 
 
 def _real_table(title: str, scores: dict[str, RealScores]) -> Table:

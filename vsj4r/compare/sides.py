@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import vapoursynth as vs
 
+from vsj4r.engine.base import SHOWN
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.alpha import without_alpha
 from vsj4r.media.colours import with_known_matrix
@@ -22,7 +23,6 @@ from vsj4r.media.times import rate_of_frames
 from vsj4r.words import count_of
 
 LABELS = ("before", "after", "ground truth")
-_MOST = 2.0  # as much light as the filter shows the network
 _RATES_DIFFER = Fraction(1, 100)  # 25 and 24 do; 24 and 23.976, which containers confuse, do not
 
 
@@ -53,10 +53,11 @@ def open_sides(before: Path, after: Path, truth: Path | None) -> list[Side]:
         Vsj4rError: one cannot be opened, or differs in its size, its length or its rate from the first.
     """
     paths = [before, after, *([truth] if truth is not None else [])]
+    for path in paths[1:]:
+        check_same_names(before, path)
     sides = [_open(label, path) for label, path in zip(LABELS, paths, strict=False)]
     first = sides[0]
     for other in sides[1:]:
-        check_same_names(first.source.path, other.source.path)
         if _shape(first) != _shape(other):
             raise Vsj4rError(
                 f"what is compared must have the same frames: {first.source.path} has {_shape(first)}, "
@@ -122,7 +123,7 @@ def finite(clip: vs.VideoNode) -> vs.VideoNode:
         cleaned = f.copy()
         for plane in range(cleaned.format.num_planes):
             samples = np.asarray(cleaned[plane])
-            np.nan_to_num(samples, copy=False, nan=0, posinf=_MOST, neginf=-_MOST)
+            np.nan_to_num(samples, copy=False, nan=0, posinf=SHOWN[1], neginf=-SHOWN[1])
         return cleaned
 
     return clip.std.ModifyFrame(clip, clean)

@@ -24,11 +24,9 @@ Plane = NDArray[Any]
 SHOWN = (-1.0, 2.0)
 """Between which floats are shown to a network, 0 and 1 being nominal: a highlight of an HDR picture, or a
 broken sample of 1e38, changes nothing beside it."""
-_ALIGNMENT = 64  # bytes
-
-
 MOTION_SIDE = 16
 """Luma sides are multiples of it where motion is found: it is a block of the coarsest level."""
+_ALIGNMENT = 64  # bytes
 
 
 @dataclass(frozen=True, slots=True)

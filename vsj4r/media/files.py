@@ -83,6 +83,7 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     path = found.path
     _check_colours(found)
     reading.check_rate(path, is_said=not found.rate_is_guess)
+    missing = y4m.missing_of_y4m(path) if found.format == "yuv4mpegpipe" else found.missing
     survey = look_through(
         found, index, to_the_end=reading.assume_progressive, on_look=lambda share: on_look(share / 2)
     )
@@ -100,7 +101,8 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     clip, colours = _with_what_the_container_says(clip, found, reading)
     has_alpha = _has_alpha(found, clip)
     shown = _crop_to_shown(clip, found)
-    said = (*_lacks(found, survey, len(clip)), *times.notes, *colours, *_left_out(found, clip, shown))
+    lacks = _lacks(found, missing, survey, len(clip))
+    said = (*lacks, *times.notes, *colours, *_left_out(found, clip, shown))
     if has_alpha and shown is not clip:
         shown = with_alpha_of(shown, clip, lambda alpha: _crop_to_shown(alpha, found))
     return Source(
@@ -143,9 +145,9 @@ def _check_progressive(path: Path, survey: Survey) -> None:
     )
 
 
-def _lacks(found: Probe, survey: Survey, frames: int) -> Iterator[str]:
-    """A line for each thing that is missing in the file, or that its ``frames`` which are decoded lack."""
-    missing = y4m.missing_of_y4m(found.path) if found.format == "yuv4mpegpipe" else found.missing
+def _lacks(found: Probe, missing: str, survey: Survey, frames: int) -> Iterator[str]:
+    """A line for each thing that the file lacks, of which so much is ``missing``, or its ``frames`` which are
+    decoded."""
     if missing:
         yield f"the file is cut short: {missing} is missing"
     if survey.damaged:
