@@ -18,7 +18,7 @@ from tests import media
 from tests.batch_jobs import body, jobs
 from tests.cli import assert_refused, batch, command, parts, run, vsj4r
 from vsj4r.media.identity import identify
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_one_frame_is_a_video(model: Path, tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.slow
 def test_one_image_lasts_a_frame_of_its_rate(model: Path, tmp_path: Path) -> None:
-    write_rgb(np.zeros((48, 64, 3), np.uint8), tmp_path / "a.png")
+    write_png(np.zeros((48, 64, 3), np.uint8), tmp_path / "a.png")
     jobs(tmp_path, model, body(tmp_path / "a.png", "out.mp4", "fps = 50"))
     batch(tmp_path)
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -163,7 +163,7 @@ def test_a_folder_has_its_whole_name_for_a_stem(model: Path, tmp_path: Path) -> 
     for version in ("v001", "v002"):
         shot = tmp_path / f"shot_010.{version}"
         shot.mkdir()
-        write_rgb(np.zeros((48, 64, 3), np.uint8), shot / "a.png")
+        write_png(np.zeros((48, 64, 3), np.uint8), shot / "a.png")
     jobs(tmp_path, model, 'input = "shot*"\noutput = "clean/{stem}/"')
     batch(tmp_path)
     assert sorted(each.name for each in (tmp_path / "clean").iterdir()) == ["shot_010.v001", "shot_010.v002"]

@@ -23,7 +23,7 @@ from vsj4r.batch.plan import Plan
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import work_for
 from vsj4r.errors import InputError
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ def test_a_folder_that_was_moved_goes_on_where_it_was(model: Path, tmp_path: Pat
     before.mkdir()
     for name in ("a", "b"):
         media.plain(before / f"{name}.mkv", seconds=0.3)
-    write_rgb(np.full((64, 96, 3), 255, np.uint8), before / "mask.png")
+    write_png(np.full((64, 96, 3), 255, np.uint8), before / "mask.png")
     jobs(before, model, *(body(Path(f"{n}.mkv"), f"out/{n}.mkv", "mask = 'mask.png'") for n in ("a", "b")))
     assert [event["event"] for event in batch(before)][-1] == "end"
     (before / "out" / "b.mkv").unlink()
@@ -73,12 +73,12 @@ def test_a_folder_that_was_moved_goes_on_where_it_was(model: Path, tmp_path: Pat
 def test_of_a_folder_the_images_alone_count(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shot"
     folder.mkdir()
-    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "0.png")
+    write_png(np.zeros((32, 48, 3), np.uint8), folder / "0.png")
     jobs(tmp_path, model, body(folder, "shot/clean.mkv"))
     assert "done" in {event["event"] for event in batch(tmp_path)}
     (folder / ".DS_Store").touch()
     assert "done" not in {event["event"] for event in batch(tmp_path)}
-    write_rgb(np.zeros((32, 48, 3), np.uint8), folder / "1.png")
+    write_png(np.zeros((32, 48, 3), np.uint8), folder / "1.png")
     assert "done" in {event["event"] for event in batch(tmp_path)}
 
 
@@ -187,13 +187,13 @@ def test_what_it_has_not_written_stays(model: Path, tmp_path: Path) -> None:
 def test_a_mask_that_has_changed_is_noticed(model: Path, tmp_path: Path) -> None:
     media.plain(tmp_path / "a.mkv", seconds=0.3)
     (tmp_path / "mask").mkdir()
-    write_rgb(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask" / "0.png")
+    write_png(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask" / "0.png")
     jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv") + 'mask = "mask"\n')
     (file,) = (read := read_jobs(tmp_path / "jobs.toml")).files
     task = Task("plan", work_for(file, read.state), None)
     worker = Worker(0, Bench(), lambda event: None, lambda: False)
     assert isinstance(perform(task, worker), Plan)
-    write_rgb(np.zeros((64, 96, 3), np.uint8), tmp_path / "mask" / "0.png")
+    write_png(np.zeros((64, 96, 3), np.uint8), tmp_path / "mask" / "0.png")
     with pytest.raises(InputError, match="mask has changed since the batch began: start it again"):
         perform(task, worker)
     worker.bench.close()
@@ -201,7 +201,7 @@ def test_a_mask_that_has_changed_is_noticed(model: Path, tmp_path: Path) -> None
 
 def test_what_does_not_fit_the_input_is_known_before_the_work(model: Path, tmp_path: Path) -> None:
     media.plain(tmp_path / "a.mkv", seconds=0.3)
-    write_rgb(np.zeros((64, 48, 3), np.uint8), tmp_path / "small.png")
+    write_png(np.zeros((64, 48, 3), np.uint8), tmp_path / "small.png")
     (tmp_path / "cuts.txt").write_text("3 K\nfour\n")
     begin = body(Path("a.mkv"), "out.mkv")
     for line, said in (
@@ -223,7 +223,7 @@ def test_what_is_said_of_a_folder_counts_all_of_it(model: Path, tmp_path: Path) 
     (tmp_path / "shot").mkdir()
     for n in range(4):
         kind = np.uint8 if n == 0 else np.uint16
-        write_rgb(np.zeros((32, 48, 3), kind), tmp_path / "shot" / f"{n}.png")
+        write_png(np.zeros((32, 48, 3), kind), tmp_path / "shot" / f"{n}.png")
     jobs(tmp_path, model, body(tmp_path / "shot", "out/") + "trim = [0, 2]\n")
     told = [event["text"] for event in batch(tmp_path) if event["event"] == "note"]
     assert "3 of 4 images have 16 bit: read as 8 bit, like the first" in told
@@ -243,7 +243,7 @@ def test_what_a_file_manager_leaves_among_images_is_no_change(model: Path, tmp_p
 def test_a_mask_of_the_columns_that_are_kept_fits(model: Path, tmp_path: Path) -> None:
     """Of an odd size the last column and line of 4:2:0 are left out."""
     media.plain(tmp_path / "a.mkv", "-pix_fmt", "yuv420p", seconds=0.2, size="97x65")
-    write_rgb(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask.png")
+    write_png(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask.png")
     jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv") + 'mask = "mask.png"\n')
     assert [event["event"] for event in batch(tmp_path)][-2:] == ["done", "end"]
 

@@ -28,7 +28,7 @@ from vsj4r.engine.cuda.driver import Trouble
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.files import open_source
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.tables import Lines
 
 
@@ -236,7 +236,7 @@ def test_a_pattern_goes_round_no_links(shelf: Path, pattern: str) -> None:
 )
 def test_a_pattern_means_what_it_does_in_a_shell(shelf: Path, pattern: str, found: str) -> None:
     (shelf / ".shots" / "er").mkdir(parents=True)
-    write_rgb(np.zeros((32, 48, 3), np.uint8), shelf / ".shots" / "er" / "0.png")
+    write_png(np.zeros((32, 48, 3), np.uint8), shelf / ".shots" / "er" / "0.png")
     for name in ("b.mkv", ".b.mkv"):
         shutil.copy(shelf / "a.mkv", shelf / ".shots" / name)
     jobs = read(shelf, job(f'input = "{pattern.format(shelf=shelf)}"\noutput = "o/{{stem}}.mkv"'))

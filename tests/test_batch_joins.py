@@ -16,7 +16,7 @@ from tests.cli import batch, parts, run
 from vsj4r.batch.chunks import written_starts
 from vsj4r.batch.join import join_video
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_turned_footage_and_image_folders(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shots"
     folder.mkdir()
     for n in range(3):
-        write_rgb(np.full((32, 48, 3), 40 * n, np.uint8), folder / f"{n}.png")
+        write_png(np.full((32, 48, 3), 40 * n, np.uint8), folder / f"{n}.png")
     jobs(tmp_path, model, body(source, "phone out.mp4"), body(folder, "shots.mkv"))
     batch(tmp_path)
     run(source, tmp_path / "sequential.mp4", "--model", model)

@@ -23,7 +23,7 @@ from vsj4r.compare.plots import HEIGHT, Line, draw_graph, frame_x
 from vsj4r.compare.quality import measure_quality
 from vsj4r.compare.sides import choose_timed_side, finite, open_sides
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.plates import write_plate
 
 SOFT = "lutyuv=y=val*0.5+64"  # leaves room for a change
@@ -63,7 +63,7 @@ def test_images_with_alpha_are_compared_opaque(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         for n in range(2):
             pixels = np.random.default_rng(n).integers(0, 256, (64, 96, 4)).astype(np.uint8)
-            write_rgb(pixels, tmp_path / folder / f"{n}.png")
+            write_png(pixels, tmp_path / folder / f"{n}.png")
     outputs = ("-o", tmp_path / "page.html", "--video", tmp_path / "both.mp4")
     compare(tmp_path / "before", tmp_path / "after", *outputs)
     assert len(media.planes(tmp_path / "both.mp4")) == 2
@@ -196,7 +196,7 @@ def test_a_cut_is_no_motion(tmp_path: Path) -> None:
     frames = [(50, 50)] * 6 + [(200, 200)] * 2 + [(200, 120), (200, 40)] + [(200, 40)] * 3
     for n, halves in enumerate(frames):
         picture = np.repeat(np.array(halves, np.uint8), 16)[None, :, None] * np.ones((16, 1, 3), np.uint8)
-        write_rgb(picture, tmp_path / f"{n:02}.png")
+        write_png(picture, tmp_path / f"{n:02}.png")
     sides = open_sides(tmp_path, tmp_path, None)
     motion = measure_sides(sides[0], sides[1], nothing).motion
     assert motion.index(max(motion)) == 8
@@ -279,7 +279,7 @@ def test_names_of_any_kind(folder: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((folder / "after.mkv").read_bytes())
     raw = os.fsdecode(b"not \xff UTF-8")
     (tmp_path / raw).mkdir()
-    write_rgb(np.zeros((32, 32, 3), np.uint8), tmp_path / raw / os.fsdecode(b"\xff.png"))
+    write_png(np.zeros((32, 32, 3), np.uint8), tmp_path / raw / os.fsdecode(b"\xff.png"))
     compare("-o", "-page %d\n.html", "--video", "-v %d:|.mp4", "--", *names, cwd=tmp_path)
     compare("--gt", raw, "-o", os.fsdecode(b"\xfe.html"), raw, raw, cwd=tmp_path)
     made = {"-page %d\n.html", "-v %d:|.mp4", os.fsdecode(b"\xfe.html")}
@@ -308,7 +308,7 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         for n in range(3):
-            write_rgb(np.zeros((64, 96, 3), np.uint8), tmp_path / name / f"{n + (name == 'other')}.png")
+            write_png(np.zeros((64, 96, 3), np.uint8), tmp_path / name / f"{n + (name == 'other')}.png")
     odd = f"{tmp_path / 'one'} and {tmp_path / 'other'} must hold the same frames, got 0 beside 1"
     refused(odd, tmp_path / "one", tmp_path / "other")
     has = f"must have the same frames: {before} has 24 frames of 96x64"

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.cli import vsj4r
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.reading import Image, read_image
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -40,7 +40,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, colour in zip(names, (RED, BLUE, GREEN), strict=True):
         (folder / name).mkdir()
         for n in range(8):
-            write_rgb(np.full((90, 160, 3), colour, np.uint8), folder / name / f"{n}.png")
+            write_png(np.full((90, 160, 3), colour, np.uint8), folder / name / f"{n}.png")
     done = vsj4r("compare", "--gt", names[2], "-o", "page.html", "--", *names[:2], cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "page.html"

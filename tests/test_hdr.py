@@ -14,7 +14,7 @@ from tests import media
 from tests.cli import batch, run, vsj4r
 from tests.tiny_model import write_tiny_model
 from tests.tried import tried
-from vsj4r.media.images import colours_of, write_rgb
+from vsj4r.media.images import colours_of, write_png
 from vsj4r.media.png_colours import chunks_of, props_of
 from vsj4r.media.tags import light_of, mastering_of
 
@@ -70,7 +70,7 @@ def test_colours_of_one_image_are_not_anothers(tmp_path: Path) -> None:
     source.mkdir()
     pq = ((b"cICP", bytes([9, 16, 0, 1])),)
     for n in range(3):
-        write_rgb(np.full((64, 96, 3), 999, np.uint16), source / f"{n}.png", pq if n == 0 else ())
+        write_png(np.full((64, 96, 3), 999, np.uint16), source / f"{n}.png", pq if n == 0 else ())
     run(source, tmp_path / "out", "--model", model)
     assert [colours_of(tmp_path / "out" / f"{n}.png") for n in range(3)] == [pq, (), ()]
     told = run(source, tmp_path / "out.mkv", "--model", model).stderr

@@ -26,7 +26,7 @@ from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.files import open_source
 from vsj4r.media.frame_errors import frame_error
 from vsj4r.media.image_head import read_head
-from vsj4r.media.images import look_at_images, write_rgb
+from vsj4r.media.images import look_at_images, write_png
 from vsj4r.media.plates import to_light
 from vsj4r.media.reading import image_names, read_image, read_translucent
 from vsj4r.training.footage import read_clip
@@ -82,6 +82,10 @@ def profile_in(path: Path) -> bytes:
         ("a.jpg", "RGB"),
         ("a.tif", "RGB"),
         ("a.webp", "RGB"),
+        ("a.png", "L"),
+        ("a.png", "LA"),
+        ("a.jpg", "L"),
+        ("a.tif", "L"),
     ],
 )
 @tried(
@@ -90,19 +94,21 @@ def profile_in(path: Path) -> bytes:
     "read as any image; the profile is in the PNG that comes out",
 )
 def test_the_icc_profile_of_an_image_is_kept(model: Path, tmp_path: Path, name: str, mode: str) -> None:
-    source = saved(tmp_path / "in" / name, picture().convert(mode), icc_profile=profile())
+    packed = profile(b"GRAY" if mode == "L" else b"RGB ")
+    source = saved(tmp_path / "in" / name, picture().convert(mode), icc_profile=packed)
     run(source.parent, tmp_path / "out", "--model", model)
     output = tmp_path / "out" / "a.png"
-    assert profile_in(output) == profile()
+    assert profile_in(output) == packed
     assert list(chunks(output))[:2] == [b"IHDR", b"iCCP"]
     with Image.open(output) as image:
-        assert image.info["icc_profile"] == profile()
+        assert image.info["icc_profile"] == packed
+        assert image.mode == {"P": "RGB", "LA": "RGBA"}.get(mode, mode)
 
 
 @tried("Images", "16 bit and animated PNG with an ICC profile", "the profile is kept")
 def test_profiles_of_16_bit_and_of_animated_png(model: Path, tmp_path: Path) -> None:
     packed = b"x\0\0" + zlib.compress(profile())
-    write_rgb(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "0.png"), [(b"iCCP", packed)])
+    write_png(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "0.png"), [(b"iCCP", packed)])
     moving: dict[str, Any] = {"save_all": True, "append_images": [picture(5)], "icc_profile": profile()}
     saved(tmp_path / "in" / "1.png", **moving)
     run(tmp_path / "in", tmp_path / "out", "--model", model)
@@ -151,22 +157,46 @@ def test_images_with_a_profile_are_read_everywhere(model: Path, tmp_path: Path) 
 @tried("Images", "PNG with cICP, gAMA and cHRM", "kept in PNG")
 def test_what_a_png_says_of_its_colours_is_kept(model: Path, tmp_path: Path) -> None:
     said = [(b"cICP", b"\x09\x10\x00\x01"), (b"gAMA", struct.pack(">I", 45455)), (b"cHRM", bytes(32))]
-    write_rgb(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "a.png"), said)
+    write_png(np.full((32, 48, 3), 999, np.uint16), saved(tmp_path / "in" / "a.png"), said)
     run(tmp_path / "in", tmp_path / "out", "--model", model)
     found = chunks(tmp_path / "out" / "a.png")
     assert [(kind, found[kind]) for kind, _ in said] == said
 
 
-@pytest.mark.parametrize(("mode", "space"), [("L", b"GRAY"), ("CMYK", b"CMYK")])
-@tried("Images", "an ICC profile for grey or CMYK", "left out, with a line")
-def test_a_profile_that_is_not_for_rgb_is_left_out_aloud(
-    model: Path, tmp_path: Path, mode: str, space: bytes
+@pytest.mark.parametrize(
+    ("mode", "space", "written"),
+    [("CMYK", b"CMYK", "RGB"), ("RGB", b"GRAY", "RGB"), ("L", b"RGB ", "grey"), ("LA", b"GRAY", "RGB")],
+)
+@tried("Images", "an ICC profile for other channels than are written (CMYK)", "left out, with a line")
+def test_a_profile_for_other_channels_is_left_out_aloud(
+    model: Path, tmp_path: Path, mode: str, space: bytes, written: str
 ) -> None:
-    name = "a.png" if mode == "L" else "a.jpg"
+    name = "a.jpg" if mode == "CMYK" else "a.png"
     source = saved(tmp_path / "in" / name, picture().convert(mode), icc_profile=profile(space))
     done = run(source.parent, tmp_path / "out", "--model", model)
-    assert "vsj4r: the ICC profile of 1 of 1 images is not for RGB: left out" in done.stderr.splitlines()
+    said = f"vsj4r: the ICC profile of 1 of 1 images is not for {written}: left out"
+    assert said in done.stderr.splitlines()
     assert b"iCCP" not in chunks(tmp_path / "out" / "a.png")
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(8, "png"), (16, "png"), (16, "tif"), (8, "dpx")])
+@tried("Images", "grey PNG, JPEG and TIFF, opaque", "grey; with images of colour among them, RGB")
+def test_grey_images_stay_grey(model: Path, tmp_path: Path, bits: int, kind: str) -> None:
+    (tmp_path / "in").mkdir()
+    random = np.random.default_rng(3)
+    for n in range(2):
+        samples = random.integers(0, 1 << bits, (32, 48, 1)).astype(np.uint8 if bits == 8 else np.uint16)
+        write_png(samples, tmp_path / "in" / f"{n}.png")
+    run(tmp_path / "in", tmp_path / "out", "--model", model, "--image", kind, "--strength", "0")
+    if kind != "dpx":
+        with Image.open(tmp_path / "out" / f"1.{kind}") as image:
+            assert image.mode == ("L" if bits == 8 else "I;16")
+    before, after = (read_image(tmp_path / path) for path in ("in/1.png", f"out/1.{kind}"))
+    assert np.array_equal(before, after)
+    write_png(np.full((32, 48, 3), 9, np.uint8), tmp_path / "in" / "2.png")
+    run(tmp_path / "in", tmp_path / "mixed", "--model", model)
+    with Image.open(tmp_path / "mixed" / "1.png") as image:
+        assert image.mode == "RGB"
 
 
 def test_a_video_has_no_icc_profile(model: Path, tmp_path: Path) -> None:

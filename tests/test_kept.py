@@ -12,7 +12,7 @@ from tests import media
 from tests.running import derain_quickly
 from tests.tried import tried
 from vsj4r.media.containers import CONTAINERS
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.languages import spell_language
 from vsj4r.media.probe import Probe, probe
 from vsj4r.media.streams import Stream
@@ -79,7 +79,7 @@ def make(path: Path, how: Made) -> Path:
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=200\nEND=500\ntitle=two\n"
     )
     font.write_bytes(media.ATTACHMENT)
-    write_rgb(np.full((16, 16, 3), 99, np.uint8), cover)
+    write_png(np.full((16, 16, 3), 99, np.uint8), cover)
     picture = media.picture(seconds=0.5, rate=25, size="160x96")
     inputs = [*picture, "-f", "lavfi", "-i", "sine=d=0.5:r=48000", "-i", str(words), "-i", str(chapters)]
     maps = ["-map", "0", "-map", "1", "-map", "1", "-map_chapters", "3"]

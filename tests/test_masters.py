@@ -14,7 +14,7 @@ import vapoursynth as vs
 from tests import media
 from tests.cli import assert_refused, batch, run, vsj4r
 from tests.tried import tried
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.reading import read_image, read_translucent
 
 
@@ -32,7 +32,7 @@ def images(tmp_path: Path) -> Path:
     folder.mkdir()
     for n in range(3):
         pixels = np.random.default_rng(n).integers(0, 256, (128, 256, 3))
-        write_rgb(pixels.astype(np.uint8), folder / f"{n}.png")
+        write_png(pixels.astype(np.uint8), folder / f"{n}.png")
     return folder
 
 
@@ -91,7 +91,7 @@ def test_rgb_goes_to_10_bits_without_8_on_the_way(model: Path, tmp_path: Path) -
     ramp = np.linspace(0, 65535, 256 * 128).round().astype(np.uint16).reshape(128, 256)
     (tmp_path / "in").mkdir()
     for n in range(2):
-        write_rgb(np.dstack([ramp] * 3), tmp_path / "in" / f"{n}.png")
+        write_png(np.dstack([ramp] * 3), tmp_path / "in" / f"{n}.png")
     levels = {}
     for encoder in ("prores", "dnxhr"):
         run(tmp_path / "in", tmp_path / f"{encoder}.mov", "--model", model, "--encoder", encoder)
@@ -168,7 +168,7 @@ def test_alpha_goes_from_images_to_a_master_and_back(model: Path, tmp_path: Path
     (tmp_path / "in").mkdir()
     for n in range(3):
         pixels = np.random.default_rng(n).integers(0, 256, (64, 96, 4)).astype(np.uint8)
-        write_rgb(pixels, tmp_path / "in" / f"{n}.png")
+        write_png(pixels, tmp_path / "in" / f"{n}.png")
         wanted.append(pixels[..., 3])
     same = ("--model", model, "--strength", 0)
     run(tmp_path / "in", tmp_path / "out.mov", *same, "--preset", "prores", "--fps", 24)

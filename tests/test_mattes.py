@@ -12,7 +12,7 @@ import pytest
 from tests import media
 from tests.cli import assert_refused, batch, leftovers, parts, run, vsj4r
 from vsj4r.engine.base import Plane
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.reading import Image, read_image
 
 FRAMES = 150  # over the beginning of a segment
@@ -112,7 +112,7 @@ def assert_right_half_alone(output: Path, shot: Path, clean: Path) -> None:
 def mask_image(path: Path, depth: type[np.uint8 | np.uint16] = np.uint8) -> Path:
     image: Image = np.zeros((64, 96, 3), depth)
     image[:, 48:] = np.iinfo(depth).max
-    write_rgb(image, path)
+    write_png(image, path)
     return path
 
 
@@ -135,7 +135,7 @@ def test_a_mask_of_any_kind(shot: Path, clean: Path, model: Path, tmp_path: Path
 
 
 def test_a_mask_that_does_not_fit(shot: Path, model: Path, tmp_path: Path) -> None:
-    write_rgb(np.zeros((64, 90, 3), np.uint8), tmp_path / "mask.png")
+    write_png(np.zeros((64, 90, 3), np.uint8), tmp_path / "mask.png")
     done = vsj4r("run", shot, tmp_path / "out.mkv", "--model", model, "--mask", tmp_path / "mask.png")
     assert_refused(done, 1, "mask must be 96x64 like the clip, got 90x64", tmp_path)
     done = vsj4r("run", shot, tmp_path / "out.mkv", "--model", model, "--mask", "absent.png")
@@ -259,7 +259,7 @@ def test_a_batch_has_masks_and_curves(shot: Path, clean: Path, model: Path, tmp_
     assert np.array_equal(found[19][0], before[19][0])
     assert np.array_equal(left_half(found[140][0]), left_half(before[140][0]))
     assert np.array_equal(right_half(found[140][0]), right_half(after[140][0]))
-    write_rgb(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask.png")
+    write_png(np.full((64, 96, 3), 255, np.uint8), tmp_path / "mask.png")
     assert any(event["event"] == "chunk" for event in batch(tmp_path)), "another mask is other work"
     (tmp_path / "mask.png").unlink()
     assert "no such file or folder" in batch(tmp_path, code=2)[0]["text"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from vsj4r.media.images import image_clip, look_at_images, rgb_array, write_rgb
+from vsj4r.media.images import frame_array, image_clip, look_at_images, write_png
 from vsj4r.media.pixels import chroma_for, clip_to_yuv
 from vsj4r.media.reading import image_names
 from vsj4r.media.tags import Tags
@@ -56,12 +56,12 @@ def test_images_have_the_depth_of_the_first(tmp_path: Path, deep: bool) -> None:
     levels = np.array([[[0, 128, 255]]], np.uint8).repeat(16, 0).repeat(16, 1)
     exact = levels.astype(np.uint16) * np.uint16(257)
     first, second = (exact, levels) if deep else (levels, levels.astype(np.uint16) * 256 + 7)
-    write_rgb(first, tmp_path / "0.png")
-    write_rgb(second.astype(np.uint8 if deep else np.uint16), tmp_path / "1.png")
+    write_png(first, tmp_path / "0.png")
+    write_png(second.astype(np.uint8 if deep else np.uint16), tmp_path / "1.png")
     clip = image_clip(look_at_images(tmp_path, image_names(tmp_path)), fps=Fraction(25))
     for n in range(2):
         with clip.get_frame(n) as frame:
-            assert np.array_equal(rgb_array(frame), first)
+            assert np.array_equal(frame_array(frame), first)
 
 
 @pytest.mark.parametrize(("place", "number"), [(0, 1), (2, 3)])

@@ -271,7 +271,7 @@ class TestDatabase:
             (tmp_path / folder).mkdir()
             image = np.zeros((20, 30, 3), np.uint8)
             image[:, column] = 200
-            images.write_rgb(image, tmp_path / folder / "0.png")
+            images.write_png(image, tmp_path / folder / "0.png")
             (tmp_path / folder / "._0.png").write_bytes(b"hidden")
         database = StreakDatabase(tmp_path)
 
@@ -351,7 +351,7 @@ class TestCommand:
 
         (tmp_path / "clean").mkdir()
         for name, frame in zip("ab", scene(2), strict=True):
-            images.write_rgb(frame, tmp_path / "clean" / f"{name}.png")
+            images.write_png(frame, tmp_path / "clean" / f"{name}.png")
         rain(tmp_path / "clean", tmp_path / "out", preset="complex", seed=1)
         for name in ("a.png", "b.png"):
             rainy, clean, s_t, mask = (
@@ -382,7 +382,7 @@ class TestCommand:
         (tmp_path / "in").mkdir()
         for n in (1, 2, 5):
             pixels = np.full((48, 64, 4), 99 * 257, np.uint16)
-            images.write_rgb(pixels, tmp_path / "in" / f"{n}.png")
+            images.write_png(pixels, tmp_path / "in" / f"{n}.png")
         rain(tmp_path / "in", tmp_path / "out")
         assert capsys.readouterr().err.splitlines() == [
             "vsj4r: numbers 3 to 4 missing: 2.png is followed by 5.png",
@@ -395,7 +395,7 @@ class TestCommand:
         from vsj4r.cli.rain import rain
 
         (tmp_path / "clean").mkdir()
-        images.write_rgb(scene(1)[0], tmp_path / "clean" / "a.png")
+        images.write_png(scene(1)[0], tmp_path / "clean" / "a.png")
         (tmp_path / "clean" / "b.png").write_bytes(b"no picture")
         for out in (tmp_path / "out", tmp_path / "deep" / "out"):
             for _ in range(2):
@@ -418,7 +418,7 @@ class TestCommand:
 
         monkeypatch.setattr("vsj4r.rain.presets.draw_style", watching)
         (tmp_path / "clean").mkdir()
-        images.write_rgb(scene(1, *size)[0], tmp_path / "clean" / "a.png")
+        images.write_png(scene(1, *size)[0], tmp_path / "clean" / "a.png")
         rain(tmp_path / "clean", tmp_path / "out")
         assert sides == [96]
 

@@ -19,7 +19,7 @@ from tests import media
 from tests.cli import assert_refused, command, run, vsj4r
 from vsj4r.engine.weights import models
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, ffmpeg_executable
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.reading import read_image
 from vsj4r.media.video import first_frame_under_way
 
@@ -130,7 +130,7 @@ def test_images_keep_their_names_and_their_depth(model: Path, tmp_path: Path, de
     top = np.iinfo(depth).max
     for name in names:
         smooth = np.broadcast_to(rng.integers(0, top, 3), (31, 45, 3))
-        write_rgb(smooth.astype(depth), folder / name)
+        write_png(smooth.astype(depth), folder / name)
     (folder / "notes.txt").write_text("no image")
     run(folder, output, "--model", model, "--strength", 0)
     assert sorted(entry.name for entry in output.iterdir()) == sorted(names)
@@ -158,7 +158,7 @@ def test_image_of_another_size_is_named(plain: Path, model: Path, tmp_path: Path
     folder = tmp_path / "frames"
     folder.mkdir()
     for n, width in enumerate((32, 32, 48)):
-        write_rgb(np.zeros((32, width, 3), np.uint8), folder / f"{n}.png")
+        write_png(np.zeros((32, width, 3), np.uint8), folder / f"{n}.png")
     done = vsj4r("run", folder, tmp_path / "out.mkv", "--model", model)
     assert done.returncode == 1
     image = folder / "2.png"

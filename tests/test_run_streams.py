@@ -13,7 +13,7 @@ from PIL import Image
 from tests import media
 from tests.cli import run
 from tests.tried import tried
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.muxing import find_extras
 from vsj4r.media.probe import probe
 
@@ -51,7 +51,7 @@ def test_mp4_keeps_what_it_can_and_says_what_it_cannot(rich: Path, model: Path, 
 @tried("Streams and tags", "cover pictures", "stay covers")
 def test_covers_stay_covers(rich: Path, model: Path, tmp_path: Path) -> None:
     picture, source = tmp_path / "picture.png", tmp_path / "cover.mp4"
-    write_rgb(np.full((16, 16, 3), 99, np.uint8), picture)
+    write_png(np.full((16, 16, 3), 99, np.uint8), picture)
     inputs = ["-i", f"file:{rich}", "-i", f"file:{picture}"]
     copied = ["-map", "0:v", "-map", "0:a", "-map", "1", "-c", "copy", "-disposition:v:1", "attached_pic"]
     media.ffmpeg(*inputs, *copied, f"file:{source}")
@@ -83,7 +83,7 @@ def test_a_cover_of_any_name(rich: Path, model: Path, tmp_path: Path, name: str)
 def test_two_covers_of_one_name_are_two(rich: Path, model: Path, tmp_path: Path) -> None:
     source, pictures = tmp_path / "covers.mp4", [tmp_path / "front.png", tmp_path / "back.png"]
     for level, picture in zip((20, 200), pictures, strict=True):
-        write_rgb(np.full((16, 16, 3), level, np.uint8), picture)
+        write_png(np.full((16, 16, 3), level, np.uint8), picture)
     inputs = [argument for each in (rich, *pictures) for argument in ("-i", f"file:{each}")]
     attached = ["-disposition:v:1", "attached_pic", "-disposition:v:2", "attached_pic"]
     media.ffmpeg(*inputs, "-map", "0:v", "-map", "1", "-map", "2", "-c", "copy", *attached, f"file:{source}")

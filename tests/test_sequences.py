@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tests import media
 from tests.cli import assert_refused, batch, parts, run, vsj4r
 from tests.running import Notes
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.plates import to_display, to_light
 from vsj4r.media.reading import gaps_in, images_in, read_image
 from vsj4r.run import writing
@@ -143,7 +143,7 @@ def test_exr_is_derained_as_a_display_shows_it(model: Path, tmp_path: Path) -> N
         write(source / f"{n}.exr", linear, "float")
         shown = np.rint(to_display(linear[..., :3]) * 65535).astype(np.uint16)
         (tmp_path / "png").mkdir(exist_ok=True)
-        write_rgb(shown, tmp_path / "png" / f"{n}.png")
+        write_png(shown, tmp_path / "png" / f"{n}.png")
     run(source, tmp_path / "out", "--model", model)
     run(tmp_path / "png", tmp_path / "out_png", "--model", model)
     for n in range(3):
@@ -175,7 +175,7 @@ def test_dpx_keeps_its_codes_and_what_it_says(model: Path, tmp_path: Path) -> No
 def rgba_png(path: Path, n: int, dtype: type[np.uint8 | np.uint16]) -> Pixels:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels: Pixels = (noise(n, 4) * np.iinfo(dtype).max).astype(dtype)
-    write_rgb(pixels, path)
+    write_png(pixels, path)
     return pixels
 
 
@@ -247,7 +247,7 @@ def test_dpx_has_the_depth_of_what_comes(
 def test_a_video_becomes_a_sequence_and_comes_back(model: Path, tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / "png").mkdir(exist_ok=True)
-        write_rgb((noise(n) * 255).astype(np.uint8), tmp_path / "png" / f"{n}.png")
+        write_png((noise(n) * 255).astype(np.uint8), tmp_path / "png" / f"{n}.png")
     common = ("--model", model, "--strength", 0)
     run(tmp_path / "png", tmp_path / "in.mkv", *common, "--encoder", "ffv1", "--chroma", "444")
     done = run(tmp_path / "in.mkv", tmp_path / "exr", *common, "--image", "exr")
@@ -272,7 +272,7 @@ def test_mattes_in_exr_are_numbers(model: Path, tmp_path: Path) -> None:
 def test_the_order_of_names_is_natural_and_gaps_are_told(model: Path, tmp_path: Path) -> None:
     for n in (1, 2, 10, 11, 3):
         (tmp_path / "in").mkdir(exist_ok=True)
-        write_rgb(np.full((HEIGHT, WIDTH, 3), 10 * n, np.uint8), tmp_path / "in" / f"f{n}.png")
+        write_png(np.full((HEIGHT, WIDTH, 3), 10 * n, np.uint8), tmp_path / "in" / f"f{n}.png")
     assert images_in(tmp_path / "in") == ["f1.png", "f2.png", "f3.png", "f10.png", "f11.png"]
     done = run(tmp_path / "in", tmp_path / "out.mkv", "--model", model)
     said = "vsj4r: numbers 4 to 9 missing: f3.png is followed by f10.png"

@@ -16,7 +16,7 @@ from tests.tried import tried
 from vsj4r.cli.outcome import UsageError
 from vsj4r.cli.spelling import split_trim
 from vsj4r.errors import Vsj4rError
-from vsj4r.media.images import write_rgb
+from vsj4r.media.images import write_png
 from vsj4r.media.reading import read_image
 from vsj4r.media.trim import Trim, check_trim, find_part, later_timecode
 
@@ -93,7 +93,7 @@ def test_a_batch_trims_as_a_run_does(take: Path, whole: Path, model: Path, tmp_p
 def test_a_part_of_images_begins_at_zero(model: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "shot").mkdir()
     for n in range(12):
-        write_rgb(np.full((64, 96, 3), 9 * n, np.uint8), tmp_path / "shot" / f"{n}.png")
+        write_png(np.full((64, 96, 3), 9 * n, np.uint8), tmp_path / "shot" / f"{n}.png")
     (tmp_path / "in.vpy").write_text(
         "import vapoursynth as vs\n"
         "vs.core.std.BlankClip(format=vs.YUV420P8, width=96, height=64, length=12).set_output()\n"

@@ -115,7 +115,7 @@ def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
     import numpy as np
 
     from vsj4r.media.files import open_source
-    from vsj4r.media.images import rgb_array, write_rgb
+    from vsj4r.media.images import frame_array, write_png
     from vsj4r.media.pixels import clip_to_rgb
     from vsj4r.media.whole import whole_file
 
@@ -123,6 +123,6 @@ def _write_side_by_side(rain: Path, clean: Path, output: Path) -> None:
     for video in (rain, clean):
         clip = clip_to_rgb(open_source(video).clip)
         with clip.get_frame(len(clip) // 2) as frame:
-            halves.append(rgb_array(frame))
+            halves.append(frame_array(frame))
     with whole_file(output) as part:
-        write_rgb(np.hstack(halves), part)
+        write_png(np.hstack(halves), part)

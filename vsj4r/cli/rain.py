@@ -43,7 +43,7 @@ def rain(
     import numpy as np
     from rich.console import Console
 
-    from vsj4r.media.images import write_rgb
+    from vsj4r.media.images import write_png
     from vsj4r.rain.database import StreakDatabase
     from vsj4r.rain.presets import draw_style
     from vsj4r.rain.synthesis import Renderer, add_veil, rain_on
@@ -71,9 +71,9 @@ def rain(
             footage = zip(LAYERS[:2], (o_t, b_t), strict=True)
             layers_of_rain = zip(LAYERS[2:], (np.rint(s_t * 255), alpha_t * 255), strict=True)
             for layer, picture in footage:
-                write_rgb(picture, part / layer / f"{name}.png", colours)
+                write_png(picture, part / layer / f"{name}.png", colours)
             for layer, plane in layers_of_rain:
-                write_rgb(_grey(plane), part / layer / f"{name}.png")
+                write_png(plane.astype(np.uint8)[..., None], part / layer / f"{name}.png")
             status.update(f"rendering: {t + 1} frames")
         if style is None:
             raise Vsj4rError(f"{clean} holds no frames")
@@ -107,10 +107,3 @@ def _lost_of(images: ImageSet) -> Iterator[str]:
         yield "floats become 8 bit by sRGB's curve, and what is below 0 or above 1 is clipped"
     elif images.depth > 8:
         yield f"{images.bits} bit become 8 bit"
-
-
-def _grey(plane: object) -> Pixels:
-    """(H, W) of levels 0 to 255 as a grey RGB picture."""
-    import numpy as np
-
-    return np.repeat(np.asarray(plane, np.uint8)[..., None], 3, -1)

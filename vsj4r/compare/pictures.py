@@ -11,7 +11,7 @@ import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.frame_errors import first_line
-from vsj4r.media.images import rgb_array
+from vsj4r.media.images import frame_array
 from vsj4r.media.reading import Image
 
 LARGEST_PX = 1920
@@ -35,7 +35,7 @@ def data_uri(clip: vs.VideoNode, n: int) -> str:
     """
     try:
         with clip.get_frame(n) as frame:
-            return f"data:image/webp;base64,{base64.b64encode(_webp(rgb_array(frame))).decode('ascii')}"
+            return f"data:image/webp;base64,{base64.b64encode(_webp(frame_array(frame))).decode('ascii')}"
     except vs.Error as error:
         raise Vsj4rError(first_line(error)) from error
 

@@ -12,31 +12,38 @@ from vsj4r.media.tiff_tags import exif_orientation
 
 PROFILE_BYTES = 16 << 20
 """At most: profiles of printers have a megabyte or two."""
+_SPACE = slice(16, 20)
+"""Where an ICC profile says what its numbers are."""
 _FINEST = 10_000
 _WIDEST = 100
 """Width of a sample by its height, or the other way round: beyond that a file is wrong."""
 _ROUNDED = Fraction(1, 100)
-PROFILE_SPACE = slice(16, 20)
-"""Where an ICC profile says what its numbers are: "RGB ", "GRAY", "CMYK"."""
 
 Chunk = tuple[bytes, bytes]
 """Type and content of a PNG chunk."""
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """An ICC profile as the ``chunk`` of a PNG, and the ``space`` of its numbers: "RGB", "GRAY", "CMYK"."""
+
+    space: str
+    chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
 class ImageHead:
     """``width`` and ``height`` as the image is shown, ``depth`` in bits of a sample.
 
-    ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks that say, in a PNG of RGB, what
-    its numbers mean. ``lost_profile`` is the kind of an ICC profile that RGB cannot have ("GRAY", "CMYK"),
-    or "". ``is_cut_short``: a JPEG without its end, of which decoders make up the rest.
-    ``bits``: that are stored of a sample, where they are fewer.
+    ``orientation`` is EXIF's, 1 (upright) to 8. ``colours``: the chunks beside its ICC ``profile`` that say,
+    in a PNG, what its numbers mean. ``is_cut_short``: a JPEG without its end, of which decoders make up the
+    rest. ``bits``: that are stored of a sample, where they are fewer.
     ``is_animated``: a PNG or WebP of several frames, which is a video. ``is_tiff`` says who decodes it,
     ``has_pages`` that it has more pictures than the first. ``aspect``: width of a sample by its height.
     ``place``: column and line of the display window at which it begins (EXR, DPX); ``is_window``: that it is
     another part of that window than the whole. ``has_whole_numbers``: that a channel has 32 bits of those.
     ``has_others``: channels that are neither colour nor alpha (TIFF). ``is_lossy``: that its compression
-    gives other samples than it gets, each time (EXR).
+    gives other samples than it gets, each time (EXR). ``is_grey``: that it has one channel of light.
     """
 
     width: int
@@ -45,7 +52,7 @@ class ImageHead:
     has_alpha: bool = False
     orientation: int = 1
     colours: tuple[Chunk, ...] = ()
-    lost_profile: str = ""
+    profile: Profile | None = None
     is_cut_short: bool = False
     is_animated: bool = False
     is_tiff: bool = False
@@ -57,6 +64,17 @@ class ImageHead:
     has_whole_numbers: bool = False
     has_others: bool = False
     is_lossy: bool = False
+    is_grey: bool = False
+
+    def fits(self, *, as_grey: bool) -> bool:
+        """Whether it has a profile that a PNG of grey, or of RGB, can have."""
+        return self.profile is not None and self.profile.space == ("GRAY" if as_grey else "RGB")
+
+    def chunks(self, *, as_grey: bool) -> tuple[Chunk, ...]:
+        """What such a PNG says of its colours."""
+        if self.profile is None or not self.fits(as_grey=as_grey):
+            return self.colours
+        return (self.profile.chunk, *self.colours)
 
 
 class CutShortError(ValueError):
@@ -95,10 +113,10 @@ def make_head(
     is_tiff: bool = False,
     has_pages: bool = False,
     has_others: bool = False,
+    is_grey: bool = False,
     aspect: Fraction = Fraction(1),
 ) -> ImageHead:
-    """A head whose size is that of the upright image; ``profile`` becomes a chunk where it is of RGB.
-    ``aspect`` is of a sample as it is stored."""
+    """A head whose size is that of the upright image. ``aspect`` is of a sample as it is stored."""
     if exif:
         orientation = exif_orientation(exif)
     if not 1 <= orientation <= 8:
@@ -107,26 +125,39 @@ def make_head(
         width, height, aspect = height, width, 1 / aspect
     if width < 1 or height < 1:
         raise ValueError("no pixels")
-    colours: tuple[Chunk, ...] = ()
-    space = profile[PROFILE_SPACE].decode("ascii", "replace")
-    if space == "RGB ":
-        colours = ((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)),)
-    lost = space.strip() if profile and not colours else ""
     return ImageHead(
         width,
         height,
         depth,
         has_alpha=has_alpha,
         orientation=orientation,
-        colours=colours,
-        lost_profile=lost,
+        profile=_pack(profile) if profile else None,
         is_cut_short=is_cut_short,
         is_animated=is_animated,
         is_tiff=is_tiff,
         has_pages=has_pages,
         has_others=has_others,
+        is_grey=is_grey,
         aspect=aspect,
     )
+
+
+def profile_of(chunk: Chunk) -> Profile | None:
+    """The profile in an iCCP ``chunk``; None where it cannot be unpacked."""
+    packed = chunk[1].partition(b"\0")[2][1:]
+    try:
+        start = zlib.decompressobj().decompress(packed, _SPACE.stop)
+    except zlib.error:
+        return None
+    return _profile_from(start, chunk) if start else None
+
+
+def _profile_from(start: bytes, chunk: Chunk) -> Profile:
+    return Profile(start[_SPACE].decode("ascii", "replace").strip(), chunk)
+
+
+def _pack(profile: bytes) -> Profile:
+    return _profile_from(profile, (b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
 
 
 def read_exactly(file: BinaryIO, size: int) -> bytes:

@@ -7,6 +7,7 @@ PNG 3rd edition), JPEG (ITU-T T.81, EXIF 2.32, ICC.1 annex B.4), TIFF 6.0, WebP 
 | Asked            | PNG                  | JPEG          | TIFF                | WebP          | BMP    |
 |------------------|----------------------|---------------|---------------------|---------------|--------|
 | size, depth      | IHDR                 | SOFn          | 256, 257, 258       | VP8, VP8L     | header |
+| grey             | IHDR                 | SOFn          | 262                 | -             | -      |
 | alpha            | IHDR, tRNS           | -             | 338, samples        | VP8X, VP8L    | -      |
 | orientation      | eXIf                 | APP1 "Exif"   | 274                 | EXIF          | -      |
 | shape of samples | pHYs                 | APP0 "JFIF"   | 282, 283            | -             | -      |
@@ -86,7 +87,7 @@ def _read_jpeg(file: BinaryIO) -> ImageHead:
     exif = b""
     parts: dict[int, bytes] = {}
     aspect = Fraction(1)
-    width = height = depth = 0
+    width = height = depth = channels = 0
     while True:
         marker = _jpeg_marker(file)
         if marker in (0xDA, 0xD9):  # the scan begins, or the image ends
@@ -96,7 +97,7 @@ def _read_jpeg(file: BinaryIO) -> ImageHead:
         length = int.from_bytes(read_exactly(file, 2)) - 2
         content = read_exactly(file, max(0, length))
         if marker in _JPEG_FRAMES:
-            depth, height, width = struct.unpack(">BHH", content[:5])
+            depth, height, width, channels = struct.unpack(">BHHB", content[:6])
         elif marker == 0xE0 and content.startswith(b"JFIF\0") and content[7:8] == b"\0":  # no unit
             aspect = aspect_of(*struct.unpack(">HH", content[8:12]))
         elif marker == 0xE1 and content.startswith(b"Exif\0\0") and not exif:
@@ -106,7 +107,14 @@ def _read_jpeg(file: BinaryIO) -> ImageHead:
     profile = b"".join(parts[number] for number in sorted(parts))
     is_whole = _has_after(file, file.tell() - 2, b"\xff\xd9")
     return make_head(
-        width, height, depth, exif=exif, profile=profile, is_cut_short=not is_whole, aspect=aspect
+        width,
+        height,
+        depth,
+        exif=exif,
+        profile=profile,
+        is_cut_short=not is_whole,
+        is_grey=channels == 1,
+        aspect=aspect,
     )
 
 

@@ -14,7 +14,7 @@ import vapoursynth as vs
 
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.alpha import ALPHA
-from vsj4r.media.images import check_replaced, rgb_array, write_rgb
+from vsj4r.media.images import check_replaced, frame_array, write_png
 from vsj4r.media.plates import EXR, PLATES, write_plate
 from vsj4r.media.reading import Image, image_to_floats, to_16_bit
 from vsj4r.media.sources import Source
@@ -40,6 +40,11 @@ def kind_for(source: Source) -> str:
 def takes_floats(kind: str) -> bool:
     """Whether images of ``kind`` are written from RGBS, and not from RGB24 or RGB48."""
     return f".{kind}" == EXR
+
+
+def takes_grey(kind: str) -> bool:
+    """Whether images of ``kind`` are written from GRAY8 and GRAY16, too."""
+    return kind in ("png", "tif")
 
 
 @contextmanager
@@ -83,11 +88,12 @@ class _ImageSink:
 
     def put(self, n: int, frame: vs.VideoFrame) -> None:
         n += self._first
-        image, path = rgb_array(frame), self._folder / self._name_of(n)
+        image, path = frame_array(frame), self._folder / self._name_of(n)
         source = None if self._is_matte else self._source.images
         like = None if source is None else source.folder / source.names[n]
         alpha, aspect = None if self._is_matte else alpha_array(frame), sample_aspect(frame)
-        colours = () if self._is_matte else self._source.colours(n, frame.props)
+        as_grey = frame.format.color_family == vs.GRAY
+        colours = () if self._is_matte else self._source.colours(n, frame.props, as_grey=as_grey)
         if path.suffix != ".png":
             packed = next((content for name, content in colours if name == b"iCCP"), b"")
             profile = zlib.decompress(packed.partition(b"\0")[2][1:]) if packed else b""
@@ -103,7 +109,7 @@ class _ImageSink:
                 aspect=aspect,
             )
             return
-        write_rgb(image if alpha is None else np.dstack([image, alpha]), path, colours, aspect=aspect)
+        write_png(image if alpha is None else np.dstack([image, alpha]), path, colours, aspect=aspect)
 
     def finish(self) -> None:
         """Each file was written as it came."""

@@ -51,13 +51,13 @@ def check_replaced(folder: Path, names: Collection[str]) -> None:
 class ImageSet:
     """The images ``names`` of ``folder``, all of ``width`` x ``height`` px as they are shown, read as RGB of
     ``depth`` bits (8, 16, or 32 for floats), which the first one has; so are the ``bits`` that are stored of
-    a sample, and its ``aspect``.
+    a sample, and its ``aspect``. ``is_grey``: all are, and opaque, and so is what is written of them.
 
     ``kept`` are those that are read and not yet written, of kinds where that saves time.
     The rest counts them: with more bits than that, with an alpha channel, with an ICC profile, with one that
-    is not for RGB, cut short, with more than one page, of ``strange`` colours (PQ, BT.2020, HDR10), that are
-    another part of their display window than the whole, with a channel of whole numbers of 32 bits, with
-    ``others`` than colour and alpha, compressed with loss.
+    is not for RGB (grey, where all are that), cut short, with more than one page, of ``strange`` colours (PQ,
+    BT.2020, HDR10), that are another part of their display window than the whole, with a channel of whole
+    numbers of 32 bits, with ``others`` than colour and alpha, compressed with loss.
     ``colours``: what the first one says of its own.
     """
 
@@ -68,6 +68,7 @@ class ImageSet:
     depth: int
     aspect: Fraction
     bits: int
+    is_grey: bool
     deeper: int
     translucent: int
     profiled: int
@@ -88,6 +89,9 @@ class ImageSet:
 
 
 _DEPTHS = (8, 16, 32)  # of clips
+_SHALLOW = {1: "gray", 3: "rgb24", 4: "rgba"}
+_DEEP = {1: "gray16", 3: "rgb48", 4: "rgba64"}
+"""ffmpeg's names of samples of 8 and of 16 bits, by the number of channels."""
 
 
 def look_at_images(folder: Path, names: list[str]) -> ImageSet:
@@ -118,7 +122,8 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
                 f"the first, got {head.place}: give all of them one window first"
             )
     depth = next(depth for depth in _DEPTHS if first.depth <= depth)
-    own = props_of(first.colours)
+    own, is_grey = props_of(first.colours), all(head.is_grey and not head.has_alpha for head in heads)
+    profiled = sum(head.fits(as_grey=is_grey) for head in heads)
     return ImageSet(
         folder,
         names,
@@ -127,10 +132,11 @@ def look_at_images(folder: Path, names: list[str]) -> ImageSet:
         depth=depth,
         aspect=first.aspect,
         bits=first.bits or depth,
+        is_grey=is_grey,
         deeper=sum(head.depth > 8 for head in heads) if first.depth <= 8 else 0,
         translucent=sum(head.has_alpha for head in heads),
-        profiled=sum(any(kind == b"iCCP" for kind, _ in head.colours) for head in heads),
-        unfit_profiles=sum(bool(head.lost_profile) for head in heads),
+        profiled=profiled,
+        unfit_profiles=sum(head.profile is not None for head in heads) - profiled,
         cut_short=sum(head.is_cut_short for head in heads),
         paged=sum(head.has_pages for head in heads),
         strange=sum(props_of(head.colours) != own for head in heads),
@@ -236,37 +242,34 @@ def rgb_clip(
     return vs.core.std.ModifyFrame(colour, [colour, grey] if has_alpha else colour, fill)
 
 
-def colours_of(path: Path) -> tuple[Chunk, ...]:
-    """What the image ``path`` says of its colours, for a PNG of RGB.
+def colours_of(path: Path, *, as_grey: bool = False) -> tuple[Chunk, ...]:
+    """What the image ``path`` says of its colours, for a PNG of RGB, or of grey.
 
     Raises:
         Vsj4rError: it cannot be read.
     """
     head = read_head(path)
-    return () if head is None else head.colours
+    return () if head is None else head.chunks(as_grey=as_grey)
 
 
-def rgb_array(frame: vs.VideoFrame) -> Image:
-    """A copy of an RGB24, RGB48 or RGBS frame."""
-    return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
+def frame_array(frame: vs.VideoFrame) -> Image:
+    """A copy of a frame whose planes are of one size, (H, W, planes)."""
+    return np.stack([np.asarray(plane) for plane in frame], axis=-1)
 
 
-def write_rgb(
+def write_png(
     image: Image, path: Path, colours: Iterable[Chunk] = (), *, aspect: Fraction = Fraction(1)
 ) -> None:
-    """Write (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, as PNG of that depth; ``colours`` say what its
-    numbers mean, ``aspect`` is the width of a sample by its height."""
-    deep = image.dtype == np.uint16
-    letters = "rgba" if image.shape[2] == 4 else "rgb"
-    bits = f"{16 * image.shape[2]}" if deep else ("" if letters == "rgba" else "24")
-    pixel_format = f"{letters}{bits}{'be' if deep else ''}"  # PNG is big-endian
+    """Write (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16, as PNG of that depth;
+    ``colours`` say what its numbers mean, ``aspect`` is the width of a sample by its height."""
+    deep, channels = image.dtype == np.uint16, image.shape[2]
+    kind = (_DEEP if deep else _SHALLOW)[channels]
     encoder = av.VideoCodecContext.create("png", "w")
     encoder.height, encoder.width = image.shape[:2]
-    encoder.pix_fmt = pixel_format
+    encoder.pix_fmt = f"{kind}be" if deep else kind  # PNG is big-endian
     encoder.time_base = Fraction(1, 1)
     encoder.sample_aspect_ratio = aspect
-    picture = av.VideoFrame.from_ndarray(
-        np.ascontiguousarray(image), format=f"{letters}{bits}{'le' if deep else ''}"
-    )
-    packets = [*encoder.encode(picture.reformat(format=pixel_format)), *encoder.encode(None)]
+    samples = np.ascontiguousarray(image[..., 0] if channels == 1 else image)
+    picture = av.VideoFrame.from_ndarray(samples, format=f"{kind}le" if deep else kind)
+    packets = [*encoder.encode(picture.reformat(format=encoder.pix_fmt)), *encoder.encode(None)]
     path.write_bytes(with_colours(b"".join(bytes(packet) for packet in packets), colours))

@@ -91,6 +91,15 @@ def clip_to_rgb(clip: vs.VideoNode, *, floats: bool = False, depth: int | None =
     return clip if clip.format.id == target else vs.core.resize.Bicubic(clip, format=target)
 
 
+def clip_to_grey(clip: vs.VideoNode, *, depth: int | None = None) -> vs.VideoNode:
+    """``clip``, GRAY or RGB of a grey picture, as GRAY8, or GRAY16 above 8 bit (``depth``, or that of the
+    clip), of full range."""
+    target = vs.GRAY8 if (depth or clip.format.bits_per_sample) == 8 else vs.GRAY16
+    if clip.format.color_family == vs.RGB:
+        clip = clip.std.ShufflePlanes(1, vs.GRAY).std.SetFrameProps(_Range=vs.RANGE_FULL)
+    return clip.resize.Point(format=target, range_s="full")
+
+
 def _with_neutral_chroma(grey: vs.VideoNode, target: vs.VideoFormat, width: int, height: int) -> vs.VideoNode:
     """Luma to the bit, and of its own range, which `resize` would make limited."""
     if (width, height) != (grey.width, grey.height):

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from vsj4r.media.image_facts import (
     PROFILE_BYTES,
-    PROFILE_SPACE,
     Chunk,
     CutShortError,
     ImageHead,
     aspect_of,
     make_head,
+    profile_of,
     read_exactly,
 )
 
@@ -40,7 +40,7 @@ def read_png(file: BinaryIO) -> ImageHead:
     file.seek(len(PNG_START))
     head = exif = alphas = density = b""
     colours: list[Chunk] = []
-    lost, is_animated = "", False
+    profile, is_animated = None, False
     size = file.seek(0, 2)
     place = len(PNG_START)
     for _ in range(_MOST_CHUNKS):
@@ -63,11 +63,7 @@ def read_png(file: BinaryIO) -> ImageHead:
                 case b"pHYs":
                     density = content
                 case b"iCCP":
-                    space = _profile_space(content)
-                    if space == "RGB ":
-                        colours.append((kind, content))
-                    elif space:
-                        lost = space.strip()
+                    profile = profile_of((kind, content))
                 case _:
                     colours.append((kind, content))
         place += 12 + length
@@ -82,16 +78,7 @@ def read_png(file: BinaryIO) -> ImageHead:
         has_alpha=translucent,
         exif=exif,
         is_animated=is_animated,
+        is_grey=not colour_type & 2,
         aspect=aspect_of(*struct.unpack(">II", density[:8])) if len(density) >= 8 else Fraction(1),
     )
-    return replace(head_of, colours=tuple(colours), lost_profile=lost)
-
-
-def _profile_space(content: bytes) -> str:
-    """What kind of numbers the profile of an iCCP chunk is for; "" where it cannot be unpacked."""
-    packed = content[content.index(b"\0") + 2 :] if b"\0" in content else b""
-    try:
-        profile = zlib.decompressobj().decompress(packed, PROFILE_SPACE.stop)
-    except zlib.error:
-        return ""
-    return profile[PROFILE_SPACE].decode("ascii", "replace")
+    return replace(head_of, colours=tuple(colours), profile=profile)

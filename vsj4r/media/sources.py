@@ -149,11 +149,12 @@ class Source:
             time_base, stamps = frame_number_times(time_base, stamps, rate)
         return time_base, stamps, last_seconds
 
-    def colours(self, n: int, props: Mapping[str, Any]) -> tuple[Chunk, ...]:
-        """What image ``n`` says of its colours, for a PNG; of a frame of a video, what its ``props`` say."""
+    def colours(self, n: int, props: Mapping[str, Any], *, as_grey: bool = False) -> tuple[Chunk, ...]:
+        """What image ``n`` says of its colours, for a PNG of RGB, or of grey; of a frame of a video, what its
+        ``props`` say."""
         if self.images is None:
             return chunks_of(props)
-        return colours_of(self.images.folder / self.images.names[n])
+        return colours_of(self.images.folder / self.images.names[n], as_grey=as_grey)
 
     def use_one_thread(self) -> None:
         """From now on, whoever opens this file decodes it with one thread."""
@@ -198,7 +199,8 @@ def _losses_of_images(images: ImageSet, image: str | None) -> list[str]:
         lost.append(f"{what} is scene-linear: it goes into {target} by sRGB's curve, and {clipped}")
     has_profiles = image in _WITH_PROFILE
     if unfit := images.unfit_profiles + (0 if has_profiles else images.profiled):
-        reason = "is not for RGB" if has_profiles else f"cannot go into {target}"
+        channels = "grey" if images.is_grey else "RGB"
+        reason = f"is not for {channels}" if has_profiles else f"cannot go into {target}"
         lost.append(f"the ICC profile of {some(unfit)} {reason}: left out")
     if images.deeper:
         lost.append(f"{some(images.deeper)} have 16 bit: read as 8 bit, like the first")

@@ -17,7 +17,7 @@ _ALPHAS = (1, 2)
 _RGB = 2
 _COLOURS = {0: 1, 1: 1, 3: 1, 5: 4}
 """How many samples, by the kind of picture; 3 in all others."""
-_LAB = frozenset({8, 9, 10})
+_GREY, _LAB = (0, 1), frozenset({8, 9, 10})
 _PREVIEW_OR_MASK = 1 | 4
 
 
@@ -41,13 +41,14 @@ def read_tiff(file: BinaryIO) -> ImageHead:
     bits = 32 if _FLOAT in tags.numbers(339) else min(16, max(tags.numbers(258), default=1))
     samples, beside = (tags.numbers(277) or [1])[0], tags.numbers(338)
     has_alpha = any(kind in _ALPHAS for kind in beside) or (samples == 2 and not beside)
-    colours = _COLOURS.get((tags.numbers(262) or [_RGB])[0], 3)
+    kind = (tags.numbers(262) or [_RGB])[0]
     return make_head(
         (tags.numbers(256) or [0])[0],
         (tags.numbers(257) or [0])[0],
         max(8, bits),
         has_alpha=has_alpha,
-        has_others=samples > colours + has_alpha,
+        has_others=samples > _COLOURS.get(kind, 3) + has_alpha,
+        is_grey=kind in _GREY,
         orientation=(tags.numbers(274) or [1])[0],
         profile=tags.content(34675),
         is_tiff=True,

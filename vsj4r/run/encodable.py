@@ -12,8 +12,17 @@ from vsj4r.media.colours import with_matrix
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import CONTAINERS, Container, container_for
 from vsj4r.media.encoders import ENCODERS, KNOWN_ENCODERS, Encoder, encoder_for
-from vsj4r.media.image_sink import kind_for, takes_floats
-from vsj4r.media.pixels import AS_RGB, SUBSAMPLING, bits_of, chroma_for, chroma_of, clip_to_rgb, clip_to_yuv
+from vsj4r.media.image_sink import kind_for, takes_floats, takes_grey
+from vsj4r.media.pixels import (
+    AS_RGB,
+    SUBSAMPLING,
+    bits_of,
+    chroma_for,
+    chroma_of,
+    clip_to_grey,
+    clip_to_rgb,
+    clip_to_yuv,
+)
 from vsj4r.media.plates import PLATES
 from vsj4r.media.png_colours import words_for
 from vsj4r.media.rotation import is_turned, turn_output_upright
@@ -212,9 +221,12 @@ def make_images(
         if colours:
             notes.append(f".{kind} cannot say {colours}: it is shown as sRGB is (PNG says it)")
     has_alpha = source.has_alpha and not is_matte
-    return turn_output_upright(
-        clip_to_rgb(clip, floats=floats, depth=depth), source=source.clip, has_alpha=has_alpha
-    ), notes
+    is_grey = clip.format.color_family == vs.GRAY or (source.images is not None and source.images.is_grey)
+    if is_grey and takes_grey(kind) and not has_alpha:
+        shown = clip_to_grey(clip, depth=depth)
+    else:
+        shown = clip_to_rgb(clip, floats=floats, depth=depth)
+    return turn_output_upright(shown, source=source.clip, has_alpha=has_alpha), notes
 
 
 def make_y4m(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs.VideoNode, list[str]]:

@@ -8,7 +8,7 @@ import numpy as np
 import vapoursynth as vs
 
 from vsj4r.media.image_sink import alpha_array
-from vsj4r.media.images import rgb_array, write_rgb
+from vsj4r.media.images import frame_array, write_png
 from vsj4r.media.part import part_of
 from vsj4r.media.pixels import clip_to_rgb
 from vsj4r.media.rotation import turn_output_upright
@@ -56,11 +56,11 @@ def write_before_and_after(
     for clip in (filtering.before, derained):
         shown = turn_output_upright(clip_to_rgb(clip), source=source.clip, has_alpha=source.has_alpha)
         with shown.get_frame(0) as frame:
-            image, alpha, aspect = rgb_array(frame), alpha_array(frame), sample_aspect(frame)
+            image, alpha, aspect = frame_array(frame), alpha_array(frame), sample_aspect(frame)
             colours = source.colours(0, frame.props)
             halves.append(image if alpha is None else np.dstack([image, alpha]))
     with whole_file(output, replaces=replaces) as temporary:
-        write_rgb(np.hstack(halves), temporary, colours, aspect=aspect)
+        write_png(np.hstack(halves), temporary, colours, aspect=aspect)
 
 
 def _find_busiest_frame(clip: vs.VideoNode, frames: range) -> int:
