@@ -282,11 +282,12 @@ def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_a_full_stdout_is_named(model: Path, tmp_path: Path) -> None:
-    source = media.plain(tmp_path / "a.mkv", seconds=0.2)
+@pytest.mark.parametrize("words", [["run", "a.mkv", "-"], ["doctor", "--json"], ["--version"]])
+def test_a_full_stdout_is_named(tmp_path: Path, words: list[str]) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.2)
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            command("run", source, "-", "--model", model), stdout=full, stderr=subprocess.PIPE, check=False
+            command(*words), stdout=full, stderr=subprocess.PIPE, check=False, cwd=tmp_path
         )
     said = b"vsj4r: stdout cannot be written: No space left on device"
     assert (ended.returncode, ended.stderr.splitlines()) == (1, [said])
@@ -294,6 +295,15 @@ def test_a_full_stdout_is_named(model: Path, tmp_path: Path) -> None:
 
 def test_a_dash_is_no_folder(model: Path, tmp_path: Path) -> None:
     assert piped(y4m(), "--model", model, cwd=tmp_path).returncode == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [["rain", "a.mkv", "-"], ["compare", "-", "a.mkv", "-o", "page.html"], ["demo", "-"]]
+)
+def test_no_command_but_run_takes_a_pipe(tmp_path: Path, words: list[str]) -> None:
+    refused = vsj4r(*words, cwd=tmp_path)
+    assert_refused(refused, 2, f"run alone takes - for a pipe: for {words[0]}, name a file", tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -17,6 +18,8 @@ from vsj4r.cli import adapt, batch, compare, demo, doctor, evaluate, export, rai
 from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UNREAD, UnreadError, UsageError, code_of, one_line
 from vsj4r.cli.stops import Ending
 from vsj4r.errors import Vsj4rError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="vsj4r",
@@ -46,12 +49,15 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end."),
     ] = False,
 ) -> None:
-    pass
+    command = context.invoked_subcommand
+    if command != "run" and "-" in sys.argv[1:]:
+        raise UsageError(f"run alone takes - for a pipe: for {command}, name a file (one called - is ./-)")
 
 
 def main() -> NoReturn:
@@ -96,6 +102,8 @@ def main() -> NoReturn:
         code = _complain(f"the package {error.name} is missing: vsj4r doctor says what to type", FAILED)
     except OSError as error:
         what = error.strerror or str(error)
+        if error.errno in _NO_ROOM and error.filename is None:  # of a file, its writer says which
+            what = f"stdout cannot be written: {what}"
         if error.filename is None and not _has_folder():
             what = "the folder that this runs in has been removed: go to another"
         code = _complain(f"{error.filename}: {what}" if error.filename else what, FAILED)
