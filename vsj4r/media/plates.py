@@ -191,37 +191,58 @@ def write_plate(
         OSError: there is no room for it.
         Vsj4rError: it cannot be written.
     """
-    import OpenImageIO
-
     suffix = path.suffix.lower()
     if like is not None and like.suffix.lower() == suffix and suffix in PLATES:
-        channels, spec = _read(like, None if kept is None else kept.take(like))
-        places = _rgb_of(like, spec)
-        if colour.dtype == np.float32:
-            before = channels[..., places]
-            colour = np.where(colour == to_display(before), before, to_light(colour))
-        channels[..., places] = colour
-    else:
-        channels = to_light(colour) if suffix == EXR and is_light else colour
-        if alpha is not None and suffix == EXR and _has_straight_alpha(like):
-            channels = channels * alpha[..., None]
-        if alpha is not None:
-            channels = np.concatenate([channels, alpha[..., None]], axis=-1)
-        height, width, count = channels.shape
-        kind = str(channels.dtype)
-        if suffix == EXR:
-            kind = "float" if _has_float32(like) else "half"
-        spec = OpenImageIO.ImageSpec(width, height, count, kind)
-        if aspect != 1:
-            spec.attribute(_ASPECT, float(aspect))
-        if suffix == DPX and channels.dtype == np.uint16:
-            spec.attribute(_BITS, next(each for each in _DPX_BITS if each >= bits))
-        if alpha is not None and suffix == TIFF and _has_straight_alpha(like):
-            spec.attribute(_STRAIGHT, 1)
-        if profile and suffix == TIFF:
-            spec.attribute(
-                "ICCProfile", OpenImageIO.TypeDesc(f"uint8[{len(profile)}]"), np.frombuffer(profile, np.uint8)
-            )
+        _save(path, *_changed(colour, like, kept))
+        return
+    channels = to_light(colour) if suffix == EXR and is_light else colour
+    if alpha is not None and suffix == EXR and _has_straight_alpha(like):
+        channels = channels * alpha[..., None]
+    if alpha is not None:
+        channels = np.concatenate([channels, alpha[..., None]], axis=-1)
+    spec = _spec_of(channels, "float" if _has_float32(like) else "half")
+    if aspect != 1:
+        spec.attribute(_ASPECT, float(aspect))
+    if suffix == DPX and channels.dtype == np.uint16:
+        spec.attribute(_BITS, next(each for each in _DPX_BITS if each >= bits))
+    if suffix == TIFF and alpha is not None and _has_straight_alpha(like):
+        spec.attribute(_STRAIGHT, 1)
+    if suffix == TIFF and profile:
+        _say_profile(spec, profile)
+    _save(path, channels, spec)
+
+
+def _changed(colour: Samples, like: Path, kept: KeptPlates | None) -> tuple[Samples, Any]:
+    """All channels of ``like``, its colours being ``colour``, and its specification; floats that did not
+    change keep their bits."""
+    channels, spec = _read(like, None if kept is None else kept.take(like))
+    places = _rgb_of(like, spec)
+    if colour.dtype == np.float32:
+        before = channels[..., places]
+        colour = np.where(colour == to_display(before), before, to_light(colour))
+    channels[..., places] = colour
+    return channels, spec
+
+
+def _spec_of(channels: Samples, floats: str) -> Any:
+    """A specification for (H, W, C); floats are stored as ``floats``."""
+    import OpenImageIO
+
+    height, width, count = channels.shape
+    kind = floats if channels.dtype == np.float32 else str(channels.dtype)
+    return OpenImageIO.ImageSpec(width, height, count, kind)
+
+
+def _say_profile(spec: Any, profile: bytes) -> None:
+    import OpenImageIO
+
+    kind = OpenImageIO.TypeDesc(f"uint8[{len(profile)}]")
+    spec.attribute("ICCProfile", kind, np.frombuffer(profile, np.uint8))
+
+
+def _save(path: Path, channels: Samples, spec: Any) -> None:
+    import OpenImageIO
+
     output = OpenImageIO.ImageOutput.create(str(path))
     if output is None:
         raise Vsj4rError(f"{path.name} cannot be written: {_reason(OpenImageIO.geterror)}")
