@@ -10,6 +10,7 @@ import pytest
 from tests.showers import LAYER, off_direction_deg, rng, scene
 from vsj4r.arrays import Pixels
 from vsj4r.rain import RainStyle, StreakBank, draw_style, render_rain
+from vsj4r.rain.presets import MIST, SOFT, SOFT_DASHES, SPLASHES, Ranges
 from vsj4r.rain.streaks import StreakSource
 from vsj4r.rain.synthesis import Renderer
 
@@ -47,6 +48,19 @@ def test_frames_are_independent(bank: StreakBank) -> None:
     correlation = np.asarray(np.corrcoef(s.reshape(8, -1)))[np.triu_indices(8, 1)]
     assert np.median(np.abs(correlation)) < 0.15
     assert correlation.max() < 0.9, "no frame repeats"
+
+
+@pytest.mark.parametrize("ranges", [SPLASHES, SOFT_DASHES, SOFT[2], SOFT[1], MIST])
+def test_thin_layers_rain_as_much_as_asked_for(bank: StreakBank, ranges: Ranges) -> None:
+    """Fewer than one streak a frame, where that is asked for."""
+
+    def light(source: StreakSource) -> float:
+        draws, cuts, s = rng(4), rng(5), np.zeros((160, 160), np.float32)
+        for _ in range(400):
+            source.add(s, ranges.draw(draws, 1.0, float(draws.uniform(-30, 30))), 1.0, cuts)
+        return float(s.mean())
+
+    assert light(bank) == pytest.approx(light(Renderer()), rel=0.35)
 
 
 @pytest.mark.slow

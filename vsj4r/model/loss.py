@@ -12,9 +12,10 @@ from torch import Tensor
 
 from vsj4r.model.config import J4RConfig
 from vsj4r.model.j4rnet import Estimate
+from vsj4r.model.limits import CHROMA_GAIN
 from vsj4r.tables import EXACT, Number
 
-_LEAST_RAIN = 3 / 255  # less is noise and coding
+_LEAST_RAIN = 3 / 255  # less is noise and coding; of chroma, too, which is multiplied on the grid
 
 Weight = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
 
@@ -57,7 +58,9 @@ def loss(
     importance /= importance.mean()
     rain = o - b
     if weights.scene != 1:
-        by_place = torch.where(rain.abs() < _LEAST_RAIN, weights.scene, 1.0)
+        least = o.new_full((1, config.frame_channels, 1, 1), _LEAST_RAIN)
+        least[:, config.scale**2 :] *= CHROMA_GAIN
+        by_place = torch.where(rain.abs() < least, weights.scene, 1.0)
         importance = importance * by_place / by_place.mean()
 
     def distance(error: Tensor) -> Tensor:
