@@ -26,7 +26,7 @@ from vsj4r.frames.planes import Converter
 from vsj4r.media.whole import whole_file
 from vsj4r.model.j4rnet import J4RNet
 from vsj4r.publishing.ranges import Ranges, watch_ranges
-from vsj4r.rain import Preset, draw_style, render_rain
+from vsj4r.rain import Preset, rain_by
 from vsj4r.training.footage import read_clip
 
 CLIPS, FRAMES, HEIGHT, WIDTH = 6, 8, 192, 256
@@ -61,8 +61,7 @@ def ranges(model: Model, clips: list[Path]) -> Ranges:
         for clip in clips:
             clean = read_clip(clip, FRAMES)[:, :HEIGHT, :WIDTH]
             for preset in PRESETS:
-                style = None if preset is None else draw_style(rng, preset, min(clean.shape[1:3]))
-                run(net, model, clean if style is None else render_rain(clean, style, rng).rainy)
+                run(net, model, clean if preset is None else rain_by(clean, preset, rng).rainy)
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import numpy as np
 import typer
@@ -21,7 +21,7 @@ from vsj4r.arrays import Pixels
 from vsj4r.evaluation.measurement import derain_by
 from vsj4r.evaluation.metrics import luma_psnr
 from vsj4r.psnr import clip_psnr
-from vsj4r.rain import Preset, draw_style, render_rain
+from vsj4r.rain import Preset, rain_by
 from vsj4r.training.footage import read_still
 from vsj4r.training.motion import CameraPath, simulate_motion
 
@@ -55,10 +55,7 @@ def measure(
             for index, path in enumerate(pictures):
                 clean = pan(read_still(path), height, width)
                 rng = np.random.default_rng([SEED, index])
-                rainy = clean
-                if preset != CLEAN:
-                    style = draw_style(rng, preset, min(height, width))  # type: ignore[arg-type]
-                    rainy = render_rain(clean, style, rng).rainy
+                rainy = clean if preset == CLEAN else rain_by(clean, cast("Preset", preset), rng).rainy
                 found.setdefault("input", []).append(_mean_psnr(rainy, clean))
                 shown = [rainy[SHOWN]]
                 for by in factors:

@@ -26,7 +26,7 @@ from vsj4r.evaluation.clips import real_clips
 from vsj4r.evaluation.measurement import derain_by, identity, measure_rain, medians
 from vsj4r.evaluation.metrics import chroma_psnr, luma_psnr
 from vsj4r.psnr import clip_psnr
-from vsj4r.rain import draw_style, render_rain
+from vsj4r.rain import rain_by
 from vsj4r.training.footage import clip_frames
 
 PRECISIONS = ("f32", "bf16", "int8")
@@ -34,10 +34,10 @@ SOFT_SEED = [SEED, 2]
 
 
 def soft_clips(folder: Path) -> Iterator[tuple[str, Pixels, Pixels]]:
-    """(name, clean, rainy), as ``benchmark_clips`` gives them."""
+    """(name, truth, rainy), as ``benchmark_clips`` gives them; the truth lies under the veil of the rain."""
     for index, (name, clean) in enumerate(clean_clips(folder)):
-        rng = np.random.default_rng([*SOFT_SEED, index])
-        yield name, clean, render_rain(clean, draw_style(rng, "soft", min(clean.shape[1:3])), rng).rainy
+        rain = rain_by(clean, "soft", np.random.default_rng([*SOFT_SEED, index]))
+        yield name, rain.background, rain.rainy
 
 
 def precisions(

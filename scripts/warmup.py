@@ -27,7 +27,7 @@ from vsj4r.evaluation.measurement import load_tensors
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.psnr import psnr
-from vsj4r.rain import Preset, draw_style, render_rain
+from vsj4r.rain import Preset, rain_by
 from vsj4r.training.footage import read_clip
 
 WARMUPS = (0, 1, 2, 4, 8, 16, 32)
@@ -90,8 +90,7 @@ def warmup(
     for number, path in enumerate(sorted(clips.iterdir())):
         clean = bounced(read_clip(path, LENGTH)[:, :height, :width])
         for preset in PRESETS:
-            rng = np.random.default_rng(number)
-            rain = render_rain(clean, draw_style(rng, preset, min(height, width)), rng)
+            rain = rain_by(clean, preset, np.random.default_rng(number))
             rainy, truth = (tensors_of(frames, model) for frames in (rain.rainy, rain.background))
             endless = derain(engine, rainy, 0, 0, len(rainy))
             for t, out in enumerate(endless):

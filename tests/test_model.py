@@ -282,12 +282,15 @@ def test_the_scene_has_its_weight_where_no_rain_is() -> None:
     net = network("j4r")
     frames, config = clip(net, 2), net.config
     estimate, o = net(whole(frames), 2), whole(frames).o
-    rain = torch.zeros_like(o)
-    rain[..., : o.shape[-1] // 2] = 0.2
+    luma, rain = config.scale**2, torch.zeros_like(o)
+    rain[0, :luma, :, : o.shape[-1] // 2] = 0.2
+    rain[0, luma:, :, :4] = 0.2  # 6 codes of chroma, which the grid holds eight times
+    rain[1, luma:] = 0.05  # 2 codes: noise
     wrong, alpha = estimate.residual + rain, torch.zeros(len(o), 1, *o.shape[2:])
     plain = LossWeights(joint="l2", lambda_d=0, lambda_c=0, lambda_r=0, scene=4.0)
-    squared, share = wrong.square(), o.shape[-1] // 2 / o.shape[-1]
-    expected = (squared * torch.where(rain > 0, 1.0, 4.0)).mean() / (share + 4 * (1 - share))
+    by_place = torch.where(rain > 0.1, 1.0, 4.0)
+    shares = by_place / by_place.mean((1, 2, 3), keepdim=True)  # of each frame, on whatever process it is
+    expected = (wrong.square() * shares).mean()
     assert torch.allclose(loss(estimate, o, o - rain, alpha, plain, config), expected)
 
 

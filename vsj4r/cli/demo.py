@@ -75,8 +75,7 @@ def _rainy(photograph: Pixels) -> Pixels:
     """(T, H, W, 3) uint8 RGB: a hand-held swing over the photograph, in light rain."""
     import numpy as np
 
-    from vsj4r.rain.presets import draw_style
-    from vsj4r.rain.synthesis import render_rain
+    from vsj4r.rain import rain_by
     from vsj4r.training.motion import CameraPath, simulate_motion
 
     rng = np.random.default_rng(SEED)
@@ -88,7 +87,7 @@ def _rainy(photograph: Pixels) -> Pixels:
         angle_deg=np.zeros(FRAMES),
     )
     clean = simulate_motion(photograph, path, (HEIGHT, WIDTH), FRAMES)
-    return render_rain(clean, draw_style(rng, "light", min(HEIGHT, WIDTH)), rng).rainy
+    return rain_by(clean, "light", rng).rainy
 
 
 def _write_rain(rainy: Pixels, output: Path) -> None:

@@ -17,7 +17,7 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import SMALLEST_PX
 from vsj4r.media.reading import is_image
 from vsj4r.rain.presets import draw_style
-from vsj4r.rain.synthesis import Renderer, rain_on, render_rain
+from vsj4r.rain.synthesis import Renderer, rain_by, rain_on
 from vsj4r.training.footage import read_clip, read_still
 from vsj4r.training.motion import CameraPath, simulate_motion
 
@@ -52,8 +52,7 @@ def benchmark_clips(folder: Path, preset: Benchmark) -> Iterator[tuple[str, Pixe
     """
     for index, (name, clean) in enumerate(clean_clips(folder)):
         rng = np.random.default_rng([SEED, list(INPUT_LEVELS).index(preset), index])
-        style = draw_style(rng, preset, min(clean.shape[1:3]))
-        yield name, clean, render_rain(clean, style, rng, source=Renderer()).rainy
+        yield name, clean, rain_by(clean, preset, rng).rainy
 
 
 def dry_clips(folder: Path) -> Iterator[tuple[str, Pixels, Pixels]]:

@@ -27,7 +27,8 @@ class LossWeights:
 
     ``joint``: "l2" as printed, or "charbonnier", which does not let a few bright streaks rule the mean.
     ``chroma``: weight of chroma channels against luma's. ``scene``: of what is changed where there is no
-    rain, against what is where there is. A lambda of 0 leaves its network unevaluated.
+    rain, against what is where there is. Where ``lambda_c`` and ``lambda_r`` are 0, the networks that they
+    weigh are not evaluated.
     """
 
     __pydantic_config__ = EXACT
@@ -61,7 +62,7 @@ def loss(
         least = o.new_full((1, config.frame_channels, 1, 1), _LEAST_RAIN)
         least[:, config.scale**2 :] *= CHROMA_GAIN
         by_place = torch.where(rain.abs() < least, weights.scene, 1.0)
-        importance = importance * by_place / by_place.mean()
+        importance = importance * by_place / by_place.mean((1, 2, 3), keepdim=True)  # alike on any process
 
     def distance(error: Tensor) -> Tensor:
         error = error.float()

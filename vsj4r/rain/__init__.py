@@ -3,6 +3,6 @@
 from vsj4r.rain.bank import StreakBank
 from vsj4r.rain.presets import Preset, draw_style
 from vsj4r.rain.style import RainStyle
-from vsj4r.rain.synthesis import RainClip, render_rain
+from vsj4r.rain.synthesis import RainClip, rain_by, render_rain
 
-__all__ = ["Preset", "RainClip", "RainStyle", "StreakBank", "draw_style", "render_rain"]
+__all__ = ["Preset", "RainClip", "RainStyle", "StreakBank", "draw_style", "rain_by", "render_rain"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.rain.database import StreakDatabase
 from vsj4r.rain.occlusions import occlude
+from vsj4r.rain.presets import Preset, draw_style
 from vsj4r.rain.streaks import StreakLayer, StreakSource, add_sparkle, render_layer
 from vsj4r.rain.style import RainStyle
 
@@ -73,6 +74,11 @@ def render_rain(
     for t, b_t in enumerate(clip.background):
         clip.rainy[t], clip.s[t], clip.alpha[t] = rain_on(b_t, style, t, rng, source)
     return clip
+
+
+def rain_by(clean: Pixels, preset: Preset, rng: np.random.Generator) -> RainClip:
+    """The rain of ``preset`` on a whole clean clip, (T, H, W, 3) uint8 RGB; see ``draw_style``."""
+    return render_rain(clean, draw_style(rng, preset, min(clean.shape[1:3])), rng)
 
 
 def rain_on(
