@@ -105,12 +105,18 @@ def _start(kit: Path, folder: Path, minutes: float, finish: bool, workers: int) 
 
 
 def shorten(recipe: Path, log: Path, seconds: float) -> None:
-    """End the schedule of ``recipe`` in ``seconds``, by the seconds that the last steps took there."""
-    with log.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["step_s"]]
+    """End the schedule of ``recipe`` in ``seconds``, by the seconds that the last steps took there, where it
+    would not have ended before."""
+    rows: list[dict[str, str]] = []
+    if log.exists():
+        with log.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["step_s"]]
+    if not rows:
+        raise Vsj4rError(f"{log} holds no step, by whose time the rest could be reckoned: train it first")
     steps = int(rows[-1]["step"]) + max(int(seconds / float(rows[-1]["step_s"])), 1)
+    steps = min(steps, load_recipe(recipe).schedule.steps)
     text, changed = re.subn(
-        r"^steps *= *\d+", f"steps = {steps}", recipe.read_text("utf-8"), flags=re.MULTILINE
+        r"^steps *= *[\d_]+", f"steps = {steps}", recipe.read_text("utf-8"), flags=re.MULTILINE
     )
     if not changed:
         raise Vsj4rError(f"{recipe} must say its steps, to be shortened")

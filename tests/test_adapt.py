@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -116,6 +117,8 @@ def adapt(
     def watch(now: fitting.Standing) -> None:
         if steps is not None:
             steps.append(now.step)
+        if now.step % fitting.JUDGE_EVERY_STEPS == 0:
+            assert torch.load(state, weights_only=True)["step"] == now.step, "a power cut loses no more"
         if now.step == stop_at:
             raise KeyboardInterrupt
 
@@ -153,6 +156,24 @@ def test_the_best_that_was_judged_is_given(
     found = adapt(rainy, tmp_path / "state")
     assert found.better
     assert (found.before.score, found.after.score, found.steps) == (0.3, 0.5, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+def test_a_loss_that_is_no_number_ends_it(
+    rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, losses = fitting.evaluate_batch, iter([1, 1, 1, float("nan")])
+
+    def evaluated(*arguments: Any) -> Any:
+        found = real(*arguments)
+        return found._replace(loss=found.loss * next(losses))
+
+    monkeypatch.setattr(fitting, "evaluate_batch", evaluated)
+    found = adapt(rainy, tmp_path / "state")
+    assert found.steps == 3
+    saved = torch.load(tmp_path / "state", weights_only=True)
+    assert all(value.isfinite().all() for value in saved["net"].values())
 
 
 @pytest.mark.slow

@@ -50,6 +50,11 @@ def test_a_schedule_ends_with_the_time(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text("step,hours,step_s\n50,0.1,0.4\n100,0.2,0.5\n100,0.2,\n")
     shorten(recipe, tmp_path / "log.csv", 60)
     assert load_recipe(recipe).schedule.steps == 100 + 120
+    recipe.write_text('model = "j4r"\n[schedule]\nsteps = 1_00\n')
+    shorten(recipe, tmp_path / "log.csv", 60)
+    assert load_recipe(recipe).schedule.steps == 100, "it would have ended before"
+    with pytest.raises(Vsj4rError, match="holds no step"):
+        shorten(recipe, tmp_path / "none.csv", 60)
     recipe.write_text('model = "j4r"\n')
     with pytest.raises(Vsj4rError, match="must say its steps"):
         shorten(recipe, tmp_path / "log.csv", 60)

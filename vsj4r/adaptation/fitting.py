@@ -3,7 +3,8 @@
 Steps take turns: the clip's own rain, with ``target.estimate_target`` for its truth, and rendered rain on
 what that target shows. Every ``JUDGE_EVERY_STEPS`` the averaged weights derain the judged stretch, and
 ``measure_real`` gives them a score; the best are kept. It ends when ``PATIENCE`` scores in a row are no
-better, or the time is over. Weights that are no better than those begun from are never written.
+better, a loss is no number, or the time is over. Weights that are no better than those begun from are never
+written.
 """
 
 from __future__ import annotations
@@ -128,13 +129,15 @@ def fit_to_clip(
         while (
             fitting.stale < PATIENCE and (spent := fitting.seconds + time.monotonic() - began) < 60 * minutes
         ):
-            fitting.learn(spent / (60 * minutes))
+            if not fitting.learn(spent / (60 * minutes)):
+                break
             if fitting.step % JUDGE_EVERY_STEPS == 0:
                 fitting.judge()
+                fitting.save(state, fitting.seconds + time.monotonic() - began)
             on_step(Standing(fitting.step, spent / (60 * minutes), fitting.before.score, fitting.best.score))
     finally:
         fitting.seconds += time.monotonic() - began
-        fitting.save(state)
+        fitting.save(state, fitting.seconds)
     if fitting.step % JUDGE_EVERY_STEPS:
         fitting.judge()
     return fitting.result()
@@ -163,7 +166,8 @@ class _Fitting:
         self.before = self._score(self.start)
         self.best, self._best = self.before, {k: v.clone() for k, v in net.state_dict().items()}
 
-    def learn(self, share: float) -> None:
+    def learn(self, share: float) -> bool:
+        """One step; False: its loss is no number, nothing has changed, and there is nothing more to learn."""
         rng = np.random.default_rng([SEED, self.step])
         rate = LEARNING_RATE * min(1, (self.step + 1) / WARMUP_STEPS) * (1 - 0.9 * share)
         for group in self.optimizer.param_groups:
@@ -177,10 +181,13 @@ class _Fitting:
         found = evaluate_batch(self.net, batch, CLIPS.frames, LOSS, self.net)
         self.optimizer.zero_grad(set_to_none=True)
         found.loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
+        if not (found.loss.isfinite() and norm.isfinite()):
+            return False
         self.optimizer.step()
         average_weights(self.ema, self.net, average_share(EMA, self.step))
         self.step += 1
+        return True
 
     def judge(self) -> None:
         """Keep the averaged weights if they derain the judged stretch better than any before."""
@@ -203,10 +210,10 @@ class _Fitting:
                 pass
         return Adapted(net, self.before, self.best, True, self.step, self.seconds, ranges)
 
-    def save(self, state: Path) -> None:
+    def save(self, state: Path, seconds: float) -> None:
         content = {
             "net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
-            "step": self.step, "stale": self.stale, "seconds": self.seconds,
+            "step": self.step, "stale": self.stale, "seconds": seconds,
             "judged": self._judged_digest, "best": tuple(self.best),
             "best_net": self._best, "start_net": self.start.state_dict(),
         }  # fmt: skip

@@ -17,10 +17,12 @@ from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.device import Block, DeviceEvent, DeviceStream, DeviceWork, HostBlock, OutOfMemory
 from vsj4r.engine.cuda.kernels import KernelArgument, Size
 from vsj4r.engine.cuda.network import Convolution, Fused, relu_after
+from vsj4r.engine.cuda.shared import ExactConvolutions, collector_paused
 
 LOG = logging.getLogger("vsj4r")
 _HOST_TO_DEVICE, _DEVICE_TO_HOST = 1, 2  # cudaMemcpyKind
 _NO_MEMORY = 2  # cudaErrorMemoryAllocation
+_CONVOLUTIONS = ExactConvolutions()
 WARM_UPS = 3
 """Eager steps before a capture, in which libraries make up their minds and take their memory."""
 
@@ -110,11 +112,9 @@ class CupyDevice:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        flags = torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-        )
+        exact = _CONVOLUTIONS.held()
         try:
-            with cupy.cuda.Device(self.index), torch.cuda.device(self.index), torch.inference_mode(), flags:
+            with cupy.cuda.Device(self.index), torch.cuda.device(self.index), torch.inference_mode(), exact:
                 yield
         except (torch.OutOfMemoryError, cupy.cuda.memory.OutOfMemoryError) as error:
             raise OutOfMemory(str(error)) from error
@@ -141,9 +141,13 @@ class CupyDevice:
         stream.synchronize()
         graph = torch.cuda.CUDAGraph()
         # thread_local: other filters may allocate on other threads meanwhile
-        with torch.cuda.graph(graph, self._pool, stream.torch, "thread_local"), stream.cupy:
+        graphed = torch.cuda.graph(graph, self._pool, stream.torch, "thread_local")
+        with collector_paused(), graphed, stream.cupy:
             work()
         return graph.replay
+
+    def settle(self) -> None:
+        torch.cuda.synchronize(self.index)
 
     def free_bytes(self) -> int:
         return int(torch.cuda.mem_get_info(self.index)[0])
@@ -157,9 +161,13 @@ class CupyDevice:
 def cudnn_relu_after(conv: Convolution, x: torch.Tensor, z: torch.Tensor | None) -> torch.Tensor:
     """``relu_after`` in one cuDNN kernel."""
     around = ((1, 1), (1, 1), (1, 1), 1)  # stride, padding, dilation, groups
+    aten = torch.ops.aten
+    given: torch.Tensor
     if z is None:
-        return torch.ops.aten.cudnn_convolution_relu(x, conv.weight, conv.bias, *around)  # type: ignore[no-any-return]
-    return torch.ops.aten.cudnn_convolution_add_relu(x, conv.weight, z, 1.0, conv.bias, *around)  # type: ignore[no-any-return]
+        given = aten.cudnn_convolution_relu(x, conv.weight, conv.bias, *around)
+    else:
+        given = aten.cudnn_convolution_add_relu(x, conv.weight, z, 1.0, conv.bias, *around)
+    return given
 
 
 def choose_fused(device: CupyDevice, dtype: torch.dtype) -> Fused:

@@ -89,6 +89,10 @@ class Device(Protocol):
     def capture(self, stream: DeviceStream, work: DeviceWork) -> DeviceWork:
         """``work``, which has run before, as one graph: what comes back launches it."""
 
+    def settle(self) -> None:
+        """Wait for what torch has put on the stream of its own: weights, of which other streams know
+        nothing."""
+
     def free_bytes(self) -> int: ...
 
     def release_unused(self) -> None:

@@ -148,6 +148,7 @@ class CudaLanes:
         if self._options.tile is not None:
             width, height = (max(1, side // cell_px) for side in self._options.tile)
             step.tile = min(height, self.grid.height), min(width, self.grid.width)
+        self.device.settle()
         return step
 
     def _new_lane(self) -> Lane:
@@ -201,22 +202,6 @@ class CudaLanes:
 
 class CudaEngine(CudaLanes):
     """``Engine`` on a card."""
-
-    def __init__(
-        self,
-        model: Model,
-        *,
-        height: int,
-        width: int,
-        device: Device,
-        precision: str = "f16",
-        downscale: int = 1,
-        options: Options | None = None,
-    ) -> None:
-        super().__init__(
-            model, height=height, width=width, device=device, precision=precision, downscale=downscale,
-            options=options,
-        )  # fmt: skip
 
     def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Evaluated:
         """See ``Engine.step``."""
