@@ -1,7 +1,7 @@
 """Measure the shipped models and write the table of weights/MODEL_CARD.md:
 
-    python scripts/evaluate.py DATA
-    python scripts/evaluate.py DATA --model j4r-paper --benchmark light --benchmark complex
+    python -m scripts.evaluate DATA
+    python -m scripts.evaluate DATA --model j4r-paper --benchmark light --benchmark complex
 
 DATA holds val/ and real/. The figures go to weights/metrics.json, the table between the two marks of the
 card. What is not measured stays, except of weights or in a precision that are no longer the same.
@@ -143,7 +143,7 @@ def _ordered(by_method: Figures) -> Figures:
 
 def tables(figures: Figures) -> str:
     """The card's part between its marks."""
-    lines = ["", "Measured by `python scripts/evaluate.py DATA`:", ""]
+    lines = ["", "Measured by `python -m scripts.evaluate DATA`:", ""]
     for model, of in figures["weights"].items():
         missing = [name for name in BENCHMARKS if model not in _by_method(figures, name)]
         but = f"; not measured with these weights: {', '.join(missing)}" if missing else ""

@@ -23,6 +23,7 @@ from vsj4r.evaluation.real_rain import RealScores, measure_real  # noqa: E402
 from vsj4r.rain import draw_style, render_rain  # noqa: E402
 from vsj4r.training.footage import clip_frames  # noqa: E402
 from vsj4r.training.recipe import Clips  # noqa: E402
+from vsj4r.training.step import evaluate_batch  # noqa: E402
 
 
 def scene(frames: int, height: int = 144, width: int = 160) -> np.ndarray:
@@ -163,10 +164,10 @@ def test_the_best_that_was_judged_is_given(
 def test_a_loss_that_is_no_number_ends_it(
     rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, losses = fitting.evaluate_batch, iter([1, 1, 1, float("nan")])
+    losses = iter([1, 1, 1, float("nan")])
 
     def evaluated(*arguments: Any) -> Any:
-        found = real(*arguments)
+        found = evaluate_batch(*arguments)
         return found._replace(loss=found.loss * next(losses))
 
     monkeypatch.setattr(fitting, "evaluate_batch", evaluated)

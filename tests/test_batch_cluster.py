@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
@@ -158,6 +159,17 @@ def test_a_worker_does_one_task_at_a_time(cluster: Cluster, tmp_path: Path) -> N
         worker.kill()
         worker.wait()
     assert problem.endswith(": resource vsj4r must be 1 (a task has all its cores), got 2")
+
+
+def test_a_worker_of_another_version_does_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that came when the others had been checked."""
+    messages: Messages = queue.SimpleQueue()
+    monkeypatch.setattr("vsj4r.batch.pool.__version__", "0")
+    with closing(on_cluster(cluster.address, messages)) as pool:
+        pool.submit(Task("plan", cast("Work", SimpleNamespace(key="any"))))
+        ended = messages.get(timeout=60)
+    assert isinstance(ended, Ended)
+    assert str(ended.error).endswith(f"it has vsj4r {__version__}, here is 0")
 
 
 @pytest.mark.slow

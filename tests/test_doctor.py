@@ -153,6 +153,9 @@ def test_a_report_holds_no_private_path(package: Path, tmp_path: Path) -> None:
         ("at C:\\Films\\secret\\tool.exe", "at .../tool.exe"),
         (f"{Path.home()}/x/y", "~/x/y"),
         ("1/2 of a 4/3 and/or 'b/c'", "1/2 of a 4/3 and/or 'b/c'"),
+        ("no /mnt/John Doe/videos/x.onnx and /b/c d", "no .../x.onnx and .../c d"),
+        (r"D:\John Doe\videos\x.onnx, then", ".../x.onnx, then"),
+        (json.dumps(r"\\host\the share\x.onnx"), '".../x.onnx"'),
     ],
 )
 def test_folders_of_absolute_paths_are_hidden(text: str, hidden: str) -> None:

@@ -23,7 +23,7 @@ from vsj4r.batch.tasks import Result, StoppedError, Task, Worker, perform
 from vsj4r.batch.traces import GivenUpError
 from vsj4r.cores import usable_cores
 from vsj4r.engine.weights import find_model
-from vsj4r.errors import Vsj4rError
+from vsj4r.errors import InputError, Vsj4rError
 
 if TYPE_CHECKING:  # it takes a while to import
     from distributed import Client, Future, LocalCluster
@@ -170,6 +170,7 @@ class OnDask:
             _perform_on_dask,
             task,
             self._topic,
+            __version__,
             key=f"{task.name}-{os.urandom(4).hex()}",
             pure=False,
             resources={RESOURCE: 1},
@@ -181,9 +182,11 @@ class OnDask:
         self._client.cancel(list(self._futures.values()), force=True)
 
     def close(self) -> None:
-        self._client.close()
-        if self._cluster is not None:
-            self._cluster.close()
+        try:
+            self._client.close()
+        finally:
+            if self._cluster is not None:
+                self._cluster.close()
 
     def _end(self, name: str, future: Future[Any]) -> None:
         if self._futures.get(name) is not future:
@@ -247,10 +250,12 @@ def _client(address: str) -> Client:
         raise Vsj4rError(f"no Dask scheduler answers at {address}: {error}") from error
 
 
-def _perform_on_dask(task: Task, topic: str) -> Result:
+def _perform_on_dask(task: Task, topic: str, version: str) -> Result:
     from distributed import get_worker
 
     worker = get_worker()
+    if (mismatch := _mismatch(version)) is not None:  # it came when the others had been checked
+        raise InputError(f"worker {worker.address}: {mismatch}")
     key = worker.get_current_task()
 
     def stopped() -> bool:
@@ -280,10 +285,14 @@ class Wanted:
     devices: tuple[str, ...] = ()
 
 
+def _mismatch(wanted: str) -> str | None:
+    return None if wanted == __version__ else f"it has vsj4r {__version__}, here is {wanted}"
+
+
 def problems_here(wanted: Wanted) -> list[str]:
     """Run on each worker: what is wrong with it."""
-    if wanted.version != __version__:
-        return [f"it has vsj4r {__version__}, here is {wanted.version}"]
+    if (mismatch := _mismatch(wanted.version)) is not None:
+        return [mismatch]
     path, text = wanted.token
     try:
         if path.read_text() != text:

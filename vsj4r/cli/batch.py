@@ -224,7 +224,7 @@ def _check_workers(pool: OnDask, jobs: JobFile, works: list[Work]) -> None:
         models=tuple(sorted({(work.settings.model, work.model) for work in works})),
         token=(token, text),
         inputs=tuple(path for work in works for path in work.inputs),
-        folders=tuple(sorted({work.output.parent for work in works})),
+        folders=tuple(sorted({jobs.state, *(work.output.parent for work in works)})),
         devices=tuple(sorted({work.settings.device for work in works})),
     )
     try:

@@ -16,8 +16,16 @@ from vsj4r import __version__
 from vsj4r.doctor.examination import works
 from vsj4r.doctor.findings import Finding
 
-_PATH = re.compile(r"""(?<![\w.>~])(?:[A-Za-z]:[\\/]|\\\\|/)[^\s'",;:]*[\\/](?=[^\s'",;:])""")
-"""The folders of an absolute path, up to its last name."""
+_PATH = re.compile(
+    r"""
+    (?<![\w.>~])
+    (?:[A-Za-z]:[\\/]+|\\\\+|/)
+    (?:[^\s'",;:\\/](?:[^'",;:\\/\n]*[^\s'",;:\\/])?[\\/]+)+
+    (?=[^\s'",;:\\/])
+    """,
+    re.VERBOSE,
+)
+"""The folders of an absolute path, up to its last name; with spaces within, not at their ends."""
 
 
 def findings_as_json(findings: list[Finding]) -> str:
