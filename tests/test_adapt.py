@@ -15,7 +15,7 @@ from tests import media  # noqa: E402
 from tests.cli import assert_refused, vsj4r  # noqa: E402
 from vsj4r.adaptation import fitting  # noqa: E402
 from vsj4r.adaptation.stretches import Stretches, read_stretches  # noqa: E402
-from vsj4r.adaptation.target import YuvClip, estimate_target  # noqa: E402
+from vsj4r.adaptation.target import YuvClip, estimate_target, rain_mask  # noqa: E402
 from vsj4r.engine.loading import load_net  # noqa: E402
 from vsj4r.engine.weights import find_model  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
@@ -71,6 +71,18 @@ def test_the_target_takes_streaks_and_leaves_what_moves() -> None:
     elsewhere[3] = False
     changed = (target.y != rain) & elsewhere
     assert changed[..., 4:-4, 16:-16].float().mean() < 0.002, "a dry frame is its own truth"
+
+
+def test_what_is_brighter_and_darker_is_no_rain() -> None:
+    """Leaves, water, a motion that was not found."""
+    moves = torch.full((1, 1, 48, 48), 0.5)
+    moves[..., 10:20, ::2] += 0.2
+    moves[..., 10:20, 1::2] -= 0.1
+    rain, dry = moves.clone(), torch.full((1, 1, 48, 48), 0.5)
+    rain[..., 10:20, 1::2] += 0.1
+    assert not rain_mask(moves, dry).any()
+    assert rain_mask(rain, dry)[..., 10:20, ::2].all()
+    assert not rain_mask(dry + 2 / 255, dry).any()
 
 
 def test_a_part_of_the_clip_is_kept_to_judge_by(rainy: Path, tmp_path: Path) -> None:
@@ -157,6 +169,21 @@ def test_the_best_that_was_judged_is_given(
     found = adapt(rainy, tmp_path / "state")
     assert found.better
     assert (found.before.score, found.after.score, found.steps) == (0.3, 0.5, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("scores", "sharpness"),
+    [([0.3, 0.304, 0.2, 0.1], [1.0] * 4), ([0.3, 0.9, 0.9, 0.9], [0.99, 0.97, 0.97, 0.97])],
+    ids=["chance", "softer"],
+)
+def test_what_is_hardly_better_or_softer_is_not_given(
+    rainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scores: list[float], sharpness: list[float]
+) -> None:
+    found = iter([{"score": a, "sharpness": b} for a, b in zip(scores, sharpness, strict=True)])
+    monkeypatch.setattr(fitting, "measure_real", lambda a, b: measure_real(a, b)._replace(**next(found)))
+    assert not adapt(rainy, tmp_path / "state").better
 
 
 @pytest.mark.slow

@@ -95,6 +95,10 @@ def test_a_gradient_need_not_be_clipped_and_notepad_may_write_a_recipe(tmp_path:
         (f'model = "j4r"\n[clips]\nseed = {2**63}', r"seed must be less than 2\*\*63"),
         ('model = ["j4r"]', r"model must be one of j4r, j4r-lite, j4r-hq, j4r-paper, got \['j4r'\]"),
         ('model = "j4r"\n[footage]\nvalidation = ""', "must name validation, got ''"),
+        (
+            'model = "j4r"\n[footage]\nvalidation = "./train/video"',
+            "validation must be other footage than videos, got ./train/video for both",
+        ),
         ('model = "j4r"\n[loss]\njoint = "l3"', "joint must be one of l2, charbonnier, got 'l3'"),
         ('model = "j4r"\n[footage]\nvideos = ""\nstills = ""', "must name videos or stills, got neither"),
         ('model = "j4r"\n[clips]\nrain = "photo"', r'rain = "photo" needs \[footage\] streaks'),

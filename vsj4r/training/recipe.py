@@ -38,6 +38,8 @@ class Footage:
             raise ValueError("must name videos or stills, got neither")
         if not self.validation:
             raise ValueError("must name validation, got ''")
+        if self.videos and Path(self.validation) == Path(self.videos):
+            raise ValueError(f"validation must be other footage than videos, got {self.validation} for both")
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,7 +294,7 @@ class Trainer:
         return net.eval()
 
     def _write(self, **figures: float) -> None:
-        rate = learning_rate(self.recipe.schedule, self.step)
+        rate = learning_rate(self.recipe.schedule, self.step - 1)  # that its last step had
         self.log.write(self.step, self.seconds / 3600, rate, **figures)
 
 
