@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from vsj4r.rain.draws import log_uniform
 from vsj4r.rain.streaks import StreakLayer
 from vsj4r.rain.style import RainStyle
 
@@ -37,14 +38,14 @@ class Ranges:
         self, rng: np.random.Generator, scale: float, angle_deg: float, *, dim: float = 1.0
     ) -> StreakLayer:
         """One layer about a direction; ``scale`` is the frame's shorter side over ``REFERENCE_PX``."""
-        length_px = max(_log_uniform(rng, self.length) * scale, 4.0)
-        width_px = min(max(_log_uniform(rng, self.width) * scale, NARROWEST_PX), self.widest_px)
+        length_px = max(log_uniform(rng, self.length) * scale, 4.0)
+        width_px = min(max(log_uniform(rng, self.width) * scale, NARROWEST_PX), self.widest_px)
         return StreakLayer(
             length_px=length_px,
             width_px=width_px,
             angle_deg=angle_deg + float(rng.normal(0, 1.5)),
-            density=_log_uniform(rng, self.cover) / (length_px * width_px),
-            brightness=_log_uniform(rng, self.brightness) * dim,
+            density=log_uniform(rng, self.cover) / (length_px * width_px),
+            brightness=log_uniform(rng, self.brightness) * dim,
             hardness=self.hardness,
             spread_deg=float(rng.uniform(0.5, 3.5)),
         )
@@ -120,10 +121,6 @@ def _kind(rng: np.random.Generator, mixture: dict[str, float]) -> str:
     return list(mixture)[int(rng.choice(len(mixture), p=list(mixture.values())))]
 
 
-def _log_uniform(rng: np.random.Generator, between: tuple[float, float]) -> float:
-    return float(np.exp(rng.uniform(np.log(between[0]), np.log(between[1]))))
-
-
 def _light(rng: np.random.Generator, scale: float) -> RainStyle:
     angle = float(rng.uniform(-25, 25))
     return RainStyle(kind="light", layers=tuple(x.draw(rng, scale, angle) for x in LIGHT))
@@ -142,7 +139,7 @@ def _complex(rng: np.random.Generator, scale: float) -> RainStyle:
 
 
 def _soft(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
-    strength = _log_uniform(rng, (0.6, 2.4))
+    strength = log_uniform(rng, (0.6, 2.4))
     grey, cold = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0, 0.06))
     layers = [x.draw(rng, scale, angle, dim=strength) for x in SOFT]
     if rng.random() < 0.5:
@@ -153,7 +150,7 @@ def _soft(rng: np.random.Generator, scale: float, angle: float) -> RainStyle:
         gain_jitter=0.15,
         tint=(grey - cold, grey - cold / 2, grey),
         screen=float(rng.uniform(0.3, 1.0)),
-        sparkle=_log_uniform(rng, SOFT_SPLASHES) if rng.random() < 0.3 else 0.0,
+        sparkle=log_uniform(rng, SOFT_SPLASHES) if rng.random() < 0.3 else 0.0,
         sparkle_level=SOFT_SPLASH_LEVEL,
         veil=float(rng.uniform(0, 0.25)),
         veil_level=float(rng.uniform(0.6, 0.9)),
@@ -176,7 +173,7 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
     if kind == "photo" and not database:
         kind = "soft"
     angle = _any_angle(rng)
-    scale *= _log_uniform(rng, (0.7, 1.5))
+    scale *= log_uniform(rng, (0.7, 1.5))
     if kind == "none":
         style = RainStyle()
     elif kind == "photo":
@@ -187,7 +184,7 @@ def _mixed(rng: np.random.Generator, scale: float, database: bool) -> RainStyle:
     elif kind == "complex":
         style = _any_complex(rng, scale, angle)
     else:
-        style = _as_filmed(rng, scale * _log_uniform(rng, (0.8, 3.0)), angle)
+        style = _as_filmed(rng, scale * log_uniform(rng, (0.8, 3.0)), angle)
     return _vary(rng, style)
 
 
@@ -224,7 +221,7 @@ def _any_complex(rng: np.random.Generator, scale: float, angle: float) -> RainSt
     return RainStyle(
         kind="complex",
         layers=tuple(layers),
-        sparkle=_log_uniform(rng, (0.0005, 0.01)) if rng.random() < 0.7 else 0.0,
+        sparkle=log_uniform(rng, (0.0005, 0.01)) if rng.random() < 0.7 else 0.0,
         sparkle_level=float(rng.uniform(0.3, 0.8)),
         occlusion=ANY_OCCLUSION.draw(rng, scale, angle) if rng.random() < 0.7 else None,
         reliance=float(rng.uniform(0.55, 1.0)),
@@ -247,7 +244,7 @@ def _vary(rng: np.random.Generator, style: RainStyle) -> RainStyle:
         gain_jitter=float(rng.uniform(0.02, 0.25)),
         turn_deg=float(rng.normal(0, 1.5)) if rng.random() < 0.2 else 0.0,
         gust_deg=float(rng.uniform(0, 30)) if rng.random() < 0.2 else 0.0,
-        gust_frames=_log_uniform(rng, (8, 60)),
+        gust_frames=log_uniform(rng, (8, 60)),
         tint=tint,
         glow=float(rng.uniform(0.3, 1)) if rng.random() < 0.4 else 0.0,
         linear=bool(rng.random() < 0.25),

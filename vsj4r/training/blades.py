@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsj4r.arrays import Floats, Pixels
+from vsj4r.rain.draws import log_uniform
 
 COUNT = 2, 12
 LENGTH_SHARE = 0.15, 0.7
@@ -47,11 +48,11 @@ def add_blades(clip: Pixels, rng: np.random.Generator) -> None:
     frames, height, width = clip.shape[:3]
     shorter = min(height, width)
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else rng.normal(0, 0.35)
-    sway = np.radians(np.exp(rng.uniform(*np.log(SWAY_DEG))))
-    turn = 2 * np.pi / np.exp(rng.uniform(*np.log(PERIOD_FRAMES)))
+    sway = np.radians(log_uniform(rng, SWAY_DEG))
+    turn = 2 * np.pi / log_uniform(rng, PERIOD_FRAMES)
     heading, speed = rng.uniform(0, 2 * np.pi), rng.uniform(0, FASTEST_PX) * (rng.random() < 0.5)
     velocity = speed * np.sin(heading), speed * np.cos(heading)
-    thickness = np.exp(rng.uniform(*np.log(WIDTH_PX)))
+    thickness = log_uniform(rng, WIDTH_PX)
     length = shorter * rng.uniform(*LENGTH_SHARE)
     around = clip.mean((0, 1, 2))
     colour = np.clip(around + rng.uniform(*LIGHT_CODES) + rng.normal(0, 12, 3), 0, 255)

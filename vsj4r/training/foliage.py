@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsj4r.arrays import Floats, Pixels
+from vsj4r.rain.draws import log_uniform
 
 COUNT = 20, 110
 LENGTH_PX = 5.0, 40.0
@@ -79,8 +80,7 @@ def _draw_tuft(clip: Pixels, rng: np.random.Generator) -> Tuft:
     _, height, width, _ = clip.shape
     shorter = min(height, width)
     swing, period, reach, length, contrast = (
-        float(np.exp(rng.uniform(*np.log(ends))))
-        for ends in (SWING_DEG, PERIOD_FRAMES, REACH_PX, LENGTH_PX, CONTRAST_CODES)
+        log_uniform(rng, ends) for ends in (SWING_DEG, PERIOD_FRAMES, REACH_PX, LENGTH_PX, CONTRAST_CODES)
     )
     speed = rng.uniform(0, FASTEST_PX) * (rng.random() < 0.4)
     heading, sways, begin = rng.uniform(0, 2 * np.pi, 3)

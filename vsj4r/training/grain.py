@@ -6,6 +6,7 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.rain.colour import Yuv
+from vsj4r.rain.draws import log_uniform
 
 NOISE_LEVELS = 0.5, 6.0  # rms in luma, 8-bit levels
 CHROMA = 0.4  # of luma's
@@ -14,7 +15,7 @@ COARSE_SHARE = 0.5  # of the clips: noise of some pixels' size, as scalers and c
 
 def draw_grain(rng: np.random.Generator, shape: tuple[int, int, int]) -> Yuv:
     """Noise to add to full-range 4:2:0 planes: ``y`` ``shape`` = (T, H, W), ``u`` and ``v`` (T, H/2, W/2)."""
-    level = np.float32(np.exp(rng.uniform(*np.log(NOISE_LEVELS))) / 255)
+    level = np.float32(log_uniform(rng, NOISE_LEVELS) / 255)
     coarse = rng.random() < COARSE_SHARE
     frames, height, width = shape
     halves = frames, height // 2, width // 2

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats, Pixels
+from vsj4r.rain.draws import log_uniform
 
 SMALLEST_PX, LARGEST_SHARE = 4.0, 0.4  # radii, the larger of the picture's shorter side
 POWER = 2.6  # radii r follow r ** -POWER: 3 is scenes that look alike at any distance; this has fewer specks
@@ -93,7 +94,7 @@ def _texture(rng: np.random.Generator, palette: Floats, height: int, width: int)
     if kind < 0.35:
         pattern = np.zeros((height, width), np.float32)
     elif kind < 0.55:
-        turn, pitch = rng.uniform(0, np.pi), np.exp(rng.uniform(np.log(3), np.log(30)))
+        turn, pitch = rng.uniform(0, np.pi), log_uniform(rng, (3, 30))
         y, x = np.mgrid[:height, :width].astype(np.float32)
         pattern = np.sin((y * np.cos(turn) + x * np.sin(turn)) * 2 * np.pi / pitch)
     else:

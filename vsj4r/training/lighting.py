@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsj4r.arrays import Floats, Pixels
+from vsj4r.rain.draws import log_uniform
 
 HUM_SHARE, FLASH_SHARE = 0.5, 0.3  # the others drift
 PART_SHARE = 0.4  # one side of the picture is lit, the other stays
@@ -27,12 +28,12 @@ def _draw_gains(rng: np.random.Generator, frames: int) -> Floats:
     """(T,) float32: how much brighter each frame is than the scene."""
     kind, n = rng.random(), np.arange(frames)
     if kind < HUM_SHARE:
-        depth = np.exp(rng.uniform(*np.log((0.02, 0.15))))
+        depth = log_uniform(rng, (0.02, 0.15))
         gains = 1 + depth * np.sin(2 * np.pi * (rng.uniform(0.05, 0.5) * n + rng.random()))
     elif kind < HUM_SHARE + FLASH_SHARE:
         gains = np.ones(frames)
         for first in rng.integers(frames, size=1 + rng.poisson(frames / 20)):
-            gains[first : first + rng.integers(1, 4)] = np.exp(rng.uniform(*np.log((1.15, 2.5))))
+            gains[first : first + rng.integers(1, 4)] = log_uniform(rng, (1.15, 2.5))
     else:
         gains = np.exp(np.cumsum(rng.normal(rng.normal(0, 0.03), 0.03, frames)))
     found: Floats = gains.astype(np.float32)
@@ -41,7 +42,7 @@ def _draw_gains(rng: np.random.Generator, frames: int) -> Floats:
 
 def _draw_place(rng: np.random.Generator, height: int, width: int) -> Floats:
     """(H, W) float32: 1 on one side of a line that is soft or sharp, 0 on the other."""
-    angle, softness = rng.uniform(0, 2 * np.pi), np.exp(rng.uniform(*np.log((1, 64))))
+    angle, softness = rng.uniform(0, 2 * np.pi), log_uniform(rng, (1, 64))
     y, x = np.mgrid[:height, :width].astype(np.float32)
     along = (y - rng.uniform(0, height)) * np.sin(angle) + (x - rng.uniform(0, width)) * np.cos(angle)
     place: Floats = np.clip(along / softness + 0.5, 0, 1).astype(np.float32)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsj4r.arrays import Floats, Pixels
+from vsj4r.rain.draws import log_uniform
 
 FASTEST_PX = 30.0
 
@@ -40,9 +41,7 @@ class CameraPath:
 def draw_path(rng: np.random.Generator, frames: int) -> CameraPath:
     """A camera for a training clip: one in five stands still, the rest move up to ``FASTEST_PX`` a frame."""
     t = np.arange(frames, dtype=np.float64)
-    zoom = np.full(
-        frames, 1.0 if rng.random() < 0.35 else float(np.exp(rng.uniform(np.log(0.6), np.log(1.4))))
-    )
+    zoom = np.full(frames, 1.0 if rng.random() < 0.35 else log_uniform(rng, (0.6, 1.4)))
     start = float(rng.random()), float(rng.random())
     kind = rng.choice(4, p=[0.2, 0.4, 0.25, 0.15])
     if kind == 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsj4r.arrays import Floats
+from vsj4r.rain.draws import log_uniform
 
 WAVES = 2, 4
 LENGTH_PX = 8.0, 60.0
@@ -32,7 +33,7 @@ def draw_sway(rng: np.random.Generator, frames: int, size: tuple[int, int]) -> F
     t = np.arange(frames, dtype=np.float32)[:, None, None]
     sway = np.zeros((frames, 2, height, width), np.float32)
     for _ in range(rng.integers(WAVES[0], WAVES[1] + 1)):
-        length, period = (float(np.exp(rng.uniform(*np.log(ends)))) for ends in (LENGTH_PX, PERIOD_FRAMES))
+        length, period = (log_uniform(rng, ends) for ends in (LENGTH_PX, PERIOD_FRAMES))
         reach = min(length * rng.uniform(*REACH_SHARE), FARTHEST_PX)
         runs, swings = rng.uniform(0, 2 * np.pi, 2)
         place = (y * np.sin(runs) + x * np.cos(runs)) / length + _noise(rng, size)
