@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.cli import assert_refused, run, vsj4r
+from tests.cli import assert_refused, batch, run, vsj4r
 from tests.media import QUICK, SINE, ffmpeg, picture, seconds_of_frames
 from tests.tried import tried
 from vsj4r.media.files import open_source
@@ -36,6 +36,29 @@ def timed(path: Path, milliseconds: list[int | None], *, rate: int = 25) -> Path
             packet.pts = packet.dts = time
             container.mux_one(packet)
     return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["ffv1", "x264"])
+@tried(
+    "Times",
+    "frames of one length but for some (a phone's first), of no usual rate",
+    "their times are kept; Matroska says the rate of most, from `run` as from `batch`",
+)
+def test_matroska_says_the_rate_of_most_frames(model: Path, tmp_path: Path, encoder: str) -> None:
+    lengths = [67, *[33, 34] * 70]  # 29.85 a second
+    source = timed(tmp_path / "a.mkv", [sum(lengths[:n]) for n in range(len(lengths) + 1)])
+    run(source, tmp_path / "run.mkv", "--model", model, "--encoder", encoder)
+    (tmp_path / "jobs.toml").write_text(
+        f'[[job]]\ninput = "a.mkv"\noutput = "batch.mkv"\nchunk = 120\n'
+        f'model = "{model}"\nencoder = "{encoder}"\n'
+    )
+    batch(tmp_path)
+    for name in ("run.mkv", "batch.mkv"):
+        assert seconds_of_frames(tmp_path / name) == seconds_of_frames(source), name
+        with av.open(str(tmp_path / name)) as container:
+            said = container.streams.video[0].average_rate
+        assert said == pytest.approx(2000 / 67, rel=1e-4), name
 
 
 @pytest.mark.slow

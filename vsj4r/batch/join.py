@@ -17,7 +17,6 @@ from vsj4r.errors import Vsj4rError
 from vsj4r.media.command import Encode, copy_command
 from vsj4r.media.demuxing import MOV
 from vsj4r.media.nut import BUFFER_BYTES
-from vsj4r.media.probe import GUESSED_RATE
 from vsj4r.media.process import FFmpeg
 from vsj4r.media.tags import Tags
 from vsj4r.media.video import check_video, cover_files
@@ -184,9 +183,7 @@ def _times(order: list[int], encode: Encode) -> Iterator[tuple[int, int, int]]:
 
 def _frame_lasts(encode: Encode) -> int:
     """How long a frame is shown where there is one alone, in units of the time base, a frame of images."""
-    if encode.source is None:
-        return 1
-    return max(1, round(1 / ((encode.source.rate or GUESSED_RATE) * encode.time_base)))
+    return max(1, round(1 / (encode.rate * encode.time_base)))
 
 
 def _step(encode: Encode) -> int:

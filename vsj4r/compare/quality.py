@@ -56,7 +56,7 @@ def measure_quality(tested: list[Side], truth: Side, on_frame: Callable[[int], N
             [Path(folder, f"{n}.{kind}") for kind in ("psnr", "ssim", "vmaf")] for n in range(len(tested))
         ]
         command = _command(clips[0].width, clips[0].height, logs, vmaf=has_filter("libvmaf"))
-        writer = NutWriter(stacked, time_base=Fraction(1, 25))
+        writer = NutWriter(stacked, time_base=Fraction(1, 25), rate=Fraction(25))
         with closing(frames_in_order(stacked)) as frames, FFmpeg(command) as process:
             for n, frame in enumerate(frames):
                 process.put(writer.frame(frame, n))

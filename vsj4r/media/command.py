@@ -14,10 +14,10 @@ import ffmpeg
 from vsj4r.media.containers import Container
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.extras import Extras
-from vsj4r.media.probe import Probe
+from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.process import LOG_LEVEL
 from vsj4r.media.tags import Tags
-from vsj4r.media.times import rate_of_frames, usual_step
+from vsj4r.media.times import rate_of_frames, rate_of_most, usual_step
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
@@ -31,6 +31,7 @@ _WITHOUT_VALUE = frozenset(
     }
 )  # fmt: skip
 """ffmpeg's options that are on or off; all others have a value."""
+_FINEST_RATE = 1_000_000
 _MORE_TAGS = "use_metadata_tags"  # MP4's and QuickTime's way of writing tags of any name
 
 
@@ -61,6 +62,13 @@ class Encode:
     def ahead(self) -> int:
         """What is added to all timestamps in ffmpeg's pipe, which can hold none below 0."""
         return max(0, -self.timestamps[0])
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, of most of them: what is said beside the times, in numbers of 31 bits."""
+        if len(self.timestamps) < 2 and self.source is not None:
+            return self.source.rate or GUESSED_RATE
+        return rate_of_most(self.time_base, self.timestamps).limit_denominator(_FINEST_RATE)
 
     @property
     def origin_seconds(self) -> float:
@@ -118,6 +126,8 @@ def copy_command(
     if not encode.encoder.full_range:
         tags = replace(tags, full_range=False)
     options: dict[str, str | int] = {"c:v:0": "copy", **tags.copy_options()}
+    if encode.container.says_rate:
+        options["r:v:0"] = str(encode.rate)
     return _command(output, tags, encode, packets, options, _Given.of(encode.arguments), covers, late=late)
 
 
@@ -180,7 +190,7 @@ def _command(
         options["bsf:v:0"] = times
     if encode.encoder.mp4_tag and container.of_quicktime:
         options["tag:v:0"] = encode.encoder.mp4_tag
-    if container.muxer == "avi":
+    if container.muxer == "avi" or "r:v:0" in picture:  # where a rate is said, times would count frames
         options["time_base:v:0"] = f"{encode.time_base.numerator}/{encode.time_base.denominator}"
     if container.only_with_picture:
         options["ss"] = "0"

@@ -46,9 +46,9 @@ class Container:
     after it. ``plain_pcm``: PCM is one run of samples, without times; ``placed_pcm``: all its channels have
     places. ``sound_at_once``: all sound begins with the file. ``of_quicktime``: of QuickTime's kind, whose
     edit list hides what is to be shown before time 0; ``hides_beginnings``: it can hide such sound.
-    ``counts_frames``: no times but frames' numbers. ``says_day``: may begin at the time of day.
-    ``languages``: those that it has words for. ``encoder``: the usual one of its pictures; ``h264``,
-    ``hevc``: whether it holds those.
+    ``counts_frames``: no times but frames' numbers. ``says_rate``: a rate beside its times. ``says_day``: may
+    begin at the time of day. ``languages``: those that it has words for. ``encoder``: the usual one of its
+    pictures; ``h264``, ``hevc``: whether it holds those.
     """
 
     muxer: str
@@ -77,6 +77,7 @@ class Container:
     of_quicktime: bool = False
     hides_beginnings: bool = False
     counts_frames: bool = False
+    says_rate: bool = False
     says_day: bool = False
     languages: Literal["all", "three letters", "QuickTime's"] = "three letters"
     encoder: str = "x264"
@@ -109,6 +110,7 @@ _BITMAPS = frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"})
 
 _MATROSKA = Container(
     "matroska",
+    says_rate=True,
     hides_beginnings=True,
     sound=frozenset({"opus", "vorbis", "flac", "alac", "truehd", "mlp", "wavpack", "amr_nb", "amr_wb"})
     | _MPEG | _WAVE | _PCM_LITTLE | _PCM_BIG | _LAWS,
@@ -131,6 +133,7 @@ _MATROSKA = Container(
 
 _WEBM = Container(
     "webm",
+    says_rate=True,
     hides_beginnings=True,
     sound=frozenset({"opus", "vorbis"}),
     other_pcm="opus",

@@ -22,15 +22,18 @@ _GBR = (1, 2, 0)
 
 class NutWriter:
     """Gives jobs that write frames of ``clip`` (such as ``pixels.clip_to_yuv`` gives) to a stream; with
-    ``alpha`` that of each frame too."""
+    ``alpha`` that of each frame too. ``rate``: frames a second that the stream says, whatever their times
+    are."""
 
-    def __init__(self, clip: vs.VideoNode, *, time_base: Fraction, alpha: bool = False) -> None:
+    def __init__(
+        self, clip: vs.VideoNode, *, time_base: Fraction, rate: Fraction, alpha: bool = False
+    ) -> None:
         chroma = str(chroma_of(clip))
         self._pixel_format = pixel_format(chroma, clip.format.bits_per_sample, alpha=alpha)
         self._order = _GBR if chroma == AS_RGB else range(3)
         self._alpha = alpha
         self._size = clip.width, clip.height
-        self._rate = Fraction(clip.fps) if clip.fps else None
+        self._rate = rate
         self._time_base = time_base
         self._container: av.container.OutputContainer | None = None
 

@@ -154,13 +154,20 @@ def usual_step(stamps: Sequence[int]) -> Fraction:
     return Fraction(steps[len(steps) // 2]) if steps else Fraction(1)
 
 
-def usual_rate_near(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
-    """The usual rate that is nearest to how long most of the frames are shown: the mean of what is near the
-    median, for ticks may be coarse. Where some are shown for longer, as repeated fields do it, the one at
-    which each is shown once, if there is one."""
+def rate_of_most(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
+    """By how long most of the frames are shown: the mean of what is near the median, for ticks may be
+    coarse."""
     median = usual_step(stamps)
+    if isinstance(stamps, range):
+        return 1 / (median * time_base)
     near = [step for before, after in pairwise(stamps) if 4 * abs((step := after - before) - median) < median]
-    most = 1 / (Fraction(sum(near), len(near)) * time_base) if near else 1 / (median * time_base)
+    return 1 / (Fraction(sum(near), len(near)) * time_base) if near else 1 / (median * time_base)
+
+
+def usual_rate_near(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
+    """The usual rate that is nearest to ``rate_of_most``. Where some frames are shown for longer, as repeated
+    fields do it, the one at which each is shown once, if there is one."""
+    most = rate_of_most(time_base, stamps)
     found = min(_USUAL_RATES, key=lambda usual: abs(usual - most))
     if len(stamps) > 1:
         mean = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)

@@ -155,7 +155,7 @@ class _VideoSink:
         encode = self._encode
         if self._process is None or self._writer is None:
             alpha = ALPHA in frame.props
-            self._writer = NutWriter(self._clip, time_base=encode.time_base, alpha=alpha)
+            self._writer = NutWriter(self._clip, time_base=encode.time_base, rate=encode.rate, alpha=alpha)
             self._process = self._start(frame, alpha=alpha)
         self._process.put(self._writer.frame(frame, encode.timestamps[n] + encode.ahead))
         self._frames = n + 1
