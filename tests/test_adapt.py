@@ -226,6 +226,11 @@ def test_an_interrupted_one_goes_on(rainy: Path, tmp_path: Path, monkeypatch: py
 
     with pytest.raises(Vsj4rError, match="learned of another clip or model: --overwrite begins anew"):
         adapt(tmp_path / "not looked at", state, model="j4r-lite-free")
+    (tmp_path / "torn").write_bytes(state.read_bytes()[:99])
+    with pytest.raises(Vsj4rError, match="torn is not a checkpoint: --overwrite begins anew"):
+        adapt(rainy, tmp_path / "torn")
+    with pytest.raises(KeyboardInterrupt):
+        adapt(rainy, tmp_path / "torn", stop_at=1, replaces=True)
     monkeypatch.setattr(fitting, "read_stretches", read_noise)
     with pytest.raises(Vsj4rError, match="learned of another clip or model: --overwrite begins anew"):
         adapt(rainy, state, stop_at=1)

@@ -161,6 +161,37 @@ def test_a_worker_does_one_task_at_a_time(cluster: Cluster, tmp_path: Path) -> N
     assert problem.endswith(": resource vsj4r must be 1 (a task has all its cores), got 2")
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Exception("ModuleNotFoundError(\"No module named 'vsj4r'\")"), "cannot run vsj4r: ModuleNotFound"),
+        (OSError("gone"), "cannot be reached: gone"),
+    ],
+)
+def test_a_worker_that_cannot_answer(error: Exception, text: str) -> None:
+    """The scheduler passes on the text of a worker's error alone."""
+
+    class Silent:
+        def subscribe_topic(self, *arguments: object) -> None: ...
+
+        def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+            return {"workers": {"a": {"resources": {"vsj4r": 1}}}}
+
+        def run(self, *arguments: object, **options: object) -> None:
+            raise error
+
+    pool = OnDask(cast("Client", Silent()), "tcp://here", queue.SimpleQueue())
+    (problem,) = pool.check(Wanted(__version__, (), (Path("token"), "x"), (), ()))
+    assert problem.startswith(f"a worker {text}")
+
+
+def test_a_cluster_over_tls_without_settings(tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_text('[[job]]\ninput = "a.mkv"\noutput = "b.mkv"\n')
+    media.plain(tmp_path / "a.mkv", seconds=0.2)
+    done = vsj4r("batch", "jobs.toml", "--cluster", "tls://127.0.0.1:1", cwd=tmp_path)
+    assert_refused(done, 1, "no Dask scheduler answers at tls://127.0.0.1:1: ", tmp_path)
+
+
 def test_a_worker_of_another_version_does_nothing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that came when the others had been checked."""
     messages: Messages = queue.SimpleQueue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,6 +39,13 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     with pytest.raises(Vsj4rError, match="device must be one of auto, cpu, cuda or cuda:N, got 'nope'"):
         demo(tmp_path / "demo", device="nope")
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_device_that_does_not_work_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsj4r.batch.checks.find_trouble", lambda index: SimpleNamespace(text="no card"))
+    with pytest.raises(Vsj4rError, match="no card"):
+        demo(tmp_path / "new", device="cuda")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_demo_that_fails_is_in_nobodys_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

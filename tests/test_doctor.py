@@ -284,6 +284,22 @@ def test_an_ffmpeg_that_is_too_old(tmp_path: Path, version: str, status: str) ->
         assert next(installed.check_ffmpeg()).status == status
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell script")
+@pytest.mark.parametrize("says", ["true", "printf '\\377\\376'", "echo hello"])
+def test_what_is_no_ffmpeg(tmp_path: Path, says: str) -> None:
+    script = tmp_path / "ffmpeg"
+    script.write_text(f"#!/bin/sh\n{says}\n")
+    script.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMAGEIO_FFMPEG_EXE", str(script))
+        (finding,) = installed.check_ffmpeg()
+    assert (finding.status, finding.what) == (
+        "bad",
+        f"{script} is no ffmpeg: it does not say its version",
+    )
+    assert finding.remedy == f"unset IMAGEIO_FFMPEG_EXE, which is {str(script)!r}"
+
+
 class Wrong:
     """An engine whose residuals are off by ``fault``."""
 

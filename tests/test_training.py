@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from tests.cli import children_of  # noqa: E402
 from tests.tiny_footage import write_footage, write_recipe  # noqa: E402
 from vsj4r.errors import Vsj4rError  # noqa: E402
 from vsj4r.lock import hold_lock  # noqa: E402
@@ -26,6 +28,7 @@ from vsj4r.model.j4rnet import J4RNet  # noqa: E402
 from vsj4r.pip_commands import install_extra  # noqa: E402
 from vsj4r.publishing.publish import publish  # noqa: E402
 from vsj4r.training import checkpoint  # noqa: E402
+from vsj4r.training.launch import place_among_ranks  # noqa: E402
 from vsj4r.training.ranks import Ranks  # noqa: E402
 from vsj4r.training.recipe import load_recipe  # noqa: E402
 from vsj4r.training.runlog import FIELDS, RunLog  # noqa: E402
@@ -113,6 +116,9 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(data: Path, tmp_path: Path) -
     resumed = start(recipe, "--data", data, "--run", tmp_path / "torn")
     assert "resumed at step" in finish(resumed)
     finish(whole)
+    assert "all 12 steps are done already" in finish(
+        start(recipe, "--data", data, "--run", tmp_path / "torn")
+    )
     assert whole.returncode == resumed.returncode == 0
     a, b = saved(tmp_path / "whole"), saved(tmp_path / "torn")
     assert a["step"] == b["step"] == 12
@@ -161,6 +167,51 @@ def test_a_signal_saves_and_ends(data: Path, tmp_path: Path, number: signal.Sign
     assert said.strip().endswith("stopped, checkpoint saved: the same command goes on from there")
     assert "Traceback" not in said
     assert 2 <= saved(tmp_path / "run")["step"] < 500
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_a_process_that_makes_clips_is_killed(data: Path, tmp_path: Path) -> None:
+    """As the kernel does it where memory is short."""
+    recipe = write_recipe(tmp_path / "recipe.toml", steps=500)
+    process = start(recipe, "--data", data, "--run", tmp_path / "run", "--workers", 2)
+    wait_for_step(process, tmp_path / "run", 2)
+    os.kill(children_of(process.pid)[-1], signal.SIGKILL)
+    said = finish(process)
+    assert process.returncode == 1
+    assert "a process that makes clips has failed: " in said
+    assert "Traceback" not in said
+    assert saved(tmp_path / "run")["step"] >= 2
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    """Zeros in place of a weight, say: torch reads them without a word."""
+    path = tmp_path / "checkpoint.pt"
+    checkpoint.save_checkpoint(path, {"net": {"w": torch.full((512,), 0.3)}, "step": 3})
+    content = path.read_bytes()
+    weight = struct.pack("<f", 0.3)
+    path.write_bytes(content.replace(weight, bytes(4), 1))
+    with pytest.raises(Vsj4rError, match=r"checkpoint\.pt is damaged: the sum of its part .* is another"):
+        checkpoint.load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [({"WORLD_SIZE": "2"}, (0, 1)), ({"RANK": "x"}, (0, 1)), ({"WORLD_SIZE": "4", "RANK": "3"}, (3, 4))],
+)
+def test_a_run_is_alone_unless_all_is_said(
+    environment: dict[str, str], place: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    whole = {"MASTER_ADDR": "localhost", "MASTER_PORT": "1"} if len(environment) > 1 else {}
+    for name, value in (environment | whole).items():
+        monkeypatch.setenv(name, value)
+    assert place_among_ranks() == place
+    if whole:
+        monkeypatch.setenv("WORLD_SIZE", "abc")
+        with pytest.raises(Vsj4rError, match="must be whole numbers, got RANK=3, WORLD_SIZE=abc"):
+            place_among_ranks()
 
 
 def trainer(recipe: Path, data: Path, run: Path) -> Trainer:

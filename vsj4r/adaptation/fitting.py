@@ -114,7 +114,7 @@ def fit_to_clip(
     Raises:
         Vsj4rError: the source cannot be read or is too short, or ``state`` is something else.
     """
-    saved = checkpoint.load_checkpoint(state)
+    saved = _read_state(state, replaces=replaces)
     other = Vsj4rError(f"{state} holds what was learned of another clip or model: --overwrite begins anew")
     if saved is not None and not _begins_from(saved, net):
         if not replaces:
@@ -141,6 +141,18 @@ def fit_to_clip(
     if fitting.step % JUDGE_EVERY_STEPS:
         fitting.judge()
     return fitting.result()
+
+
+def _read_state(state: Path, *, replaces: bool) -> dict[str, Any] | None:
+    """The checkpoint ``state``; None where there is none, or none that can be read, which is replaced."""
+    try:
+        return checkpoint.load_checkpoint(state)
+    except Vsj4rError as error:
+        if not state.is_file():
+            raise
+        if replaces:
+            return None
+        raise Vsj4rError(f"{error}: --overwrite begins anew") from error
 
 
 def _begins_from(saved: Mapping[str, Any], net: J4RNet) -> bool:

@@ -24,6 +24,7 @@ from vsj4r.batch.traces import GivenUpError
 from vsj4r.cores import usable_cores
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import InputError, Vsj4rError
+from vsj4r.media.frame_errors import first_line
 
 if TYPE_CHECKING:  # it takes a while to import
     from distributed import Client, Future, LocalCluster
@@ -154,10 +155,10 @@ class OnDask:
         workers = self.workers()
         try:
             found = self._client.run(problems_here, wanted, workers=list(workers))
-        except ImportError as error:
-            return [f"a worker cannot import vsj4r: {error}"]
         except OSError as error:
             return [f"a worker cannot be reached: {error}"]
+        except Exception as error:  # of a plain kind: the scheduler passes on but the text of another's
+            return [f"a worker cannot run vsj4r: {first_line(error)}"]
         problems = [f"worker {name}: {text}" for name, texts in found.items() for text in texts]
         for name, worker in workers.items():
             if (given := worker["resources"][RESOURCE]) != 1:
@@ -246,7 +247,7 @@ def _client(address: str) -> Client:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(address, timeout=20)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TypeError, TimeoutError) as error:  # TypeError: no settings for TLS
         raise Vsj4rError(f"no Dask scheduler answers at {address}: {error}") from error
 
 

@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
+from vsj4r.cli.outcome import UsageError
 from vsj4r.cores import THREADS_MAX
-from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import Read, check_output
 from vsj4r.words import count_of
 
@@ -42,7 +42,7 @@ def adapt(
     from vsj4r.engine.weights import find_model, model_files
 
     if out.suffix != ".onnx":
-        raise Vsj4rError(f"--out must end with .onnx, got {out}")
+        raise UsageError(f"--out must end with .onnx, got {out}")
     read = Read([source, *model_files(model)])
     for kind in (".onnx", ".safetensors", ".json"):
         check_output(out.with_suffix(kind), read=read, folder=False, overwrite=overwrite)

@@ -31,6 +31,7 @@ def demo(
     Results: rain.mkv (lossless), clean.mkv, side-by-side.png.
     """
     photograph = _photograph()  # before anything slow or written
+    from vsj4r.batch.checks import require_device
     from vsj4r.cli.report import BarReport
     from vsj4r.cli.run_report import derain_with_report
     from vsj4r.engine.devices import check_device
@@ -41,6 +42,7 @@ def demo(
 
     find_model(model)
     settings = RunSettings(model=model, device=check_device(device), overwrite=True)
+    require_device(device)
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

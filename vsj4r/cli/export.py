@@ -9,8 +9,7 @@ import typer
 
 from vsj4r import __version__
 from vsj4r.cli.extra import train_extra
-from vsj4r.cli.outcome import one_line
-from vsj4r.errors import Vsj4rError
+from vsj4r.cli.outcome import UsageError, one_line
 from vsj4r.media.whole import Read, check_output
 
 
@@ -34,11 +33,11 @@ def export(
     Derain(clip, model="NAME.onnx") and --model NAME.onnx take them.
     """
     if not name.strip(".") or Path(name).name != name:
-        raise Vsj4rError(f"NAME must be a name (--folder says where), got {name!r}")
+        raise UsageError(f"NAME must be a name (--folder says where), got {name!r}")
     read = Read([trained] if trained else [])
     for kind in ("safetensors", "onnx", "json"):
         if name.endswith(f".{kind}"):
-            raise Vsj4rError(f"NAME must be without .{kind}, which is added: got {name}")
+            raise UsageError(f"NAME must be without .{kind}, which is added: got {name}")
         check_output(folder / f"{name}.{kind}", read=read, folder=False, overwrite=overwrite)
     with train_extra("export"):
         from vsj4r.publishing.trained_run import export_run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vsj4r.cli.outcome import one_line
+from vsj4r.cli.outcome import UsageError, one_line
 from vsj4r.errors import Vsj4rError
 from vsj4r.media.whole import whole_folder, writing_to
 from vsj4r.words import count_of
@@ -49,7 +49,7 @@ def rain(
     from vsj4r.rain.synthesis import Renderer, add_veil, rain_on
 
     if (preset == "photo") != (layers is not None):
-        raise Vsj4rError("--preset photo and --layers go together: rain from an image database")
+        raise UsageError("--preset photo and --layers go together: rain from an image database")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Vsj4rError(f"{out} must be a new or an empty folder")
     with writing_to(out):

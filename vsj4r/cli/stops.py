@@ -47,7 +47,10 @@ class Ending:
             sys.__unraisablehook__(dropped)
             return
         number = self._heard[-1]
-        threading.Thread(target=self._send_again, args=(number,), daemon=True).start()
+        try:
+            threading.Thread(target=self._send_again, args=(number,), daemon=True).start()
+        except RuntimeError:  # Python ends already, and waits for something
+            os._exit(code_of(number))
         signal.signal(number, self._raise)  # last: what is raised in this hook is dropped too
 
     def _send_again(self, number: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from vsj4r.cli.extra import train_extra
 from vsj4r.cores import THREADS_MAX, WORKERS_MAX
+from vsj4r.training.launch import place_among_ranks
 
 if TYPE_CHECKING:
     from vsj4r.training.runlog import Progress as Standing
+
+
+_LONGEST_S = 100 * 365 * 86400  # that is shown to be left
 
 
 def train(
@@ -44,14 +47,15 @@ def train(
     with train_extra("training"):
         from vsj4r.training.session import train_network
     console = Console(stderr=True)
-    _log_to(console)
+    _log_to(console, place_among_ranks()[0])
     with _bar(console) as bar:
         task = bar.add_task("training", total=None, loss=0.0, gain=0.0, step_s=0.0, loader_s=0.0, left="?")
 
         def show(now: Standing) -> None:
+            left = timedelta(seconds=round(min(now.left_s, _LONGEST_S)))
             bar.update(
                 task, completed=now.step, total=now.steps, loss=now.loss, gain=now.psnr_out - now.psnr_in,
-                step_s=now.step_s, loader_s=now.loader_s, left=timedelta(seconds=round(now.left_s)),
+                step_s=now.step_s, loader_s=now.loader_s, left=left,
             )  # fmt: skip
 
         stopped_by = train_network(recipe, data, run, threads=threads, workers=workers, on_step=show)
@@ -60,7 +64,7 @@ def train(
         raise typer.Exit(128 + stopped_by)
 
 
-def _log_to(console: Console) -> None:
+def _log_to(console: Console, rank: int) -> None:
     """Lines above the bar on a terminal, plain ones elsewhere; of several processes the first one's only."""
     handler: logging.Handler = RichHandler(console=console, show_level=False, show_path=False)
     if not console.is_terminal:
@@ -68,7 +72,7 @@ def _log_to(console: Console) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     log = logging.getLogger("vsj4r")
     log.handlers[:] = [handler]
-    log.setLevel(logging.ERROR if os.environ.get("RANK", "0") != "0" else logging.INFO)
+    log.setLevel(logging.INFO if rank == 0 else logging.ERROR)
 
 
 def _bar(console: Console) -> Progress:

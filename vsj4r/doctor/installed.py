@@ -119,9 +119,12 @@ def check_ffmpeg() -> Iterator[Finding]:
     from vsj4r.media.encoders import ENCODERS, ffmpeg_executable, ffmpeg_says, find_encoder, has_filter
 
     executable = ffmpeg_executable()
-    version = ffmpeg_says("-version").splitlines()[0]
-    number = re.sub(r"^ffmpeg version (\S+).*", r"\1", version)
     remedy = ffmpeg_remedy()
+    version = re.match(r"ffmpeg version (\S+)", ffmpeg_says("-version"))
+    if version is None:
+        yield Finding("ffmpeg", "bad", f"{executable} is no ffmpeg: it does not say its version", remedy)
+        return
+    number = version[1]
     major = re.match(r"n?(\d+)\.", number)  # of a build from its repository nothing is known
     if major is not None and int(major[1]) < FFMPEG_NEEDED:
         what = f"{number} at {executable}, {FFMPEG_NEEDED}.0 is needed"

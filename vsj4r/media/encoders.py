@@ -329,6 +329,9 @@ def ffmpeg_says(*options: str) -> str:
     return _ask_ffmpeg(ffmpeg_executable(), *options)
 
 
+_ANSWERS_WITHIN_S = 60.0
+
+
 @cache
 def _ask_ffmpeg(executable: str, *options: str) -> str:
     try:
@@ -336,8 +339,11 @@ def _ask_ffmpeg(executable: str, *options: str) -> str:
             [executable, "-hide_banner", *options],
             capture_output=True,
             text=True,
+            encoding="utf-8",
+            errors="replace",
             check=True,
             stdin=subprocess.DEVNULL,
+            timeout=_ANSWERS_WITHIN_S,
         ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise Vsj4rError(f"ffmpeg does not run: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """The checkpoint, tensors and plain values only; None where there is none.
 
     Raises:
-        Vsj4rError: the file is no checkpoint.
+        Vsj4rError: the file is no checkpoint, or a damaged one.
     """
     if not path.exists():
         return None
@@ -40,10 +41,14 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch asks users to report other kinds of pickles
             content = torch.load(path, map_location="cpu", weights_only=True)
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()  # torch does not look at the sums
     except OSError as error:
         raise Vsj4rError(f"{path} can't be read: {error.strerror or error}") from error
     except Exception as error:  # bytes that are no pickle may raise anything
         raise Vsj4rError(f"{path} is not a checkpoint") from error
+    if damaged is not None:
+        raise Vsj4rError(f"{path} is damaged: the sum of its part {damaged} is another")
     kinds = {"net": dict, "step": int}
     if not isinstance(content, dict) or not all(isinstance(content.get(k), kinds[k]) for k in kinds):
         raise Vsj4rError(f"{path} is not a checkpoint of a run")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed
 
+from vsj4r.training.launch import place_among_ranks
+
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
@@ -36,7 +38,7 @@ class Ranks:
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
     """This process among those that torchrun started, alone where it started none; a GPU each, if any."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    _, world = place_among_ranks()
     gpu = torch.cuda.is_available()
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local) if gpu else torch.device("cpu")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+import multiprocessing
 import signal
+import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,24 +135,32 @@ class Trainer:
                 begin_with_frame(self.net)
             self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
             return
+        path = self.folder / "checkpoint.pt"
         if not {"recipe", "ema", "optimizer", "seconds", "best"} <= saved.keys():
-            path = self.folder / "checkpoint.pt"
             raise Vsj4rError(
                 f"{path} is a best.pt, which no run goes on from: name it as start in the recipe"
             )
+        try:
+            self._resume(saved)
+        except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+            raise Vsj4rError(f"{path} cannot be gone on from: {type(error).__name__}: {error}") from error
+
+    def _resume(self, saved: dict[str, Any]) -> None:
+        if saved["step"] < 0:
+            raise ValueError(f"step {saved['step']}")
         before, now = saved["recipe"], asdict(self.recipe)
         if before["model"] != now["model"]:
             raise Vsj4rError(
                 f"{self.folder} holds a run of {before['model']}, the recipe asks for {now['model']}: "
                 "give a --run folder of its own"
             )
-        for key in before.keys() & now.keys():
-            if before[key] != now[key]:
-                LOG.warning("%s was %s in the recipe that this run began with", key, before[key])
+        for key, was in _flat(before).items():
+            if was != _flat(now).get(key, was):
+                LOG.warning("%s was %s in the recipe that this run began with", key, was)
         self._take(saved["net"], "checkpoint.pt")
-        self.ema = {k: v.to(self.ranks.device) for k, v in saved["ema"].items()}
+        self.ema = {k: saved["ema"][k].to(v) for k, v in self.net.state_dict().items()}
         self._take_optimizer(saved["optimizer"])
-        self.step, self.seconds, self.best = saved["step"], saved["seconds"], saved["best"]
+        self.step, self.seconds, self.best = saved["step"], float(saved["seconds"]), float(saved["best"])
         LOG.info("resumed at step %d, %.2f h", self.step, self.seconds / 3600)
 
     def _take(self, weights: dict[str, Tensor], source: str) -> None:
@@ -187,10 +197,25 @@ class Trainer:
         """Train to the last step of the schedule, or to ``stop``; returns whether the last step was reached.
 
         Raises:
-            Vsj4rError: the loss or its gradient is not finite (nothing of that step is saved), or a file
-                cannot be written.
+            Vsj4rError: the loss or its gradient is not finite (nothing of that step is saved), clips cannot
+                be made any more, or a file cannot be written.
         """
+        try:
+            return self._run()
+        except BaseException as error:
+            _end_workers()
+            if not isinstance(error, ConnectionError | EOFError) and "DataLoader worker" not in str(error):
+                raise
+            reason = str(error).strip().splitlines()[-1]
+            raise Vsj4rError(
+                f"a process that makes clips has failed: {reason}; where memory is short, take fewer "
+                "workers, or frames, or a smaller patch_px; the same command goes on from the last checkpoint"
+            ) from error
+
+    def _run(self) -> bool:
         schedule = self.recipe.schedule
+        if self.step >= schedule.steps:
+            LOG.info("all %s are done already: nothing is left to train", count_of(schedule.steps, "step"))
         if self.ranks.first:
             remove_leftovers_in(self.folder)
             self.log = RunLog(self.folder, self.step)
@@ -296,6 +321,25 @@ class Trainer:
     def _write(self, **figures: float) -> None:
         rate = learning_rate(self.recipe.schedule, self.step - 1)  # that its last step had
         self.log.write(self.step, self.seconds / 3600, rate, **figures)
+
+
+def _flat(recipe: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """Its keys and those of its tables, "clips.batch"."""
+    found: dict[str, Any] = {}
+    for key, value in recipe.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{within}{key}.")
+        else:
+            found[f"{within}{key}"] = value
+    return found
+
+
+def _end_workers() -> None:
+    """They ignore what asks them to end, and this process would wait for them for ever."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises, wherever we are
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def _begin_worker(_: int) -> None:
