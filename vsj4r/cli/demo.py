@@ -108,6 +108,7 @@ def _write_rain(rainy: Pixels, output: Path) -> None:
         encoder=find_encoder("ffv1"),
         time_base=Fraction(1, FPS),
         timestamps=list(range(len(rainy))),
+        rate=Fraction(FPS),
     )
     write_video(clip, output, encode)
 

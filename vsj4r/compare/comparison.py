@@ -117,6 +117,7 @@ def _write_video(
         encoder=find_encoder("x264"),
         time_base=time_base,
         timestamps=timestamps,
+        rate=source.rate_beside(time_base, timestamps),
         last_seconds=last_seconds,
         source=source.probe,
         extras=extras,

@@ -14,10 +14,10 @@ import ffmpeg
 from vsj4r.media.containers import Container
 from vsj4r.media.encoders import Encoder, ffmpeg_executable
 from vsj4r.media.extras import Extras
-from vsj4r.media.probe import GUESSED_RATE, Probe
+from vsj4r.media.probe import Probe
 from vsj4r.media.process import LOG_LEVEL
 from vsj4r.media.tags import Tags
-from vsj4r.media.times import rate_of_frames, rate_of_most, usual_step
+from vsj4r.media.times import rate_of_frames, usual_step
 
 _LOCAL_ONLY = {"protocol_whitelist": "file,pipe,crypto,data"}  # a playlist may name any address
 _FILTER_OPTIONS = ("-vf", "-filter:v", "-filter:v:0")
@@ -31,13 +31,13 @@ _WITHOUT_VALUE = frozenset(
     }
 )  # fmt: skip
 """ffmpeg's options that are on or off; all others have a value."""
-_FINEST_RATE = 1_000_000
 _MORE_TAGS = "use_metadata_tags"  # MP4's and QuickTime's way of writing tags of any name
 
 
 @dataclass(frozen=True, slots=True)
 class Encode:
     """How to write a video. ``timestamps``: one per frame, in units of ``time_base`` seconds;
+    ``rate``: frames a second that are said beside them, of the whole video where this is a part;
     ``last_seconds``: for how long the last frame is shown, None is as long as others.
 
     ``source``: the file whose metadata, chapters and ``extras`` go along. ``options``: of the encoder, over
@@ -49,6 +49,7 @@ class Encode:
     encoder: Encoder
     time_base: Fraction
     timestamps: Sequence[int]
+    rate: Fraction
     last_seconds: Fraction | None = None
     crf: int | None = None
     depth: int | None = None
@@ -62,13 +63,6 @@ class Encode:
     def ahead(self) -> int:
         """What is added to all timestamps in ffmpeg's pipe, which can hold none below 0."""
         return max(0, -self.timestamps[0])
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames a second, of most of them: what is said beside the times, in numbers of 31 bits."""
-        if len(self.timestamps) < 2 and self.source is not None:
-            return self.source.rate or GUESSED_RATE
-        return rate_of_most(self.time_base, self.timestamps).limit_denominator(_FINEST_RATE)
 
     @property
     def origin_seconds(self) -> float:

@@ -22,7 +22,7 @@ from vsj4r.media.plates import EXR, is_plate
 from vsj4r.media.png_colours import chunks_of
 from vsj4r.media.probe import GUESSED_RATE, Probe
 from vsj4r.media.streams import Picture
-from vsj4r.media.times import frame_number_times, rate_of_frames, usual_rate_near, usual_step
+from vsj4r.media.times import frame_number_times, rate_of_frames, rate_of_most, usual_rate_near, usual_step
 from vsj4r.words import count_of
 
 if TYPE_CHECKING:  # it works on sources
@@ -148,6 +148,12 @@ class Source:
         if container.counts_frames and self.pipe is None:
             time_base, stamps = frame_number_times(time_base, stamps, rate)
         return time_base, stamps, last_seconds
+
+    def rate_beside(self, time_base: Fraction, timestamps: Sequence[int]) -> Fraction:
+        """What a container, or an encoder, says of a rate beside these times: that of most frames."""
+        if len(timestamps) == 1 and self.probe is not None:
+            return self.probe.rate or GUESSED_RATE
+        return rate_of_most(time_base, timestamps)
 
     def colours(self, n: int, props: Mapping[str, Any], *, as_grey: bool = False) -> tuple[Chunk, ...]:
         """What image ``n`` says of its colours, for a PNG of RGB, or of grey; of a frame of a video, what its

@@ -155,6 +155,7 @@ def encode_for(
         encoder=KNOWN_ENCODERS[encoder_name],
         time_base=time_base,
         timestamps=timestamps,
+        rate=source.rate_beside(time_base, timestamps),
         last_seconds=last_seconds,
         crf=settings.crf,
         depth=settings.depth,
