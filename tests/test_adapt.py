@@ -289,6 +289,6 @@ def test_the_command_line(rainy: Path, tmp_path: Path) -> None:
     again = ("adapt", rainy, "--out", out, "--model", out, "--overwrite")
     assert_refused(vsj4r(*again), 1, f"output {out} would overwrite {out}, which is read", tmp_path)
     refused = vsj4r("adapt", rainy, "--out", tmp_path / "mine.pt")
-    assert (refused.returncode, "--out must end with .onnx" in refused.stderr) == (1, True)
+    assert (refused.returncode, "--out must end with .onnx" in refused.stderr) == (2, True)
     paper = vsj4r("adapt", rainy, "--out", tmp_path / "paper.onnx", "--model", "j4r-paper")
     assert (paper.returncode, "adapt j4r or j4r-lite" in paper.stderr) == (1, True)
