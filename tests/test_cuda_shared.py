@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from vsj4r.engine.cuda.shared import ExactConvolutions, collector_paused  # noqa: E402
+from vsj4r.engine.cuda.shared import COLLECTOR_PAUSED, EXACT_CONVOLUTIONS, Shared  # noqa: E402
 
 
 def flags() -> tuple[bool, bool]:
@@ -17,7 +19,7 @@ def flags() -> tuple[bool, bool]:
 
 
 def test_convolutions_are_exact_until_the_last_thread_is_out() -> None:
-    before, exact = flags(), ExactConvolutions()
+    before, exact = flags(), EXACT_CONVOLUTIONS
     entered, may_go = threading.Event(), threading.Event()
     seen: list[tuple[bool, bool]] = []
 
@@ -41,10 +43,29 @@ def test_convolutions_are_exact_until_the_last_thread_is_out() -> None:
     assert flags() == before
 
 
+def test_who_comes_in_while_it_begins_does_not_wait() -> None:
+    """A lane that the collector finds there."""
+    now: list[str] = []
+
+    @contextmanager
+    def begin() -> Iterator[None]:
+        if not now:
+            now.append("first")
+            with shared.held():
+                assert now == ["first", "second"]
+        else:
+            now.append("second")
+        yield
+
+    shared = Shared(begin)
+    with shared.held():
+        assert now == ["first", "second"]
+
+
 def test_nothing_is_collected_within_a_capture() -> None:
-    with collector_paused():
+    with COLLECTOR_PAUSED.held():
         assert not gc.isenabled()
-        with collector_paused():
+        with COLLECTOR_PAUSED.held():
             pass
         assert not gc.isenabled()
     assert gc.isenabled()

@@ -18,7 +18,7 @@ import torch
 from vsj4r.engine.base import Bytes
 from vsj4r.engine.cuda.device import Block, DeviceEvent, DeviceStream, DeviceWork, HostBlock, OutOfMemory
 from vsj4r.engine.cuda.kernels import Kernels
-from vsj4r.engine.cuda.shared import collector_paused
+from vsj4r.engine.cuda.shared import COLLECTOR_PAUSED
 
 Clock = dict[str, int]
 HOST = "host"
@@ -136,7 +136,7 @@ class FakeStream:
     def advance(self) -> None:
         _, work, done = self.queue.pop(0)
         if work is not None:
-            with collector_paused():  # a card works beside the host, where a lane's end waits for it
+            with COLLECTOR_PAUSED.held():  # a card works beside the host, where a lane's end waits for it
                 work()
         if done is not None:
             done[0] = True

@@ -17,12 +17,11 @@ from vsj4r.engine.cuda import kernels
 from vsj4r.engine.cuda.device import Block, DeviceEvent, DeviceStream, DeviceWork, HostBlock, OutOfMemory
 from vsj4r.engine.cuda.kernels import KernelArgument, Size
 from vsj4r.engine.cuda.network import Convolution, Fused, relu_after
-from vsj4r.engine.cuda.shared import ExactConvolutions, collector_paused
+from vsj4r.engine.cuda.shared import COLLECTOR_PAUSED, EXACT_CONVOLUTIONS
 
 LOG = logging.getLogger("vsj4r")
 _HOST_TO_DEVICE, _DEVICE_TO_HOST = 1, 2  # cudaMemcpyKind
 _NO_MEMORY = 2  # cudaErrorMemoryAllocation
-_CONVOLUTIONS = ExactConvolutions()
 WARM_UPS = 3
 """Eager steps before a capture, in which libraries make up their minds and take their memory."""
 
@@ -112,7 +111,7 @@ class CupyDevice:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        exact = _CONVOLUTIONS.held()
+        exact = EXACT_CONVOLUTIONS.held()
         try:
             with cupy.cuda.Device(self.index), torch.cuda.device(self.index), torch.inference_mode(), exact:
                 yield
@@ -142,7 +141,7 @@ class CupyDevice:
         graph = torch.cuda.CUDAGraph()
         # thread_local: other filters may allocate on other threads meanwhile
         graphed = torch.cuda.graph(graph, self._pool, stream.torch, "thread_local")
-        with collector_paused(), graphed, stream.cupy:
+        with COLLECTOR_PAUSED.held(), graphed, stream.cupy:
             work()
         return graph.replay
 
