@@ -43,7 +43,7 @@ def measure(
     presets: Annotated[str, typer.Option(help=f"of {', '.join(get_args(Preset))} and {CLEAN}")] = "complex",
     sheet: Annotated[
         Path | None,
-        typer.Option(help="write the middle of a frame here: rainy, each, clean"),
+        typer.Option(help="write the middle of a frame here: rainy, each, truth"),
     ] = None,
 ) -> None:
     """Print a line for each size and preset: the input's PSNR and that of each downscale, dB."""
@@ -55,15 +55,18 @@ def measure(
             for index, path in enumerate(pictures):
                 clean = pan(read_still(path), height, width)
                 rng = np.random.default_rng([SEED, index])
-                rainy = clean if preset == CLEAN else rain_by(clean, cast("Preset", preset), rng).rainy
-                found.setdefault("input", []).append(_mean_psnr(rainy, clean))
+                truth = rainy = clean
+                if preset != CLEAN:
+                    rain = rain_by(clean, cast("Preset", preset), rng)
+                    truth, rainy = rain.background, rain.rainy
+                found.setdefault("input", []).append(_mean_psnr(rainy, truth))
                 shown = [rainy[SHOWN]]
                 for by in factors:
                     restored = list(derain_by(model, downscale=by)(iter(rainy)))
-                    found.setdefault(f"1/{by}", []).append(_mean_psnr(restored, clean))
+                    found.setdefault(f"1/{by}", []).append(_mean_psnr(restored, truth))
                     shown.append(restored[SHOWN])
                 if sheet is not None:
-                    _write_sheet(sheet, [*shown, clean[SHOWN]])
+                    _write_sheet(sheet, [*shown, truth[SHOWN]])
                     sheet = None
             columns = ", ".join(f"{name} {np.mean(values):.2f}" for name, values in found.items())
             print(f"{model} {size} {preset}: {columns}", flush=True)
@@ -78,8 +81,8 @@ def pan(picture: Pixels, height: int, width: int) -> Pixels:
     return simulate_motion(picture, camera, (height, width), FRAMES)
 
 
-def _mean_psnr(frames: Iterable[Pixels], clean: Pixels) -> float:
-    return clip_psnr([luma_psnr(a, b) for a, b in zip(frames, clean, strict=True)][SETTLED:])
+def _mean_psnr(frames: Iterable[Pixels], truth: Pixels) -> float:
+    return clip_psnr([luma_psnr(a, b) for a, b in zip(frames, truth, strict=True)][SETTLED:])
 
 
 def _write_sheet(path: Path, frames: list[Pixels]) -> None:

@@ -124,20 +124,19 @@ def fit_to_clip(
     fitting = _Fitting(stretches, net, device)
     if saved is not None and not fitting.resume(saved) and not replaces:
         raise other
-    began = time.monotonic()
+    began = time.monotonic() - fitting.seconds
     try:
-        while (
-            fitting.stale < PATIENCE and (spent := fitting.seconds + time.monotonic() - began) < 60 * minutes
-        ):
+        while fitting.stale < PATIENCE and (spent := time.monotonic() - began) < 60 * minutes:
             if not fitting.learn(spent / (60 * minutes)):
                 break
             if fitting.step % JUDGE_EVERY_STEPS == 0:
                 fitting.judge()
-                fitting.save(state, fitting.seconds + time.monotonic() - began)
+                fitting.seconds = time.monotonic() - began
+                fitting.save(state)
             on_step(Standing(fitting.step, spent / (60 * minutes), fitting.before.score, fitting.best.score))
     finally:
-        fitting.seconds += time.monotonic() - began
-        fitting.save(state, fitting.seconds)
+        fitting.seconds = time.monotonic() - began
+        fitting.save(state)
     if fitting.step % JUDGE_EVERY_STEPS:
         fitting.judge()
     return fitting.result()
@@ -222,10 +221,10 @@ class _Fitting:
                 pass
         return Adapted(net, self.before, self.best, True, self.step, self.seconds, ranges)
 
-    def save(self, state: Path, seconds: float) -> None:
+    def save(self, state: Path) -> None:
         content = {
             "net": self.net.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict(),
-            "step": self.step, "stale": self.stale, "seconds": seconds,
+            "step": self.step, "stale": self.stale, "seconds": self.seconds,
             "judged": self._judged_digest, "best": tuple(self.best),
             "best_net": self._best, "start_net": self.start.state_dict(),
         }  # fmt: skip

@@ -18,8 +18,9 @@ from vsj4r.cli import adapt, batch, compare, demo, doctor, evaluate, export, rai
 from vsj4r.cli.outcome import BAD_USAGE, DONE, FAILED, UNREAD, UnreadError, UsageError, code_of, one_line
 from vsj4r.cli.stops import Ending
 from vsj4r.errors import Vsj4rError
+from vsj4r.media.whole import NO_ROOM
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = NO_ROOM | {errno.EFBIG}
 
 app = typer.Typer(
     name="vsj4r",

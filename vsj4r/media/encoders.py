@@ -19,6 +19,7 @@ from vsj4r.media.pixels import AS_RGB, pixel_format
 from vsj4r.media.streams import Picture
 
 _NARROW = 64
+_ANSWERS_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,9 +328,6 @@ def ffmpeg_says(*options: str) -> str:
         Vsj4rError: it does not run.
     """
     return _ask_ffmpeg(ffmpeg_executable(), *options)
-
-
-_ANSWERS_WITHIN_S = 60.0
 
 
 @cache

@@ -159,8 +159,9 @@ def rate_of_most(time_base: Fraction, stamps: Sequence[int]) -> Fraction:
     coarse. In numbers of 31 bits, for whoever says it."""
     step = usual_step(stamps)
     if not isinstance(stamps, range):
+        median = int(step)  # of whole ticks: fractions would take seconds for a film
         steps = (after - before for before, after in pairwise(stamps))
-        near = [each for each in steps if 4 * abs(each - step) < step]
+        near = [each for each in steps if 4 * abs(each - median) < median]
         step = Fraction(sum(near), len(near)) if near else step
     return (1 / (step * time_base)).limit_denominator(_FINEST_RATE)
 

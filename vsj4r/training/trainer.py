@@ -148,14 +148,14 @@ class Trainer:
     def _resume(self, saved: dict[str, Any]) -> None:
         if saved["step"] < 0:
             raise ValueError(f"step {saved['step']}")
-        before, now = saved["recipe"], asdict(self.recipe)
+        before, now = _flat(saved["recipe"]), _flat(asdict(self.recipe))
         if before["model"] != now["model"]:
             raise Vsj4rError(
                 f"{self.folder} holds a run of {before['model']}, the recipe asks for {now['model']}: "
                 "give a --run folder of its own"
             )
-        for key, was in _flat(before).items():
-            if was != _flat(now).get(key, was):
+        for key, was in before.items():
+            if was != now.get(key, was):
                 LOG.warning("%s was %s in the recipe that this run began with", key, was)
         self._take(saved["net"], "checkpoint.pt")
         self.ema = {k: saved["ema"][k].to(v) for k, v in self.net.state_dict().items()}
