@@ -193,6 +193,11 @@ def test_grey_images_stay_grey(model: Path, tmp_path: Path, bits: int, kind: str
             assert image.mode == ("L" if bits == 8 else "I;16")
     before, after = (read_image(tmp_path / path) for path in ("in/1.png", f"out/1.{kind}"))
     assert np.array_equal(before, after)
+    if kind == "png":
+        done = run(tmp_path / "in", tmp_path / "video.mp4", "--model", model)
+        assert "4:4:4" not in done.stderr
+        with av.open(str(tmp_path / "video.mp4")) as container:
+            assert container.streams.video[0].pix_fmt == "yuv420p" + "10le" * (bits == 16)
     write_png(np.full((32, 48, 3), 9, np.uint8), tmp_path / "in" / "2.png")
     run(tmp_path / "in", tmp_path / "mixed", "--model", model)
     with Image.open(tmp_path / "mixed" / "1.png") as image:

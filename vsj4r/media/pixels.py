@@ -37,15 +37,16 @@ def pixel_format(chroma: str, depth: int, *, alpha: bool = False) -> str:
     return planes if depth == 8 else f"{planes}{depth}le"
 
 
-def chroma_for(clip: vs.VideoNode, known: Sequence[str]) -> str:
+def chroma_for(clip: vs.VideoNode, known: Sequence[str], *, is_grey: bool = False) -> str:
     """Of ``known`` the one with the least chroma that loses nothing of ``clip``, or the one with the most.
 
-    RGB stays what it is, or becomes 4:4:4; grey becomes 4:2:0.
+    RGB stays what it is, or becomes 4:4:4; grey becomes 4:2:0, as does RGB that ``is_grey``.
     """
     kind = clip.format
     if kind.color_family == vs.RGB and AS_RGB in known:
         return AS_RGB
-    width, height = (1, 1) if kind.color_family == vs.GRAY else (kind.subsampling_w, kind.subsampling_h)
+    is_grey = is_grey or kind.color_family == vs.GRAY
+    width, height = (1, 1) if is_grey else (kind.subsampling_w, kind.subsampling_h)
     layouts = [each for each in known if each != AS_RGB]
     enough = [each for each in layouts if SUBSAMPLING[each][0] <= width and SUBSAMPLING[each][1] <= height]
     return max(enough, key=_shrink_log2) if enough else min(layouts, key=_shrink_log2)

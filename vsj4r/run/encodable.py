@@ -60,7 +60,7 @@ def make_encodable(
     if source.pipe is not None and source.pipe.head.size != (clip.width, clip.height):
         width, height = source.pipe.head.size
         notes.append(f"{width}x{height} becomes {clip.width}x{clip.height}: chroma has half the size")
-    chroma, alpha = _layout_of(clip, encoder, settings.chroma, wants_alpha=wants_alpha)
+    chroma, alpha = _layout_of(clip, source, encoder, settings.chroma, wants_alpha=wants_alpha)
     if wants_alpha and not alpha:
         keep = " and ".join(name for name, each in ENCODERS.items() if each.alpha)
         notes.append(left_out_alpha(f"{encoder_name} takes none here; {keep} keep it"))
@@ -106,7 +106,7 @@ def _with_deep_alpha(encoded: vs.VideoNode, clip: vs.VideoNode, depth: int) -> v
 
 
 def _layout_of(
-    clip: vs.VideoNode, encoder: Encoder, chroma: str | None, *, wants_alpha: bool
+    clip: vs.VideoNode, source: Source, encoder: Encoder, chroma: str | None, *, wants_alpha: bool
 ) -> tuple[str, bool]:
     """The layout of the samples, and whether there is alpha: where nobody names a ``chroma``, alpha comes
     first."""
@@ -114,7 +114,12 @@ def _layout_of(
         return chroma, wants_alpha and chroma in encoder.alpha
     if wants_alpha and encoder.alpha:
         return chroma_for(clip, tuple(encoder.alpha)), True
-    return chroma_for(clip, encoder.chroma), False
+    return chroma_for(clip, encoder.chroma, is_grey=_is_grey(clip, source)), False
+
+
+def _is_grey(clip: vs.VideoNode, source: Source) -> bool:
+    """Whether all images of ``source`` are grey, which are RGB in ``clip``, or that is."""
+    return clip.format.color_family == vs.GRAY or (source.images is not None and source.images.is_grey)
 
 
 def _wanted_bits(clip: vs.VideoNode, encoder: Encoder, chroma: str) -> int:
@@ -175,7 +180,7 @@ def working_depth(source: Source, output: Path, settings: RunSettings, *, to_fol
     encoder = KNOWN_ENCODERS[chosen_encoder(source, container_for(output), settings)[0]]
     if settings.depth is not None or not encoder.is_master:
         return settings.depth
-    chroma, alpha = _layout_of(source.clip, encoder, settings.chroma, wants_alpha=source.has_alpha)
+    chroma, alpha = _layout_of(source.clip, source, encoder, settings.chroma, wants_alpha=source.has_alpha)
     return encoder.depth_of(chroma, _wanted_bits(source.clip, encoder, chroma), alpha=alpha)
 
 
@@ -222,8 +227,7 @@ def make_images(
         if colours:
             notes.append(f".{kind} cannot say {colours}: it is shown as sRGB is (PNG says it)")
     has_alpha = source.has_alpha and not is_matte
-    is_grey = clip.format.color_family == vs.GRAY or (source.images is not None and source.images.is_grey)
-    if is_grey and takes_grey(kind) and not has_alpha:
+    if _is_grey(clip, source) and takes_grey(kind) and not has_alpha:
         shown = clip_to_grey(clip, depth=depth)
     else:
         shown = clip_to_rgb(clip, floats=floats, depth=depth)
@@ -241,8 +245,7 @@ def make_y4m(clip: vs.VideoNode, source: Source, chroma: str | None) -> tuple[vs
     known = has_word(clip) and (clip.format.sample_type == vs.INTEGER or source.pipe is not None)
     if known and chroma in (None, chroma_of(clip)):
         return clip, notes
-    rgb = clip.format.color_family == vs.RGB
     encoded, conversion = clip_to_yuv(
-        clip, chroma or ("444" if rgb else chroma_for(clip, tuple(SUBSAMPLING)))
+        clip, chroma or chroma_for(clip, tuple(SUBSAMPLING), is_grey=_is_grey(clip, source))
     )
     return encoded, notes if conversion is None else [*notes, conversion]
