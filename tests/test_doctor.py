@@ -284,6 +284,17 @@ def test_an_ffmpeg_that_is_too_old(tmp_path: Path, version: str, status: str) ->
         assert next(installed.check_ffmpeg()).status == status
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the cache folder is named otherwise")
+def test_a_cache_that_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert only(list(installed.check_cache())).what == str(tmp_path / "vsj4r")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    finding = only(list(installed.check_cache()))
+    assert (finding.status, finding.needed) == ("absent", False)
+    assert finding.what.startswith(f"nothing can be kept in {tmp_path / 'file' / 'vsj4r'}: ")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a shell script")
 @pytest.mark.parametrize("says", ["true", "printf '\\377\\376'", "echo hello"])
 def test_what_is_no_ffmpeg(tmp_path: Path, says: str) -> None:

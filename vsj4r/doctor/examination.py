@@ -35,6 +35,7 @@ def examine() -> Iterator[Finding]:
         if works([*vapoursynth, *filters, *weights, *engines]):
             yield from run_check("deraining", installed.check_deraining, again)
     yield from run_check("CUDA", _cuda, install_extra("cuda"), needed=False)
+    yield from run_check("cache", installed.check_cache, again, needed=False)
     yield from run_check("extras", installed.check_extras, again, needed=False)
 
 

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 import vsj4r
-from vsj4r import __version__
+from vsj4r import __version__, cached
 from vsj4r.cores import usable_cores
 from vsj4r.doctor.findings import Finding
 from vsj4r.errors import Vsj4rError
@@ -173,6 +173,16 @@ def check_weights() -> Iterator[Finding]:
         else:
             size = model.onnx.stat().st_size / 1e6
             yield Finding(title, "good", f"{model.onnx}, {size:.1f} MB, sha256 as stated", needed=needed)
+
+
+def check_cache() -> Iterator[Finding]:
+    """Compiled networks and indexes of videos can be kept, without which each start makes them again."""
+    folder = cached.cache_folder()
+    if cached.writable_folder(folder) is None:
+        what = f"nothing can be kept in {folder}: each start compiles the network and reads the video again"
+        yield Finding("cache", "absent", what, "let your user write there", needed=False)
+    else:
+        yield Finding("cache", "good", str(folder), needed=False)
 
 
 def check_extras() -> Iterator[Finding]:
