@@ -155,7 +155,7 @@ def _shown_default(argument: Argument) -> str:
     return (
         ""
         if argument.default is None
-        else f"={int(argument.default) if argument.default is True else _default(argument)}"
+        else f"={int(argument.default) if isinstance(argument.default, bool) else _default(argument)}"
     )
 
 

@@ -10,7 +10,7 @@ import vapoursynth as vs
 
 from tests.clips import planes_of
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Plane
+from vsj4r.engine.base import Plane, Tensors
 from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.frames.formats import Family, Format, Geometry
@@ -52,7 +52,7 @@ def reference(
     full: bool = False,
     downscale: int = 1,
 ) -> list[list[Plane]]:
-    """Each output on its own, from a fresh state, by the engine alone."""
+    """Each output on its own, from fresh states, by the engine alone; both ways without ``downscale``."""
     geometry = Geometry(clip.width, clip.height, format_of(clip.format))
     found = find_model(model)
     convert = Converter(geometry, downscale_spec(found.spec, downscale))
@@ -70,11 +70,18 @@ def reference(
         convert.load(planes, full=full, into=into)
     outputs = []
     for n, planes in enumerate(sources):
-        state = engine.new_state()
+        state, found = engine.new_state(), []
         for i in range(segments.start(n), n + 1):
             step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
+        found.append([np.array(plane) for plane in step.residual])
+        if segments.both_ways:
+            state = engine.new_state()
+            for i in range(segments.block(n).begin, n - 1, -1):
+                step = engine.step(tensors[i], tensors[segments.neighbour_back(i)], state)
+            found.append([np.array(plane) for plane in step.residual])
         out = [np.empty_like(plane) for plane in planes]
-        changes = convert.changes(step.residual)
+        y, uv = (np.mean(each, axis=0, dtype=np.float32) for each in zip(*found, strict=True))
+        changes = convert.changes(Tensors(y, uv))
         convert.add(planes, changes, strength=strength, full=full, into=out)
         outputs.append(out)
     return outputs

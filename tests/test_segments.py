@@ -49,33 +49,92 @@ def test_only_the_cuts_that_matter_are_asked_for() -> None:
     assert Segments(100, 0, 4, 0, cuts).missing(0) is None
 
 
+@pytest.mark.parametrize(
+    ("segment", "warmup", "n", "block"),
+    [
+        (60, 8, 0, (0, 23, 24)),  # frame 25 begins a scene
+        (60, 8, 24, (24, 24, 24)),
+        (60, 8, 30, (25, 47, 55)),
+        (60, 8, 50, (48, 59, 67)),  # the segment ends
+        (60, 0, 47, (25, 47, 47)),
+        (0, 30, 97, (96, 99, 99)),  # and so does the clip
+        (10, 4, 38, (38, 39, 43)),
+    ],
+)
+def test_the_block_through_which_the_way_back_goes(
+    segment: int, warmup: int, n: int, block: tuple[int, int, int]
+) -> None:
+    cuts = Cuts([25, *([38] if segment == 10 else [])])
+    assert Segments(100, segment, warmup, 1, cuts, both_ways=True).block(n) == block
+
+
+def test_the_neighbour_on_the_way_back() -> None:
+    segments = Segments(100, 10, 4, 1, Cuts([25]), both_ways=True)
+    assert [segments.neighbour_back(n) for n in (0, 1, 10, 24, 25, 26)] == [0, 0, 9, 23, 25, 25]
+    assert Segments(100, 10, 4, 0, both_ways=True).neighbour_back(7) == 7
+
+
+def test_both_ways_the_cuts_after_a_block_matter_too() -> None:
+    cuts = FoundCuts(100)
+    segments = Segments(100, 60, 4, 1, cuts, both_ways=True)
+    luma = np.zeros((12, 12), np.float32)
+    looked = 0
+    while missing := segments.missing(3):
+        for looked in range(missing[0], missing[1] + 1):
+            cuts.look(looked, luma, told=None)
+    assert looked == 23 + 4
+
+
 class Filter:
-    """j4r.c in miniature: a state is the list of frames it was fed, an output is a copy of that list."""
+    """j4r.c in miniature: a state is the list of frames it was fed, an output is a copy of that list; both
+    ways, it is joined with what the way back was fed before that frame."""
 
     def __init__(self, segments: Segments) -> None:
         self.segments = segments
         self.schedule = Schedule(segments)
         self.states: list[list[int]] = [[] for _ in range(LIVE_STATES)]
+        self.back: list[list[int]] = [[] for _ in range(LIVE_STATES)]
+        self.found: list[list[tuple[int, ...]]] = [[] for _ in range(LIVE_STATES)]
+        self.is_back = [False] * LIVE_STATES
         self.outputs: dict[int, tuple[int, ...]] = {}
         self.steps = 0
 
     def feed(self, run: Run, until: int | None = None) -> None:
         """Step a run; ``until`` is a frame at which the step fails."""
-        for i in range(run.first, run.stop + 1):
-            slot, fresh = self.schedule.claim(i, run.target)
+        for i in run.frames:
+            slot, fresh = self.schedule.claim(i, run.target, backward=run.backward)
             if fresh:
                 self.states[slot].clear()
+                self.found[slot].clear()
+                self.is_back[slot] = False
             if i == until:
                 self.schedule.lose(slot)
                 raise RuntimeError(i)
-            self.states[slot].append(i)
-            self.schedule.advance(slot, i, run.target)
+            if run.backward and not self.is_back[slot]:
+                self.back[slot].clear()
+                self.found[slot].clear()
+            self.is_back[slot] = run.backward
+            found: tuple[int, ...] = ()
+            if run.backward:
+                self.back[slot].append(i)
+                self.found[slot].append(tuple(self.back[slot]))
+            else:
+                self.states[slot].append(i)
+                found = self.found[slot].pop() if self.found[slot] else ()
+            self.schedule.advance(slot, i, run.target, backward=run.backward)
             self.steps += 1
             if i >= run.keep:
-                self.outputs[i] = tuple(self.states[slot])
+                self.outputs[i] = (*self.states[slot], *found)
 
     def expected(self, n: int) -> tuple[int, ...]:
-        return tuple(range(self.segments.start(n), n + 1))
+        ahead = range(self.segments.start(n), n + 1)
+        back = range(self.segments.block(n).begin, n - 1, -1) if self.segments.both_ways else ()
+        return (*ahead, *back)
+
+    def reach(self, n: int) -> None:
+        """Feed whatever leads to output ``n``, alone."""
+        while n not in self.outputs:
+            self.feed(self.schedule.reads(n))
 
 
 def serve_all(derain: Filter, wanted: list[int], rng: random.Random) -> None:
@@ -92,7 +151,7 @@ def serve_all(derain: Filter, wanted: list[int], rng: random.Random) -> None:
             del derain.outputs[n]  # a ring of no frames at all
             continue
         run = derain.schedule.reads(n)
-        assert run.stop - run.first < RUN_FRAMES
+        assert len(run.frames) <= RUN_FRAMES
         if held.get(n) == run:
             derain.feed(run)
         held[n] = run
@@ -101,10 +160,13 @@ def serve_all(derain: Filter, wanted: list[int], rng: random.Random) -> None:
 
 @pytest.mark.parametrize(("segment", "warmup"), [(0, 0), (7, 0), (7, 3), (7, 20), (40, 8), (1, 0), (120, 8)])
 @pytest.mark.parametrize("seed", range(8))
-def test_each_output_is_a_function_of_its_number(segment: int, warmup: int, seed: int) -> None:
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_each_output_is_a_function_of_its_number(
+    segment: int, warmup: int, seed: int, both_ways: bool
+) -> None:
     rng = random.Random(seed)
     cuts = Cuts(rng.sample(range(150), seed))
-    derain = Filter(Segments(150, segment, warmup, 1, cuts))
+    derain = Filter(Segments(150, segment, warmup, 1, cuts, both_ways=both_ways))
     wanted = [rng.randrange(150) for _ in range(40)]
     serve_all(derain, list(dict.fromkeys(wanted)), rng)
 
@@ -116,6 +178,45 @@ def test_reading_on_costs_one_step_a_frame_and_the_warmup() -> None:
         derain.feed(run)
         assert derain.outputs[n] == derain.expected(n)
     assert derain.steps == 100 + 4 * 5
+
+
+def test_reading_on_both_ways_costs_two_steps_a_frame_and_the_run_ins() -> None:
+    derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+    for n in range(240):
+        derain.reach(n)
+        assert derain.outputs[n] == derain.expected(n)
+    assert derain.steps == 2 * 240 + 8 + 9 * 8  # one segment after the first; the last block has no run-in
+
+
+def test_a_seek_both_ways_goes_back_through_one_block_alone() -> None:
+    derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+    derain.reach(100)
+    assert derain.outputs[100] == derain.expected(100)
+    assert derain.steps == 96 + (24 + 8) + 5
+
+
+def test_a_way_back_that_was_given_up_is_taken_up_again_or_forgotten() -> None:
+    for then in (30, 100, 50):
+        derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+        derain.reach(23)
+        run = derain.schedule.reads(30)
+        assert (run.backward, run.first) == (True, 55)
+        derain.feed(run)
+        derain.schedule.forget(30)
+        derain.reach(then)
+        assert derain.outputs[then] == derain.expected(then)
+        derain.reach(40)
+        assert derain.outputs[40] == derain.expected(40)
+
+
+def test_a_failure_on_the_way_back_loses_the_state() -> None:
+    derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+    derain.reach(23)
+    with pytest.raises(RuntimeError):
+        derain.feed(derain.schedule.reads(30), until=50)
+    derain.schedule.forget(30)
+    derain.reach(30)
+    assert derain.outputs[30] == derain.expected(30)
 
 
 def test_a_seek_beside_a_reader_does_not_cost_the_reader_its_state() -> None:

@@ -60,6 +60,9 @@ def evaluate(
         int, typer.Option(help="Most frames read of a clip, for --gt and --real.", min=3)
     ] = 400,
     precision: Annotated[str, typer.Option(help="auto, f32, bf16 or int8: figures differ.")] = "auto",
+    bidirectional: Annotated[
+        bool, typer.Option("--bidirectional", help="Go through the clips backwards, too.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here.")] = None,
     sheet: Annotated[
         Path | None,
@@ -97,7 +100,11 @@ def evaluate(
         "median 3": measurement.temporal_median(3),
         "median 5": measurement.temporal_median(5),
     }
-    methods |= {name: measurement.derain_by(name, precision=precision) for name in model or models()}
+    ways = " both ways" if bidirectional else ""
+    methods |= {
+        f"{name}{ways}": measurement.derain_by(name, precision=precision, bidirectional=bidirectional)
+        for name in model or models()
+    }
     results: dict[str, object] = {}
     rows: list[Pixels] = []
     crops: dict[str, list[Crop]] = {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, cast, overload
 
 from vsj4r.cores import usable_cores
 from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
+from vsj4r.engine.both_ways import EngineBothWays
 from vsj4r.engine.cache import EngineCache
 from vsj4r.engine.devices import on_device
 from vsj4r.engine.downscaled import DownscaledEngine
@@ -32,6 +33,7 @@ def open_engine(
     threads: int = ...,
     tile: tuple[int, int] | None = ...,
     downscale: int = ...,
+    both_ways: bool = ...,
 ) -> Engine: ...
 
 
@@ -48,6 +50,7 @@ def open_engine(
     downscale: int = ...,
     frames: FrameLayout | None,
     num_streams: int,
+    both_ways: bool = ...,
 ) -> Engine | FrameEngine: ...
 
 
@@ -63,6 +66,7 @@ def open_engine(
     downscale: int = 1,
     frames: FrameLayout | None = None,
     num_streams: int = 1,
+    both_ways: bool = False,
 ) -> Engine | FrameEngine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples, multiples of ``spec.multiple``
     times ``downscale``: by so much frames are reduced before the step, see ``DownscaledEngine``; a CUDA
@@ -73,7 +77,8 @@ def open_engine(
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
-    ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples. Inside
+    ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples. ``both_ways``:
+    states are ``StateBothWays``, and a CUDA device takes no frames as they are. Inside
     ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
@@ -91,6 +96,8 @@ def open_engine(
         small = height // downscale, width // downscale
         small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
         engine = _open_cpu(model, *small, precision, threads or _cores_to_use(), small_tile)
+        if both_ways:
+            engine = EngineBothWays(engine)
         if downscale == 1:
             return engine
         if frames is not None and takes_frames(frames):
@@ -103,7 +110,9 @@ def open_engine(
         return cpu()
 
     def cuda(index: int) -> Engine | FrameEngine:
-        return _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, frames)
+        taken = None if both_ways else frames
+        engine = _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, taken)
+        return EngineBothWays(cast("Engine", engine)) if both_ways else engine
 
     return on_device(device, cuda=cuda, cpu=cpu)
 

@@ -83,6 +83,18 @@ class State(Protocol):
         """Back to before the first frame."""
 
 
+class StateBothWays(State, Protocol):
+    """The state of an engine that goes through frames backwards, too."""
+
+    def turn(self, *, backward: bool) -> None:
+        """Whether the frames that are stepped from now on go backwards: ``o_next`` is then the frame before.
+
+        On the way back the residual of each frame is remembered. On the way forward the last of those left is
+        taken up, and the step gives the mean of both. So a block of frames is gone through backwards first,
+        down to its first one. Turning back begins without a memory, and with nothing remembered.
+        """
+
+
 class Engine(Protocol):
     """A compiled step for one frame size. ``step`` may come from any thread, one at a time.
 

@@ -7,10 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 
-from vsj4r.engine.base import Engine, Feed, FrameLayout, Plane, Scales, State, Step, Tensors
+from vsj4r.engine.base import Engine, Feed, FrameLayout, Plane, Scales, State, StateBothWays, Step, Tensors
 from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.native.frames import ReducedFrames
 from vsj4r.engine.native.library import library
@@ -39,6 +40,10 @@ class ReducedState:
     def reset(self) -> None:
         self.inner.reset()
         self.levels = None
+
+    def turn(self, *, backward: bool) -> None:
+        """See ``StateBothWays``."""
+        cast("StateBothWays", self.inner).turn(backward=backward)
 
 
 class ReducedFrameEngine:

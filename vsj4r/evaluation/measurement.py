@@ -10,20 +10,20 @@ import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat, tee
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Tensors
+from vsj4r.engine.base import StateBothWays, Tensors
 from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score_clip
 from vsj4r.evaluation.real_rain import RainMeter, RealScores
-from vsj4r.frames import SEGMENT_FRAMES, WARMUP_FRAMES
+from vsj4r.frames import BLOCK_FRAMES, SEGMENT_FRAMES, WARMUP_FRAMES
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.frames.segments import Segments
@@ -68,14 +68,22 @@ def _with_ends_repeated(frames: Iterable[Pixels], times: int) -> Iterator[Pixels
         yield from repeat(last, times)
 
 
-def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscale: int = 0) -> Method:
+def derain_by(
+    model: str,
+    *,
+    precision: str = "auto",
+    threads: int = 0,
+    downscale: int = 0,
+    bidirectional: bool = False,
+) -> Method:
     """A model run over a clip as the filter runs it by default, cuts apart: its conversion of RGB, its
     segments. So a figure is that of the tool."""
     found = find_model(model)
     lookahead = found.spec.lookahead
+    reach = BLOCK_FRAMES + WARMUP_FRAMES if bidirectional else 1 + lookahead
 
     def run(rainy: Iterable[Pixels]) -> Iterator[Pixels]:
-        clip = _Clip(rainy)
+        clip = _Clip(rainy, reach)
         if not clip.has(0):
             return
         height, width = clip[0].shape[:2]
@@ -88,6 +96,7 @@ def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscal
             precision=precision,
             threads=threads,
             downscale=by,
+            both_ways=bidirectional,
         )
         state = engine.new_state()
         ring = TensorCache([convert.new_tensors() for _ in range(2)])
@@ -95,20 +104,27 @@ def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscal
         def tensors(t: int) -> Tensors:
             return ring.get(t, lambda into: load_tensors(clip[t], convert, into))
 
-        def residual(t: int, segments: Segments) -> Tensors:
+        def residual(t: int, beside: int) -> Tensors:
             now = tensors(t)
-            following = tensors(segments.neighbour(t)) if lookahead else None
+            following = tensors(beside) if lookahead else None
             return engine.step(now, following, state).residual
 
         n = 0
         while clip.has(n):
-            known = n + 2 if clip.has(n + 1) else n + 1
-            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, lookahead)
+            known = clip.known(n + reach)
+            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, lookahead, both_ways=bidirectional)
             if segments.anchor(n) == n:
                 state.reset()
                 for t in range(segments.start(n), n):
-                    residual(t, segments)
-            changes = convert.changes(residual(n, segments))
+                    residual(t, segments.neighbour(t))
+            block = segments.block(n)
+            if bidirectional and block.first == n:
+                turned = cast("StateBothWays", state)
+                turned.turn(backward=True)
+                for t in range(block.begin, n - 1, -1):
+                    residual(t, segments.neighbour_back(t))
+                turned.turn(backward=False)
+            changes = convert.changes(residual(n, segments.neighbour(n)))
             restored = np.empty_like(clip[n])
             convert.add(_planes(clip[n]), changes, strength=1, full=True, into=_planes(restored))
             yield restored
@@ -118,10 +134,11 @@ def derain_by(model: str, *, precision: str = "auto", threads: int = 0, downscal
 
 
 class _Clip:
-    """Frames by number, read as they are asked for; those that a model's run-in may need are held."""
+    """Frames by number, read as they are asked for, ``reach`` at a time; those that a model's run-in may need
+    are held."""
 
-    def __init__(self, frames: Iterable[Pixels]) -> None:
-        self._frames = iter(frames)
+    def __init__(self, frames: Iterable[Pixels], reach: int) -> None:
+        self._frames, self._reach = iter(frames), reach
         self._held: dict[int, Pixels] = {}
         self._read = 0
 
@@ -129,9 +146,13 @@ class _Clip:
         """Whether the clip is longer than ``n`` frames."""
         while self._read <= n and (frame := next(self._frames, None)) is not None:
             self._held[self._read] = frame
-            self._held.pop(self._read - WARMUP_FRAMES - 2, None)
+            self._held.pop(self._read - WARMUP_FRAMES - self._reach, None)
             self._read += 1
         return n < self._read
+
+    def known(self, n: int) -> int:
+        """How many frames there are, if fewer than ``n``; otherwise ``n``."""
+        return n if self.has(n - 1) else self._read
 
     def __getitem__(self, n: int) -> Pixels:
         return self._held[n]

@@ -72,6 +72,11 @@ class Cuts:
         before = bisect_right(self._cuts, n)
         return max(since, self._cuts[before - 1]) if before else since
 
+    def next(self, n: int, *, until: int) -> int:
+        """The first cut in ``n + 1 .. until``, or ``until + 1``."""
+        after = bisect_right(self._cuts, n)
+        return min(until + 1, self._cuts[after]) if after < len(self._cuts) else until + 1
+
     def find(self, first: int, last: int) -> tuple[int, int] | None:
         """Find the cuts in ``first .. last``. Gives the frames that ``look`` must be shown, in order, before
         all of them can be; None: they are known."""

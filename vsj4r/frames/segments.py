@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from vsj4r.frames import BLOCK_FRAMES
 from vsj4r.frames.scenes import Cuts
 
 RUN_FRAMES = 16
@@ -28,6 +29,9 @@ class Segments:
     A cut needs no run-in: nothing crosses it, the look-ahead neither. So only the cuts from a run-in to
     frame ``n + lookahead`` matter to frame n: ``missing`` tells which frames must be looked at to know them,
     and only then are the other methods right.
+
+    ``both_ways``: a second state goes backwards, through one block of ``BLOCK_FRAMES`` at a time, and begins
+    ``warmup`` frames after it, or at the end of the scene. Then the cuts up to there matter, too.
     """
 
     length: int
@@ -35,10 +39,14 @@ class Segments:
     warmup: int
     lookahead: int
     cuts: Cuts = field(default_factory=Cuts)
+    both_ways: bool = False
 
     def missing(self, n: int) -> tuple[int, int] | None:
         """First and last frame to look at now, on the way to knowing the cuts that matter to frame ``n``."""
-        return self.cuts.find(self._run_in(n) + 1, min(n + self.lookahead, self.length - 1))
+        last = n + self.lookahead
+        if self.both_ways:
+            last = max(last, self._block_stop(n) - 1 + self.warmup)
+        return self.cuts.find(self._run_in(n) + 1, min(last, self.length - 1))
 
     def anchor(self, n: int) -> int:
         """First frame whose output comes from the state that frame ``n`` comes from."""
@@ -53,10 +61,31 @@ class Segments:
         after = min(n + self.lookahead, self.length - 1)
         return n if self.cuts.last(after, since=n) > n else after
 
+    def block(self, n: int) -> Block:
+        """The block of frame ``n``, as far as its scene goes; they are counted from the periodic anchors."""
+        stop = self._block_stop(n)
+        end = self.cuts.next(n, until=min(stop - 1 + self.warmup, self.length - 1)) - 1
+        period = self._period(n)
+        first = n - (n - period) % BLOCK_FRAMES
+        return Block(max(first, self.anchor(n)), min(stop - 1, end), end)
+
+    def neighbour_back(self, n: int) -> int:
+        """The frame read as ``o_next`` with frame ``n`` on the way back: ``n`` at the start of a scene."""
+        before = max(n - self.lookahead, 0)
+        return n if self.cuts.last(n, since=before) > before else before
+
     def beyond(self, n: int, ahead: int) -> int:
         """The last of the ``ahead`` frames after ``n`` before the next periodic anchor; ``n`` without any."""
-        stop = self._period(n) + self.segment if self.segment else self.length
-        return min(n + ahead, stop - 1, self.length - 1)
+        return min(n + ahead, self._stop(n) - 1)
+
+    def _block_stop(self, n: int) -> int:
+        """One more than the last frame of the block of ``n``, whatever the cuts."""
+        period = self._period(n)
+        return min(n - (n - period) % BLOCK_FRAMES + BLOCK_FRAMES, self._stop(n))
+
+    def _stop(self, n: int) -> int:
+        """The next periodic anchor, or the end of the clip."""
+        return min(self._period(n) + self.segment, self.length) if self.segment else self.length
 
     def _period(self, n: int) -> int:
         return n - n % self.segment if self.segment else 0
@@ -65,11 +94,20 @@ class Segments:
         return max(0, self._period(n) - self.warmup)
 
 
+class Block(NamedTuple):
+    """Frames ``first`` .. ``last``, through which the way back goes from frame ``begin``."""
+
+    first: int
+    last: int
+    begin: int
+
+
 class Run(NamedTuple):
     """Frames ``first`` .. ``stop`` are to be stepped towards ``target``, reading ``first`` .. ``last``.
 
     Outputs from ``keep`` on are good; earlier ones are warm-up. ``ahead``: how many frames after each may be
-    begun before that one is finished.
+    begun before that one is finished. ``backward``: frames are stepped from ``first`` down to ``stop``, and
+    none of their outputs is good.
     """
 
     target: int
@@ -78,15 +116,32 @@ class Run(NamedTuple):
     stop: int
     last: int
     ahead: int = 0
+    backward: bool = False
+
+    @property
+    def frames(self) -> range:
+        """Those that are stepped, in their order."""
+        return range(self.first, self.stop - 1, -1) if self.backward else range(self.first, self.stop + 1)
+
+    def piece(self) -> Run:
+        """Its first ``RUN_FRAMES``; ``last`` is still that of the whole."""
+        frames = self.frames[:RUN_FRAMES]
+        return self._replace(stop=frames[-1])
 
 
 @dataclass(slots=True)
 class _Live:
-    """A state that has been fed up to frame ``cursor`` on its way through the segment at ``anchor``."""
+    """A state that has been fed up to frame ``cursor`` on its way through the segment at ``anchor``.
+
+    Both ways: it has gone backwards through the frames up to ``ready``; or it is on its way back, at frame
+    ``back`` of the block after ``cursor``, otherwise -1.
+    """
 
     slot: int
     anchor: int = -1
     cursor: int = -1
+    ready: int = -1
+    back: int = -1
 
 
 class Schedule:
@@ -98,6 +153,9 @@ class Schedule:
 
     ``ahead``: frames that an engine may begin before an earlier one is finished. Runs read that much further,
     as far as the same state goes.
+
+    Both ways, a block is gone through backwards before an output of it is stepped; blocks on the way there,
+    of which nobody wants an output, only forwards.
     """
 
     def __init__(self, segments: Segments, ahead: int = 0) -> None:
@@ -110,58 +168,76 @@ class Schedule:
         return self.segments.missing(self.segments.beyond(n, self._ahead))
 
     def reads(self, n: int) -> Run:
-        """What to feed now so that output ``n`` comes nearer; ``run.stop == n`` when it gets there."""
+        """What to feed now so that output ``n`` comes nearer; it is there after a run that ``keep``s it."""
         run = self._run(n)
-        if run.stop - run.first < RUN_FRAMES:
+        if run.keep <= n == run.stop and len(run.frames) <= RUN_FRAMES:
             return run
         self._long.setdefault(n)
         run = self._run(next(iter(self._long)))
-        stop = min(run.stop, run.first + RUN_FRAMES - 1)
-        return run._replace(stop=stop, last=self._last(stop, run.target))
+        piece = run.piece()
+        return piece._replace(last=self._last(piece))
 
     def begins(self, i: int, target: int) -> range:
         """Frame ``i``, which counts on the way to ``target``, and what may be begun before it is finished."""
         return range(i, self._reach(i, target) + 1)
 
-    def claim(self, i: int, target: int) -> tuple[int, bool]:
+    def claim(self, i: int, target: int, *, backward: bool = False) -> tuple[int, bool]:
         """The slot whose state is to be stepped with frame ``i``, and whether it must be reset first."""
-        anchor = self.segments.anchor(target)
-        live = next((x for x in self._lives if x.anchor == anchor and x.cursor == i - 1), None)
+        run, live = self._run(target), self._nearest(target)
+        if (run.first, run.backward) != (i, backward):
+            raise ValueError(f"no state stands before frame {i} on the way to {target}")
         fresh = live is None
         if live is None:
-            if i != self.segments.start(target):
-                raise ValueError(f"no state stands before frame {i} on the way to {target}")
             live = self._least_used(but=self._oldest_long(besides=target))
-            live.anchor, live.cursor = -1, -1
+            live.anchor = -1
         self._lives.remove(live)
         self._lives.append(live)
         return live.slot, fresh
 
-    def advance(self, slot: int, i: int, target: int) -> None:
+    def advance(self, slot: int, i: int, target: int, *, backward: bool = False) -> None:
         """The state in ``slot`` has been fed frame ``i``."""
-        live = self._live(slot)
-        live.anchor, live.cursor = self.segments.anchor(target), i
-        if i >= live.anchor:
-            self._long.pop(i, None)
+        live, anchor = self._live(slot), self.segments.anchor(target)
+        if live.anchor < 0:
+            live.anchor, live.cursor, live.ready = anchor, self.segments.start(target) - 1, -1
+        live.back = -1
+        if not backward:
+            live.cursor = i
+            if i >= anchor and (i <= live.ready or not self.segments.both_ways):
+                self._long.pop(i, None)
+        elif i == live.cursor + 1:
+            live.ready = self.segments.block(i).last
+        else:
+            live.back = i
 
     def lose(self, slot: int) -> None:
         """The state in ``slot`` is not to be trusted any more."""
-        live = self._live(slot)
-        live.anchor, live.cursor = -1, -1
+        self._live(slot).anchor = -1
 
     def forget(self, n: int) -> None:
         """Request ``n`` has failed or was given up."""
         self._long.pop(n, None)
 
     def _run(self, n: int) -> Run:
+        """All that is next on the way to ``n``, in one direction."""
         live = self._nearest(n)
         first = self.segments.start(n) if live is None else live.cursor + 1
-        keep = max(first, self.segments.anchor(n))
-        return Run(n, first, keep, n, self._last(n, n), self._ahead)
+        run = Run(n, first, max(first, self.segments.anchor(n)), n, n, self._ahead)
+        if self.segments.both_ways:
+            block, never = self.segments.block(n), self.segments.length
+            if live is not None and first <= live.ready:
+                run = run._replace(stop=min(n, live.ready))
+            elif first < block.first:
+                run = run._replace(stop=block.first - 1, keep=never)
+            else:
+                begin = block.begin if live is None or live.back < 0 else live.back - 1
+                run = run._replace(first=begin, stop=first, keep=never, backward=True)
+        return run._replace(last=self._last(run))
 
-    def _last(self, stop: int, target: int) -> int:
-        """The last frame that is read by a run which ends with ``stop``."""
-        return self.segments.neighbour(self._reach(stop, target))
+    def _last(self, run: Run) -> int:
+        """The last frame that ``run`` reads."""
+        if run.backward:
+            return self.segments.neighbour_back(run.stop)
+        return self.segments.neighbour(self._reach(run.stop, run.target))
 
     def _reach(self, i: int, target: int) -> int:
         """The last frame that may be begun before ``i`` is finished: the state of ``target`` leads there."""

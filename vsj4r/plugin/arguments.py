@@ -100,6 +100,7 @@ class Arguments:
     downscale: int
     segment: int
     warmup: int
+    bidirectional: int
     scene_detect: int
     output: tuple[str, ...]
     tile: tuple[int, ...]
@@ -132,8 +133,9 @@ class Arguments:
             raise Vsj4rError(f"segment must be 0 (none) or 1 to {FRAMES_MAX - 1}, got {arguments.segment}")
         if not 0 <= arguments.warmup < FRAMES_MAX:
             raise Vsj4rError(f"warmup must be between 0 and {FRAMES_MAX - 1}, got {arguments.warmup}")
-        if arguments.scene_detect not in (0, 1):
-            raise Vsj4rError(f"scene_detect must be 0 or 1, got {arguments.scene_detect}")
+        for name in ("bidirectional", "scene_detect"):
+            if (flag := getattr(arguments, name)) not in (0, 1):
+                raise Vsj4rError(f"{name} must be 0 or 1, got {flag}")
         if arguments.scenes is not None and arguments.qpfile is not None:
             raise Vsj4rError("scenes must be given alone, got qpfile too")
         for name in arguments.output:

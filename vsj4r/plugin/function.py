@@ -29,6 +29,7 @@ def derain(
     downscale: int = ...,
     segment: int = ...,
     warmup: int = ...,
+    bidirectional: bool = ...,
     scene_detect: bool = ...,
     scenes: int | Sequence[int] | None = ...,
     qpfile: str | PathLike[str] | None = ...,
@@ -52,6 +53,7 @@ def derain(
     downscale: int = ...,
     segment: int = ...,
     warmup: int = ...,
+    bidirectional: bool = ...,
     scene_detect: bool = ...,
     scenes: int | Sequence[int] | None = ...,
     qpfile: str | PathLike[str] | None = ...,
@@ -74,6 +76,7 @@ def derain(
     downscale: int = 0,
     segment: int = 120,
     warmup: int = 8,
+    bidirectional: bool = False,
     scene_detect: bool = True,
     scenes: int | Sequence[int] | None = None,
     qpfile: str | PathLike[str] | None = None,
@@ -110,6 +113,8 @@ def derain(
             (what it costs). 0: never.
         warmup: The run-in: frames evaluated before each reset to fill the memory; their output is thrown
             away.
+        bidirectional: Go through the clip backwards, too, in blocks of 24 frames, and take the mean of what
+            is found both ways: better, at 2.4 times the work (what it brings).
         scene_detect: Find scene cuts, and begin the memory anew at each. A frame with `_SceneChangePrev` says
             itself whether it is one. Off: the clip is one scene.
         scenes: The first frame of each scene, in place of all detection; an empty list is one scene.

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from typing import cast
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Engine, FrameEngine, State, Tensors
+from vsj4r.engine.base import Engine, FrameEngine, State, StateBothWays, Tensors
 from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.engine.weights import find_model
@@ -81,6 +82,7 @@ class Host:
             downscale=downscale,
             frames=layout,
             num_streams=1 if layout is None else arguments.num_streams,
+            both_ways=bool(arguments.bidirectional),
         )
         self._direct: Direct | None = None
         if layout is not None and isinstance(self._engine, FrameEngine):
@@ -89,7 +91,14 @@ class Host:
         self._writer = OutputWriter(self._converter, arguments, mask)
         self._lookahead = spec.lookahead
         self._cuts = cuts
-        segments = Segments(clip.frames, arguments.segment, arguments.warmup, spec.lookahead, self._cuts)
+        segments = Segments(
+            clip.frames,
+            arguments.segment,
+            arguments.warmup,
+            spec.lookahead,
+            self._cuts,
+            both_ways=bool(arguments.bidirectional),
+        )
         self._schedule = Schedule(segments, ahead=self._direct.engine.depth - 1 if self._direct else 0)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
         held = 0 if self._direct else 1 + LIVE_STATES
@@ -119,37 +128,46 @@ class Host:
                 self._cuts.look(i, thumb, told=read_cut_mark(frame.scene_change))
 
     def step(
-        self, i: int, target: int, sources: list[RawFrame], mask: RawFrame | None, outs: list[RawFrame]
+        self,
+        i: int,
+        target: int,
+        backward: int,
+        sources: list[RawFrame],
+        mask: RawFrame | None,
+        outs: list[RawFrame],
     ) -> tuple[float, float, str | None]:
         """Feed frame ``i`` of the run towards ``target`` and write ``outs``, one for each output or none.
 
-        ``sources`` are frame ``i`` and those after it, ``Run.ahead`` + 1 or as many as were read. Gives the
-        levels, which mean nothing without ``outs``, and why ``outs`` are not to be used, though the state has
-        gone on.
+        ``sources`` are frame ``i`` and those after it (before it, where the run goes ``backward``),
+        ``Run.ahead`` + 1 or as many as were read. Gives the levels, which mean nothing without ``outs``, and
+        why ``outs`` are not to be used, though the state has gone on.
 
         Raises:
             Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
         """
         with _one_line():
-            frames = {n: Frame(*source) for n, source in enumerate(sources, i)}
+            numbers = count(i, -1 if backward else 1)
+            frames = {n: Frame(*source) for n, source in zip(numbers, sources, strict=False)}
             written = [Frame(*out) for out in outs]
-            neighbour = self._neighbour(i, frames)
+            neighbour = self._neighbour(i, frames, backward=bool(backward))
             refusal = self._writer.refusal(frames[i]) if outs else None
             if self._direct is None:
                 writable = [] if refusal else written
                 evaluate = self._by_tensors(i, neighbour, frames, mask and Frame(*mask), writable)
             else:
-                evaluate = self._by_planes(self._direct, i, target, frames, written)
-            slot, fresh = self._schedule.claim(i, target)
+                evaluate = self._by_planes(self._direct, i, target, neighbour, frames, written)
+            slot, fresh = self._schedule.claim(i, target, backward=bool(backward))
             state = self._states[slot]
             try:
                 if fresh:
                     state.reset()
+                if self._schedule.segments.both_ways:
+                    cast("StateBothWays", state).turn(backward=bool(backward))
                 levels = evaluate(state)
             except BaseException:
                 self._schedule.lose(slot)
                 raise
-            self._schedule.advance(slot, i, target)
+            self._schedule.advance(slot, i, target, backward=bool(backward))
             return *levels, refusal
 
     def _by_tensors(
@@ -166,16 +184,16 @@ class Host:
         return evaluate
 
     def _by_planes(
-        self, direct: Direct, i: int, target: int, frames: Frames, outs: list[Frame]
+        self, direct: Direct, i: int, target: int, neighbour: int, frames: Frames, outs: list[Frame]
     ) -> Callable[[State], Levels]:
         def evaluate(state: State) -> Levels:
             if not outs:
-                self._begin(direct, i, frames, state, wanted=False)
+                self._begin(direct, i, neighbour, frames, state, wanted=False)
                 return Levels(0, 0)
             begins = self._schedule.begins(i, target)
             for n in begins[direct.engine.waiting(state) :]:
                 try:
-                    self._begin(direct, n, frames, state, wanted=True)
+                    self._begin(direct, n, self._neighbour(n, frames), frames, state, wanted=True)
                 except Exception:
                     if n == i:
                         raise
@@ -185,22 +203,25 @@ class Host:
 
         return evaluate
 
-    def _begin(self, direct: Direct, n: int, frames: Frames, state: State, *, wanted: bool) -> None:
+    def _begin(
+        self, direct: Direct, n: int, neighbour: int, frames: Frames, state: State, *, wanted: bool
+    ) -> None:
         kind = self._geometry.format
         now, following = (
             direct.source(each, frames[each].views(self._geometry), full=frames[each].is_full(kind))
-            for each in (n, self._neighbour(n, frames))
+            for each in (n, neighbour)
         )
         strength = self._writer.strength_of(frames[n]) if wanted else None
         direct.begin(now, following, state, strength=strength, full=frames[n].is_full(kind))
 
-    def _neighbour(self, n: int, frames: Frames) -> int:
+    def _neighbour(self, n: int, frames: Frames, *, backward: bool = False) -> int:
         """The frame that is read beside ``n``.
 
         Raises:
             Vsj4rError: one of them is interlaced.
         """
-        neighbour = self._schedule.segments.neighbour(n)
+        segments = self._schedule.segments
+        neighbour = segments.neighbour_back(n) if backward else segments.neighbour(n)
         for i in (n, neighbour):
             if frames[i].field_based > 0:
                 where = "" if i == n else f" on frame {i}, which it reads"

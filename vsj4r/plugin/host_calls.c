@@ -181,8 +181,8 @@ void host_close(PyObject *host)
 bool host_reads(PyObject *host, int n, HostRun *run, HostError *error)
 {
     PyObject *answer = python.PyObject_CallMethod(host, "reads", "(i)", n);
-    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiiii)", &run->look, &run->target, &run->first,
-                                                  &run->keep, &run->stop, &run->last, &run->ahead);
+    bool read = answer && python.PyArg_ParseTuple(answer, "p(iiiiiip)", &run->look, &run->target, &run->first,
+                                                  &run->keep, &run->stop, &run->last, &run->ahead, &run->backward);
     if (!read)
         take_exception(error);
     if (answer)
@@ -273,12 +273,13 @@ static PyObject *frame_list(const VSFrame *const *frames, VSFrame *const *writab
     return list;
 }
 
-StepResult host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error)
+StepResult host_step(PyObject *host, int i, const HostRun *run, HostFrames *frames, const VSAPI *api, HostError *error)
 {
     PyObject *mask = frames->mask ? frame_tuple(frames->mask, NULL, api) : python.Py_BuildValue("");
-    PyObject *answer = python.PyObject_CallMethod(
-        host, "step", "(iiNNN)", i, target, frame_list(frames->sources, NULL, frames->source_count, api), mask,
-        frame_list((const VSFrame *const *)frames->outs, frames->outs, frames->count, api));
+    PyObject *answer =
+        python.PyObject_CallMethod(host, "step", "(iiiNNN)", i, run->target, run->backward,
+                                   frame_list(frames->sources, NULL, frames->source_count, api), mask,
+                                   frame_list((const VSFrame *const *)frames->outs, frames->outs, frames->count, api));
     const char *refusal = NULL;
     StepResult result = STEP_DONE;
     if (!answer || !python.PyArg_ParseTuple(answer, "ddz", &frames->rain, &frames->occlusion, &refusal)) {

@@ -13,11 +13,11 @@ typedef struct HostError {
     char text[HOST_TEXT_MAX + 100];
 } HostError;
 
-/* What to do now on the way to output `target`: look at frames first .. last, or step first .. stop. See `Run` in
- * vsj4r/frames/segments.py. */
+/* What to do now on the way to output `target`: look at frames first .. last, or step first .. stop, where it goes
+ * `backward` from the higher to the lower. See `Run` in vsj4r/frames/segments.py. */
 typedef struct HostRun {
     int look;
-    int target, first, keep, stop, last, ahead;
+    int target, first, keep, stop, last, ahead, backward;
 } HostRun;
 
 /* Take the GIL, whether or not this thread holds it; false (and `error`) when Python is not to be called. */
@@ -39,7 +39,7 @@ bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, H
 /* The next frame, and as many as there may be in flight (num_streams). */
 enum { HOST_SOURCES_MAX = 1 + 8 };
 
-/* The frames of one step: the frame itself and those read after it, `mask` or NULL, and `count` frames to be written. */
+/* The frames of one step: the frame itself and those read after it (before it, where it goes backward), `mask` or NULL, and `count` frames to be written. */
 typedef struct HostFrames {
     const VSFrame *sources[HOST_SOURCES_MAX];
     int source_count;
@@ -55,8 +55,8 @@ typedef enum StepResult {
     STEP_FAILED,  /* the state has not gone on */
 } StepResult;
 
-/* Feed frame `i`. Unless it is done, `error` says why. */
-StepResult host_step(PyObject *host, int i, int target, HostFrames *frames, const VSAPI *api, HostError *error);
+/* Feed frame `i` of a run. Unless it is done, `error` says why. */
+StepResult host_step(PyObject *host, int i, const HostRun *run, HostFrames *frames, const VSAPI *api, HostError *error);
 
 /* Request `n` has failed. */
 void host_forget(PyObject *host, int n);

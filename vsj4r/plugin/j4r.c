@@ -49,11 +49,12 @@ static int derain_mask_frame(const Derain *d, int i, const VSAPI *api)
  * request's own output. Returns whether anything had to be asked for. */
 static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrameContext *context, const VSAPI *api)
 {
-    bool asked = held_move(&request->source, run->first, run->last, NULL, 0, d->node, context, api);
+    int lowest = run->backward ? run->last : run->first, highest = run->backward ? run->first : run->last;
+    bool asked = held_move(&request->source, lowest, highest, NULL, 0, d->node, context, api);
     if (!d->mask || d->mask == d->node) /* which are the same frames, held once */
         return asked;
     int first = HELD_NONE.first, last = HELD_NONE.last;
-    if (!run->look) {
+    if (!run->look && !run->backward) {
         first = derain_mask_frame(d, run->keep > run->first ? run->keep : run->first, api);
         last = derain_mask_frame(d, run->stop, api);
     }
@@ -62,10 +63,13 @@ static bool derain_hold(Derain *d, Request *request, const HostRun *run, VSFrame
 }
 
 /* Frame i has been stepped. */
-static void derain_release(Derain *d, Request *request, int i, VSFrameContext *context, const VSAPI *api)
+static void derain_release(Derain *d, Request *request, int i, bool backward, VSFrameContext *context, const VSAPI *api)
 {
     api->releaseFrameEarly(d->node, i, context);
-    request->source.first = i + 1;
+    if (backward)
+        request->source.last = i - 1;
+    else
+        request->source.first = i + 1;
     if (d->mask && i >= request->mask.first && i < request->mask.last) { /* the last may serve again */
         api->releaseFrameEarly(d->mask, i, context);
         request->mask.first = i + 1;
@@ -94,7 +98,8 @@ static StepResult derain_step(Derain *d, const Request *request, int i, const Ho
 {
     HostFrames frames = {.count = i >= run->keep ? d->outputs.count : 0};
     int count = run->ahead + 2 < HOST_SOURCES_MAX ? run->ahead + 2 : HOST_SOURCES_MAX;
-    for (int n = i; n <= run->last && n - i < count; n++)
+    int way = run->backward ? -1 : 1, left = (run->last - i) * way + 1;
+    for (int n = i; frames.source_count < (left < count ? left : count); n += way)
         frames.sources[frames.source_count++] = api->getFrameFilter(n, d->node, context);
     StepResult result = STEP_DONE;
     if (frames.count && d->mask) {
@@ -109,7 +114,7 @@ static StepResult derain_step(Derain *d, const Request *request, int i, const Ho
     if (frames.count)
         outputs_new(&d->outputs, frames.outs, frames.sources[0], core, api);
     if (result == STEP_DONE)
-        result = host_step(d->host, i, run->target, &frames, api, error);
+        result = host_step(d->host, i, run, &frames, api, error);
     if (result != STEP_DONE)
         name_frame(error, i);
     if (result == STEP_REFUSED)
@@ -157,14 +162,15 @@ static bool derain_advance(Derain *d, Request *request, VSFrameContext *context,
                 return false;
             continue;
         }
-        for (int i = run.first; i <= run.stop; i++) {
+        int steps = abs(run.stop - run.first) + 1, way = run.backward ? -1 : 1;
+        for (int step = 0, i = run.first; step < steps; step++, i += way) {
             if (derain_step(d, request, i, &run, context, core, api, error) == STEP_FAILED) {
                 host_forget(d->host, run.target);
                 if (run.target != request->n)
                     break; /* another request's trouble, which it will meet itself */
                 return false;
             }
-            derain_release(d, request, i, context, api);
+            derain_release(d, request, i, run.backward, context, api);
         }
     }
     return true;

@@ -13,6 +13,7 @@
     "downscale:int:opt;" \
     "segment:int:opt;" \
     "warmup:int:opt;" \
+    "bidirectional:int:opt;" \
     "scene_detect:int:opt;" \
     "scenes:int[]:opt:empty;" \
     "qpfile:data:opt;" \

@@ -111,6 +111,7 @@ class Filtering:
             device=settings.device,
             precision=settings.precision,
             downscale=settings.downscale,
+            bidirectional=settings.bidirectional,
             threads=threads,
             **options,
         )

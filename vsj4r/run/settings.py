@@ -175,9 +175,9 @@ def _whole_number(lowest: int, highest: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """``strength`` (a number, or how strong from which frame on), ``downscale``, ``outputs``, ``mask`` (a
-    path), ``planes``, ``scenes`` and ``qpfile``: of the filter, None is its own default. Frames are counted
-    in the whole input. ``trim``: what of the input is written; the frames are those that the whole of it
+    """``strength`` (a number, or how strong from which frame on), ``downscale``, ``bidirectional``,
+    ``outputs``, ``mask`` (a path), ``planes``, ``scenes`` and ``qpfile``: of the filter, None is its own
+    default. Frames are counted in the whole input. ``trim``: what of the input is written; the frames are those that the whole of it
     gives.
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
@@ -194,6 +194,7 @@ class RunSettings:
     device: Annotated[str, convert_with(_device)] = "auto"
     precision: Annotated[str, choice(PRECISIONS)] = "auto"
     downscale: Annotated[Whole, _whole_number(0, DOWNSCALE_MAX)] = 0
+    bidirectional: Annotated[Flag, Field(description="true or false")] = False
     encoder: Annotated[str, choice((AUTO, *ENCODERS, *HARDWARE, *HARDWARE_ENCODERS))] = AUTO
     crf: Annotated[Whole, _whole_number(0, 63)] | None = None
     depth: Annotated[Whole, _whole_number(8, 16)] | None = None
