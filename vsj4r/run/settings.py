@@ -177,8 +177,8 @@ def _whole_number(lowest: int, highest: int) -> Any:
 class RunSettings:
     """``strength`` (a number, or how strong from which frame on), ``downscale``, ``bidirectional``,
     ``outputs``, ``mask`` (a path), ``planes``, ``scenes`` and ``qpfile``: of the filter, None is its own
-    default. Frames are counted in the whole input. ``trim``: what of the input is written; the frames are those that the whole of it
-    gives.
+    default. Frames are counted in the whole input. ``trim``: what of the input is written; the frames are
+    those that the whole of it gives.
 
     ``depth``: bits of the output, ``chroma``: "420", "422" or "444", both as the input where None;
     ``options``: of the encoder, by ffmpeg's names. ``image``: what a folder gets, None is as the input.
