@@ -9,6 +9,7 @@ import pytest
 import vapoursynth as vs
 
 from tests.clips import planes_of
+from vsj4r.arrays import Floats
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Plane, Tensors
 from vsj4r.engine.downscaled import downscale_spec
@@ -70,21 +71,26 @@ def reference(
         convert.load(planes, full=full, into=into)
     outputs = []
     for n, planes in enumerate(sources):
-        state, found = engine.new_state(), []
+        state = engine.new_state()
         for i in range(segments.start(n), n + 1):
             step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
-        found.append([np.array(plane) for plane in step.residual])
+        found = [_copy(step.residual)]
         if segments.both_ways:
             state = engine.new_state()
             for i in range(segments.block(n).begin, n - 1, -1):
                 step = engine.step(tensors[i], tensors[segments.neighbour_back(i)], state)
-            found.append([np.array(plane) for plane in step.residual])
+            found.append(_copy(step.residual))
         out = [np.empty_like(plane) for plane in planes]
         y, uv = (np.mean(each, axis=0, dtype=np.float32) for each in zip(*found, strict=True))
         changes = convert.changes(Tensors(y, uv))
         convert.add(planes, changes, strength=strength, full=full, into=out)
         outputs.append(out)
     return outputs
+
+
+def _copy(frame: Tensors) -> tuple[Floats, Floats]:
+    assert frame.uv is not None
+    return frame.y.copy(), frame.uv.copy()
 
 
 def assert_same(frame: Any, planes: list[Plane]) -> None:
