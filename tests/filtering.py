@@ -74,14 +74,14 @@ def reference(
         state = engine.new_state()
         for i in range(segments.start(n), n + 1):
             step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
-        found = [_copy(step.residual)]
+        residuals = [_copy(step.residual)]
         if segments.both_ways:
             state = engine.new_state()
             for i in range(segments.block(n).begin, n - 1, -1):
                 step = engine.step(tensors[i], tensors[segments.neighbour_back(i)], state)
-            found.append(_copy(step.residual))
+            residuals.append(_copy(step.residual))
         out = [np.empty_like(plane) for plane in planes]
-        y, uv = (np.mean(each, axis=0, dtype=np.float32) for each in zip(*found, strict=True))
+        y, uv = (np.mean(each, axis=0, dtype=np.float32) for each in zip(*residuals, strict=True))
         changes = convert.changes(Tensors(y, uv))
         convert.add(planes, changes, strength=strength, full=full, into=out)
         outputs.append(out)
