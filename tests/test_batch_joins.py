@@ -62,12 +62,17 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_chunks_joined_are_the_sequential_run(rich: Path, model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_chunks_joined_are_the_sequential_run(
+    rich: Path, model: Path, tmp_path: Path, both_ways: bool
+) -> None:
     output, sequential = tmp_path / "out.mkv", tmp_path / "sequential.mkv"
-    jobs(tmp_path, model, body(rich, "out.mkv", 'encoder = "ffv1"'))
+    said = "bidirectional = true" if both_ways else ""
+    jobs(tmp_path, model, body(rich, "out.mkv", f'encoder = "ffv1"\n{said}'))
     events = batch(tmp_path)
     assert next(e["chunks"] for e in events if e["event"] == "plan") >= 3
-    run(rich, sequential, "--model", model, "--encoder", "ffv1")
+    way = ["--bidirectional"] if both_ways else []
+    run(rich, sequential, "--model", model, "--encoder", "ffv1", *way)
     media.assert_same_frames(output, sequential)
     media.assert_all_kept(rich, output)
     assert not parts(tmp_path)

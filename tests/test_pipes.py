@@ -277,6 +277,12 @@ def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> N
         assert not out.exists()
     refused(piped(sent, "--preview", "--model", model, output=out), 2, "a preview is of a file", tmp_path)
     refused(
+        piped(sent, "--bidirectional", "--model", model, output=out),
+        2,
+        "a pipe cannot be read backwards",
+        tmp_path,
+    )
+    refused(
         piped(sent, "--fps", "30", "--model", model, output=out), 1, "stdin has a rate of its own", tmp_path
     )
 
