@@ -104,6 +104,17 @@ def test_reduced_frames_on_cuda_are_those_of_the_cpu(
     assert_as_on_the_cpu(cuda, cpu, clip)
 
 
+@pytest.mark.parametrize(
+    ("vs_format", "by"), [(vs.YUV420P8, 1), (vs.YUV420P10, 2), (vs.YUV420PS, 2), (vs.RGB24, 1)]
+)
+def test_both_ways_on_cuda_are_those_of_the_cpu(opened: list[Opening], vs_format: int, by: int) -> None:
+    """Frames are reduced on the CPU, where there is something between the two ways and their mean."""
+    clip = noise_clip(width=118, height=70, length=9, vs_format=vs_format).std.BoxBlur()
+    cuda, cpu = on_both(clip, downscale=by, bidirectional=1, num_streams=3)
+    assert (opened[0].engine.plan.downscale, opened[0].engine.plan.depth) == (1, 1)
+    assert_as_on_the_cpu(cuda, cpu, clip)
+
+
 def test_a_mask_takes_the_way_over_tensors(opened: list[Opening]) -> None:
     clip = noise_clip(width=44, height=28, length=3).std.BoxBlur()
     mask = vs.core.std.BlankClip(clip, format=vs.GRAY8, color=128)

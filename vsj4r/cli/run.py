@@ -49,7 +49,7 @@ def run(
     bidirectional: Annotated[
         bool,
         typer.Option(
-            "--bidirectional", help="Go through the clip backwards, too: better, at 2.4 times the work."
+            "--bidirectional", help="Go through the clip backwards, too: better, at 2.3 times the work."
         ),
     ] = False,
     strength: Annotated[

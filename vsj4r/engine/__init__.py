@@ -78,7 +78,7 @@ def open_engine(
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
     ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples. ``both_ways``:
-    states are ``StateBothWays``, and a CUDA device takes no frames as they are. Inside
+    states are ``StateBothWays``, and a CUDA device neither takes frames as they are nor reduces them. Inside
     ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
@@ -92,17 +92,19 @@ def open_engine(
     if height % downscale or width % downscale:
         raise ValueError(f"sides must be multiples of {downscale = }, got {height = }, {width = }")
 
-    def cpu() -> Engine | FrameEngine:
-        small = height // downscale, width // downscale
-        small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
-        engine = _open_cpu(model, *small, precision, threads or _cores_to_use(), small_tile)
-        if both_ways:
-            engine = EngineBothWays(engine)
+    small = height // downscale, width // downscale
+    small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
+
+    def reducing(engine: Engine) -> Engine | FrameEngine:
+        engine = EngineBothWays(engine) if both_ways else engine
         if downscale == 1:
             return engine
         if frames is not None and takes_frames(frames):
             return ReducedFrameEngine(engine, frames, height=small[0], width=small[1], by=downscale)
         return DownscaledEngine(engine, downscale)
+
+    def cpu() -> Engine | FrameEngine:
+        return reducing(_open_cpu(model, *small, precision, threads or _cores_to_use(), small_tile))
 
     if precision in _OF_THE_CPU:
         if device not in ("auto", "cpu"):
@@ -110,9 +112,10 @@ def open_engine(
         return cpu()
 
     def cuda(index: int) -> Engine | FrameEngine:
-        taken = None if both_ways else frames
-        engine = _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, taken)
-        return EngineBothWays(cast("Engine", engine)) if both_ways else engine
+        if both_ways:  # the mean is of what the network finds, before that is enlarged
+            engine = _open_cuda(model, index, *small, precision, 1, small_tile, 1, None)
+            return reducing(cast("Engine", engine))
+        return _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, frames)
 
     return on_device(device, cuda=cuda, cpu=cpu)
 

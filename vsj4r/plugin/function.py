@@ -114,7 +114,7 @@ def derain(
         warmup: The run-in: frames evaluated before each reset to fill the memory; their output is thrown
             away.
         bidirectional: Go through the clip backwards, too, in blocks of 24 frames, and take the mean of what
-            is found both ways: better, at 2.4 times the work (what it brings).
+            is found both ways: better, at 2.3 times the work (what it brings).
         scene_detect: Find scene cuts, and begin the memory anew at each. A frame with `_SceneChangePrev` says
             itself whether it is one. Off: the clip is one scene.
         scenes: The first frame of each scene, in place of all detection; an empty list is one scene.
