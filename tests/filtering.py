@@ -12,6 +12,7 @@ from tests.clips import planes_of
 from vsj4r.arrays import Floats
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Plane, Tensors
+from vsj4r.engine.both_ways import share_back
 from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.frames.formats import Family, Format, Geometry
@@ -74,14 +75,17 @@ def reference(
         state = engine.new_state()
         for i in range(segments.start(n), n + 1):
             step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
-        residuals = [_copy(step.residual)]
+        y, uv = _copy(step.residual)
         if segments.both_ways:
-            state = engine.new_state()
-            for i in range(segments.block(n).begin, n - 1, -1):
+            state, begin = engine.new_state(), segments.block(n).begin
+            for i in range(begin, n - 1, -1):
                 step = engine.step(tensors[i], tensors[segments.neighbour_back(i)], state)
-            residuals.append(_copy(step.residual))
+            share = share_back(n - segments.start(n) + 1, begin - n + 1)
+            ahead, back = (y, uv), _copy(step.residual)
+            y, uv = (
+                a * np.float32(1 - share) + b * np.float32(share) for a, b in zip(ahead, back, strict=True)
+            )
         out = [np.empty_like(plane) for plane in planes]
-        y, uv = (np.mean(each, axis=0, dtype=np.float32) for each in zip(*residuals, strict=True))
         changes = convert.changes(Tensors(y, uv))
         convert.add(planes, changes, strength=strength, full=full, into=out)
         outputs.append(out)

@@ -12,6 +12,7 @@ import vapoursynth as vs
 import vsj4r
 from tests.clips import bytes_of, noise_clip, planes_of
 from tests.filtering import assert_same, derain, message, reference
+from vsj4r.engine.both_ways import share_back
 from vsj4r.frames.scenes import Cuts
 from vsj4r.frames.segments import Segments
 
@@ -45,6 +46,12 @@ def test_it_is_the_mean_of_both_ways_in_any_order(
     for order in (list(range(LENGTH)), list(reversed(range(LENGTH))), shuffled(1)):
         for n, future in [(n, out.get_frame_async(n)) for n in order]:
             assert_same(future.result(), expected[n])
+
+
+def test_what_has_seen_little_counts_for_little() -> None:
+    assert [share_back(seen, 9) for seen in (1, 2, 3, 4, 30)] == [16 / 17, 16 / 20, 16 / 25, 0.5, 0.5]
+    assert [share_back(9, seen) for seen in (1, 2, 3, 4)] == [1 / 17, 4 / 20, 9 / 25, 0.5]
+    assert share_back(1, 1) == 0.5
 
 
 def test_found_cuts_are_those_that_are_given(tiny: str) -> None:

@@ -90,8 +90,9 @@ class StateBothWays(State, Protocol):
         """Whether the frames that are stepped from now on go backwards: ``o_next`` is then the frame before.
 
         On the way back the residual of each frame is remembered. On the way forward the last of those left is
-        taken up, and the step gives the mean of both. So a block of frames is gone through backwards first,
-        down to its first one. Turning back begins without a memory, and with nothing remembered.
+        taken up, and the step gives the mean of both, by how much each has seen. So a block of frames is gone
+        through backwards first, down to its first one. Turning back begins without a memory, and with nothing
+        remembered.
         """
 
 

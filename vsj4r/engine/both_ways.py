@@ -2,7 +2,8 @@
 what is found on the way forward.
 
 Forwards, a network knows of a place what was there before; backwards, what is there afterwards. What a streak
-or something that moves has just uncovered is known one way only, so the two err differently.
+or something that moves has just uncovered is known one way only, so the two err differently. Near a cut one
+of them knows little yet, and counts for less (docs/experiments/both-ways.md).
 """
 
 from __future__ import annotations
@@ -14,31 +15,46 @@ import numpy as np
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Engine, State, Step, Tensors
 
+SETTLED_FRAMES = 4
+"""Frames that a state must have seen to be as good as it gets, about."""
+
+
+def share_back(seen: int, seen_back: int) -> float:
+    """How much the way back counts, 0 to 1, for a frame of which the states have seen so many frames, it
+    included: squares, up to ``SETTLED_FRAMES``, so a half wherever no cut is near."""
+    ahead, back = (min(each, SETTLED_FRAMES) ** 2 for each in (seen, seen_back))
+    return back / (ahead + back)
+
 
 @dataclass(slots=True)
 class _State:
-    """``found``: the steps on the way back, the last one on top; ``free``: memory for more."""
+    """``seen``, ``seen_back``: frames that each way has seen. ``found``: the steps on the way back that are
+    to be joined, the last one on top, with ``seen_back``; ``free``: memory for more."""
 
     ahead: State
     back: State
+    seen: int = 0
+    seen_back: int = 0
     backward: bool = False
-    found: list[Step] = field(default_factory=list)
+    found: list[tuple[Step, int]] = field(default_factory=list)
     free: list[Step] = field(default_factory=list)
 
     def reset(self) -> None:
         self.ahead.reset()
-        self.turn(backward=False)
+        self.seen = 0
+        self.backward = False
         self._forget()
 
     def turn(self, *, backward: bool) -> None:
         """See ``StateBothWays``."""
         if backward and not self.backward:
             self.back.reset()
+            self.seen_back = 0
             self._forget()
         self.backward = backward
 
     def _forget(self) -> None:
-        self.free += self.found
+        self.free += [step for step, _ in self.found]
         self.found.clear()
 
 
@@ -58,20 +74,23 @@ class EngineBothWays:
             raise ValueError("the state belongs to another engine")
         if state.backward:
             step = self._engine.step(o_t, o_next, state.back)
+            state.seen_back += 1
             kept = state.free.pop() if state.free else _empty_like(step)
             for array, into in zip(_arrays(step), _arrays(kept), strict=True):
                 np.copyto(into, array)
-            state.found.append(kept)
+            state.found.append((kept, state.seen_back))
             return step
         step = self._engine.step(o_t, o_next, state.ahead)
+        state.seen += 1
         if not state.found:
             return step
-        mean = state.found.pop()
-        for array, into in zip(_arrays(step), _arrays(mean), strict=True):
-            np.add(into, array, out=into)
-            np.multiply(into, np.float32(0.5), out=into)
-        state.free.append(mean)
-        return mean
+        joined, seen_back = state.found.pop()
+        share = share_back(state.seen, seen_back)
+        for array, into in zip(_arrays(step), _arrays(joined), strict=True):
+            np.multiply(into, np.float32(share), out=into)
+            np.add(into, array * np.float32(1 - share), out=into)
+        state.free.append(joined)
+        return joined
 
 
 def _arrays(step: Step) -> list[Floats]:
