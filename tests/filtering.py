@@ -12,7 +12,7 @@ from tests.clips import planes_of
 from vsj4r.arrays import Floats
 from vsj4r.engine import open_engine
 from vsj4r.engine.base import Plane, Tensors
-from vsj4r.engine.both_ways import share_back
+from vsj4r.engine.bidirectional import share_back
 from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.weights import find_model
 from vsj4r.frames.formats import Family, Format, Geometry
@@ -76,7 +76,7 @@ def reference(
         for i in range(segments.start(n), n + 1):
             step = engine.step(tensors[i], tensors[segments.neighbour(i)], state)
         y, uv = _copy(step.residual)
-        if segments.both_ways:
+        if segments.bidirectional:
             state, begin = engine.new_state(), segments.block(n).begin
             for i in range(begin, n - 1, -1):
                 step = engine.step(tensors[i], tensors[segments.neighbour_back(i)], state)

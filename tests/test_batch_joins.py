@@ -62,16 +62,16 @@ def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize("bidirectional", [False, True])
 def test_chunks_joined_are_the_sequential_run(
-    rich: Path, model: Path, tmp_path: Path, both_ways: bool
+    rich: Path, model: Path, tmp_path: Path, bidirectional: bool
 ) -> None:
     output, sequential = tmp_path / "out.mkv", tmp_path / "sequential.mkv"
-    said = "bidirectional = true" if both_ways else ""
+    said = "bidirectional = true" if bidirectional else ""
     jobs(tmp_path, model, body(rich, "out.mkv", f'encoder = "ffv1"\n{said}'))
     events = batch(tmp_path)
     assert next(e["chunks"] for e in events if e["event"] == "plan") >= 3
-    way = ["--bidirectional"] if both_ways else []
+    way = ["--bidirectional"] if bidirectional else []
     run(rich, sequential, "--model", model, "--encoder", "ffv1", *way)
     media.assert_same_frames(output, sequential)
     media.assert_all_kept(rich, output)

@@ -65,18 +65,18 @@ def test_the_block_through_which_the_way_back_goes(
     segment: int, warmup: int, n: int, block: tuple[int, int, int]
 ) -> None:
     cuts = Cuts([25, *([38] if segment == 10 else [])])
-    assert Segments(100, segment, warmup, 1, cuts, both_ways=True).block(n) == block
+    assert Segments(100, segment, warmup, 1, cuts, bidirectional=True).block(n) == block
 
 
 def test_the_neighbour_on_the_way_back() -> None:
-    segments = Segments(100, 10, 4, 1, Cuts([25]), both_ways=True)
+    segments = Segments(100, 10, 4, 1, Cuts([25]), bidirectional=True)
     assert [segments.neighbour_back(n) for n in (0, 1, 10, 24, 25, 26)] == [0, 0, 9, 23, 25, 25]
-    assert Segments(100, 10, 4, 0, both_ways=True).neighbour_back(7) == 7
+    assert Segments(100, 10, 4, 0, bidirectional=True).neighbour_back(7) == 7
 
 
-def test_both_ways_the_cuts_after_a_block_matter_too() -> None:
+def test_bidirectional_the_cuts_after_a_block_matter_too() -> None:
     cuts = FoundCuts(100)
-    segments = Segments(100, 60, 4, 1, cuts, both_ways=True)
+    segments = Segments(100, 60, 4, 1, cuts, bidirectional=True)
     luma = np.zeros((12, 12), np.float32)
     looked = 0
     while missing := segments.missing(3):
@@ -128,7 +128,7 @@ class Filter:
 
     def expected(self, n: int) -> tuple[int, ...]:
         ahead = range(self.segments.start(n), n + 1)
-        back = range(self.segments.block(n).begin, n - 1, -1) if self.segments.both_ways else ()
+        back = range(self.segments.block(n).begin, n - 1, -1) if self.segments.bidirectional else ()
         return (*ahead, *back)
 
     def reach(self, n: int) -> None:
@@ -160,13 +160,13 @@ def serve_all(derain: Filter, wanted: list[int], rng: random.Random) -> None:
 
 @pytest.mark.parametrize(("segment", "warmup"), [(0, 0), (7, 0), (7, 3), (7, 20), (40, 8), (1, 0), (120, 8)])
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("both_ways", [False, True])
+@pytest.mark.parametrize("bidirectional", [False, True])
 def test_each_output_is_a_function_of_its_number(
-    segment: int, warmup: int, seed: int, both_ways: bool
+    segment: int, warmup: int, seed: int, bidirectional: bool
 ) -> None:
     rng = random.Random(seed)
     cuts = Cuts(rng.sample(range(150), seed))
-    derain = Filter(Segments(150, segment, warmup, 1, cuts, both_ways=both_ways))
+    derain = Filter(Segments(150, segment, warmup, 1, cuts, bidirectional=bidirectional))
     wanted = [rng.randrange(150) for _ in range(40)]
     serve_all(derain, list(dict.fromkeys(wanted)), rng)
 
@@ -180,16 +180,16 @@ def test_reading_on_costs_one_step_a_frame_and_the_warmup() -> None:
     assert derain.steps == 100 + 4 * 5
 
 
-def test_reading_on_both_ways_costs_two_steps_a_frame_and_the_run_ins() -> None:
-    derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+def test_reading_on_bidirectional_costs_two_steps_a_frame_and_the_run_ins() -> None:
+    derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
     for n in range(240):
         derain.reach(n)
         assert derain.outputs[n] == derain.expected(n)
     assert derain.steps == 2 * 240 + 8 + 9 * 8  # one segment after the first; the last block has no run-in
 
 
-def test_a_seek_both_ways_goes_back_through_one_block_alone() -> None:
-    derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+def test_a_seek_bidirectional_goes_back_through_one_block_alone() -> None:
+    derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
     derain.reach(100)
     assert derain.outputs[100] == derain.expected(100)
     assert derain.steps == 96 + (24 + 8) + 5
@@ -197,7 +197,7 @@ def test_a_seek_both_ways_goes_back_through_one_block_alone() -> None:
 
 def test_a_way_back_that_was_given_up_is_taken_up_again_or_forgotten() -> None:
     for then in (30, 100, 50):
-        derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+        derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
         derain.reach(23)
         run = derain.schedule.reads(30)
         assert (run.backward, run.first) == (True, 55)
@@ -210,7 +210,7 @@ def test_a_way_back_that_was_given_up_is_taken_up_again_or_forgotten() -> None:
 
 
 def test_a_failure_on_the_way_back_loses_the_state() -> None:
-    derain = Filter(Segments(240, 120, 8, 1, both_ways=True))
+    derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
     derain.reach(23)
     with pytest.raises(RuntimeError):
         derain.feed(derain.schedule.reads(30), until=50)

@@ -100,9 +100,9 @@ def evaluate(
         "median 3": measurement.temporal_median(3),
         "median 5": measurement.temporal_median(5),
     }
-    ways = " both ways" if bidirectional else ""
+    way = " bidirectional" if bidirectional else ""
     methods |= {
-        f"{name}{ways}": measurement.derain_by(name, precision=precision, bidirectional=bidirectional)
+        f"{name}{way}": measurement.derain_by(name, precision=precision, bidirectional=bidirectional)
         for name in model or models()
     }
     results: dict[str, object] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast, overload
 
 from vsj4r.cores import usable_cores
 from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
-from vsj4r.engine.both_ways import EngineBothWays
+from vsj4r.engine.bidirectional import BidirectionalEngine
 from vsj4r.engine.cache import EngineCache
 from vsj4r.engine.devices import on_device
 from vsj4r.engine.downscaled import DownscaledEngine
@@ -33,7 +33,7 @@ def open_engine(
     threads: int = ...,
     tile: tuple[int, int] | None = ...,
     downscale: int = ...,
-    both_ways: bool = ...,
+    bidirectional: bool = ...,
 ) -> Engine: ...
 
 
@@ -50,7 +50,7 @@ def open_engine(
     downscale: int = ...,
     frames: FrameLayout | None,
     num_streams: int,
-    both_ways: bool = ...,
+    bidirectional: bool = ...,
 ) -> Engine | FrameEngine: ...
 
 
@@ -66,7 +66,7 @@ def open_engine(
     downscale: int = 1,
     frames: FrameLayout | None = None,
     num_streams: int = 1,
-    both_ways: bool = False,
+    bidirectional: bool = False,
 ) -> Engine | FrameEngine:
     """Compile ``model`` for frames of ``height`` x ``width`` luma samples, multiples of ``spec.multiple``
     times ``downscale``: by so much frames are reduced before the step, see ``DownscaledEngine``; a CUDA
@@ -77,9 +77,9 @@ def open_engine(
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
     as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
-    ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples. ``both_ways``:
-    states are ``StateBothWays``, and a CUDA device neither takes frames as they are nor reduces them. Inside
-    ``EngineCache.lending`` an engine for the CPU may come from that cache.
+    ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples.
+    ``bidirectional``: states are ``BidirectionalState``, and a CUDA device neither takes frames as they are
+    nor reduces them. Inside ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
         Vsj4rError: unknown device or precision, a damaged file, or a graph that will not compile.
@@ -96,7 +96,7 @@ def open_engine(
     small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
 
     def reducing(engine: Engine) -> Engine | FrameEngine:
-        engine = EngineBothWays(engine) if both_ways else engine
+        engine = BidirectionalEngine(engine) if bidirectional else engine
         if downscale == 1:
             return engine
         if frames is not None and takes_frames(frames):
@@ -112,7 +112,7 @@ def open_engine(
         return cpu()
 
     def cuda(index: int) -> Engine | FrameEngine:
-        if both_ways:  # the mean is of what the network finds, before that is enlarged
+        if bidirectional:  # the mean is of what the network finds, before that is enlarged
             engine = _open_cuda(model, index, *small, precision, 1, small_tile, 1, None)
             return reducing(cast("Engine", engine))
         return _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, frames)

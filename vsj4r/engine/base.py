@@ -83,7 +83,7 @@ class State(Protocol):
         """Back to before the first frame."""
 
 
-class StateBothWays(State, Protocol):
+class BidirectionalState(State, Protocol):
     """The state of an engine that goes through frames backwards, too."""
 
     def turn(self, *, backward: bool) -> None:

@@ -11,7 +11,17 @@ from typing import cast
 
 import numpy as np
 
-from vsj4r.engine.base import Engine, Feed, FrameLayout, Plane, Scales, State, StateBothWays, Step, Tensors
+from vsj4r.engine.base import (
+    BidirectionalState,
+    Engine,
+    Feed,
+    FrameLayout,
+    Plane,
+    Scales,
+    State,
+    Step,
+    Tensors,
+)
 from vsj4r.engine.downscaled import downscale_spec
 from vsj4r.engine.native.frames import ReducedFrames
 from vsj4r.engine.native.library import library
@@ -42,8 +52,8 @@ class ReducedState:
         self.levels = None
 
     def turn(self, *, backward: bool) -> None:
-        """See ``StateBothWays``."""
-        cast("StateBothWays", self.inner).turn(backward=backward)
+        """See ``BidirectionalState``."""
+        cast("BidirectionalState", self.inner).turn(backward=backward)
 
 
 class ReducedFrameEngine:

@@ -16,7 +16,7 @@ import numpy as np
 
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import StateBothWays, Tensors
+from vsj4r.engine.base import BidirectionalState, Tensors
 from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.engine.weights import find_model
@@ -96,7 +96,7 @@ def derain_by(
             precision=precision,
             threads=threads,
             downscale=by,
-            both_ways=bidirectional,
+            bidirectional=bidirectional,
         )
         state = engine.new_state()
         ring = TensorCache([convert.new_tensors() for _ in range(2)])
@@ -112,14 +112,14 @@ def derain_by(
         n = 0
         while clip.has(n):
             known = clip.known(n + reach)
-            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, lookahead, both_ways=bidirectional)
+            segments = Segments(known, SEGMENT_FRAMES, WARMUP_FRAMES, lookahead, bidirectional=bidirectional)
             if segments.anchor(n) == n:
                 state.reset()
                 for t in range(segments.start(n), n):
                     residual(t, segments.neighbour(t))
             block = segments.block(n)
             if bidirectional and block.first == n:
-                turned = cast("StateBothWays", state)
+                turned = cast("BidirectionalState", state)
                 turned.turn(backward=True)
                 for t in range(block.begin, n - 1, -1):
                     residual(t, segments.neighbour_back(t))

@@ -30,8 +30,8 @@ class Segments:
     frame ``n + lookahead`` matter to frame n: ``missing`` tells which frames must be looked at to know them,
     and only then are the other methods right.
 
-    ``both_ways``: a second state goes backwards, through one block of ``BLOCK_FRAMES`` at a time, and begins
-    ``warmup`` frames after it, or at the end of the scene. Then the cuts up to there matter, too.
+    ``bidirectional``: a second state goes backwards, through one block of ``BLOCK_FRAMES`` at a time, and
+    begins ``warmup`` frames after it, or at the end of the scene. Then the cuts up to there matter, too.
     """
 
     length: int
@@ -39,12 +39,12 @@ class Segments:
     warmup: int
     lookahead: int
     cuts: Cuts = field(default_factory=Cuts)
-    both_ways: bool = False
+    bidirectional: bool = False
 
     def missing(self, n: int) -> tuple[int, int] | None:
         """First and last frame to look at now, on the way to knowing the cuts that matter to frame ``n``."""
         last = n + self.lookahead
-        if self.both_ways:
+        if self.bidirectional:
             last = max(last, self._block_stop(n) - 1 + self.warmup)
         return self.cuts.find(self._run_in(n) + 1, min(last, self.length - 1))
 
@@ -202,7 +202,7 @@ class Schedule:
         live.back = -1
         if not backward:
             live.cursor = i
-            if i >= anchor and (i <= live.ready or not self.segments.both_ways):
+            if i >= anchor and (i <= live.ready or not self.segments.bidirectional):
                 self._long.pop(i, None)
         elif i == live.cursor + 1:
             live.ready = self.segments.block(i).last
@@ -222,7 +222,7 @@ class Schedule:
         live = self._nearest(n)
         first = self.segments.start(n) if live is None else live.cursor + 1
         run = Run(n, first, max(first, self.segments.anchor(n)), n, n, self._ahead)
-        if self.segments.both_ways:
+        if self.segments.bidirectional:
             block, never = self.segments.block(n), self.segments.length
             if live is not None and first <= live.ready:
                 run = run._replace(stop=min(n, live.ready))

@@ -16,7 +16,7 @@ from itertools import count
 from typing import cast
 
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import Engine, FrameEngine, State, StateBothWays, Tensors
+from vsj4r.engine.base import BidirectionalState, Engine, FrameEngine, State, Tensors
 from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.engine.weights import find_model
@@ -82,7 +82,7 @@ class Host:
             downscale=downscale,
             frames=layout,
             num_streams=1 if layout is None else arguments.num_streams,
-            both_ways=bool(arguments.bidirectional),
+            bidirectional=bool(arguments.bidirectional),
         )
         self._direct: Direct | None = None
         if layout is not None and isinstance(self._engine, FrameEngine):
@@ -97,7 +97,7 @@ class Host:
             arguments.warmup,
             spec.lookahead,
             self._cuts,
-            both_ways=bool(arguments.bidirectional),
+            bidirectional=bool(arguments.bidirectional),
         )
         self._schedule = Schedule(segments, ahead=self._direct.engine.depth - 1 if self._direct else 0)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
@@ -161,8 +161,8 @@ class Host:
             try:
                 if fresh:
                     state.reset()
-                if self._schedule.segments.both_ways:
-                    cast("StateBothWays", state).turn(backward=bool(backward))
+                if self._schedule.segments.bidirectional:
+                    cast("BidirectionalState", state).turn(backward=bool(backward))
                 levels = evaluate(state)
             except BaseException:
                 self._schedule.lose(slot)

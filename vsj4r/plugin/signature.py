@@ -198,7 +198,7 @@ ARGUMENTS = (
         FLAG,
         False,
         "Go through the clip backwards, too, in blocks of 24 frames, and take the mean of what is found both "
-        "ways: better, at 2.3 times the work ([what it brings](../models.md#both-ways)).",
+        "ways: better, at 2.3 times the work ([what it brings](../models.md#backwards-too)).",
     ),
     Argument(
         "scene_detect",

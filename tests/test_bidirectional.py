@@ -12,7 +12,7 @@ import vapoursynth as vs
 import vsj4r
 from tests.clips import bytes_of, noise_clip, planes_of
 from tests.filtering import assert_same, derain, message, reference
-from vsj4r.engine.both_ways import share_back
+from vsj4r.engine.bidirectional import share_back
 from vsj4r.frames.scenes import Cuts
 from vsj4r.frames.segments import Segments
 
@@ -37,11 +37,11 @@ def shuffled(seed: int) -> list[int]:
 
 @pytest.mark.parametrize("threads", [1, 8])
 @pytest.mark.parametrize("cuts", [[], CUTS])
-def test_it_is_the_mean_of_both_ways_in_any_order(
+def test_it_is_the_mean_of_bidirectional_in_any_order(
     tiny: str, clip: Any, threads: int, cuts: list[int]
 ) -> None:
     core.num_threads = threads
-    expected = reference(clip, tiny, Segments(LENGTH, 48, 4, 1, Cuts(cuts), both_ways=True))
+    expected = reference(clip, tiny, Segments(LENGTH, 48, 4, 1, Cuts(cuts), bidirectional=True))
     out = derain(clip, tiny, scenes=cuts, **ARGUMENTS)
     for order in (list(range(LENGTH)), list(reversed(range(LENGTH))), shuffled(1)):
         for n, future in [(n, out.get_frame_async(n)) for n in order]:

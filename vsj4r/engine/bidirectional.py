@@ -3,7 +3,7 @@ what is found on the way forward.
 
 Forwards, a network knows of a place what was there before; backwards, what is there afterwards. What a streak
 or something that moves has just uncovered is known one way only, so the two err differently. Near a cut one
-of them knows little yet, and counts for less (docs/experiments/both-ways.md).
+of them knows little yet, and counts for less (docs/experiments/bidirectional.md).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _State:
         self._forget()
 
     def turn(self, *, backward: bool) -> None:
-        """See ``StateBothWays``."""
+        """See ``BidirectionalState``."""
         if backward and not self.backward:
             self.back.reset()
             self.seen_back = 0
@@ -58,8 +58,8 @@ class _State:
         self.found.clear()
 
 
-class EngineBothWays:
-    """``Engine`` whose states are ``StateBothWays``; ``engine`` evaluates each way."""
+class BidirectionalEngine:
+    """``Engine`` whose states are ``BidirectionalState``; ``engine`` evaluates each way."""
 
     def __init__(self, engine: Engine) -> None:
         self.spec, self.precision = engine.spec, engine.precision
