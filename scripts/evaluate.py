@@ -2,6 +2,7 @@
 
     python -m scripts.evaluate DATA
     python -m scripts.evaluate DATA --model j4r-paper --benchmark light --benchmark complex
+    python -m scripts.evaluate DATA --bidirectional
 
 DATA holds val/ and real/. The figures go to weights/metrics.json, the table between the two marks of the
 card. What is not measured stays, except of weights or in a precision that are no longer the same.
@@ -30,6 +31,8 @@ WEIGHTS = ROOT / "weights"
 CARD, METRICS = WEIGHTS / "MODEL_CARD.md", WEIGHTS / "metrics.json"
 BEGIN, END = "<!-- metrics: written by scripts/evaluate.py -->", "<!-- end of metrics -->"
 REAL = "real"
+BIDIRECTIONAL = "bidirectional"
+"""Where the figures of that kind lie, as those of the others do at the top."""
 REAL_CLIPS = ("real/pexels", "real/yard/yard.mp4")
 REAL_FRAMES = 150
 BENCHMARKS = ("light", "complex", "clean", "long", REAL)
@@ -48,10 +51,12 @@ def evaluate(
         Path | None, typer.Option(help="contact sheet (PNG), of real rain or the others")
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, or f32 on machines that choose less")] = "auto",
+    bidirectional: Annotated[bool, typer.Option("--bidirectional", help="backwards, too")] = False,
 ) -> None:
     """Run ``vsj4r eval`` and write the card's table."""
     chosen, names = benchmark or list(BENCHMARKS), model or models()
     command = [sys.executable, "-m", "vsj4r.cli", "eval", "--precision", precision]
+    command += ["--bidirectional"] * bidirectional
     for name in names:
         command += ["--model", name]
     if synthetic := [name for name in chosen if name != REAL]:
@@ -67,9 +72,12 @@ def evaluate(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "found.json"
         subprocess.run([*command, "--json", str(file)], check=True)
-        found: Figures = json.loads(file.read_text("utf-8"))
+        found: Figures = json.loads(file.read_text("utf-8").replace(f' {BIDIRECTIONAL}"', '"'))
     found["weights"] = {name: _of_weights(name, precision) for name in names}
-    figures = merged(json.loads(METRICS.read_text("utf-8")), found)
+    before = json.loads(METRICS.read_text("utf-8"))
+    both = before.pop(BIDIRECTIONAL, {"weights": {}})
+    one, both = (before, merged(both, found)) if bidirectional else (merged(before, found), both)
+    figures = one | {BIDIRECTIONAL: both}
     METRICS.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     card = CARD.read_text("utf-8")
     before, rest = card.split(BEGIN)
@@ -143,7 +151,15 @@ def _ordered(by_method: Figures) -> Figures:
 
 def tables(figures: Figures) -> str:
     """The card's part between its marks."""
-    lines = ["", "Measured by `python -m scripts.evaluate DATA`:", ""]
+    lines = _tables(figures, "python -m scripts.evaluate DATA")
+    if BIDIRECTIONAL in figures:
+        lines += ["", "### With `bidirectional`"]
+        lines += _tables(figures[BIDIRECTIONAL], "python -m scripts.evaluate DATA --bidirectional")
+    return "\n".join(lines)
+
+
+def _tables(figures: Figures, command: str) -> list[str]:
+    lines = ["", f"Measured by `{command}`:", ""]
     for model, of in figures["weights"].items():
         missing = [name for name in BENCHMARKS if model not in _by_method(figures, name)]
         but = f"; not measured with these weights: {', '.join(missing)}" if missing else ""
@@ -153,7 +169,7 @@ def tables(figures: Figures) -> str:
     for name in BENCHMARKS:
         if by_method := _by_method(figures, name):
             lines += ["", *_table(name, by_method, figures[name].get("clips", ()))]
-    return "\n".join(lines)
+    return lines
 
 
 def _table(name: str, by_method: Figures, clips: Iterable[Figures]) -> list[str]:
