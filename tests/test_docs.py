@@ -160,13 +160,30 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", ["models.md", "paper.md"])
 def test_figures_of_the_models_are_the_published_ones(page: str) -> None:
     published = json.loads((ROOT / "weights" / "metrics.json").read_text("utf-8"))
-    rows = re.findall(r"^\| `(j4r[\w-]*)`(.*\d\d\.\d\d.*)$", (DOCS / page).read_text("utf-8"), re.MULTILINE)
+    text = (DOCS / page).read_text("utf-8").partition("\n## Backwards, too")[0]
+    rows = re.findall(r"^\| `(j4r[\w-]*)`(.*\d\d\.\d\d.*)$", text, re.MULTILINE)
     assert sorted(name for name, _ in rows) == models()
     for name, line in rows:
         figures = [f"{published[kind]['mean'][name]['psnr']:.2f}" for kind in ("light", "complex")]
         assert re.findall(r"\d\d\.\d\d", line) == figures, f"{page}: {name}"
         similar = [f"{published[kind]['mean'][name]['ssim']:.4f}" for kind in ("light", "complex")]
         assert re.findall(r"\b0\.\d{4}", line) in ([], similar), f"{page}: {name}"
+
+
+def test_figures_both_ways_are_the_published_ones() -> None:
+    forwards = json.loads((ROOT / "weights" / "metrics.json").read_text("utf-8"))
+    both = forwards["bidirectional"]
+    text = (DOCS / "models.md").read_text("utf-8").partition("\n## Backwards, too")[2]
+    rows = re.findall(r"^\| `(j4r[\w-]*)`(.*)$", text, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == list(both["weights"])
+    for name, line in rows:
+        figures = [
+            each[kind]["mean"][name]["psnr"] for kind in ("light", "complex") for each in (forwards, both)
+        ]
+        medians = (each["real"]["median"][name] for each in (forwards, both))
+        filmed = zip(*((of["rain_left"], of["harm"], of["score"]) for of in medians), strict=True)
+        figures += [figure for pair in filmed for figure in pair]
+        assert re.findall(r"-?\d+\.\d\d", line) == [f"{figure:.2f}" for figure in figures], name
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -108,8 +108,9 @@ def test_filters_on_one_clip_keep_out_of_each_others_way(
     threads=st.sampled_from([1, 2, 8]),
     at_once=st.booleans(),
     cuts=st.lists(st.integers(0, 39), max_size=3),
+    bidirectional=st.booleans(),
 )
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_gives_the_same_bits(
     tiny: str,
     clip: Any,
@@ -119,9 +120,11 @@ def test_any_order_gives_the_same_bits(
     threads: int,
     at_once: bool,
     cuts: list[int],
+    bidirectional: bool,
 ) -> None:
     core.num_threads = threads
     arguments: dict[str, Any] = {"segment": segment, "warmup": warmup, "scenes": cuts}
+    arguments["bidirectional"] = int(bidirectional)
     expected = [planes_of(frame) for frame in derain(clip[:40], tiny, **arguments).frames(prefetch=1)]
     out = derain(clip[:40], tiny, **arguments)
     if at_once:

@@ -209,6 +209,17 @@ def test_a_way_back_that_was_given_up_is_taken_up_again_or_forgotten() -> None:
         assert derain.outputs[40] == derain.expected(40)
 
 
+def test_of_two_states_at_one_frame_the_one_on_its_way_back_goes_on() -> None:
+    for first, then in ((47, 47), (60, 47)):
+        derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
+        derain.reach(first)
+        derain.outputs.clear()
+        derain.reach(30)  # the other state, for the first is beyond it
+        derain.reach(then)
+        derain.reach(50)
+        assert derain.outputs[50] == derain.expected(50)
+
+
 def test_a_failure_on_the_way_back_loses_the_state() -> None:
     derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
     derain.reach(23)

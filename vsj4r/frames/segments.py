@@ -7,6 +7,7 @@ knows of planes, engines or VapourSynth.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -143,6 +144,12 @@ class _Live:
     ready: int = -1
     back: int = -1
 
+    @property
+    def progress(self) -> tuple[int, int, float]:
+        """Greater, the further it has come."""
+        on_the_way_back = -self.back if self.back >= 0 else -math.inf
+        return self.cursor, max(self.ready, self.cursor), on_the_way_back
+
 
 class Schedule:
     """The live states of one filter and the requests under way. One caller at a time.
@@ -249,7 +256,7 @@ class Schedule:
     def _nearest(self, n: int) -> _Live | None:
         anchor = self.segments.anchor(n)
         near = [live for live in self._lives if live.anchor == anchor and live.cursor < n]
-        return max(near, key=lambda live: live.cursor, default=None)
+        return max(near, key=lambda live: live.progress, default=None)
 
     def _oldest_long(self, *, besides: int) -> _Live | None:
         """The state at work for the oldest long request, unless that is ``besides``."""
