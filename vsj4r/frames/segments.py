@@ -66,9 +66,7 @@ class Segments:
         """The block of frame ``n``, as far as its scene goes; they are counted from the periodic anchors."""
         stop = self._block_stop(n)
         end = self.cuts.next(n, until=min(stop - 1 + self.warmup, self.length - 1)) - 1
-        period = self._period(n)
-        first = n - (n - period) % BLOCK_FRAMES
-        return Block(max(first, self.anchor(n)), min(stop - 1, end), end)
+        return Block(max(self._block_first(n), self.anchor(n)), min(stop - 1, end), end)
 
     def neighbour_back(self, n: int) -> int:
         """The frame read as ``o_next`` with frame ``n`` on the way back: ``n`` at the start of a scene."""
@@ -79,10 +77,13 @@ class Segments:
         """The last of the ``ahead`` frames after ``n`` before the next periodic anchor; ``n`` without any."""
         return min(n + ahead, self._stop(n) - 1)
 
+    def _block_first(self, n: int) -> int:
+        """The first frame of the block of ``n``, whatever the cuts."""
+        return n - (n - self._period(n)) % BLOCK_FRAMES
+
     def _block_stop(self, n: int) -> int:
-        """One more than the last frame of the block of ``n``, whatever the cuts."""
-        period = self._period(n)
-        return min(n - (n - period) % BLOCK_FRAMES + BLOCK_FRAMES, self._stop(n))
+        """One more than its last frame, whatever the cuts."""
+        return min(self._block_first(n) + BLOCK_FRAMES, self._stop(n))
 
     def _stop(self, n: int) -> int:
         """The next periodic anchor, or the end of the clip."""
