@@ -21,7 +21,12 @@ import typer
 import vapoursynth
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ("tests/test_plugin.py", "tests/test_plugin_failures.py", "tests/test_plugin_outputs.py")
+TESTS = (
+    "tests/test_bidirectional.py",
+    "tests/test_plugin.py",
+    "tests/test_plugin_failures.py",
+    "tests/test_plugin_outputs.py",
+)
 NAMES = ("/vsj4r/plugin/", "<unknown module>")
 """How a report names the filter: by its sources; at exit, when it has been unloaded, no longer."""
 RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
