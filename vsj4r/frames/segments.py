@@ -62,11 +62,11 @@ class Segments:
         after = min(n + self.lookahead, self.length - 1)
         return n if self.cuts.last(after, since=n) > n else after
 
-    def block(self, n: int) -> Block:
+    def block(self, n: int) -> FrameBlock:
         """The block of frame ``n``, as far as its scene goes; they are counted from the periodic anchors."""
         stop = self._block_stop(n)
         end = self.cuts.next(n, until=min(stop - 1 + self.warmup, self.length - 1)) - 1
-        return Block(max(self._block_first(n), self.anchor(n)), min(stop - 1, end), end)
+        return FrameBlock(max(self._block_first(n), self.anchor(n)), min(stop - 1, end), end)
 
     def neighbour_back(self, n: int) -> int:
         """The frame read as ``o_next`` with frame ``n`` on the way back: ``n`` at the start of a scene."""
@@ -96,7 +96,7 @@ class Segments:
         return max(0, self._period(n) - self.warmup)
 
 
-class Block(NamedTuple):
+class FrameBlock(NamedTuple):
     """Frames ``first`` .. ``last``, through which the way back goes from frame ``begin``."""
 
     first: int
