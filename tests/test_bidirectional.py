@@ -130,3 +130,15 @@ def test_the_python_function_takes_it(tiny: str, clip: Any) -> None:
     out = vsj4r.derain(clip, bidirectional=True, segment=48, warmup=4, **options)
     assert_same(out.get_frame(9), planes_of(derain(clip, tiny, scenes=[], **ARGUMENTS).get_frame(9)))
     assert message(clip, tiny, bidirectional=2) == "Derain: bidirectional must be 0 or 1, got 2"
+
+
+def test_what_is_measured_is_what_the_filter_gives(tiny: str) -> None:
+    pytest.importorskip("skimage")
+    from vsj4r.evaluation.measurement import derain_by
+
+    clip = noise_clip(width=38, height=22, length=LENGTH, vs_format=vs.RGB24)
+    out = derain(clip, tiny, bidirectional=1)
+    frames = [np.stack(planes_of(frame), axis=-1) for frame in clip.frames()]
+    restored = derain_by(tiny, precision="f32", threads=1, bidirectional=True)(frames)
+    for frame, ours in zip(out.frames(), restored, strict=True):
+        np.testing.assert_array_equal(np.stack(planes_of(frame), axis=-1), ours)
