@@ -74,9 +74,9 @@ def evaluate(
         subprocess.run([*command, "--json", str(file)], check=True)
         found: Figures = json.loads(file.read_text("utf-8").replace(f' {BIDIRECTIONAL}"', '"'))
     found["weights"] = {name: _of_weights(name, precision) for name in names}
-    before = json.loads(METRICS.read_text("utf-8"))
-    both = before.pop(BIDIRECTIONAL, {"weights": {}})
-    one, both = (before, merged(both, found)) if bidirectional else (merged(before, found), both)
+    one = json.loads(METRICS.read_text("utf-8"))
+    both = one.pop(BIDIRECTIONAL, {"weights": {}})
+    one, both = (one, merged(both, found)) if bidirectional else (merged(one, found), both)
     figures = one | {BIDIRECTIONAL: both}
     METRICS.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     card = CARD.read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,21 @@ def noise_clip(*, width: int, height: int, length: int, vs_format: int = vs.YUV4
                 samples[...] = rng.uniform(-0.2, 1.2, samples.shape)
             else:
                 samples[...] = rng.integers(0, 1 << filled.format.bits_per_sample, samples.shape)
+        return filled
+
+    return blank.std.ModifyFrame(blank, fill)
+
+
+def scenes_clip(*, cuts: Sequence[int], length: int) -> Any:
+    """38x22; noise over another shade of grey in each scene, four shades by turns."""
+    blank = vs.core.std.BlankClip(width=38, height=22, format=vs.YUV420P8, length=length)
+
+    def fill(n: int, f: Any) -> Any:
+        filled = f.copy()
+        shade = 20 + 60 * (sum(cut <= n for cut in cuts) % 4)
+        for plane in filled:
+            samples = np.asarray(plane)
+            samples[...] = np.random.default_rng(n).integers(shade, shade + 15, samples.shape)
         return filled
 
     return blank.std.ModifyFrame(blank, fill)

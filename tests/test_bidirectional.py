@@ -10,7 +10,7 @@ import pytest
 import vapoursynth as vs
 
 import vsj4r
-from tests.clips import bytes_of, noise_clip, planes_of
+from tests.clips import bytes_of, noise_clip, planes_of, scenes_clip
 from tests.filtering import assert_same, derain, message, reference
 from vsj4r.engine.bidirectional import share_back
 from vsj4r.frames.scenes import Cuts
@@ -37,7 +37,7 @@ def shuffled(seed: int) -> list[int]:
 
 @pytest.mark.parametrize("threads", [1, 8])
 @pytest.mark.parametrize("cuts", [[], CUTS])
-def test_it_is_the_mean_of_bidirectional_in_any_order(
+def test_it_is_the_mean_of_both_ways_in_any_order(
     tiny: str, clip: Any, threads: int, cuts: list[int]
 ) -> None:
     core.num_threads = threads
@@ -55,18 +55,7 @@ def test_what_has_seen_little_counts_for_little() -> None:
 
 
 def test_found_cuts_are_those_that_are_given(tiny: str) -> None:
-    """Each scene has another shade of grey, noise over it."""
-
-    def fill(n: int, f: Any) -> Any:
-        filled = f.copy()
-        shade = 20 + 60 * sum(cut <= n for cut in CUTS)
-        for plane in filled:
-            samples = np.asarray(plane)
-            samples[...] = np.random.default_rng(n).integers(shade, shade + 15, samples.shape)
-        return filled
-
-    blank = core.std.BlankClip(width=38, height=22, format=vs.YUV420P8, length=LENGTH)
-    clip = blank.std.ModifyFrame(blank, fill)
+    clip = scenes_clip(cuts=CUTS, length=LENGTH)
     given = derain(clip, tiny, scenes=CUTS, **ARGUMENTS)
     wanted = [planes_of(frame) for frame in given.frames()]
     found = derain(clip, tiny, scene_detect=1, **ARGUMENTS)

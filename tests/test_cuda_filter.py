@@ -107,7 +107,7 @@ def test_reduced_frames_on_cuda_are_those_of_the_cpu(
 @pytest.mark.parametrize(
     ("vs_format", "by"), [(vs.YUV420P8, 1), (vs.YUV420P10, 2), (vs.YUV420PS, 2), (vs.RGB24, 1)]
 )
-def test_bidirectional_on_cuda_are_those_of_the_cpu(opened: list[Opening], vs_format: int, by: int) -> None:
+def test_both_ways_on_cuda_are_those_of_the_cpu(opened: list[Opening], vs_format: int, by: int) -> None:
     """Frames are reduced on the CPU, where there is something between the two ways and their mean."""
     clip = noise_clip(width=118, height=70, length=9, vs_format=vs_format).std.BoxBlur()
     cuda, cpu = on_both(clip, downscale=by, bidirectional=1, num_streams=3)

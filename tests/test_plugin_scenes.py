@@ -7,11 +7,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import vapoursynth as vs
 
-from tests.clips import noise_clip, planes_of
+from tests.clips import noise_clip, planes_of, scenes_clip
 from tests.filtering import assert_same, derain, message, reference
 from vsj4r.frames.scenes import Cuts
 from vsj4r.frames.segments import Segments
@@ -20,21 +19,6 @@ from vsj4r.plugin.cut_files import read_cuts
 core = vs.core
 LENGTH = 60
 CUTS = [9, 10, 24, 41, 47, 59]
-
-
-def shaded_clip() -> Any:
-    """Noise over another shade of grey in each scene of ``CUTS``."""
-
-    def fill(n: int, f: Any) -> Any:
-        filled = f.copy()
-        shade = 20 + 60 * (sum(cut <= n for cut in CUTS) % 4)
-        for plane in filled:
-            samples = np.asarray(plane)
-            samples[...] = np.random.default_rng(n).integers(shade, shade + 15, samples.shape)
-        return filled
-
-    blank = core.std.BlankClip(width=38, height=22, format=vs.YUV420P8, length=LENGTH)
-    return blank.std.ModifyFrame(blank, fill)
 
 
 def marked(clip: Any, cuts: list[int]) -> Any:
@@ -55,7 +39,7 @@ def assert_all(out: Any, expected: list[Any], order: list[int]) -> None:
 
 def test_found_cuts_are_those_that_are_there(tiny: str) -> None:
     """One frame alone between two changes (9) is a flash to the detector, so no cut."""
-    clip = shaded_clip()
+    clip = scenes_clip(cuts=CUTS, length=LENGTH)
     expected = reference(clip, tiny, Segments(LENGTH, 20, 4, 1, Cuts([24, 41, 47, 59])))
     assert_all(derain(clip, tiny, segment=20, warmup=4, scene_detect=1), expected, list(range(LENGTH)))
 
@@ -65,7 +49,9 @@ def test_found_cuts_are_those_that_are_there(tiny: str) -> None:
 @pytest.mark.parametrize("source", ["noise", "shaded", "marked"])
 def test_every_order_gives_the_same_bits(tiny: str, source: str, segment: int, warmup: int) -> None:
     noise = noise_clip(width=20, height=16, length=LENGTH)
-    clip = {"noise": noise, "shaded": shaded_clip(), "marked": marked(noise, CUTS)}[source]
+    clip = {"noise": noise, "shaded": scenes_clip(cuts=CUTS, length=LENGTH), "marked": marked(noise, CUTS)}[
+        source
+    ]
     arguments = {"segment": segment, "warmup": warmup, "scene_detect": 1}
     expected = [planes_of(frame) for frame in derain(clip, tiny, **arguments).frames(prefetch=1)]
     if source == "marked":
@@ -83,14 +69,14 @@ def test_every_order_gives_the_same_bits(tiny: str, source: str, segment: int, w
 
 
 def test_a_frame_that_says_it_is_no_cut_is_none(tiny: str) -> None:
-    clip = shaded_clip()
+    clip = scenes_clip(cuts=CUTS, length=LENGTH)
     expected = reference(clip, tiny, Segments(LENGTH, 0, 0, 1))
     out = derain(marked(clip, []), tiny, segment=0, scene_detect=1)
     assert_all(out, expected, list(range(LENGTH)))
 
 
 def test_scene_detect_0_knows_no_cut(tiny: str) -> None:
-    clip = marked(shaded_clip(), CUTS)
+    clip = marked(scenes_clip(cuts=CUTS, length=LENGTH), CUTS)
     expected = reference(clip, tiny, Segments(LENGTH, 0, 0, 1))
     assert_all(derain(clip, tiny, segment=0, scene_detect=0), expected, list(range(LENGTH)))
 
@@ -155,7 +141,7 @@ def test_files_that_hold_no_cuts_are_refused(tiny: str, tmp_path: Path) -> None:
 
 
 def test_a_broken_frame_fails_only_those_that_need_it(tiny: str) -> None:
-    clip = shaded_clip()
+    clip = scenes_clip(cuts=CUTS, length=LENGTH)
 
     def read(n: int, f: Any) -> Any:
         if n == 30:

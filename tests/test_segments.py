@@ -74,7 +74,7 @@ def test_the_neighbour_on_the_way_back() -> None:
     assert Segments(100, 10, 4, 0, bidirectional=True).neighbour_back(7) == 7
 
 
-def test_bidirectional_the_cuts_after_a_block_matter_too() -> None:
+def test_both_ways_the_cuts_after_a_block_matter_too() -> None:
     cuts = FoundCuts(100)
     segments = Segments(100, 60, 4, 1, cuts, bidirectional=True)
     luma = np.zeros((12, 12), np.float32)
@@ -180,7 +180,7 @@ def test_reading_on_costs_one_step_a_frame_and_the_warmup() -> None:
     assert derain.steps == 100 + 4 * 5
 
 
-def test_reading_on_bidirectional_costs_two_steps_a_frame_and_the_run_ins() -> None:
+def test_reading_on_both_ways_costs_two_steps_a_frame_and_the_run_ins() -> None:
     derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
     for n in range(240):
         derain.reach(n)
@@ -188,7 +188,7 @@ def test_reading_on_bidirectional_costs_two_steps_a_frame_and_the_run_ins() -> N
     assert derain.steps == 2 * 240 + 8 + 9 * 8  # one segment after the first; the last block has no run-in
 
 
-def test_a_seek_bidirectional_goes_back_through_one_block_alone() -> None:
+def test_a_seek_goes_back_through_one_block_alone() -> None:
     derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
     derain.reach(100)
     assert derain.outputs[100] == derain.expected(100)

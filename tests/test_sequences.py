@@ -113,7 +113,7 @@ def test_channels_of_whole_numbers_are_told(model: Path, tmp_path: Path) -> None
     assert "whole numbers" not in run(tmp_path / "shot", tmp_path / "out.mkv", "--model", model).stderr
 
 
-def test_the_curve_goes_bidirectional() -> None:
+def test_the_curve_goes_both_ways() -> None:
     light = np.array([-3, -1e-3, 0, 1e-4, 0.18, 1, 7, 65504], np.float32)
     display = to_display(light)
     np.testing.assert_allclose(to_light(display), light, rtol=1e-5)

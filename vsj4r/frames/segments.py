@@ -126,9 +126,8 @@ class Run(NamedTuple):
         return range(self.first, self.stop - 1, -1) if self.backward else range(self.first, self.stop + 1)
 
     def piece(self) -> Run:
-        """Its first ``RUN_FRAMES``; ``last`` is still that of the whole."""
-        frames = self.frames[:RUN_FRAMES]
-        return self._replace(stop=frames[-1])
+        """Its first ``RUN_FRAMES``."""
+        return self._replace(stop=self.frames[:RUN_FRAMES][-1])
 
 
 @dataclass(slots=True)
@@ -178,12 +177,10 @@ class Schedule:
     def reads(self, n: int) -> Run:
         """What to feed now so that output ``n`` comes nearer; it is there after a run that ``keep``s it."""
         run = self._run(n)
-        if run.keep <= n == run.stop and len(run.frames) <= RUN_FRAMES:
-            return run
-        self._long.setdefault(n)
-        run = self._run(next(iter(self._long)))
-        piece = run.piece()
-        return piece._replace(last=self._last(piece))
+        if not (run.keep <= n == run.stop and len(run.frames) <= RUN_FRAMES):
+            self._long.setdefault(n)
+            run = self._run(next(iter(self._long))).piece()
+        return run._replace(last=self._last(run))
 
     def begins(self, i: int, target: int) -> range:
         """Frame ``i``, which counts on the way to ``target``, and what may be begun before it is finished."""
@@ -226,7 +223,7 @@ class Schedule:
         self._long.pop(n, None)
 
     def _run(self, n: int) -> Run:
-        """All that is next on the way to ``n``, in one direction."""
+        """All that is next on the way to ``n``, in one direction; ``last`` is still to be found."""
         live = self._nearest(n)
         first = self.segments.start(n) if live is None else live.cursor + 1
         run = Run(n, first, max(first, self.segments.anchor(n)), n, n, self._ahead)
@@ -239,7 +236,7 @@ class Schedule:
             else:
                 begin = block.begin if live is None or live.back < 0 else live.back - 1
                 run = run._replace(first=begin, stop=first, keep=never, backward=True)
-        return run._replace(last=self._last(run))
+        return run
 
     def _last(self, run: Run) -> int:
         """The last frame that ``run`` reads."""

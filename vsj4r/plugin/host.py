@@ -67,6 +67,7 @@ class Host:
         geometry = clip.geometry
         arguments.check_planes(geometry.format)
         cuts = arguments.cuts(clip.frames)
+        both_ways = bool(arguments.bidirectional)
         model = find_model(arguments.model)
         downscale, spec = plan_downscale(model.spec, geometry.height, geometry.width, arguments.downscale)
         self._converter = Converter(geometry, spec)
@@ -82,7 +83,7 @@ class Host:
             downscale=downscale,
             frames=layout,
             num_streams=1 if layout is None else arguments.num_streams,
-            bidirectional=bool(arguments.bidirectional),
+            bidirectional=both_ways,
         )
         self._direct: Direct | None = None
         if layout is not None and isinstance(self._engine, FrameEngine):
@@ -97,7 +98,7 @@ class Host:
             arguments.warmup,
             spec.lookahead,
             self._cuts,
-            bidirectional=bool(arguments.bidirectional),
+            bidirectional=both_ways,
         )
         self._schedule = Schedule(segments, ahead=self._direct.engine.depth - 1 if self._direct else 0)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
@@ -146,28 +147,29 @@ class Host:
             Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
         """
         with _one_line():
-            numbers = count(i, -1 if backward else 1)
+            back = bool(backward)
+            numbers = count(i, -1 if back else 1)
             frames = {n: Frame(*source) for n, source in zip(numbers, sources, strict=False)}
             written = [Frame(*out) for out in outs]
-            neighbour = self._neighbour(i, frames, backward=bool(backward))
+            neighbour = self._neighbour(i, frames, backward=back)
             refusal = self._writer.refusal(frames[i]) if outs else None
             if self._direct is None:
                 writable = [] if refusal else written
                 evaluate = self._by_tensors(i, neighbour, frames, mask and Frame(*mask), writable)
             else:
                 evaluate = self._by_planes(self._direct, i, target, neighbour, frames, written)
-            slot, fresh = self._schedule.claim(i, target, backward=bool(backward))
+            slot, fresh = self._schedule.claim(i, target, backward=back)
             state = self._states[slot]
             try:
                 if fresh:
                     state.reset()
                 if self._schedule.segments.bidirectional:
-                    cast("BidirectionalState", state).turn(backward=bool(backward))
+                    cast("BidirectionalState", state).turn(backward=back)
                 levels = evaluate(state)
             except BaseException:
                 self._schedule.lose(slot)
                 raise
-            self._schedule.advance(slot, i, target, backward=bool(backward))
+            self._schedule.advance(slot, i, target, backward=back)
             return *levels, refusal
 
     def _by_tensors(

@@ -24,7 +24,8 @@ typedef struct HostRun {
 bool host_lock(int *gil, HostError *error);
 void host_unlock(int gil);
 
-/* A new reference to the host of a filter, or NULL and `error`. `mask` may be NULL; `arguments` is the map of the call. */
+/* A new reference to the host of a filter, or NULL and `error`. `mask` may be NULL; `arguments` is the map of
+ * the call. */
 PyObject *host_open(const VSVideoInfo *clip, const VSVideoInfo *mask, const VSMap *arguments, const VSAPI *api,
                     HostError *error);
 
@@ -39,7 +40,8 @@ bool host_look(PyObject *host, int i, const VSFrame *source, const VSAPI *api, H
 /* The next frame, and as many as there may be in flight (num_streams). */
 enum { HOST_SOURCES_MAX = 1 + 8 };
 
-/* The frames of one step: the frame itself and those read after it (before it, where it goes backward), `mask` or NULL, and `count` frames to be written. */
+/* The frames of one step: the frame itself and those read after it (before it, where it goes backward), `mask` or
+ * NULL, and `count` frames to be written. */
 typedef struct HostFrames {
     const VSFrame *sources[HOST_SOURCES_MAX];
     int source_count;
