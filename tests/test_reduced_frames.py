@@ -82,9 +82,10 @@ def constant() -> Constant:
     return Constant()
 
 
-@pytest.fixture
-def frames(constant: Constant) -> ReducedFrameEngine:
-    return ReducedFrameEngine(constant, LAYOUT, height=16, width=24, by=2)
+@pytest.fixture(params=[1, 2, 40], ids=lambda count: f"{count} threads")
+def frames(constant: Constant, request: pytest.FixtureRequest) -> ReducedFrameEngine:
+    """Also with more threads than rows."""
+    return ReducedFrameEngine(constant, LAYOUT, height=16, width=24, by=2, threads=request.param)
 
 
 def test_a_frame_comes_back_with_its_levels(frames: ReducedFrameEngine) -> None:
@@ -98,6 +99,14 @@ def test_a_frame_comes_back_with_its_levels(frames: ReducedFrameEngine) -> None:
     assert rain == pytest.approx(0.1)
     assert occlusion == 0.25
     assert frames.waiting(state) == 0
+
+
+def test_no_bit_depends_on_the_threads(tiny: str) -> None:
+    clip = noise_clip(width=90, height=50, length=4, vs_format=vs.YUV420P10)
+    one, three = (derain(clip, tiny, downscale=2, threads=threads) for threads in (1, 3))
+    for frame, other in zip(one.frames(), three.frames(), strict=True):
+        assert_same(frame, planes_of(other))
+        assert frame.props["J4RRain"] == other.props["J4RRain"]
 
 
 def test_what_nobody_wants_is_not_finished(frames: ReducedFrameEngine, constant: Constant) -> None:

@@ -92,6 +92,7 @@ def open_engine(
     if height % downscale or width % downscale:
         raise ValueError(f"sides must be multiples of {downscale = }, got {height = }, {width = }")
 
+    used = threads or _cores_to_use()
     small = height // downscale, width // downscale
     small_tile = tile and (-(-tile[0] // downscale), -(-tile[1] // downscale))
 
@@ -100,11 +101,13 @@ def open_engine(
         if downscale == 1:
             return engine
         if frames is not None and takes_frames(frames):
-            return ReducedFrameEngine(engine, frames, height=small[0], width=small[1], by=downscale)
+            return ReducedFrameEngine(
+                engine, frames, height=small[0], width=small[1], by=downscale, threads=used
+            )
         return DownscaledEngine(engine, downscale)
 
     def cpu() -> Engine | FrameEngine:
-        return reducing(_open_cpu(model, *small, precision, threads or _cores_to_use(), small_tile))
+        return reducing(_open_cpu(model, *small, precision, used, small_tile))
 
     if precision in _OF_THE_CPU:
         if device not in ("auto", "cpu"):

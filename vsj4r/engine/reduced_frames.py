@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 import numpy as np
@@ -23,7 +22,7 @@ from vsj4r.engine.base import (
     Tensors,
 )
 from vsj4r.engine.downscaled import downscale_spec
-from vsj4r.engine.native.frames import ReducedFrames
+from vsj4r.engine.native.frames import Change, ReducedFrames
 from vsj4r.engine.native.library import library
 from vsj4r.engine.resampling import LIMITS, phases_of, rain_near
 from vsj4r.engine.tensor_cache import TensorCache
@@ -62,13 +61,15 @@ class ReducedFrameEngine:
 
     depth = 1
 
-    def __init__(self, engine: Engine, layout: FrameLayout, *, height: int, width: int, by: int) -> None:
+    def __init__(
+        self, engine: Engine, layout: FrameLayout, *, height: int, width: int, by: int, threads: int
+    ) -> None:
         self.spec = downscale_spec(engine.spec, by)
         self.precision = engine.precision
         self._engine, self._layout, self._by = engine, layout, by
         self._chroma = engine.spec.planes == "yuv420"
         self._small = height, width
-        self._frames = ReducedFrames(width, by, phases_of(by), LIMITS)
+        self._frames = ReducedFrames(width, by, phases_of(by), LIMITS, threads)
         self._held = TensorCache([self._new_tensors() for _ in range(_HELD)])
 
     def new_state(self) -> ReducedState:
@@ -130,20 +131,15 @@ class ReducedFrameEngine:
     ) -> float:
         """Write ``feed`` with ``change``. Gives the mean size of luma's; NaN where one is not finite."""
         codes, layout = feed.codes, self._layout
-        restore = partial(self._frames.restore, top=layout.peak)
-        sizes = [
-            restore(
-                feed.planes[0], codes.y_zero, codes.y_span,
-                small=(small.y, change.y, rain_near(change.y)), scale=scales.y, into=into[0],
-            )
-        ]  # fmt: skip
+        found = small.y, change.y, rain_near(change.y)
+        changes = [Change(feed.planes[0], codes.y_zero, codes.y_span, *found, scales.y, into[0])]
         if layout.chroma and small.uv is not None and change.uv is not None:
             rain = rain_near(change.y, halved=True)
             of_chroma = zip(feed.planes[1:], small.uv, change.uv, (scales.u, scales.v), into[1:], strict=True)
             for plane, shrunk, changed, scale, target in of_chroma:
                 found = shrunk, changed, rain
-                size = restore(plane, codes.uv_zero, codes.uv_span, small=found, scale=scale, into=target)
-                sizes.append(size)
+                changes.append(Change(plane, codes.uv_zero, codes.uv_span, *found, scale, target))
+        sizes = self._frames.restore(changes, layout.peak)
         return sizes[0] / (layout.height * layout.width) if np.isfinite(sizes).all() else math.nan
 
     def _occlusion(self, step: Step) -> float:

@@ -27,24 +27,22 @@ void frames_shrink(const FramePlane *from, int height, int width, float *work, f
     }
 }
 
-double frames_restore(const FramePlane *from, const FrameChange *change, float scale, float top, float *work, void *to,
-                      ptrdiff_t to_pitch)
+void frames_restore(const FramePlane *from, const FrameChange *change, FrameRows rows, float scale, float top,
+                    float *work, void *to, ptrdiff_t to_pitch, double *sizes)
 {
-    int width = change->width * from->by, finite = 1;
+    int width = change->width * from->by;
     float *row = work, *corrected = row + width;
-    double total = 0;
-    for (int y = 0; y < from->height; y++) {
+    for (int y = rows.first; y < rows.stop; y++) {
         const char *codes = (const char *)from->plane + y * from->pitch;
         char *into = (char *)to + y * to_pitch;
         row_to_floats(from, y, width, row);
         resampling_enlarge_row(row, change->small, change->change, change->rain, change->height, change->width,
                                from->by, y, change->phases, change->most_rain, change->least_rain, change->least_detail,
                                corrected + width, corrected);
-        finite &= from->bytes == 1 ? planes_add_8((const uint8_t *)codes, 0, 1, from->width, corrected, 0, scale, top,
-                                                  (uint8_t *)into, 0)
-                                   : planes_add_16((const uint16_t *)(const void *)codes, 0, 1, from->width, corrected,
-                                                   0, scale, top, (uint16_t *)(void *)into, 0);
-        total += planes_sizes(corrected, 0, 1, from->width);
+        int finite = from->bytes == 1 ? planes_add_8((const uint8_t *)codes, 0, 1, from->width, corrected, 0, scale,
+                                                     top, (uint8_t *)into, 0)
+                                      : planes_add_16((const uint16_t *)(const void *)codes, 0, 1, from->width,
+                                                      corrected, 0, scale, top, (uint16_t *)(void *)into, 0);
+        sizes[y] = finite ? planes_sizes(corrected, 0, 1, from->width) : (double)NAN;
     }
-    return finite ? total : (double)NAN;
 }

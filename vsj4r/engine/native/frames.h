@@ -25,10 +25,15 @@ typedef struct {
     float most_rain, least_rain, least_detail;
 } FrameChange;
 
-/* As resampling_enlarge and planes_add, into `to`. Gives the sum of the sizes of all changes, not scaled; NaN where
- * a change is not a finite number: `to` then holds nothing of use. `work` holds 3 * (width + 4) + 2 * by * width
- * floats. */
-double frames_restore(const FramePlane *from, const FrameChange *change, float scale, float top, float *work, void *to,
-                      ptrdiff_t to_pitch);
+/* Some rows of a frame: threads may each take theirs, with `work` of their own. */
+typedef struct {
+    int first, stop;
+} FrameRows;
+
+/* As resampling_enlarge and planes_add: `rows` of `to`. `sizes`: for each row of `to` the sum of the sizes of its
+ * changes, not scaled; NaN where one is not a finite number: that row then holds nothing of use. `work` holds
+ * 3 * (width + 4) + 2 * by * width floats. */
+void frames_restore(const FramePlane *from, const FrameChange *change, FrameRows rows, float scale, float top,
+                    float *work, void *to, ptrdiff_t to_pitch, double *sizes);
 
 #endif

@@ -70,8 +70,8 @@ void j4r_frames_shrink(const FramePlane *from, int height, int width, float *wor
     frames_shrink(from, height, width, work, to);
 }
 
-double j4r_frames_restore(const FramePlane *from, const FrameChange *change, float scale, float top, float *work,
-                          void *to, ptrdiff_t to_pitch)
+void j4r_frames_restore(const FramePlane *from, const FrameChange *change, int first, int stop, float scale, float top,
+                        float *work, void *to, ptrdiff_t to_pitch, double *sizes)
 {
-    return frames_restore(from, change, scale, top, work, to, to_pitch);
+    frames_restore(from, change, (FrameRows){first, stop}, scale, top, work, to, to_pitch, sizes);
 }

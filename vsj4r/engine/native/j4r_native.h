@@ -36,7 +36,7 @@ J4R_EXPORT void j4r_resampling_rain(const float *change, int height, int width, 
 
 /* See frames.h. */
 J4R_EXPORT void j4r_frames_shrink(const FramePlane *from, int height, int width, float *work, float *to);
-J4R_EXPORT double j4r_frames_restore(const FramePlane *from, const FrameChange *change, float scale, float top,
-                                     float *work, void *to, ptrdiff_t to_pitch);
+J4R_EXPORT void j4r_frames_restore(const FramePlane *from, const FrameChange *change, int first, int stop, float scale,
+                                   float top, float *work, void *to, ptrdiff_t to_pitch, double *sizes);
 
 #endif

@@ -28,8 +28,8 @@ _SIGNATURES = {
     "j4r_resampling_rain": (None, (c_void_p, *(c_int,) * 3, *(c_void_p,) * 2)),
     "j4r_frames_shrink": (None, (c_void_p, c_int, c_int, *(c_void_p,) * 2)),
     "j4r_frames_restore": (
-        c_double,
-        (*(c_void_p,) * 2, c_float, c_float, *(c_void_p,) * 2, c_ssize_t),
+        None,
+        (*(c_void_p,) * 2, c_int, c_int, c_float, c_float, *(c_void_p,) * 2, c_ssize_t, c_void_p),
     ),
     "j4r_planes_sizes": (c_double, (c_void_p, c_ssize_t, c_int, c_int)),
     "j4r_planes_add": (c_int, (*_PLANE, c_void_p, c_ssize_t, c_float, c_float, c_void_p, c_ssize_t)),
