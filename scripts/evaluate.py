@@ -72,17 +72,24 @@ def evaluate(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "found.json"
         subprocess.run([*command, "--json", str(file)], check=True)
-        found: Figures = json.loads(file.read_text("utf-8").replace(f' {BIDIRECTIONAL}"', '"'))
+        found: Figures = json.loads(file.read_text("utf-8"), object_hook=_with_plain_names)
     found["weights"] = {name: _of_weights(name, precision) for name in names}
     one = json.loads(METRICS.read_text("utf-8"))
     both = one.pop(BIDIRECTIONAL, {"weights": {}})
     one, both = (one, merged(both, found)) if bidirectional else (merged(one, found), both)
-    figures = one | {BIDIRECTIONAL: both}
+    figures = one | ({BIDIRECTIONAL: both} if both["weights"] else {})
     METRICS.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     card = CARD.read_text("utf-8")
     before, rest = card.split(BEGIN)
     _, after = rest.split(END)
     CARD.write_text(f"{before}{BEGIN}\n{tables(figures)}\n{END}{after}", "utf-8")
+
+
+def _with_plain_names(of: Figures) -> Figures:
+    """Figures by method, or with its name, as they are without ``bidirectional``."""
+    suffix = f" {BIDIRECTIONAL}"
+    plain = {method.removesuffix(suffix): figures for method, figures in of.items()}
+    return plain | ({"method": plain["method"].removesuffix(suffix)} if "method" in plain else {})
 
 
 def _of_weights(name: str, precision: str) -> dict[str, str]:

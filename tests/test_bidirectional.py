@@ -63,6 +63,14 @@ def test_found_cuts_are_those_that_are_given(tiny: str) -> None:
         assert_same(future.result(), wanted[n])
 
 
+@pytest.mark.parametrize("bidirectional", [0, 1])
+def test_a_cut_at_an_anchor_is_seen_without_a_run_in(tiny: str, bidirectional: int) -> None:
+    clip = scenes_clip(cuts=[48], length=62)
+    options: dict[str, Any] = {"segment": 48, "warmup": 0, "scene_detect": 1, "bidirectional": bidirectional}
+    expected = [planes_of(frame) for frame in derain(clip, tiny, **options).frames()]
+    assert_same(derain(clip, tiny, **options).get_frame(48), expected[48])
+
+
 @pytest.mark.parametrize("downscale", [1, 2])
 @pytest.mark.parametrize("vs_format", FORMATS)
 def test_every_format_and_every_way_through_the_filter(tiny: str, vs_format: int, downscale: int) -> None:

@@ -294,3 +294,28 @@ def test_a_step_out_of_order_is_refused() -> None:
     schedule = Schedule(Segments(30, 0, 0, 0))
     with pytest.raises(ValueError, match="no state stands before frame 3"):
         schedule.claim(3, 9)
+
+
+def test_what_was_looked_at_tells_as_much_as_all_cuts() -> None:
+    """For random clips, cuts and frames, in any order."""
+    thumb, rng = np.zeros((12, 12), np.float32), random.Random(5)
+    for _ in range(3000):
+        length = rng.randint(1, 140)
+        cuts = set(rng.sample(range(length), min(length, rng.choice([0, 1, 3, 8, 30])))) - {0}
+        found = FoundCuts(length)
+        shape = length, rng.choice([0, 1, 2, 7, 24, 30, 48]), rng.choice([0, 0, 1, 3, 8]), rng.choice([0, 1])
+        bidirectional = rng.random() < 0.7
+        looking, knowing = (Segments(*shape, of, bidirectional=bidirectional) for of in (found, Cuts(cuts)))
+        for n in rng.sample(range(length), min(length, 3)):
+            while missing := looking.missing(n):
+                for i in range(missing[0], missing[1] + 1):
+                    found.look(i, thumb, told=i in cuts)
+            said = f"{shape}, {bidirectional = }, {n = }, {sorted(cuts)}"
+            frames = range(knowing.start(n), n + 1)
+            assert (looking.start(n), looking.anchor(n)) == (knowing.start(n), knowing.anchor(n)), said
+            assert [*map(looking.neighbour, frames)] == [*map(knowing.neighbour, frames)], said
+            if bidirectional:
+                block = knowing.block(n)
+                assert looking.block(n) == block, said
+                back = range(block.first, block.begin + 1)
+                assert [*map(looking.neighbour_back, back)] == [*map(knowing.neighbour_back, back)], said

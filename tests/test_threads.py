@@ -48,6 +48,29 @@ def test_none_is_under_way_after_an_error(wrong: int) -> None:
     assert done.is_set()
 
 
+def test_where_no_thread_is_to_be_had_none_is_under_way_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the executor has queued before it could not begin a thread is not made by another."""
+    threads, under_way = Threads(3), []
+    threads.run([partial(time.sleep, 0.01)] * 2)  # one more is there now
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    def call(number: int) -> int:
+        under_way.append(number)
+        time.sleep(0.05)
+        under_way.remove(number)
+        return number
+
+    assert threads.run([partial(call, number) for number in range(4)]) == [0, 1, 2, 3]
+    assert under_way == []
+    time.sleep(0.2)
+    assert under_way == []
+    assert threads.run([partial(call, number) for number in range(2)]) == [0, 1]
+
+
 def test_while_python_ends_one_thread_makes_all_calls() -> None:
     script = """
 import atexit, threading

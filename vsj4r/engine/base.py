@@ -83,16 +83,20 @@ class State(Protocol):
         """Back to before the first frame."""
 
 
+BLOCK_FRAMES = 24
+"""The most frames that are gone through backwards before the first of them is given."""
+
+
 class BidirectionalState(State, Protocol):
     """The state of an engine that goes through frames backwards, too."""
 
     def turn(self, *, backward: bool) -> None:
-        """Whether the frames that are stepped from now on go backwards: ``o_next`` is then the frame before.
+        """Step backwards or forwards from now on. Backwards, ``o_next`` is the frame before.
 
-        On the way back the residual of each frame is remembered. On the way forward the last of those left is
-        taken up, and the step gives the mean of both, by how much each has seen. So a block of frames is gone
-        through backwards first, down to its first one. Turning back begins without a memory, and with nothing
-        remembered.
+        On the way back the residuals of the last ``BLOCK_FRAMES`` are remembered. On the way forward
+        the last of those left is taken up, and the step gives the mean of both, weighted by how much each
+        has seen. So a block of frames is gone through backwards first, down to its first one. Turning
+        backwards clears the backward memory and all that was remembered.
         """
 
 

@@ -8,35 +8,36 @@ of them knows little yet, and counts for less (docs/experiments/bidirectional.md
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import Engine, State, Step, Tensors
+from vsj4r.engine.base import BLOCK_FRAMES, Engine, State, Step, Tensors
 
 SETTLED_FRAMES = 4
-"""Frames that a state must have seen to be as good as it gets, about."""
+"""After about so many frames a state no longer improves."""
 
 
 def share_back(seen: int, seen_back: int) -> float:
     """How much the way back counts, 0 to 1, for a frame of which the states have seen so many frames, it
-    included: squares, up to ``SETTLED_FRAMES``, so a half wherever no cut is near."""
+    included: squares, up to ``SETTLED_FRAMES``, so a half where both have seen as many."""
     ahead, back = (min(each, SETTLED_FRAMES) ** 2 for each in (seen, seen_back))
     return back / (ahead + back)
 
 
 @dataclass(slots=True)
 class _State:
-    """``seen``, ``seen_back``: frames that each way has seen. ``found``: the steps on the way back that are
-    to be joined, the last one on top, with ``seen_back``; ``free``: memory for more."""
+    """``seen``, ``seen_back``: frames that each way has seen. ``found``: the last steps on the way back, as
+    many as a block has, with ``seen_back``; the last one is joined first. ``free``: memory for more."""
 
     ahead: State
     back: State
     seen: int = 0
     seen_back: int = 0
     backward: bool = False
-    found: list[tuple[Step, int]] = field(default_factory=list)
+    found: deque[tuple[Step, int]] = field(default_factory=deque)
     free: list[Step] = field(default_factory=list)
 
     def reset(self) -> None:
@@ -69,7 +70,7 @@ class BidirectionalEngine:
         return _State(self._engine.new_state(), self._engine.new_state())
 
     def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
-        """See ``Engine.step``; of the way back the result is that alone."""
+        """See ``Engine.step``; backwards, it gives what that way alone has found."""
         if not isinstance(state, _State):
             raise ValueError("the state belongs to another engine")
         if state.backward:
@@ -79,6 +80,8 @@ class BidirectionalEngine:
             for array, into in zip(_arrays(step), _arrays(kept), strict=True):
                 np.copyto(into, array)
             state.found.append((kept, state.seen_back))
+            if len(state.found) > BLOCK_FRAMES:  # the first ones were the run-in
+                state.free.append(state.found.popleft()[0])
             return step
         step = self._engine.step(o_t, o_next, state.ahead)
         state.seen += 1

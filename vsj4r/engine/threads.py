@@ -19,17 +19,20 @@ class Threads:
 
     def run(self, calls: Sequence[Callable[[], T]]) -> list[T]:
         """What each of ``calls``, one at least, gives. They are made at the same time, as far as there are
-        threads; none of them is under way any more when this returns or raises."""
+        threads; none of them is under way any more when this returns or raises. Where no thread is to be had
+        the caller makes all of them, and some a second time."""
         if self._others is None:
             return [call() for call in calls]
         begun: list[Future[T]] = []
         try:
             for call in calls[1:]:
                 begun.append(self._others.submit(call))
-        except RuntimeError:  # Python is on its way out and begins nothing any more
-            pass
+        except RuntimeError:  # too many are there, or Python is on its way out
+            self._others.shutdown(cancel_futures=True)  # the call that was refused may be queued all the same
+            self._others = None
+            return self.run(calls)
         try:
-            first, *rest = [call() for call in (calls[0], *calls[1 + len(begun) :])]
+            first = calls[0]()
         finally:
             wait(begun)
-        return [first, *(each.result() for each in begun), *rest]
+        return [first, *(each.result() for each in begun)]

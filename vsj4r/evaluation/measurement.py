@@ -16,14 +16,14 @@ import numpy as np
 
 from vsj4r.arrays import Floats, Pixels
 from vsj4r.engine import open_engine
-from vsj4r.engine.base import BidirectionalState, Tensors
+from vsj4r.engine.base import BLOCK_FRAMES, BidirectionalState, Tensors
 from vsj4r.engine.downscaled import plan_downscale
 from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.engine.weights import find_model
 from vsj4r.errors import Vsj4rError
 from vsj4r.evaluation.metrics import Scores, luma_psnr, score_clip
 from vsj4r.evaluation.real_rain import RainMeter, RealScores
-from vsj4r.frames import BLOCK_FRAMES, SEGMENT_FRAMES, WARMUP_FRAMES
+from vsj4r.frames import SEGMENT_FRAMES, WARMUP_FRAMES
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 from vsj4r.frames.segments import Segments

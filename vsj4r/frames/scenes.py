@@ -47,7 +47,9 @@ def thumbnail(luma: NDArray[Any], *, peak: float) -> Floats:
     if not exact:
         part = np.nan_to_num(part.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
         part = part.clip(SHOWN[0] * peak, SHOWN[1] * peak)
-    of_block: np.dtype[Any] = np.dtype(np.uint32 if exact else np.float32)
+    of_block: np.dtype[Any] = np.dtype(np.float32)
+    if exact:
+        of_block = np.dtype(np.uint32 if spot * spot * peak < 1 << 32 else np.uint64)
     of_line: np.dtype[Any] = np.dtype(np.uint16) if exact and spot * peak < 1 << 16 else of_block
     lines = part.reshape(rows * spots, spot, -1).sum(axis=1, dtype=of_line)
     sums = lines.reshape(rows, spots, columns, spots, spot).sum(axis=4, dtype=of_block)

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from vsj4r.frames import BLOCK_FRAMES
+from vsj4r.engine.base import BLOCK_FRAMES
 from vsj4r.frames.scenes import Cuts
 
 RUN_FRAMES = 16
@@ -27,12 +27,13 @@ class Segments:
 
     Every multiple of ``segment`` (0: only frame 0) and every cut is an anchor. The state of a periodic anchor
     starts ``warmup`` frames before it, or at a cut in between; the outputs of that run-in are thrown away.
-    A cut needs no run-in: nothing crosses it, the look-ahead neither. So only the cuts from a run-in to
-    frame ``n + lookahead`` matter to frame n: ``missing`` tells which frames must be looked at to know them,
-    and only then are the other methods right.
+    A cut needs no run-in: nothing crosses it, the look-ahead neither. So only the cuts after the first frame
+    of a run-in and up to frame ``n + lookahead`` matter to frame n: ``missing`` tells which frames must be
+    looked at to know them, and only then are the other methods right.
 
     ``bidirectional``: a second state goes backwards, through one block of ``BLOCK_FRAMES`` at a time, and
-    begins ``warmup`` frames after it, or at the end of the scene. Then the cuts up to there matter, too.
+    begins ``warmup`` frames after it, or at the end of the scene. Then the cuts up to there matter, too, and
+    whether the periodic anchor is one.
     """
 
     length: int
@@ -44,10 +45,11 @@ class Segments:
 
     def missing(self, n: int) -> tuple[int, int] | None:
         """First and last frame to look at now, on the way to knowing the cuts that matter to frame ``n``."""
-        last = n + self.lookahead
+        first, last = self._run_in(n) + 1, n + self.lookahead
         if self.bidirectional:
+            first = min(first, max(self._period(n), 1))
             last = max(last, self._block_stop(n) - 1 + self.warmup)
-        return self.cuts.find(self._run_in(n) + 1, min(last, self.length - 1))
+        return self.cuts.find(first, min(last, self.length - 1))
 
     def anchor(self, n: int) -> int:
         """First frame whose output comes from the state that frame ``n`` comes from."""
@@ -135,7 +137,7 @@ class _Live:
     """A state that has been fed up to frame ``cursor`` on its way through the segment at ``anchor``.
 
     Both ways: it has gone backwards through the frames up to ``ready``; or it is on its way back, at frame
-    ``back`` of the block after ``cursor``, otherwise -1.
+    ``back``, towards the block after ``cursor`` or in it, otherwise -1.
     """
 
     slot: int
@@ -154,9 +156,10 @@ class _Live:
 class Schedule:
     """The live states of one filter and the requests under way. One caller at a time.
 
-    A run of up to ``RUN_FRAMES`` is done at once. A longer one goes in pieces, between which other
-    requests come in, so its state must not be taken from it: long requests queue, everyone who waits
-    works for the oldest, and that one's state is not taken. Hence each request ends.
+    A run of up to ``RUN_FRAMES`` is done at once. A longer one goes in pieces, and so does one both ways that
+    meets a new block. Between pieces other requests come in, so the state must not be taken from it: such
+    requests queue, everyone who waits works for the oldest, and that one's state is not taken. Hence each
+    request ends.
 
     ``ahead``: frames that an engine may begin before an earlier one is finished. Runs read that much further,
     as far as the same state goes.
@@ -235,7 +238,7 @@ class Schedule:
                 run = run._replace(stop=block.first - 1, keep=never)
             else:
                 begin = block.begin if live is None or live.back < 0 else live.back - 1
-                run = run._replace(first=begin, stop=first, keep=never, backward=True)
+                run = run._replace(first=begin, stop=block.first, keep=never, backward=True)
         return run
 
     def _last(self, run: Run) -> int:

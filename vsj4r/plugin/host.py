@@ -67,7 +67,7 @@ class Host:
         geometry = clip.geometry
         arguments.check_planes(geometry.format)
         cuts = arguments.cuts(clip.frames)
-        both_ways = bool(arguments.bidirectional)
+        bidirectional = bool(arguments.bidirectional)
         model = find_model(arguments.model)
         downscale, spec = plan_downscale(model.spec, geometry.height, geometry.width, arguments.downscale)
         self._converter = Converter(geometry, spec)
@@ -83,7 +83,7 @@ class Host:
             downscale=downscale,
             frames=layout,
             num_streams=1 if layout is None else arguments.num_streams,
-            bidirectional=both_ways,
+            bidirectional=bidirectional,
         )
         self._direct: Direct | None = None
         if layout is not None and isinstance(self._engine, FrameEngine):
@@ -98,7 +98,7 @@ class Host:
             arguments.warmup,
             spec.lookahead,
             self._cuts,
-            bidirectional=both_ways,
+            bidirectional=bidirectional,
         )
         self._schedule = Schedule(segments, ahead=self._direct.engine.depth - 1 if self._direct else 0)
         self._states = [self._engine.new_state() for _ in range(LIVE_STATES)]
@@ -144,7 +144,7 @@ class Host:
         why ``outs`` are not to be used, though the state has gone on.
 
         Raises:
-            Vsj4rError: the frame cannot be derained; later requests start from a fresh state.
+            Vsj4rError: the frame cannot be derained. If the state was touched, it is not used any more.
         """
         with _one_line():
             back = bool(backward)
