@@ -74,21 +74,33 @@ def test_odd_sizes_go_through_to_the_bit(model: Path, pixels: str) -> None:
     assert piped(sent, "--model", model).stdout != sent
 
 
+BOTH_WAYS = "--bidirectional"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("length", ["", " XLENGTH=150"])
-def test_a_pipe_is_a_file(model: Path, tmp_path: Path, length: str) -> None:
+@pytest.mark.parametrize(
+    ("length", "ways"),
+    [
+        ("", []),
+        (" XLENGTH=150", []),
+        ("", [BOTH_WAYS]),
+        (" XLENGTH=150", [BOTH_WAYS, "--scenes", "50,130"]),
+    ],
+)
+def test_a_pipe_is_a_file(model: Path, tmp_path: Path, length: str, ways: list[str]) -> None:
     """Over the beginning of a segment, where the memory begins anew, and at the end, which nobody knows."""
     sent = y4m(seconds=6.25)
     (tmp_path / "in.y4m").write_bytes(sent)
-    run(tmp_path / "in.y4m", tmp_path / "file.mkv", "--model", model, "--encoder", "ffv1")
-    run(tmp_path / "in.y4m", tmp_path / "out.y4m", "--model", model)
+    run(tmp_path / "in.y4m", tmp_path / "file.mkv", "--model", model, "--encoder", "ffv1", *ways)
+    run(tmp_path / "in.y4m", tmp_path / "out.y4m", "--model", model, *ways)
     head, _, rest = sent.partition(b"\n")
-    done = piped(head + length.encode() + b"\n" + rest, "--model", model)
+    done = piped(head + length.encode() + b"\n" + rest, "--model", model, *ways)
     assert done.returncode == 0, done.stderr
     assert len(frames_of(done.stdout)) == 150
     assert frames_of(done.stdout) == frames_of((tmp_path / "out.y4m").read_bytes())
     assert b"stdout: 150 frames" in done.stderr
-    assert piped(sent, "--model", model, "--encoder", "ffv1", output=tmp_path / "pipe.mkv").returncode == 0
+    into = tmp_path / "pipe.mkv"
+    assert piped(sent, "--model", model, "--encoder", "ffv1", *ways, output=into).returncode == 0
     media.assert_same_frames(tmp_path / "file.mkv", tmp_path / "pipe.mkv")
     assert [float(s) for s in media.seconds_of_frames(tmp_path / "pipe.mkv")] == pytest.approx(
         [n / 24 for n in range(150)], abs=0.001
@@ -96,11 +108,12 @@ def test_a_pipe_is_a_file(model: Path, tmp_path: Path, length: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ways", [[], [BOTH_WAYS]])
 @pytest.mark.parametrize(("trim", "first", "end"), [("131:140", 131, 140), (":7", 0, 7), ("0.5:", 12, 150)])
-def test_a_part_of_a_pipe(model: Path, trim: str, first: int, end: int) -> None:
+def test_a_part_of_a_pipe(model: Path, trim: str, first: int, end: int, ways: list[str]) -> None:
     sent = y4m(seconds=6.25)
-    whole = frames_of(piped(sent, "--model", model).stdout)
-    part = piped(sent, "--model", model, "--trim", trim)
+    whole = frames_of(piped(sent, "--model", model, *ways).stdout)
+    part = piped(sent, "--model", model, "--trim", trim, *ways)
     assert part.returncode == 0, part.stderr
     assert frames_of(part.stdout) == whole[first:end]
 
@@ -276,12 +289,6 @@ def test_what_is_wrong_with_a_pipe_is_one_line(model: Path, tmp_path: Path) -> N
         refused(piped(content, "--model", model, output=out), 1, text, tmp_path)
         assert not out.exists()
     refused(piped(sent, "--preview", "--model", model, output=out), 2, "a preview is of a file", tmp_path)
-    refused(
-        piped(sent, "--bidirectional", "--model", model, output=out),
-        2,
-        "a pipe cannot be read backwards",
-        tmp_path,
-    )
     refused(
         piped(sent, "--fps", "30", "--model", model, output=out), 1, "stdin has a rate of its own", tmp_path
     )

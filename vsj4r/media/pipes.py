@@ -2,8 +2,8 @@
 
 A pipe cannot be read again, so the last frames are kept: as many as the filter goes back for, where its
 memory begins anew. The end of a pipe is known only when it is there. Until then its clip has
-``STREAM_FRAMES`` frames; those after the last repeat it, marked with ``PAST_END``: the last frame of a file
-has itself as its neighbour, too.
+``STREAM_FRAMES`` frames; those after the last repeat it, marked with ``PAST_END`` and as cuts: as at the end
+of a file, the last frame has itself as its neighbour, and the way back begins there.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ import numpy as np
 import vapoursynth as vs
 from numpy.typing import NDArray
 
+from vsj4r.engine.base import BLOCK_FRAMES
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames import WARMUP_FRAMES
+from vsj4r.frames.scenes import Cuts
 from vsj4r.media.packets import Packets
 from vsj4r.media.room import check_frame_fits
 from vsj4r.media.video import PAST_END, Sink
@@ -44,6 +46,7 @@ STREAM_FRAMES = 1 << 24
 """Of a pipe whose end is not known: three days of 60 frames a second."""
 
 _KEPT_FRAMES = WARMUP_FRAMES + 24  # what is read ahead of the frame that is asked for, on any device, too
+_KEPT_BOTH_WAYS = 2 * (WARMUP_FRAMES + BLOCK_FRAMES)  # a block, the one after it, and what each begins with
 _PIPE_BYTES = 1 << 20
 
 
@@ -92,6 +95,7 @@ class Pipe:
         self._sizes = self.head.plane_sizes()
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, vs.VideoFrame] = OrderedDict()
+        self._kept_frames = _KEPT_FRAMES
         self._read = 0  # frames
         rate = self.head.rate
         blank = vs.core.std.BlankClip(
@@ -117,6 +121,10 @@ class Pipe:
             return None
         return f"{self.name} has {count_of(found, 'frame')}, and its head says {said}"
 
+    def keep_both_ways(self) -> None:
+        """Keep as many frames as are gone through ``bidirectional``."""
+        self._kept_frames = _KEPT_BOTH_WAYS
+
     def stop(self) -> None:
         """Whoever waits for a frame gives up."""
         self._packets.stop()
@@ -130,7 +138,7 @@ class Pipe:
             last = next(reversed(self._kept))
             if n > last:
                 repeated = self._kept[last].copy()
-                repeated.props[PAST_END] = 1
+                repeated.props[PAST_END] = repeated.props["_SceneChangePrev"] = 1
                 return repeated
             raise Vsj4rError(f"frame {n} of {self.name} has gone by: a pipe is read once")
 
@@ -151,9 +159,20 @@ class Pipe:
                 target[height:] = target[height - 1]
         self._kept[self._read] = frame
         self._read += 1
-        while len(self._kept) > _KEPT_FRAMES:
+        while len(self._kept) > self._kept_frames:
             self._kept.popitem(last=False)
         return True
+
+
+def with_cuts(clip: vs.VideoNode, cuts: Cuts) -> vs.VideoNode:
+    """``clip`` of a pipe, each frame marked with whether it is one of ``cuts``; the end stays one."""
+
+    def mark(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+        marked = f.copy()
+        marked.props["_SceneChangePrev"] = int(PAST_END in f.props or cuts.last(n, since=n - 1) == n)
+        return marked
+
+    return clip.std.ModifyFrame(clip, mark)
 
 
 @cache

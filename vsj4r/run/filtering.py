@@ -15,6 +15,7 @@ from vsj4r.media.colours import with_known_matrix
 from vsj4r.media.frame_errors import first_line
 from vsj4r.media.masks import open_mask
 from vsj4r.media.part import missing_of_trim, part_of
+from vsj4r.media.pipes import with_cuts
 from vsj4r.media.pixels import chroma_of
 from vsj4r.media.rotation import turn_upright
 from vsj4r.media.sources import Source
@@ -90,17 +91,22 @@ class Filtering:
             Vsj4rError: the filter refuses, or the mask cannot be read.
         """
         settings = self._settings
+        clip, strength = self.whole, settings.strength
+        scenes, qpfile = settings.scenes, settings.qpfile
+        if self.source.pipe and settings.bidirectional:
+            self.source.pipe.keep_both_ways()
+            if (cuts := self.given_cuts()) is not None:  # its end is a cut, too, and nobody knows it before
+                clip, scenes, qpfile = with_cuts(clip, cuts), None, None
         options: dict[str, Any] = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in (
                 ("planes", settings.planes),
-                ("scenes", settings.scenes),
-                ("qpfile", settings.qpfile),
+                ("scenes", scenes),
+                ("qpfile", qpfile),
                 ("mask", None if settings.mask is None else open_mask(Path(settings.mask))),
             )
             if value is not None
         }
-        clip, strength = self.whole, settings.strength
         if isinstance(strength, tuple):
             clip, strength = with_strengths(clip, strength), 1.0
         derained = derain_clips(

@@ -108,8 +108,6 @@ def check_job(job: Job) -> None:
         require_hardware(name)
     if job.preview and is_pipe(job.input):
         raise Vsj4rError("a preview is of a file: a pipe cannot be looked through first")
-    if job.settings.bidirectional and is_pipe(job.input):
-        raise Vsj4rError("--bidirectional is for files: a pipe cannot be read backwards")
     if (is_pipe(job.output) or job.is_picture) and len(job.settings.outputs) > 1:
         what = "a picture of before and after" if job.is_picture else "a pipe"
         raise Vsj4rError(
