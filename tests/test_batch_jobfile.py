@@ -276,7 +276,7 @@ def test_settings_are_layered(shelf: Path) -> None:
         shelf,
         '[defaults]\nmodel = "tiny.onnx"\npreset = "archive"\nstrength = 0.5\n'
         'output = "out/{job}/{stem}.mkv"\n'
-        '[[job]]\nname = "kept"\ninput = "a.mkv"\ncrf = 20\n'
+        '[[job]]\nname = "kept"\ninput = "a.mkv"\ncrf = 20\nchroma = 422\n'
         '[[job]]\nname = "web"\ninput = "*.mkv"\npreset = "web"\ntrim = ["0:00.1", ""]\n',
     )
     assert not jobs.problems
@@ -287,7 +287,7 @@ def test_settings_are_layered(shelf: Path) -> None:
     ]
     model = str(shelf / "tiny.onnx")
     options = (("preset", "slow"),)
-    kept = Settings(model, 0.5, encoder="x265", crf=20, depth=10, options=options)
+    kept = Settings(model, 0.5, encoder="x265", crf=20, depth=10, chroma="422", options=options)
     assert jobs.files[0].settings == kept
     assert jobs.files[1].settings == Settings(
         model, 0.5, encoder="x264", crf=20, depth=8, chroma="420", trim=(0.1, None)

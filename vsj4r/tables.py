@@ -164,14 +164,15 @@ class _Choice(BeforeValidator):
 
 
 def choice(names: Iterable[str]) -> BeforeValidator:
-    """One of ``names``."""
+    """One of ``names``; a whole number is read as its digits."""
     known = tuple(names)
     text = f"one of {', '.join(known)}"
 
     def check(value: Any) -> Any:
-        if value not in known:
+        name = str(value) if isinstance(value, int) else value
+        if name not in known:
             raise PydanticCustomError(_RULE, "{rule}", {"rule": text})
-        return value
+        return name
 
     return _Choice(check, description=text)
 
