@@ -6,7 +6,7 @@
 # make docs   the site, in site/
 # make fuzz   N damaged inputs of each kind (N=200 SERIES=1), each in a process of its own; resumed
 # make sanitize-kernels   the CUDA kernels on the CPU under ASan, UBSan and TSan (needs g++)
-# make sanitize  the plugin's tests under gcc's AddressSanitizer and UBSan
+# make sanitize  tests of native code under gcc's AddressSanitizer and UBSan
 # make wheel  the wheels of all platforms, in dist/
 # make smoke  this platform's wheel in an empty environment
 # make release  what is left to do before a release

@@ -21,9 +21,9 @@ import typer
 import vapoursynth as vs
 
 from scripts.revision import commit
-from vsj4r.engine import open_engine
+from vsj4r.engine import cpu
 from vsj4r.engine.base import Engine, State, Step, Tensors
-from vsj4r.plugin import host
+from vsj4r.engine.cpu import CpuEngine
 
 LENGTH = 300
 
@@ -35,7 +35,7 @@ class Idle:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.spec = engine.spec
+        self.spec, self.precision = engine.spec, engine.precision
         self._given: Step | None = None
 
     def new_state(self) -> State:
@@ -86,7 +86,7 @@ def backwards_by_10(length: int) -> list[int]:
 
 def measure(pattern: str, model: str, width: int, height: int, threads: int) -> dict[str, int | str]:
     """Run one pattern in this process."""
-    vars(host)["open_engine"] = lambda *names, **options: Idle(open_engine(*names, **options))
+    vars(cpu)["CpuEngine"] = lambda *names, **options: Idle(CpuEngine(*names, **options))
     core = vs.core
     core.num_threads = threads
     source = core.std.BlankClip(width=width, height=height, format=vs.YUV420P8, length=LENGTH, keep=False)

@@ -1,10 +1,11 @@
-"""The plugin's tests with the native filter compiled by gcc under a sanitizer: any finding ends the run.
+"""Tests with the filter and the CPU engine's library compiled by gcc under a sanitizer.
 
     python -m scripts.sanitize address,undefined
     python -m scripts.sanitize thread
 
-The sanitized filter lies in a copy of the vapoursynth package, so what is installed stays as it is. Under
-``address`` leaks of the filter itself are findings too; Python's and OpenVINO's own are not looked at.
+Both lie in copies, of the vapoursynth package and of this checkout, so what is installed stays as it is.
+Any finding ends the run. Under ``address`` their own leaks are findings too; Python's and OpenVINO's are not
+looked at.
 """
 
 from __future__ import annotations
@@ -20,15 +21,22 @@ from typing import Annotated
 import typer
 import vapoursynth
 
+from vsj4r.engine.native.library import LIBRARY_PATH
+
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "tests/test_bidirectional.py",
     "tests/test_plugin.py",
     "tests/test_plugin_failures.py",
     "tests/test_plugin_outputs.py",
+    "tests/test_cpu_frames.py",
+    "tests/test_native_planes.py",
+    "tests/test_formats.py",
+    "tests/test_native_motion.py",
 )
-NAMES = ("/vsj4r/plugin/", "<unknown module>")
-"""How a report names the filter: by its sources; at exit, when it has been unloaded, no longer."""
+NAMES = ("/vsj4r/plugin/", "/vsj4r/engine/native/", "<unknown module>")
+"""How a report names them: by their sources; at exit, when the filter has been unloaded, no longer."""
+COPIED = ("vsj4r", "tests", "scripts", "weights", "pyproject.toml")
 RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
 SHALLOW = """#define _GNU_SOURCE
 #include <dlfcn.h>
@@ -48,24 +56,14 @@ def compile_shallow(folder: str) -> str:
     return str(library)
 
 
-def compile_with(sanitizers: str, library: Path) -> None:
+def compile_with(sanitizers: str, sources: Path, library: Path, *options: str) -> None:
     command = [
-        *(
-            "gcc",
-            "-std=c11",
-            "-O1",
-            "-g",
-            "-shared",
-            "-fPIC",
-            "-fvisibility=hidden",
-            "-Wall",
-            "-Wno-format-truncation",
-        ),
+        *("gcc", "-std=c11", "-O1", "-g", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off"),
+        *("-Wall", "-Wno-format-truncation"),
         *(f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined"),
-        *('-DVSJ4R_VERSION="0.1.0"', "-DVSJ4R_MAJOR=0", "-DVSJ4R_MINOR=1"),
-        *("-I", vapoursynth.get_include()),
-        *(str(path) for path in sorted((ROOT / "vsj4r" / "plugin").glob("*.c"))),
-        *("-o", str(library)),
+        *options,
+        *(str(path) for path in sorted(sources.glob("*.c"))),
+        *("-o", str(library), "-lm"),
     ]
     subprocess.run(command, check=True)
 
@@ -77,18 +75,27 @@ def runtime(name: str) -> str:
 
 def sanitize(
     sanitizers: Annotated[str, typer.Argument(help="address,undefined or thread")] = "address,undefined",
-    tests: Annotated[list[str] | None, typer.Argument(help="of pytest; without: the plugin's")] = None,
+    tests: Annotated[list[str] | None, typer.Argument(help="of pytest; without: of native code")] = None,
 ) -> None:
     """Compile, run the tests, and tell where the log is if something was found."""
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder, "vapoursynth")
         shutil.copytree(Path(vapoursynth.__file__).parent, package)
-        compile_with(sanitizers, next(package.glob("plugins/j4r/libj4r.*")))
+        versions = ('-DVSJ4R_VERSION="0.1.0"', "-DVSJ4R_MAJOR=0", "-DVSJ4R_MINOR=1")
+        filter_library = next(package.glob("plugins/j4r/libj4r.*"))
+        plugin = ROOT / "vsj4r" / "plugin"
+        compile_with(sanitizers, plugin, filter_library, *versions, "-I", vapoursynth.get_include())
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+            copy(ROOT / name, Path(folder, name))
+        native = Path(folder, "vsj4r", "engine", "native")
+        compile_with(sanitizers, native, native / LIBRARY_PATH.name)
         log = Path(folder, "log")
         runtimes = [runtime(RUNTIMES[name]) for name in sanitizers.split(",")]
         options = f"log_path={log}:exitcode=66"
         env = os.environ | {
-            "PYTHONPATH": os.pathsep.join((folder, str(ROOT))),
+            "PYTHONPATH": folder,
+            "PYTHONSAFEPATH": "1",
             "PYTHONMALLOC": "malloc",
             "LD_PRELOAD": " ".join([compile_shallow(folder), *runtimes, runtime("libstdc++.so")]),
             "ASAN_OPTIONS": f"{options}:alloc_dealloc_mismatch=0:verify_asan_link_order=0",
@@ -97,16 +104,16 @@ def sanitize(
             "TSAN_OPTIONS": f"{options}:ignore_noninstrumented_modules=1:report_signal_unsafe=0",
         }
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(tests or TESTS)]
-        done = subprocess.run(command, env=env, cwd=ROOT, check=False)
-        reports = [text for path in sorted(Path(folder).glob("log.*")) if (text := about_the_filter(path))]
+        done = subprocess.run(command, env=env, cwd=folder, check=False)
+        reports = [text for path in sorted(Path(folder).glob("log.*")) if (text := about_ours(path))]
         for text in reports:
             typer.echo(text, err=True)
-    typer.echo(f"{sanitizers}: {len(reports)} findings in the filter, pytest ended with {done.returncode}")
+    typer.echo(f"{sanitizers}: {len(reports)} findings, pytest ended with {done.returncode}")
     raise typer.Exit(1 if reports or done.returncode else 0)
 
 
-def about_the_filter(report: Path) -> str:
-    """The paragraphs of a log whose innermost call is in the filter; other leaks are not its own."""
+def about_ours(report: Path) -> str:
+    """The paragraphs of a log whose innermost call is in our code; other leaks are not its own."""
     parts = report.read_text("utf-8", errors="replace").split("\n\n")
     return "\n\n".join(part for part in parts if any(name in caller(part) for name in NAMES))
 

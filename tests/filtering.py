@@ -86,8 +86,7 @@ def reference(
                 a * np.float32(1 - share) + b * np.float32(share) for a, b in zip(ahead, back, strict=True)
             )
         out = [np.empty_like(plane) for plane in planes]
-        changes = convert.changes(Tensors(y, uv))
-        convert.add(planes, changes, strength=strength, full=full, into=out)
+        convert.add(planes, Tensors(y, uv), strength=strength, full=full, into=out)
         outputs.append(out)
     return outputs
 

@@ -156,7 +156,7 @@ def test_frames_as_they_are(compiled: CpuKernels) -> None:
         ahead = min(t + 1, len(planes) - 1)
         step = cpu.step(tensors[t], tensors[ahead], cpu_state)
         expected = [np.empty_like(plane) for plane in frame]
-        convert.add(frame, convert.changes(step.residual), strength=0.9, full=False, into=expected)
+        convert.add(frame, step.residual, strength=0.9, full=False, into=expected)
         scales = None if t == 3 else Scales(0.9 * codes[0].span, 0.9 * codes[1].span, 0.9 * codes[1].span)
         engine.begin(sources[t], sources[ahead], state, scales)
         if scales is None:
@@ -240,7 +240,7 @@ def test_frames_are_reduced_as_they_are_to_the_bit(
         got, rain, occlusion = engine.finish(state)
         step = around.step(tensors[t], tensors[min(t + 1, length - 1)], host_state)
         expected = [np.empty_like(plane) for plane in frames[t]]
-        convert.add(frames[t], convert.changes(step.residual), strength=0.9, full=False, into=expected)
+        convert.add(frames[t], step.residual, strength=0.9, full=False, into=expected)
         for a, b, before in zip(got, expected, frames[t], strict=True):
             np.testing.assert_array_equal(a, b)
             changed += int((a != before).sum())
@@ -267,7 +267,7 @@ def test_from_the_beginning_again(compiled: CpuKernels, tmp_path: Path, depth: i
     model = write_small_model(tmp_path)
     layout = FrameLayout(HEIGHT, WIDTH, np.dtype(np.uint8), True, 255)
     rng = np.random.default_rng(0)
-    shapes = [(layout.height, layout.width), layout.half, layout.half]
+    shapes = [(layout.height, layout.width), layout.chroma_sides, layout.chroma_sides]
     sources = [
         Feed(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], FrameCodes(0, 255, 128, 255))
         for n in range(6)

@@ -56,7 +56,7 @@ class Recurrence:
 
 def clip(layout: FrameLayout = LAYOUT) -> list[Feed]:
     rng = np.random.default_rng(5)
-    shapes = [(layout.height, layout.width), layout.half, layout.half]
+    shapes = [(layout.height, layout.width), layout.chroma_sides, layout.chroma_sides]
     return [
         Feed(n, [rng.integers(0, 256, shape, np.uint8) for shape in shapes], FrameCodes(16, 219, 128, 224))
         for n in range(FRAMES)

@@ -9,6 +9,7 @@ import pytest
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane, StepSpec, Tensors
+from vsj4r.frames import planes as planes_module
 from vsj4r.frames.chroma import double, from_half, shrink_to_chroma, to_half
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.matrix import to_rgb, to_yuv
@@ -94,9 +95,29 @@ def test_no_rain_and_no_strength_give_the_frame_back(kind: Format, geometry: str
     weights = np.zeros((convert.geometry.height, convert.geometry.width), np.float32)
     for amplitude, strength, share in ((0.0, 1.0, None), (0.3, 0.0, None), (0.3, 1.0, weights)):
         out = empty_like(planes)
-        changes = convert.changes(noisy_residual(convert, amplitude))
-        convert.add(planes, changes, strength=strength, full=full, weights=share, into=out)
+        residual = noisy_residual(convert, amplitude)
+        convert.add(planes, residual, strength=strength, full=full, weights=share, into=out)
         assert_bits(out, planes)
+
+
+@EACH_FORMAT
+@pytest.mark.parametrize("only", [None, (0,)])
+def test_numpy_and_the_library_give_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, kind: Format, only: tuple[int, ...] | None
+) -> None:
+    """With weights, too."""
+    compiled = converter(kind)
+    monkeypatch.setattr(planes_module, "takes_frames", lambda layout: False)
+    plain = converter(kind)
+    planes, residual = noise(compiled.geometry), noisy_residual(compiled)
+    shares = np.random.default_rng(5).uniform(0, 1, (compiled.geometry.height, compiled.geometry.width))
+    found = []
+    for convert in (compiled, plain):
+        for weights in (None, shares.astype(np.float32)):
+            out = empty_like(planes)
+            convert.add(planes, residual, strength=0.8, only=only, full=True, weights=weights, into=out)
+            found.append(out)
+    assert_bits(found[0] + found[1], found[2] + found[3])
 
 
 @EACH_FORMAT
@@ -123,7 +144,7 @@ def test_a_constant_residual_moves_every_sample_by_as_much(kind: Format, full: b
     assert residual.uv is not None
     residual.uv.fill(0.05 if kind.family == "yuv" else 0)
     out = empty_like(planes)
-    convert.add(planes, convert.changes(residual), strength=0.5, full=full, into=out)
+    convert.add(planes, residual, strength=0.5, full=full, into=out)
     for index, (plane, back) in enumerate(zip(planes, out, strict=True)):
         span = kind.codes(index, full=full).span
         change = (0.025 if index and kind.family == "yuv" else -0.05) * span
@@ -214,7 +235,7 @@ def test_a_residual_that_is_no_number_is_an_error(kind: Format, broken: float) -
     residual.y[0, 0] = broken
     planes = noise(convert.geometry)
     with pytest.raises(FloatingPointError):
-        convert.add(planes, convert.changes(residual), strength=1.0, full=True, into=empty_like(planes))
+        convert.add(planes, residual, strength=1.0, full=True, into=empty_like(planes))
 
 
 @pytest.mark.parametrize("family", ["rgb", "gray", "yuv"])
@@ -225,7 +246,7 @@ def test_a_luma_model_takes_every_family(family: Literal["rgb", "gray", "yuv"]) 
     assert tensors.uv is None
     convert.load(planes, full=True, into=tensors)
     out = empty_like(planes)
-    convert.add(planes, convert.changes(noisy_residual(convert)), strength=1.0, full=True, into=out)
+    convert.add(planes, noisy_residual(convert), strength=1.0, full=True, into=out)
     changed = [bool((a != b).any()) for a, b in zip(planes, out, strict=True)]
     assert changed == {"rgb": [True] * 3, "gray": [True], "yuv": [True, False, False]}[family]
 
@@ -245,7 +266,7 @@ def test_u_and_v_keep_their_places(layout: tuple[int, int]) -> None:
     residual.y.fill(0)
     residual.uv[0], residual.uv[1] = 10 / 255, -20 / 255
     out = empty_like(planes)
-    convert.add(planes, convert.changes(residual), strength=1, full=True, into=out)
+    convert.add(planes, residual, strength=1, full=True, into=out)
     assert [np.unique(plane).tolist() for plane in out[1:]] == [[128 + 61], [128 - 122]]
 
 
@@ -291,5 +312,5 @@ def test_frames_wider_than_what_is_computed_at_a_time() -> None:
     residual = convert.new_tensors()
     residual.y.fill(1 / 219)
     out = empty_like(planes)
-    convert.add(planes, convert.changes(residual), strength=1, full=False, into=out)
+    convert.add(planes, residual, strength=1, full=False, into=out)
     assert np.array_equal(out[0], np.minimum(planes[0], 254) + 1)

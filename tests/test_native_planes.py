@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from tests.test_planes import DEPTHS, GEOMETRIES, converter, empty_like, noise
-from vsj4r.engine.base import Plane, Tensors
-from vsj4r.engine.native import conversion as native
+from vsj4r.engine.base import Plane, StepSpec, Tensors
 from vsj4r.engine.native import library as native_library
 from vsj4r.engine.native.library import LIBRARY_PATH, library
+from vsj4r.frames import planes as planes_module
+from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.planes import Converter
 
 BOTH = (True, False)
@@ -22,7 +23,7 @@ BOTH = (True, False)
 
 def is_compiled(monkeypatch: pytest.MonkeyPatch, *, compiled: bool) -> None:
     if not compiled:
-        monkeypatch.setattr(native, "takes_planes", lambda *planes: False)
+        monkeypatch.setattr(planes_module, "_are_plain", lambda planes: False)
 
 
 def by_both(
@@ -34,7 +35,7 @@ def by_both(
         with monkeypatch.context() as patched:
             is_compiled(patched, compiled=compiled)
             written, tensors = empty_like(planes), convert.new_tensors()
-            convert.add(planes, convert.changes(residual), strength=0.7, full=full, into=written)
+            convert.add(planes, residual, strength=0.7, full=full, into=written)
             convert.load(planes, full=full, into=tensors)
             found.append((written, tensors))
     return found
@@ -75,10 +76,12 @@ def test_every_half_goes_to_the_even_code(bits: int) -> None:
     top = (1 << bits) - 1
     codes: Plane = np.arange(top + 1, dtype=np.uint8 if bits == 8 else np.uint16)[None]
     exact = codes.astype(np.float32)
-    written = np.empty_like(codes)
+    convert = Converter(Geometry(top + 1, 1, Format("gray", "integer", bits)), StepSpec("test", 2, 1, "y"))
+    written, residual = np.empty_like(codes), convert.new_tensors()
     for sign in (-1, 1):
         halves = sign * np.resize(np.array([-0.5, 0.5], np.float32), codes.shape)
-        assert native.add_to_plane(codes, halves, 1.0, top, written)
+        residual.y[:1] = halves
+        convert.add([codes], residual, strength=1 / top, full=True, into=[written])
         np.testing.assert_array_equal(written, np.clip(np.rint(exact + halves), 0, top))
 
 
@@ -92,7 +95,7 @@ def test_what_is_not_finite_is_refused(
     planes, residual = noise(convert.geometry), random_residual(convert, 0.1)
     residual.y[17, 63] = number
     with pytest.raises(FloatingPointError):
-        convert.add(planes, convert.changes(residual), strength=1, full=False, into=empty_like(planes))
+        convert.add(planes, residual, strength=1, full=False, into=empty_like(planes))
 
 
 def test_the_padding_may_be_anything(monkeypatch: pytest.MonkeyPatch) -> None:

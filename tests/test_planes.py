@@ -103,7 +103,7 @@ def test_nothing_to_add_gives_every_bit_back(size: tuple[int, int], bits: int, f
     planes = noise(convert.geometry)
     for change, strength in ((residual(convert, 0, 0), 1.0), (residual(convert, 0.7, -0.3), 0.0)):
         out = empty_like(planes)
-        convert.add(planes, convert.changes(change), strength=strength, full=full, into=out)
+        convert.add(planes, change, strength=strength, full=full, into=out)
         for plane, back in zip(planes, out, strict=True):
             np.testing.assert_array_equal(back, plane)
 
@@ -113,7 +113,7 @@ def test_every_16_bit_code_survives() -> None:
     codes = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
     planes = [codes, codes[::2, ::2].copy(), codes[1::2, 1::2].copy()]
     out = empty_like(planes)
-    convert.add(planes, convert.changes(residual(convert, 0, 0)), strength=1.0, full=False, into=out)
+    convert.add(planes, residual(convert, 0, 0), strength=1.0, full=False, into=out)
     for plane, back in zip(planes, out, strict=True):
         np.testing.assert_array_equal(back, plane)
 
@@ -130,7 +130,7 @@ def test_a_residual_counts_in_codes_and_is_clipped(
     for step in (-40, -1, 1, 40):
         out = empty_like(planes)
         change = residual(convert, 2 * step / spans[0], 2 * step / spans[1])
-        convert.add(planes, convert.changes(change), strength=0.5, full=full, into=out)
+        convert.add(planes, change, strength=0.5, full=full, into=out)
         for plane, back in zip(planes, out, strict=True):
             np.testing.assert_array_equal(back, np.clip(plane.astype(np.int64) + step, 0, top))
 
@@ -143,7 +143,7 @@ def test_only_the_frame_itself_is_written_and_read_back() -> None:
     change.y[: ODD[1], : ODD[0]] = 0
     change.uv[:, : ODD[1] // 2, : ODD[0] // 2] = 0
     out = empty_like(planes)
-    convert.add(planes, convert.changes(change), strength=1.0, full=False, into=out)
+    convert.add(planes, change, strength=1.0, full=False, into=out)
     np.testing.assert_array_equal(out[0], planes[0])
 
 
@@ -153,7 +153,7 @@ def test_a_nan_is_an_error() -> None:
     with pytest.raises(FloatingPointError):
         convert.add(
             planes,
-            convert.changes(residual(convert, np.nan, 0)),
+            residual(convert, np.nan, 0),
             strength=1.0,
             full=False,
             into=empty_like(planes),
@@ -186,7 +186,7 @@ def test_a_luma_model_copies_chroma() -> None:
     assert tensors.uv is None
     convert.load(planes, full=False, into=tensors)
     out = empty_like(planes)
-    convert.add(planes, convert.changes(residual(convert, 0.5, 0)), strength=1.0, full=False, into=out)
+    convert.add(planes, residual(convert, 0.5, 0), strength=1.0, full=False, into=out)
     assert (out[0] != planes[0]).any()
     np.testing.assert_array_equal(out[1], planes[1])
     np.testing.assert_array_equal(out[2], planes[2])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain
-from vsj4r.engine import open_engine
-from vsj4r.engine.base import Engine, Plane, State, Step, StepSpec, Tensors
-from vsj4r.plugin import host
+from vsj4r.engine import cpu
+from vsj4r.engine.base import Engine, Plane, State, Step, Tensors
+from vsj4r.engine.cpu import CpuEngine
 
 pytestmark = pytest.mark.usefixtures("restored_threads")
 core = vs.core
@@ -28,7 +28,7 @@ class CountingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.spec: StepSpec = engine.spec
+        self.spec, self.precision = engine.spec, engine.precision
 
     def new_state(self) -> State:
         return self._engine.new_state()
@@ -42,7 +42,7 @@ class CountingEngine:
 def count(monkeypatch: pytest.MonkeyPatch) -> type[CountingEngine]:
     CountingEngine.steps = 0
     monkeypatch.setattr(
-        host, "open_engine", lambda model, **options: CountingEngine(open_engine(model, **options))
+        cpu, "CpuEngine", lambda model, **options: CountingEngine(CpuEngine(model, **options))
     )
     return CountingEngine
 

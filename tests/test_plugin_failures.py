@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +13,9 @@ import vapoursynth as vs
 
 from tests.clips import noise_clip, planes_of
 from tests.filtering import assert_same, derain, reference
-from vsj4r.engine import open_engine
+from vsj4r.engine import cpu
 from vsj4r.engine.base import Engine, State, Step, Tensors
+from vsj4r.engine.cpu import CpuEngine
 from vsj4r.engine.weights import Model
 from vsj4r.errors import Vsj4rError
 from vsj4r.frames.segments import Segments
@@ -28,7 +29,7 @@ class FaultyEngine:
     """The real engine, until ``fault`` is set: then the step of that number (from 0) does what it says."""
 
     def __init__(self, engine: Engine) -> None:
-        self.spec = engine.spec
+        self.spec, self.precision = engine.spec, engine.precision
         self.steps = 0
         self.fault: tuple[int, Exception | float] | None = None
         self._engine = engine
@@ -52,10 +53,10 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[FaultyEngine]:
     opened: list[FaultyEngine] = []
 
     def open_faulty(model: Model, **arguments: Any) -> FaultyEngine:
-        opened.append(FaultyEngine(cast("Engine", open_engine(model, **arguments))))
+        opened.append(FaultyEngine(CpuEngine(model, **arguments)))
         return opened[-1]
 
-    monkeypatch.setattr(host, "open_engine", open_faulty)
+    monkeypatch.setattr(cpu, "CpuEngine", open_faulty)
     return opened
 
 
@@ -77,7 +78,7 @@ def test_a_failed_step_is_that_frames_error_and_the_next_request_works(
     expected = reference(clip, tiny, Segments(20, 0, 0, 1))
     out = derain(clip, tiny, segment=0)
     assert_same(out.get_frame(3), expected[3])
-    engines[0].fault = (6, fault)
+    engines[-1].fault = (6, fault)
     with pytest.raises(vs.Error) as caught:
         out.get_frame(9)
     assert str(caught.value).startswith(f"Derain: frame 6: {text}")
@@ -90,7 +91,7 @@ def test_a_failure_among_many_requests_fails_no_other_segment(tiny: str, engines
     clip = noise_clip(width=32, height=16, length=120)
     expected = [planes_of(frame) for frame in derain(clip, tiny, segment=40, warmup=0).frames(prefetch=1)]
     out = derain(clip, tiny, segment=40, warmup=0)
-    engines[1].fault = (50, RuntimeError("once"))
+    engines[-1].fault = (50, RuntimeError("once"))
     futures = [(n, out.get_frame_async(n)) for n in (39, 79, 119, 38, 78, 118)]
     errors = {n: future.exception() for n, future in futures}
     assert sum(error is not None for error in errors.values()) <= 1

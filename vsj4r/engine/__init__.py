@@ -8,9 +8,10 @@ from vsj4r.cores import usable_cores
 from vsj4r.engine.base import Engine, FrameEngine, FrameLayout
 from vsj4r.engine.bidirectional import BidirectionalEngine
 from vsj4r.engine.cache import EngineCache
+from vsj4r.engine.cpu_frames import CpuFrameEngine
 from vsj4r.engine.devices import on_device
 from vsj4r.engine.downscaled import DownscaledEngine
-from vsj4r.engine.reduced_frames import ReducedFrameEngine, takes_frames
+from vsj4r.engine.native.frames import takes_frames
 from vsj4r.errors import Vsj4rError
 
 if TYPE_CHECKING:  # it imports pydantic, and whoever opens an engine has found a model before
@@ -76,10 +77,10 @@ def open_engine(
     and "int8", most convolutions in 8 bits, are for CPUs that have them.
     ``threads``: of the CPU; 0 is all cores less one where there are more than two, otherwise all.
     ``tile``: (width, height) in luma samples that are evaluated at a time, overlap not counted; None: as much
-    as memory allows. ``frames``: what the caller's frames are; a CUDA device then takes them as they are,
-    ``num_streams`` in flight, and so does the CPU where it reduces frames of whole samples.
-    ``bidirectional``: states are ``BidirectionalState``, and a CUDA device neither takes frames as they are
-    nor reduces them. Inside ``EngineCache.lending`` an engine for the CPU may come from that cache.
+    as memory allows. ``frames``: what the caller's frames are; the engine is then a ``FrameEngine`` where it
+    takes such, as a CUDA device does of 4:2:0, ``num_streams`` in flight. ``bidirectional``: states are
+    ``BidirectionalState``, and a CUDA device neither takes frames as they are nor reduces them. Inside
+    ``EngineCache.lending`` an engine for the CPU may come from that cache.
 
     Raises:
         Vsj4rError: unknown device or precision, a damaged file, or a graph that will not compile.
@@ -98,13 +99,9 @@ def open_engine(
 
     def reducing(engine: Engine) -> Engine | FrameEngine:
         engine = BidirectionalEngine(engine) if bidirectional else engine
-        if downscale == 1:
-            return engine
         if frames is not None and takes_frames(frames):
-            return ReducedFrameEngine(
-                engine, frames, height=small[0], width=small[1], by=downscale, threads=used
-            )
-        return DownscaledEngine(engine, downscale)
+            return CpuFrameEngine(engine, frames, height=small[0], width=small[1], by=downscale, threads=used)
+        return engine if downscale == 1 else DownscaledEngine(engine, downscale)
 
     def cpu() -> Engine | FrameEngine:
         return reducing(_open_cpu(model, *small, precision, used, small_tile))
@@ -118,7 +115,9 @@ def open_engine(
         if bidirectional:  # the mean is of what the network finds, before that is enlarged
             engine = _open_cuda(model, index, *small, precision, 1, small_tile, 1, None)
             return reducing(cast("Engine", engine))
-        return _open_cuda(model, index, height, width, precision, num_streams, tile, downscale, frames)
+        taken = frames if frames is not None and frames.is_420 else None
+        streams = 1 if taken is None else num_streams
+        return _open_cuda(model, index, height, width, precision, streams, tile, downscale, taken)
 
     return on_device(device, cuda=cuda, cpu=cpu)
 

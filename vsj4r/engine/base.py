@@ -67,6 +67,12 @@ class Tensors(NamedTuple):
     uv: Floats | None
 
 
+def new_tensors(height: int, width: int, *, chroma: bool) -> Tensors:
+    """Unset tensors of so many luma samples, each aligned to 64 bytes."""
+    uv = _aligned_empty((2, height // 2, width // 2)) if chroma else None
+    return Tensors(_aligned_empty((height, width)), uv)
+
+
 class Step(NamedTuple):
     """What one step gives: the residual, in the units of ``Tensors``, and ``alpha``
     (H/s, W/s), the occlusion probability on the network's own grid (s = its scale).
@@ -121,19 +127,29 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FrameLayout:
-    """``height`` x ``width`` samples of luma and, with ``chroma``, 4:2:0 planes of half the sides (rounded
-    up), all of ``dtype``: uint8, uint16, float16 or float32. ``peak``: the largest code of integers. In one
-    block of memory, rows begin at multiples of 64 bytes."""
+    """``height`` x ``width`` samples of luma and, with ``chroma``, two planes of it, all of ``dtype``: uint8,
+    uint16, float16 or float32. ``peak``: the largest code of integers. ``ssw``, ``ssh``: log2 of how much
+    narrower and lower chroma is; 4:2:0 where nothing is said. ``rgb``: the three are R, G and B. In one block
+    of memory, rows begin at multiples of 64 bytes."""
 
     height: int
     width: int
     dtype: np.dtype[Any]
     chroma: bool
     peak: int = 0
+    ssw: int = 1
+    ssh: int = 1
+    rgb: bool = False
 
     @property
-    def half(self) -> tuple[int, int]:
-        return (self.height + 1) // 2, (self.width + 1) // 2
+    def is_420(self) -> bool:
+        """Whether its planes are those of a network's own layout: 4:2:0, or luma alone."""
+        return not self.chroma or (self.ssw, self.ssh) == (1, 1)
+
+    @property
+    def chroma_sides(self) -> tuple[int, int]:
+        """(height, width) of a plane of chroma, rounded up."""
+        return -(-self.height // (1 << self.ssh)), -(-self.width // (1 << self.ssw))
 
     @property
     def y_pitch(self) -> int:
@@ -141,7 +157,7 @@ class FrameLayout:
 
     @property
     def uv_pitch(self) -> int:
-        return round_up(self.half[1] * self.dtype.itemsize, _ALIGNMENT)
+        return round_up(self.chroma_sides[1] * self.dtype.itemsize, _ALIGNMENT)
 
     @property
     def u_offset(self) -> int:
@@ -150,12 +166,12 @@ class FrameLayout:
 
     @property
     def v_offset(self) -> int:
-        return self.u_offset + self.half[0] * self.uv_pitch if self.chroma else 0
+        return self.u_offset + self.chroma_sides[0] * self.uv_pitch if self.chroma else 0
 
     @property
     def nbytes(self) -> int:
         luma = self.height * self.y_pitch
-        return luma + (2 * self.half[0] * self.uv_pitch if self.chroma else 0)
+        return luma + (2 * self.chroma_sides[0] * self.uv_pitch if self.chroma else 0)
 
     @property
     def places(self) -> list[tuple[int, int, tuple[int, int]]]:
@@ -163,10 +179,13 @@ class FrameLayout:
         luma = (0, self.y_pitch, (self.height, self.width))
         if not self.chroma:
             return [luma]
-        return [luma, *((offset, self.uv_pitch, self.half) for offset in (self.u_offset, self.v_offset))]
+        return [
+            luma,
+            *((offset, self.uv_pitch, self.chroma_sides) for offset in (self.u_offset, self.v_offset)),
+        ]
 
     def views(self, block: Bytes) -> list[Plane]:
-        """The planes as arrays on a block of ``nbytes``: [y] or [y, u, v]."""
+        """The planes as arrays on a block of ``nbytes``."""
         return [
             np.ndarray(shape, self.dtype, block, offset, (pitch, self.dtype.itemsize))
             for offset, pitch, shape in self.places
@@ -175,16 +194,18 @@ class FrameLayout:
 
 @dataclass(frozen=True, slots=True)
 class FrameCodes:
-    """How the codes of a frame mean light: value = (code - zero) / span. Floats mean themselves."""
+    """How the codes of a frame mean light: value = (code - zero) / span. Floats mean themselves. R, G and B
+    are coded as luma is; ``kr`` and ``kb`` are what R and B have of it (H.273)."""
 
     y_zero: float = 0.0
     y_span: float = 1.0
     uv_zero: float = 0.0
     uv_span: float = 1.0
+    kr: float = 0.0
+    kb: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Scales:
+class Scales(NamedTuple):
     """Codes by which a plane changes for a residual of 1, by plane: strength times span."""
 
     y: float = 1.0
@@ -194,7 +215,7 @@ class Scales:
 
 class Feed(NamedTuple):
     """A frame to be fed. ``key``: frames of one key are the same, and are uploaded once; None is like no
-    other. ``planes``: [y] or [y, u, v], rows strided as they like."""
+    other. ``planes``: [y], [y, u, v] or [r, g, b], rows strided as they like."""
 
     key: int | None
     planes: Sequence[Plane]
@@ -236,3 +257,10 @@ class FrameEngine(Protocol):
 
 def round_up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
+
+
+def _aligned_empty(shape: tuple[int, ...]) -> Floats:
+    size = int(np.prod(shape)) * 4
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    skip = -memory.ctypes.data % _ALIGNMENT
+    return memory[skip : skip + size].view(np.float32).reshape(shape)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import BLOCK_FRAMES, Engine, State, Step, Tensors
+from vsj4r.engine.base import BLOCK_FRAMES, Engine, State, Step, Tensors, new_tensors
 
 SETTLED_FRAMES = 4
 """After about so many frames a state no longer improves."""
@@ -76,7 +76,7 @@ class BidirectionalEngine:
         if state.backward:
             step = self._engine.step(o_t, o_next, state.back)
             state.seen_back += 1
-            kept = state.free.pop() if state.free else _empty_like(step)
+            kept = state.free.pop() if state.free else _unset(step)
             for array, into in zip(_arrays(step), _arrays(kept), strict=True):
                 np.copyto(into, array)
             state.found.append((kept, state.seen_back))
@@ -100,8 +100,7 @@ def _arrays(step: Step) -> list[Floats]:
     return [each for each in (*step.residual, step.alpha) if each is not None]
 
 
-def _empty_like(step: Step) -> Step:
+def _unset(step: Step) -> Step:
+    """Memory for one like it."""
     y, uv = step.residual
-    return Step(
-        Tensors(np.empty_like(y), None if uv is None else np.empty_like(uv)), np.empty_like(step.alpha)
-    )
+    return Step(new_tensors(*y.shape, chroma=uv is not None), np.empty_like(step.alpha))

@@ -10,10 +10,8 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
-import numpy as np
-
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors
+from vsj4r.engine.base import Engine, State, Step, StepSpec, Tensors, new_tensors
 from vsj4r.engine.resampling import enlarge_change, phases_of, rain_near, shrink_plane
 
 NETWORK_LINES = 480
@@ -61,7 +59,12 @@ class DownscaledEngine:
     def step(self, o_t: Tensors, o_next: Tensors | None, state: State) -> Step:
         """See ``Engine.step``."""
         if self._buffers is None:
-            self._buffers = _Buffers(_empty_like(o_t, self._by), _empty_like(o_t, self._by), _empty_like(o_t))
+            (height, width), by, chroma = o_t.y.shape, self._by, o_t.uv is not None
+            self._buffers = _Buffers(
+                new_tensors(height // by, width // by, chroma=chroma),
+                new_tensors(height // by, width // by, chroma=chroma),
+                new_tensors(height, width, chroma=chroma),
+            )
         small, residual = self._shrink(o_t, self._buffers.now), self._buffers.residual
         following = None
         if o_next is not None:
@@ -91,11 +94,3 @@ class _Buffers(NamedTuple):
     now: Tensors
     following: Tensors
     residual: Tensors
-
-
-def _empty_like(frame: Tensors, by: int = 1) -> Tensors:
-    """Unset tensors for frames that are ``by`` times smaller."""
-    (height, width), uv = frame.y.shape, None
-    if frame.uv is not None:
-        uv = np.empty((2, height // (2 * by), width // (2 * by)), np.float32)
-    return Tensors(np.empty((height // by, width // by), np.float32), uv)

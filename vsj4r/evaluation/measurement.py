@@ -124,10 +124,11 @@ def derain_by(
                 for t in range(block.begin, n - 1, -1):
                     residual(t, segments.neighbour_back(t))
                 turned.turn(backward=False)
-            changes = convert.changes(residual(n, segments.neighbour(n)))
-            restored = np.empty_like(clip[n])
-            convert.add(_planes(clip[n]), changes, strength=1, full=True, into=_planes(restored))
-            yield restored
+            planes = _planes(clip[n])
+            restored = [np.empty_like(plane) for plane in planes]
+            change = residual(n, segments.neighbour(n))
+            convert.add(planes, change, strength=1, full=True, into=restored)
+            yield np.stack(restored, axis=-1)
             n += 1
 
     return run
@@ -164,7 +165,7 @@ def load_tensors(frame: Pixels, convert: Converter, into: Tensors) -> None:
 
 
 def _planes(frame: Pixels) -> list[Pixels]:
-    return [frame[..., channel] for channel in range(3)]
+    return list(np.ascontiguousarray(np.moveaxis(frame, -1, 0)))
 
 
 def measure_methods(

@@ -23,11 +23,10 @@ def from_half(half: Floats, shape: tuple[int, int], ssw: int, ssh: int) -> Float
 
 def shrink_to_chroma(plane: Floats, ssw: int, ssh: int) -> Floats:
     """Luma's resolution to a layout's: means of 2^ssh x 2^ssw samples, which divide the sides."""
-    height, width = plane.shape
-    if (ssw, ssh) == (0, 0):
-        return plane
-    blocks = plane.reshape(height >> ssh, 1 << ssh, width >> ssw, 1 << ssw)
-    return blocks.mean(axis=(1, 3), dtype=np.float32)
+    for axis, times in enumerate((ssh, ssw)):
+        for _ in range(times):
+            plane = _pair_means(plane, axis)
+    return plane
 
 
 def _to_half(plane: Floats, ss: int, axis: int) -> Floats:
@@ -44,12 +43,14 @@ def _from_half(half: Floats, size: int, ss: int, axis: int) -> Floats:
 
 def _pair_means(plane: Floats, axis: int) -> Floats:
     """An odd last sample stays as it is."""
-    rows = np.moveaxis(plane, axis, 0)
-    even, odd = rows[::2], rows[1::2]
-    mean = even.copy()
-    mean[: len(odd)] += odd
-    mean[: len(odd)] *= np.float32(0.5)
-    return np.moveaxis(mean, 0, axis)
+    first, second = (slice(None), slice(None, None, 2)), (slice(None), slice(1, None, 2))
+    if axis == 0:
+        first, second = first[::-1], second[::-1]
+    mean, odd = plane[first].copy(order="C"), plane[second]
+    pairs = mean[: odd.shape[0], : odd.shape[1]]
+    pairs += odd
+    pairs *= np.float32(0.5)
+    return mean
 
 
 def double(half: Floats, size: int, axis: int) -> Floats:

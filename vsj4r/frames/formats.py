@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from vsj4r.engine.base import Plane
+from vsj4r.engine.base import FrameCodes, FrameLayout, Plane, Scales
+from vsj4r.frames.matrix import coefficients
 
 Family = Literal["gray", "rgb", "yuv"]
 
@@ -54,6 +55,20 @@ class Format:
         zero = 1 << (self.bits - 1) if chroma else (0 if full else 16 * unit)
         return Codes(float(zero), float(span))
 
+    def frame_codes(self, *, full: bool, matrix: int) -> FrameCodes:
+        """Of all planes, as an engine is told them; ``matrix`` is for RGB."""
+        y, uv = (self.codes(plane, full=full) for plane in (0, 1))
+        return FrameCodes(y.zero, y.span, uv.zero, uv.span, *coefficients(matrix))
+
+    def scales(self, strength: float, planes: Container[int] | None = None, *, full: bool) -> Scales:
+        """What changes the ``planes``, all of them by default, by so much of what is found."""
+        return Scales(
+            *(
+                strength * self.codes(plane, full=full).span if planes is None or plane in planes else 0.0
+                for plane in range(3)
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -75,6 +90,14 @@ class Geometry:
         """(H, W) of a plane."""
         ssw, ssh = self.format.subsampling(index)
         return self.height >> ssh, self.width >> ssw
+
+    def layout(self, *, chroma: bool) -> FrameLayout:
+        """As an engine is told it; ``chroma``: whether that of YUV is wanted."""
+        kind, rgb = self.format, self.format.family == "rgb"
+        has_chroma = rgb or (chroma and kind.family == "yuv")
+        return FrameLayout(
+            self.height, self.width, kind.dtype, has_chroma, kind.peak, kind.ssw, kind.ssh, rgb=rgb
+        )
 
     def padded(self, multiple: int) -> tuple[int, int]:
         """(H, W) with both sides rounded up to ``multiple`` and to even numbers."""

@@ -30,16 +30,21 @@ def usual_matrix(height: int, primaries: int = UNSPECIFIED) -> int:
     return BT709 if height >= 720 else SMPTE_170M
 
 
+def coefficients(matrix: int) -> tuple[float, float]:
+    """Kr and Kb; those of BT.709 where ``matrix`` has none."""
+    return KR_KB.get(matrix, KR_KB[BT709])
+
+
 def to_yuv(r: Floats, g: Floats, b: Floats, matrix: int) -> tuple[Floats, Floats, Floats]:
-    """R, G, B in [0, 1] to Y in [0, 1], U and V in [-0.5, 0.5]; a ``matrix`` without Kr and Kb is BT.709."""
-    kr, kb = KR_KB.get(matrix, KR_KB[BT709])
+    """R, G, B in [0, 1] to Y in [0, 1], U and V in [-0.5, 0.5]."""
+    kr, kb = coefficients(matrix)
     y = r * np.float32(kr) + g * np.float32(1 - kr - kb) + b * np.float32(kb)
     return y, (b - y) * np.float32(0.5 / (1 - kb)), (r - y) * np.float32(0.5 / (1 - kr))
 
 
 def to_rgb(y: Floats, u: Floats, v: Floats, matrix: int) -> tuple[Floats, Floats, Floats]:
     """The inverse of ``to_yuv``."""
-    kr, kb = KR_KB.get(matrix, KR_KB[BT709])
+    kr, kb = coefficients(matrix)
     red, blue = v * np.float32(2 * (1 - kr)), u * np.float32(2 * (1 - kb))
     green = red * np.float32(kr / (1 - kr - kb)) + blue * np.float32(kb / (1 - kr - kb))
     return y + red, y - green, y + blue

@@ -7,24 +7,26 @@ luma's resolution.
 Sides are padded at the right and the bottom, by repeating the edge, to the model's multiple.
 Up: the residual is brought to the layout's own planes and added to the *original* samples; integers are
 rounded and clipped, floats are not. Where a plane's change is 0 a sample comes back bit for bit.
+
+By the compiled library where it takes such frames (``engine.native.frames``), otherwise by numpy: the same
+bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
 from vsj4r.arrays import Floats
-from vsj4r.engine.base import SHOWN, Plane, StepSpec, Tensors
-from vsj4r.engine.native import conversion as native
+from vsj4r.engine.base import SHOWN, Feed, Plane, StepSpec, Tensors, new_tensors
+from vsj4r.engine.native.frames import FramePlanes, takes_frames
 from vsj4r.frames.chroma import from_half, shrink_to_chroma, to_half
 from vsj4r.frames.formats import Codes, Geometry
 from vsj4r.frames.matrix import BT709, to_rgb, to_yuv
 
 _STRIP_SAMPLES = 1 << 15
-
-_CACHE_LINE = 64  # bytes
 
 
 class Converter:
@@ -35,16 +37,23 @@ class Converter:
         self.padded_height, self.padded_width = geometry.padded(spec.multiple)
         self._format = geometry.format
         self._with_chroma = spec.planes == "yuv420"
+        self._layout = geometry.layout(chroma=self._with_chroma)
+        self._native: FramePlanes | None = None
+        if takes_frames(self._layout):
+            self._native = FramePlanes(self._layout, height=self.padded_height, width=self.padded_width)
         self._work = np.empty(max(_STRIP_SAMPLES, geometry.width), np.float32)
 
     def new_tensors(self) -> Tensors:
-        """Unset tensors of the padded size, each aligned to 64 bytes."""
-        height, width = self.padded_height, self.padded_width
-        uv = _aligned_empty((2, height // 2, width // 2)) if self._with_chroma else None
-        return Tensors(_aligned_empty((height, width)), uv)
+        """Unset tensors of the padded size."""
+        return new_tensors(self.padded_height, self.padded_width, chroma=self._with_chroma)
 
     def load(self, planes: Sequence[Plane], *, full: bool, matrix: int = BT709, into: Tensors) -> None:
         """Write ``planes`` as padded floats. ``full``: full range, else limited; ``matrix`` is for RGB."""
+        if self._native is not None and _are_plain(planes):
+            self._native.load(self._feed(planes, full=full, matrix=matrix), into)
+            if into.uv is not None and self._format.family == "gray":
+                into.uv.fill(0)
+            return
         if self._format.family == "rgb":
             r, g, b = (self._floats(plane, index, full=full) for index, plane in enumerate(planes))
             y, *uv = to_yuv(r, g, b, matrix)
@@ -81,42 +90,60 @@ class Converter:
     def add(
         self,
         planes: Sequence[Plane],
-        changes: Sequence[Floats | None],
+        residual: Tensors,
         *,
         strength: float,
+        only: Container[int] | None = None,
         full: bool,
+        matrix: int = BT709,
         weights: Floats | None = None,
         into: Sequence[Plane],
     ) -> None:
-        """``into = clip(round(planes + strength * weights * changes))``, the changes counted in codes.
+        """``into = clip(round(planes + strength * weights * changes))``, the ``changes`` counted in codes.
 
-        ``weights``: (H, W) in [0, 1] at luma's resolution; a chroma sample takes the mean of its pixels.
+        ``only``: the planes that are changed, all by default; the others are copied. ``weights``: (H, W) in
+        [0, 1] at luma's resolution; a chroma sample takes the mean of its pixels.
 
         Raises:
             FloatingPointError: a change is not a finite number.
         """
+        scales = self._format.scales(strength, only, full=full)
+        shares: list[Floats] = []
+        if weights is not None:
+            shares = [weights, shrink_to_chroma(weights, *self._format.subsampling(1))]
+        if self._native is not None and _are_plain([*planes, *into]):
+            feed = self._feed(planes, full=full, matrix=matrix)
+            for plane, target in zip(planes[len(feed.planes) :], into[len(feed.planes) :], strict=True):
+                np.copyto(target, plane)
+            found = self._native.restore(
+                feed, residual, residual, scales, shares=shares, into=into[: len(feed.planes)]
+            )
+            if not math.isfinite(found):
+                raise _not_finite()
+            return
+        changes = self.changes(residual, matrix=matrix)
         for index, (plane, change, target) in enumerate(zip(planes, changes, into, strict=True)):
-            if change is None:
+            scale = np.float32(scales[index])
+            if change is None or scale == 0:
                 np.copyto(target, plane)
                 continue
-            share = None if weights is None else shrink_to_chroma(weights, *self._format.subsampling(index))
-            scale = np.float32(strength * self._format.codes(index, full=full).span)
-            self._add_plane(plane, change if share is None else change * share, scale, target)
+            chroma = self._format.family == "yuv" and index > 0
+            self._add_plane(plane, change * shares[chroma] if shares else change, scale, target)
+
+    def _feed(self, planes: Sequence[Plane], *, full: bool, matrix: int) -> Feed:
+        codes = self._format.frame_codes(full=full, matrix=matrix)
+        return Feed(None, planes[: 3 if self._layout.chroma else 1], codes)
 
     def _add_plane(self, plane: Plane, change: Floats, scale: np.float32, target: Plane) -> None:
         height, width = plane.shape
         top = np.float32(self._format.peak)
-        if self._format.sample != "float" and native.takes_planes(plane, change, target):
-            if not native.add_to_plane(plane, change, float(scale), float(top), target):
-                raise FloatingPointError("the network's result must be finite, got NaN or infinity")
-            return
         with np.errstate(invalid="raise"):
             for rows in _strips(height, width):
                 count = rows.stop - rows.start
                 work = self._work[: count * width].reshape(count, width)
                 np.multiply(change[rows], scale, out=work)
                 if not np.isfinite(work.sum()):
-                    raise FloatingPointError("the network's result must be finite, got NaN or infinity")
+                    raise _not_finite()
                 if self._format.sample == "float":
                     _add_floats(plane[rows], work, target[rows])
                     continue
@@ -133,10 +160,6 @@ class Converter:
     def _normalise(self, plane: Plane, codes: Codes, target: Floats) -> None:
         """Into the top left of ``target``, the edge repeated beyond."""
         height, width = plane.shape
-        if self._format.sample != "float" and native.takes_planes(plane, target):
-            native.plane_to_floats(plane, codes.zero, codes.span, target[:, :width])
-            _repeat_edge(target, height, width)
-            return
         for rows in _strips(height, width):
             part = target[rows, :width]
             if self._format.sample == "float":
@@ -147,6 +170,15 @@ class Converter:
             np.subtract(plane[rows], np.float32(codes.zero), out=part, dtype=np.float32)
             np.divide(part, np.float32(codes.span), out=part)
         _repeat_edge(target, height, width)
+
+
+def _are_plain(planes: Sequence[Plane]) -> bool:
+    """Whether the samples of a row lie side by side."""
+    return all(plane.strides[1] == plane.itemsize for plane in planes)
+
+
+def _not_finite() -> FloatingPointError:
+    return FloatingPointError("the network's result must be finite, got NaN or infinity")
 
 
 def _add_floats(plane: Plane, work: Floats, target: Plane) -> None:
@@ -172,11 +204,3 @@ def _strips(height: int, width: int) -> Iterator[slice]:
     rows = max(1, _STRIP_SAMPLES // width)
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))
-
-
-def _aligned_empty(shape: tuple[int, ...]) -> Floats:
-    """An unset float32 array whose first element lies on a cache line's first byte."""
-    size = int(np.prod(shape)) * 4
-    memory = np.empty(size + _CACHE_LINE, np.uint8)
-    skip = -memory.ctypes.data % _CACHE_LINE
-    return memory[skip : skip + size].view(np.float32).reshape(shape)

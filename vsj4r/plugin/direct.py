@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vsj4r.engine.base import Feed, FrameCodes, FrameEngine, FrameLayout, Plane, Scales, State, StepSpec
+from vsj4r.engine.base import Feed, FrameEngine, FrameLayout, Plane, State, StepSpec
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.layers import Levels
 from vsj4r.plugin.arguments import Arguments
@@ -17,14 +17,10 @@ def layout_of(
     geometry: Geometry, spec: StepSpec, arguments: Arguments, *, masked: bool
 ) -> FrameLayout | None:
     """What a ``FrameEngine`` would take of frames of ``geometry``. None where planes pass through arithmetic
-    that only ``frames`` has: RGB, chroma that is not 4:2:0, a mask, other outputs."""
-    kind = geometry.format
-    chroma = spec.planes == "yuv420" and kind.family == "yuv"
-    if masked or arguments.output != ("derained",) or kind.family == "rgb":
+    that only ``frames`` has: a mask, other outputs."""
+    if masked or arguments.output != ("derained",):
         return None
-    if chroma and (kind.ssw, kind.ssh) != (1, 1):
-        return None
-    return FrameLayout(geometry.height, geometry.width, kind.dtype, chroma, kind.peak)
+    return geometry.layout(chroma=spec.planes == "yuv420")
 
 
 class Direct:
@@ -37,13 +33,12 @@ class Direct:
         self._format, self._planes = kind, planes
         self._count = 3 if layout.chroma else 1
 
-    def source(self, n: int, planes: Sequence[Plane], *, full: bool) -> Feed:
-        y, uv = (self._format.codes(plane, full=full) for plane in (0, 1))
-        return Feed(n, planes[: self._count], FrameCodes(y.zero, y.span, uv.zero, uv.span))
+    def source(self, n: int, planes: Sequence[Plane], *, full: bool, matrix: int) -> Feed:
+        return Feed(n, planes[: self._count], self._format.frame_codes(full=full, matrix=matrix))
 
     def begin(self, now: Feed, following: Feed, state: State, *, strength: float | None, full: bool) -> None:
         """``FrameEngine.begin``; without a ``strength`` nothing is to be finished."""
-        scales = None if strength is None else self._scales(strength, full)
+        scales = None if strength is None else self._format.scales(strength, self._planes, full=full)
         self.engine.begin(now, following, state, scales)
 
     def finish(self, state: State, *, planes: Sequence[Plane], into: Sequence[Plane]) -> Levels:
@@ -56,11 +51,3 @@ class Direct:
         for index, target in enumerate(into):
             np.copyto(target, written[index] if index < self._count else planes[index])
         return Levels(rain, occlusion)
-
-    def _scales(self, strength: float, full: bool) -> Scales:
-        wanted = range(3) if self._planes is None else self._planes
-        y, u, v = (
-            strength * self._format.codes(plane, full=full).span if plane in wanted else 0.0
-            for plane in range(3)
-        )
-        return Scales(y, u, v)

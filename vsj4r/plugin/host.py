@@ -82,7 +82,7 @@ class Host:
             tile=arguments.tile_px,
             downscale=downscale,
             frames=layout,
-            num_streams=1 if layout is None else arguments.num_streams,
+            num_streams=arguments.num_streams,
             bidirectional=bidirectional,
         )
         self._direct: Direct | None = None
@@ -210,7 +210,12 @@ class Host:
     ) -> None:
         kind = self._geometry.format
         now, following = (
-            direct.source(each, frames[each].views(self._geometry), full=frames[each].is_full(kind))
+            direct.source(
+                each,
+                frames[each].views(self._geometry),
+                full=frames[each].is_full(kind),
+                matrix=frames[each].matrix,
+            )
             for each in (n, neighbour)
         )
         strength = self._writer.strength_of(frames[n]) if wanted else None

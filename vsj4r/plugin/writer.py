@@ -46,18 +46,17 @@ class OutputWriter:
     def _derain(
         self, step: Step, source: Frame, planes: list[Plane], mask: Frame | None, into: list[Plane]
     ) -> None:
-        changes = self._converter.changes(step.residual, matrix=source.matrix)
-        if self._planes is not None:
-            changes = [change if n in self._planes else None for n, change in enumerate(changes)]
         shares = None
         if mask is not None and self._mask is not None:
             full = mask.range != RANGE_LIMITED  # one that does not say it was made as a mask
             shares = mask_weights(mask.views(self._mask)[0], self._mask.format, full=full)
         self._converter.add(
             planes,
-            changes,
+            step.residual,
             strength=self.strength_of(source),
+            only=self._planes,
             full=source.is_full(self._geometry.format),
+            matrix=source.matrix,
             weights=shares,
             into=into,
         )

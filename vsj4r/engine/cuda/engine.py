@@ -230,7 +230,7 @@ class CudaEngine(CudaLanes):
     @property
     def _shapes(self) -> list[tuple[int, int]]:
         layout = self.plan.frames
-        return [(layout.height, layout.width)] + [layout.half] * (2 if layout.chroma else 0)
+        return [(layout.height, layout.width)] + [layout.chroma_sides] * (2 if layout.chroma else 0)
 
 
 class CudaFrameEngine(CudaLanes):

@@ -25,23 +25,6 @@ void j4r_motion_find(Motion *motion, const uint8_t *now, const uint8_t *ref, int
     motion_find(motion, now, ref, flow);
 }
 
-void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, float zero, float span,
-                          float *to, ptrdiff_t to_pitch)
-{
-    if (bytes == 1)
-        planes_to_floats_8(plane, pitch, height, width, zero, span, to, to_pitch);
-    else
-        planes_to_floats_16(plane, pitch, height, width, zero, span, to, to_pitch);
-}
-
-int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, const float *change,
-                   ptrdiff_t change_pitch, float scale, float top, void *to, ptrdiff_t to_pitch)
-{
-    if (bytes == 1)
-        return planes_add_8(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
-    return planes_add_16(plane, pitch, height, width, change, change_pitch, scale, top, to, to_pitch);
-}
-
 double j4r_planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width)
 {
     return planes_sizes(plane, pitch, height, width);
@@ -65,13 +48,18 @@ void j4r_resampling_rain(const float *change, int height, int width, int halved,
     resampling_rain(change, height, width, halved, work, to);
 }
 
-void j4r_frames_shrink(const FramePlane *from, int height, int width, float *work, float *to)
+ptrdiff_t j4r_frames_work(int width, int by)
 {
-    frames_shrink(from, height, width, work, to);
+    return frames_work(width, by);
 }
 
-void j4r_frames_restore(const FramePlane *from, const FrameChange *change, int first, int stop, float scale, float top,
-                        float *work, void *to, ptrdiff_t to_pitch, double *sizes)
+void j4r_frames_load(const Frame *from, int height, int width, int first, int stop, float *work, float *y, float *uv)
 {
-    frames_restore(from, change, (FrameRows){first, stop}, scale, top, work, to, to_pitch, sizes);
+    frames_load(from, height, width, (FrameRows){first, stop}, work, y, uv);
+}
+
+void j4r_frames_restore(const Frame *from, const FrameChange *change, int first, int stop, float *work,
+                        void *const planes[3], const ptrdiff_t pitches[3], double *sizes)
+{
+    frames_restore(from, change, (FrameRows){first, stop}, work, planes, pitches, sizes);
 }

@@ -20,11 +20,7 @@ J4R_EXPORT void j4r_motion_close(Motion *motion);
 J4R_EXPORT void j4r_motion_luma(Motion *motion, const float *y, uint8_t *luma);
 J4R_EXPORT void j4r_motion_find(Motion *motion, const uint8_t *now, const uint8_t *ref, int16_t *flow);
 
-/* See planes.h; `bytes` of a sample: 1 or 2. */
-J4R_EXPORT void j4r_planes_to_floats(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, float zero,
-                                     float span, float *to, ptrdiff_t to_pitch);
-J4R_EXPORT int j4r_planes_add(int bytes, const void *plane, ptrdiff_t pitch, int height, int width, const float *change,
-                              ptrdiff_t change_pitch, float scale, float top, void *to, ptrdiff_t to_pitch);
+/* See planes.h. */
 J4R_EXPORT double j4r_planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width);
 
 /* See resampling.h. */
@@ -35,8 +31,10 @@ J4R_EXPORT void j4r_resampling_enlarge(const float *plane, const float *small, c
 J4R_EXPORT void j4r_resampling_rain(const float *change, int height, int width, int halved, float *work, float *to);
 
 /* See frames.h. */
-J4R_EXPORT void j4r_frames_shrink(const FramePlane *from, int height, int width, float *work, float *to);
-J4R_EXPORT void j4r_frames_restore(const FramePlane *from, const FrameChange *change, int first, int stop, float scale,
-                                   float top, float *work, void *to, ptrdiff_t to_pitch, double *sizes);
+J4R_EXPORT ptrdiff_t j4r_frames_work(int width, int by);
+J4R_EXPORT void j4r_frames_load(const Frame *from, int height, int width, int first, int stop, float *work, float *y,
+                                float *uv);
+J4R_EXPORT void j4r_frames_restore(const Frame *from, const FrameChange *change, int first, int stop, float *work,
+                                   void *const planes[3], const ptrdiff_t pitches[3], double *sizes);
 
 #endif

@@ -12,27 +12,22 @@ _NAMES = {"win32": "j4r_native.dll", "darwin": "libj4r_native.dylib"}
 LIBRARY_PATH = Path(__file__).with_name(_NAMES.get(sys.platform, "libj4r_native.so"))
 
 _Opaque = POINTER(c_char)
-_PLANE = (c_int, c_void_p, c_ssize_t, c_int, c_int)
 _SIGNATURES = {
     "j4r_motion_version": (c_int, ()),
     "j4r_motion_open": (_Opaque, (c_int, c_int, c_int)),
     "j4r_motion_close": (None, (_Opaque,)),
     "j4r_motion_luma": (None, (_Opaque, POINTER(c_float), POINTER(c_uint8))),
     "j4r_motion_find": (None, (_Opaque, POINTER(c_uint8), POINTER(c_uint8), POINTER(c_int16))),
-    "j4r_planes_to_floats": (None, (*_PLANE, c_float, c_float, c_void_p, c_ssize_t)),
     "j4r_resampling_shrink": (None, (c_void_p, c_int, c_int, c_int, c_void_p)),
     "j4r_resampling_enlarge": (
         None,
         (*(c_void_p,) * 4, *(c_int,) * 3, c_void_p, *(c_float,) * 3, *(c_void_p,) * 2),
     ),
     "j4r_resampling_rain": (None, (c_void_p, *(c_int,) * 3, *(c_void_p,) * 2)),
-    "j4r_frames_shrink": (None, (c_void_p, c_int, c_int, *(c_void_p,) * 2)),
-    "j4r_frames_restore": (
-        None,
-        (*(c_void_p,) * 2, c_int, c_int, c_float, c_float, *(c_void_p,) * 2, c_ssize_t, c_void_p),
-    ),
+    "j4r_frames_work": (c_ssize_t, (c_int, c_int)),
+    "j4r_frames_load": (None, (c_void_p, *(c_int,) * 4, *(c_void_p,) * 3)),
+    "j4r_frames_restore": (None, (c_void_p, c_void_p, c_int, c_int, *(c_void_p,) * 4)),
     "j4r_planes_sizes": (c_double, (c_void_p, c_ssize_t, c_int, c_int)),
-    "j4r_planes_add": (c_int, (*_PLANE, c_void_p, c_ssize_t, c_float, c_float, c_void_p, c_ssize_t)),
 }
 
 

@@ -52,6 +52,27 @@ static inline float clipped(float number, float top)
 DEFINE_PLANES(8, uint8_t)
 DEFINE_PLANES(16, uint16_t)
 
+void planes_shown(const float *restrict row, int width, float *restrict to)
+{
+    for (int x = 0; x < width; x++) {
+        float value = is_not_finite(row[x]) ? (row[x] > 0 ? 1.0f : 0.0f) : row[x];
+        value = value > -1.0f ? value : -1.0f;
+        to[x] = value < 2.0f ? value : 2.0f;
+    }
+}
+
+int planes_add_shown(const float *restrict row, int width, const float *restrict change, float scale,
+                     float *restrict to)
+{
+    int32_t wrong = 0;
+    for (int x = 0; x < width; x++) {
+        float scaled = change[x] * scale;
+        wrong |= is_not_finite(scaled);
+        to[x] = scaled != 0 ? row[x] + scaled : row[x];
+    }
+    return !wrong;
+}
+
 static double row_sizes(const float *row, int width)
 {
     enum { PARTS = 8 }; /* which vectors add side by side */

@@ -18,6 +18,12 @@ int planes_add_8(const uint8_t *plane, ptrdiff_t pitch, int height, int width, c
 int planes_add_16(const uint16_t *plane, ptrdiff_t pitch, int height, int width, const float *change,
                   ptrdiff_t change_pitch, float scale, float top, uint16_t *to, ptrdiff_t to_pitch);
 
+/* A row of floats as a network is shown it: within -1 .. 2, 0 where it is not a number. */
+void planes_shown(const float *row, int width, float *to);
+
+/* to = row + scale * change, and `row` to the bit where that is 0. Gives as planes_add_8. */
+int planes_add_shown(const float *row, int width, const float *change, float scale, float *to);
+
 /* The sum of |plane|. */
 double planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width);
 

@@ -1,15 +1,15 @@
-"""Frames of whole samples to a step that sees them reduced, on a CPU: what ``frames.planes`` and
-``DownscaledEngine`` do one after the other, to the bit, without planes of floats as large as the frame."""
+"""Frames as they are to a step on a CPU, reduced or not: what ``frames.planes`` and ``DownscaledEngine`` do
+one after the other, to the bit, without planes of floats on the way."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
+from vsj4r.arrays import Floats
 from vsj4r.engine.base import (
     BidirectionalState,
     Engine,
@@ -20,25 +20,20 @@ from vsj4r.engine.base import (
     State,
     Step,
     Tensors,
+    new_tensors,
 )
 from vsj4r.engine.downscaled import downscale_spec
-from vsj4r.engine.native.frames import Change, ReducedFrames
-from vsj4r.engine.native.library import library
-from vsj4r.engine.resampling import LIMITS, phases_of, rain_near
+from vsj4r.engine.native.frames import FramePlanes
+from vsj4r.engine.resampling import rain_near
 from vsj4r.engine.tensor_cache import TensorCache
 from vsj4r.errors import Vsj4rError
 
 _HELD = 3
-"""Small frames: a frame, the one after it, and one of another state."""
-
-
-def takes_frames(layout: FrameLayout) -> bool:
-    """Whether the compiled library is there, and for such samples."""
-    return library() is not None and layout.dtype.kind == "u"
+"""Frames as the step takes them: one, the one after it, and one of another state."""
 
 
 @dataclass(slots=True)
-class ReducedState:
+class CpuFrameState:
     """The state of the step; and ``planes`` of a frame that is finished and not taken, with its ``levels``:
     the means of |luma residual|, NaN where a residual is not finite, and of alpha."""
 
@@ -55,7 +50,7 @@ class ReducedState:
         cast("BidirectionalState", self.inner).turn(backward=backward)
 
 
-class ReducedFrameEngine:
+class CpuFrameEngine:
     """``FrameEngine`` for frames of ``layout``, padded to ``by`` times the ``height`` x ``width`` luma
     samples that ``engine`` takes."""
 
@@ -69,22 +64,24 @@ class ReducedFrameEngine:
         self._engine, self._layout, self._by = engine, layout, by
         self._chroma = engine.spec.planes == "yuv420"
         self._small = height, width
-        self._frames = ReducedFrames(width, by, phases_of(by), LIMITS, threads)
+        self._planes = FramePlanes(layout, height=height, width=width, by=by, threads=threads)
         self._held = TensorCache([self._new_tensors() for _ in range(_HELD)])
 
-    def new_state(self) -> ReducedState:
+    def new_state(self) -> CpuFrameState:
         planes = [np.empty(shape, self._layout.dtype) for *_, shape in self._layout.places]
-        return ReducedState(self._engine.new_state(), planes)
+        return CpuFrameState(self._engine.new_state(), planes)
 
     def begin(self, now: Feed, following: Feed | None, state: State, scales: Scales | None) -> None:
         """See ``FrameEngine.begin``."""
         own = self._own(state)
-        small = self._shrink(now)
-        ahead = self._shrink(following) if self.spec.lookahead and following is not None else None
+        small = self._load(now)
+        ahead = self._load(following) if self.spec.lookahead and following is not None else None
         step = self._engine.step(small, ahead, own.inner)
         if scales is not None:
-            rain = self._restore(now, small, step.residual, scales, into=own.planes)
-            own.levels = rain, self._occlusion(step)
+            change = step.residual
+            rain = self._rain_of(change) if self._by > 1 else []
+            total = self._planes.restore(now, small, change, scales, rain=rain, into=own.planes)
+            own.levels = total / (self._layout.height * self._layout.width), self._occlusion(step)
 
     def waiting(self, state: State) -> int:
         """See ``FrameEngine.waiting``."""
@@ -96,51 +93,35 @@ class ReducedFrameEngine:
         if own.levels is None:
             raise ValueError("nothing was begun that is to be finished")
         (rain, occlusion), own.levels = own.levels, None
-        if math.isnan(rain):
+        if not math.isfinite(rain):
             raise Vsj4rError("the network's result must be finite, got NaN or infinity")
         return own.planes, rain, occlusion
 
-    def _own(self, state: State) -> ReducedState:
-        if not isinstance(state, ReducedState):
+    def _own(self, state: State) -> CpuFrameState:
+        if not isinstance(state, CpuFrameState):
             raise ValueError("the state belongs to another engine")
         return state
 
     def _new_tensors(self) -> Tensors:
-        """Chroma is 0 where frames have none."""
-        height, width = self._small
-        uv = np.zeros((2, height // 2, width // 2), np.float32) if self._chroma else None
-        return Tensors(np.empty((height, width), np.float32), uv)
+        """Chroma is 0, and stays so where frames have none."""
+        tensors = new_tensors(*self._small, chroma=self._chroma)
+        if tensors.uv is not None:
+            tensors.uv.fill(0)
+        return tensors
 
-    def _shrink(self, feed: Feed) -> Tensors:
-        codes = feed.codes
-
+    def _load(self, feed: Feed) -> Tensors:
         def load(into: Tensors) -> None:
-            self._frames.shrink(feed.planes[0], codes.y_zero, codes.y_span, into.y)
-            if into.uv is not None:
-                for plane, small in zip(feed.planes[1:], into.uv, strict=False):  # none of a grey frame
-                    self._frames.shrink(plane, codes.uv_zero, codes.uv_span, small)
+            self._planes.load(feed, into)
 
         if feed.key is not None:
             return self._held.get(feed.key, load)
-        small = self._new_tensors()
-        load(small)
-        return small
+        tensors = self._new_tensors()
+        load(tensors)
+        return tensors
 
-    def _restore(
-        self, feed: Feed, small: Tensors, change: Tensors, scales: Scales, *, into: Sequence[Plane]
-    ) -> float:
-        """Write ``feed`` with ``change``. Gives the mean size of luma's; NaN where one is not finite."""
-        codes, layout = feed.codes, self._layout
-        found = small.y, change.y, rain_near(change.y)
-        changes = [Change(feed.planes[0], codes.y_zero, codes.y_span, *found, scales.y, into[0])]
-        if layout.chroma and small.uv is not None and change.uv is not None:
-            rain = rain_near(change.y, halved=True)
-            of_chroma = zip(feed.planes[1:], small.uv, change.uv, (scales.u, scales.v), into[1:], strict=True)
-            for plane, shrunk, changed, scale, target in of_chroma:
-                found = shrunk, changed, rain
-                changes.append(Change(plane, codes.uv_zero, codes.uv_span, *found, scale, target))
-        sizes = self._frames.restore(changes, layout.peak)
-        return sizes[0] / (layout.height * layout.width) if np.isfinite(sizes).all() else math.nan
+    def _rain_of(self, change: Tensors) -> list[Floats]:
+        has_chroma = self._layout.chroma and change.uv is not None
+        return [rain_near(change.y, halved=halved) for halved in (False, True)[: 1 + has_chroma]]
 
     def _occlusion(self, step: Step) -> float:
         """The mean of alpha, without the padding."""

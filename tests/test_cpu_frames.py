@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from tests.filtering import assert_same, derain
 from vsj4r import engine as engines
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Scales, State, Step, StepSpec, Tensors
+from vsj4r.engine.cpu_frames import CpuFrameEngine
 from vsj4r.engine.native import conversion, scaling
-from vsj4r.engine.reduced_frames import ReducedFrameEngine, takes_frames
+from vsj4r.engine.native.frames import takes_frames
 from vsj4r.engine.resampling import rain_near
 from vsj4r.errors import Vsj4rError
+from vsj4r.frames import planes as planes_module
 from vsj4r.frames.formats import Format, Geometry
 from vsj4r.frames.layers import measure_levels
 
@@ -25,24 +28,49 @@ LAYOUT = FrameLayout(30, 46, np.dtype(np.uint8), chroma=True, peak=255)
 CODES = FrameCodes(16, 219, 128, 224)
 
 
+@pytest.mark.parametrize("downscale", [1, 2, 3])
 @pytest.mark.parametrize(
-    ("vs_format", "options"),
+    ("vs_format", "odd", "options"),
     [
-        (vs.YUV420P8, {"downscale": 2}),
-        (vs.YUV420P10, {"downscale": 3}),
-        (vs.YUV420P16, {"downscale": 4, "strength": 0.4}),
-        (vs.GRAY16, {"downscale": 5}),
-        (vs.YUV420P8, {"downscale": 2, "planes": [0]}),
-        (vs.YUV420P8, {"downscale": 2, "planes": [1, 2], "tile": [64, 32]}),
+        (vs.YUV420P8, 0, {}),
+        (vs.YUV420P10, 0, {"strength": 0.4}),
+        (vs.YUV420P8, 0, {"planes": [1, 2], "tile": [64, 32]}),
+        (vs.YUV420P16, 0, {"planes": [0]}),
+        (vs.YUV422P8, 0, {"threads": 3}),
+        (vs.YUV422P10, 0, {"planes": [1]}),
+        (vs.YUV440P8, 0, {}),
+        (vs.YUV444P12, 1, {"threads": 3}),
+        (vs.YUV444PS, 1, {}),
+        (vs.GRAY8, 1, {}),
+        (vs.GRAYS, 1, {"strength": 0.4}),
+        (vs.RGB24, 1, {}),
+        (vs.RGB24, 0, {"planes": [0, 2]}),
+        (vs.RGB48, 0, {"threads": 3}),
+        (vs.RGB48, 1, {"strength": 0.4}),
+        (vs.RGBS, 1, {"threads": 2}),
     ],
 )
 def test_no_bit_differs(
-    tiny: str, monkeypatch: pytest.MonkeyPatch, vs_format: int, options: dict[str, Any]
+    tiny: str,
+    monkeypatch: pytest.MonkeyPatch,
+    vs_format: int,
+    odd: int,
+    options: dict[str, Any],
+    downscale: int,
 ) -> None:
-    clip = noise_clip(width=90, height=50, length=6, vs_format=vs_format)
-    straight = derain(clip, tiny, **options)
+    clip = noise_clip(width=90 + odd, height=50 + odd, length=6, vs_format=vs_format)
+    taken: list[bool] = []
+
+    def take(layout: FrameLayout) -> bool:
+        taken.append(takes_frames(layout))
+        return taken[0]
+
+    monkeypatch.setattr(engines, "takes_frames", take)
+    straight = derain(clip, tiny, downscale=downscale, **options)
+    assert taken == [True]
     monkeypatch.setattr(engines, "takes_frames", lambda layout: False)
-    by_floats = derain(clip, tiny, **options)
+    monkeypatch.setattr(planes_module, "takes_frames", lambda layout: False)
+    by_floats = derain(clip, tiny, downscale=downscale, **options)
     for n in (3, 0, 5, 1):
         with straight.get_frame(n) as frame, by_floats.get_frame(n) as other:
             assert_same(frame, planes_of(other))
@@ -83,12 +111,12 @@ def constant() -> Constant:
 
 
 @pytest.fixture(params=[1, 2, 40], ids=lambda count: f"{count} threads")
-def frames(constant: Constant, request: pytest.FixtureRequest) -> ReducedFrameEngine:
+def frames(constant: Constant, request: pytest.FixtureRequest) -> CpuFrameEngine:
     """Also with more threads than rows."""
-    return ReducedFrameEngine(constant, LAYOUT, height=16, width=24, by=2, threads=request.param)
+    return CpuFrameEngine(constant, LAYOUT, height=16, width=24, by=2, threads=request.param)
 
 
-def test_a_frame_comes_back_with_its_levels(frames: ReducedFrameEngine) -> None:
+def test_a_frame_comes_back_with_its_levels(frames: CpuFrameEngine) -> None:
     state = frames.new_state()
     frames.begin(feed(0, 90), feed(1, 90), state, Scales(219, 0, 112))
     assert frames.waiting(state) == 1
@@ -109,7 +137,7 @@ def test_no_bit_depends_on_the_threads(tiny: str) -> None:
         assert frame.props["J4RRain"] == other.props["J4RRain"]
 
 
-def test_what_nobody_wants_is_not_finished(frames: ReducedFrameEngine, constant: Constant) -> None:
+def test_what_nobody_wants_is_not_finished(frames: CpuFrameEngine, constant: Constant) -> None:
     state = frames.new_state()
     frames.begin(feed(0, 90), feed(1, 90), state, None)
     assert frames.waiting(state) == 0
@@ -117,7 +145,7 @@ def test_what_nobody_wants_is_not_finished(frames: ReducedFrameEngine, constant:
 
 
 def test_frames_of_one_key_are_read_once_and_others_each_time(
-    frames: ReducedFrameEngine, constant: Constant
+    frames: CpuFrameEngine, constant: Constant
 ) -> None:
     state = frames.new_state()
     frames.begin(feed(0, 16), feed(1, 235), state, None)
@@ -128,7 +156,7 @@ def test_frames_of_one_key_are_read_once_and_others_each_time(
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_change_that_is_not_finite_is_refused(
-    frames: ReducedFrameEngine, constant: Constant, value: float
+    frames: CpuFrameEngine, constant: Constant, value: float
 ) -> None:
     state, constant.value = frames.new_state(), value
     frames.begin(feed(0, 90), feed(1, 90), state, Scales())
@@ -140,17 +168,18 @@ def test_a_change_that_is_not_finite_is_refused(
     assert (frames.finish(state)[0][0] == 90).all()
 
 
-def test_a_reset_forgets_what_was_begun(frames: ReducedFrameEngine) -> None:
+def test_a_reset_forgets_what_was_begun(frames: CpuFrameEngine) -> None:
     state = frames.new_state()
     frames.begin(feed(0, 90), feed(1, 90), state, Scales())
     state.reset()
     assert frames.waiting(state) == 0
 
 
-def test_only_whole_samples_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_floats_and_chroma_of_a_quarter_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert takes_frames(LAYOUT)
-    assert not takes_frames(FrameLayout(30, 46, np.dtype(np.float32), chroma=True))
-    monkeypatch.setattr("vsj4r.engine.reduced_frames.library", lambda: None)
+    assert not takes_frames(replace(LAYOUT, dtype=np.dtype(np.float16)))
+    assert not takes_frames(replace(LAYOUT, ssw=2, ssh=0))
+    monkeypatch.setattr("vsj4r.engine.native.frames.library", lambda: None)
     assert not takes_frames(LAYOUT)
 
 
