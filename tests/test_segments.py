@@ -296,6 +296,24 @@ def test_a_step_out_of_order_is_refused() -> None:
         schedule.claim(3, 9)
 
 
+def test_a_step_the_wrong_way_is_refused() -> None:
+    schedule = Schedule(Segments(240, 120, 8, 1, bidirectional=True))
+    with pytest.raises(ValueError, match="no state stands before frame 31"):
+        schedule.claim(31, 5)
+    assert schedule.claim(31, 5, backward=True)[1]
+
+
+def test_a_frame_passed_on_the_way_to_another_block_still_waits() -> None:
+    """Nothing was found on the way back there, so it has no output yet."""
+    derain = Filter(Segments(240, 120, 8, 1, bidirectional=True))
+    for n in (100, 20):
+        derain.schedule.reads(n)
+    while (run := derain.schedule.reads(100)).first < 48:
+        derain.feed(run)
+    derain.schedule.forget(100)
+    assert derain.schedule.reads(50).target == 20
+
+
 def test_what_was_looked_at_tells_as_much_as_all_cuts() -> None:
     """For random clips, cuts and frames, in any order."""
     thumb, rng = np.zeros((12, 12), np.float32), random.Random(5)
