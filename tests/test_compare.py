@@ -126,7 +126,23 @@ def test_rotated_footage_is_compared_upright(tmp_path: Path) -> None:
     media.ffmpeg("-i", f"file:{turned}", "-c:v", "ffv1", f"file:{shown}")
     sides = open_sides(turned, shown, None)
     assert (sides[0].clip.width, sides[0].clip.height) == (64, 96)
-    assert measure_sides(sides[0], sides[1], nothing).removed == [0.0] * 12
+    assert measure_quality(sides[:1], sides[1], nothing)[0].psnr == [math.inf] * 12
+
+
+def test_what_coding_loses_is_no_rain(tmp_path: Path) -> None:
+    """As much brighter as darker."""
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    grey = np.full((32, 32, 3), 100, np.uint8)
+    lost = grey + np.where(np.indices((32, 32)).sum(axis=0) % 2, 6, -6)[..., None]
+    streak = lost.copy()
+    streak[:, 4] -= 40
+    for n, after in enumerate([grey, lost, streak]):
+        write_png(grey, tmp_path / "before" / f"{n}.png")
+        write_png(after.astype(np.uint8), tmp_path / "after" / f"{n}.png")
+    sides = open_sides(tmp_path / "before", tmp_path / "after", None)
+    found = measure_sides(sides[0], sides[1], nothing).removed
+    assert found == pytest.approx([0, 0, 100 * 40 / 255 / 32], abs=0.01)
 
 
 @pytest.mark.parametrize("other", ["bt709:range=tv", "bt709:range=pc", "smpte170m:range=pc", "png"])

@@ -16,9 +16,10 @@ _MOTION_SCALE = 8  # what is left of rain and noise hardly shows there
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """One number a frame. ``removed``: mean of |before - after| of luma, in percent of white;
-    ``brightness``: mean luma of the frame before, in percent; ``motion``: how much the frame after
-    differs from both its neighbours at 1/8 of the size, in percent: an isolated cut is no motion."""
+    """One number a frame. ``removed``: mean luma before less that after, in percent of white: rain adds
+    light, and what coding loses is as often brighter as darker; ``brightness``: mean luma of the frame
+    before, in percent; ``motion``: how much the frame after differs from both its neighbours at 1/8 of the
+    size, in percent: an isolated cut is no motion."""
 
     removed: list[float]
     brightness: list[float]
@@ -34,7 +35,8 @@ def measure_sides(before: Side, after: Side, on_frame: Callable[[int], None]) ->
     luma_before, luma_after = (
         clip.resize.Bicubic(format=vs.GRAYS) for clip in match_formats([before, after])
     )
-    stats = luma_before.std.PlaneStats(luma_after, prop="Both")
+    stats = luma_before.std.PlaneStats(prop="Before")
+    stats = stats.std.CopyFrameProps(luma_after.std.PlaneStats(prop="After"), props=["AfterAverage"])
     small = luma_after.resize.Bilinear(
         width=max(luma_after.width // _MOTION_SCALE, 1), height=max(luma_after.height // _MOTION_SCALE, 1)
     )
@@ -44,8 +46,11 @@ def measure_sides(before: Side, after: Side, on_frame: Callable[[int], None]) ->
     removed, brightness, steps = [], [], []
     with closing(frames_in_order(stats)) as frames:
         for n, frame in enumerate(frames):
-            removed.append(100 * float(frame.props["BothDiff"]))
-            brightness.append(100 * float(frame.props["BothAverage"]))
+            before_mean, after_mean = (
+                100 * float(frame.props[f"{when}Average"]) for when in ("Before", "After")
+            )
+            removed.append(before_mean - after_mean)
+            brightness.append(before_mean)
             steps.append(100 * float(frame.props["StepDiff"]))
             on_frame(n + 1)
     following = [*steps[1:], 0.0]

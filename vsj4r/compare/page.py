@@ -72,7 +72,7 @@ def render_page(sides: list[Side], measures: Measures, quality: list[Quality], v
 
 def summary(measures: Measures, quality: list[Quality]) -> str:
     """One line: what has been found, on average."""
-    parts = [f"rain removed {fmean(measures.removed):.2f} % (mean change of luma, white is 100 %)"]
+    parts = [f"rain removed {fmean(measures.removed):.2f} % (mean luma before less after, white is 100 %)"]
     for row in _rows(measures, quality)[1:]:
         parts.append(f"{row.name} {' -> '.join(row.means)}")
     return ", ".join(parts)
@@ -111,7 +111,7 @@ def _graphs(measures: Measures, quality: list[Quality]) -> list[Graph]:
 
 
 def _rows(measures: Measures, quality: list[Quality]) -> list[Row]:
-    rows = [Row("Rain removed, mean change of luma", ["", f"{fmean(measures.removed):.2f} %"])]
+    rows = [Row("Rain removed, mean luma before less after", ["", f"{fmean(measures.removed):.2f} %"])]
     for name, *both in _pairs(quality):
         mean = clip_psnr if name == "PSNR" else fmean
         rows.append(Row(name, [_figure(name, mean(numbers)) for numbers in both]))
