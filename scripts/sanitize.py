@@ -4,8 +4,8 @@
     python -m scripts.sanitize thread
 
 Both lie in copies, of the vapoursynth package and of this checkout, so what is installed stays as it is.
-Any finding ends the run. Under ``address`` their own leaks are findings too; Python's and OpenVINO's are not
-looked at.
+Any finding ends the run. Under ``address`` leaks of the filter are findings too; those of Python, of OpenVINO
+and of engines that live until Python ends are not looked at.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ TESTS = (
     "tests/test_formats.py",
     "tests/test_native_motion.py",
 )
-NAMES = ("/vsj4r/plugin/", "/vsj4r/engine/native/", "<unknown module>")
-"""How a report names them: by their sources; at exit, when the filter has been unloaded, no longer."""
+FILTER = ("/vsj4r/plugin/", "<unknown module>")
+"""How a report names it: by its sources; at exit, when it has been unloaded, no longer."""
+ENGINE = "/vsj4r/engine/native/"
 COPIED = ("vsj4r", "tests", "scripts", "weights", "pyproject.toml")
 RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
 SHALLOW = """#define _GNU_SOURCE
@@ -113,9 +114,16 @@ def sanitize(
 
 
 def about_ours(report: Path) -> str:
-    """The paragraphs of a log whose innermost call is in our code; other leaks are not its own."""
+    """The paragraphs of a log whose innermost call is in our code, and that matter."""
     parts = report.read_text("utf-8", errors="replace").split("\n\n")
-    return "\n\n".join(part for part in parts if any(name in caller(part) for name in NAMES))
+    return "\n\n".join(part for part in parts if is_finding(part))
+
+
+def is_finding(part: str) -> bool:
+    called = caller(part)
+    if any(name in called for name in FILTER):
+        return True
+    return ENGINE in called and not part.startswith(("Direct leak", "Indirect leak"))
 
 
 def caller(part: str) -> str:
