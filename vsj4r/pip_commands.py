@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from subprocess import list2cmdline
 
 
 def pip_install(*requirements: str, again: bool = False) -> str:
-    """The exact command for this Python."""
+    """The exact command for this Python, quoted for the shell of this system."""
     options = ["--force-reinstall", "--no-deps"] if again else ["--upgrade"]
-    return shlex.join([sys.executable, "-m", "pip", "install", *options, *requirements])
+    join = list2cmdline if sys.platform == "win32" else shlex.join
+    return join([sys.executable, "-m", "pip", "install", *options, *requirements])
 
 
 def reinstall() -> str:
