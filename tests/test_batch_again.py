@@ -16,13 +16,14 @@ from tests import media
 from tests.batch_jobs import body, jobs
 from tests.cli import assert_refused, batch, vsj4r
 from tests.tiny_model import write_tiny_model
+from vsj4r.batch import tasks
 from vsj4r.batch.bench import Bench
 from vsj4r.batch.jobfile import read_jobs
 from vsj4r.batch.manifest import Manifest
 from vsj4r.batch.plan import Plan
 from vsj4r.batch.tasks import Task, Worker, perform
 from vsj4r.batch.work import work_for
-from vsj4r.errors import InputError
+from vsj4r.errors import InputError, Vsj4rError
 from vsj4r.media.images import write_png
 
 
@@ -289,3 +290,22 @@ def test_a_mask_that_a_camera_held_upright_fits(model: Path, tmp_path: Path) -> 
     jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv") + 'mask = "mask.jpg"\n')
     batch(tmp_path)
     assert (tmp_path / "out.mkv").exists()
+
+
+def test_an_input_that_is_gone_is_named_whatever_fails(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media.plain(tmp_path / "a.mkv", seconds=0.3)
+    jobs(tmp_path, model, body(Path("a.mkv"), "out.mkv"))
+    (file,) = (read := read_jobs(tmp_path / "jobs.toml")).files
+    task = Task("plan", work_for(file, read.state), None)
+
+    def fail_without_it(task: Task, worker: Worker) -> Plan:
+        (tmp_path / "a.mkv").unlink()
+        raise Vsj4rError("libx264 cannot be written into .mkv: try another encoder")
+
+    monkeypatch.setattr(tasks, "_do", fail_without_it)
+    worker = Worker(0, Bench(), lambda event: None, lambda: False)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"a\.mkv is not there any more"):
+            perform(task, worker)

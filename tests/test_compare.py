@@ -348,8 +348,9 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
     refused("1.exr cannot be read", folder_of_plates, folder_of_plates)
     done = vsj4r("compare", small, small, "-o", page, "--video", small)
     assert_refused(done, 1, "which is read", tmp_path)
-    done = vsj4r("compare", small, small, "-o", tmp_path / "page.mp4")
-    assert_refused(done, 1, "the page is HTML: name", tmp_path)
+    for name in ("page.mp4", "page.txt"):
+        done = vsj4r("compare", small, small, "-o", tmp_path / name)
+        assert_refused(done, 1, "the page is HTML: name", tmp_path)
     page.write_text("earlier")
     assert_refused(vsj4r("compare", "-o", page, before, after), 1, "--overwrite replaces it", tmp_path)
     failed = vsj4r("compare", "-o", page, before, after, "--overwrite", "--video", tmp_path / "x.webm")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests import media
 from tests.batch_jobs import body, jobs
-from tests.cli import alive, assert_refused, children_of, command, run, vsj4r
+from tests.cli import alive, assert_refused, children_of, command, leftovers, run, vsj4r
 from vsj4r.engine.weights import models
 from vsj4r.errors import DiskFullError, Vsj4rError
 from vsj4r.media.process import FFmpeg
@@ -83,6 +85,11 @@ def test_bad_inputs_get_one_line(plain: Path, model: Path, tmp_path: Path) -> No
         out,
     )
     refused(1, "has no video stream", tmp_path / "sound.mka", out)
+    sounding = ("-f", "lavfi", "-i", "sine=d=1", "-c:v", "libx264", "-c:a", "flac")
+    media.plain(tmp_path / "sounding.mkv", *sounding, "-map", "0", "-map", "1")
+    cut = ("-i", f"{tmp_path}/sounding.mkv", "-c", "copy", "-ss", "0.5")
+    media.ffmpeg(*cut, f"{tmp_path}/no-key-frame.mkv")
+    refused(1, "has a video stream without a frame: cut it again", tmp_path / "no-key-frame.mkv", out)
     refused(1, "is interlaced: deinterlace it first", tmp_path / "interlaced.mkv", out)
     refused(1, "no folder", plain, tmp_path / "absent" / "out.mkv")
     refused(1, "which is read", plain, plain)
@@ -296,3 +303,22 @@ def test_ffmpeg_that_dies_is_reported(model: Path, tmp_path: Path) -> None:
     assert process.returncode == 1
     assert complaint.splitlines() == ["vsj4r: ffmpeg: signal 9 ended it"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["long.mkv"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["out.mkv", "out"])
+def test_what_a_killed_run_has_left_the_next_one_removes(model: Path, tmp_path: Path, name: str) -> None:
+    """But what another machine may be writing."""
+    source, output = media.plain(tmp_path / "in.mkv", seconds=20), tmp_path / name
+    words = (source, output, "--model", model, *(("--encoder", "ffv1") if "." in name else ()))
+    process = subprocess.Popen(command("run", *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not leftovers(tmp_path) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (left,) = leftovers(tmp_path)
+    elsewhere = re.sub("-[0-9a-f]{4}([0-9a-f]+)-", r"-zzzz\1-", left)
+    (tmp_path / elsewhere).write_text("another machine's")
+    run(*words, "--trim", ":5")
+    assert leftovers(tmp_path) == [elsewhere]

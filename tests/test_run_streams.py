@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -195,3 +196,18 @@ def test_a_program_stream_starts_anywhere(tmp_path: Path) -> None:
     coded = ["-c:v", "mpeg2video", "-c:a", "mp2", "-f", "vob"]
     media.ffmpeg(*media.picture(seconds=0.5, rate=25), *tone, *coded, f"file:{source}")
     assert find_extras(probe(source), ".mkv").start_seconds > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["flac", "aac"])
+@tried("Streams and tags", "FLAC and AAC beside H.264 into AVI", "no hole, for there are no B-frames")
+def test_sound_in_avi_has_no_hole_after_its_first_packet(model: Path, tmp_path: Path, codec: str) -> None:
+    """AVI has the times of decoding alone; with B-frames those begin before the first picture."""
+    sound = ("-f", "lavfi", "-i", "sine=r=48000:d=1", "-map", "0", "-map", "1", "-c:a", codec)
+    source = media.plain(tmp_path / "in.mkv", *sound, "-c:v", "libx264")
+    run(source, tmp_path / "out.avi", "--model", model)
+    before, after = (
+        [seconds for seconds, _ in media.audio_packets(tmp_path / name)] for name in ("in.mkv", "out.avi")
+    )
+    steps = [[b - a for a, b in pairwise(times)] for times in (before, after)]
+    assert steps[1][:20] == pytest.approx(steps[0][:20], abs=0.003)

@@ -24,6 +24,8 @@ PIECES = 4
 """A clip that is one stretch is cut into so many: one of them is the judged one."""
 FEWEST_LEARNED = 8
 """Frames of a stretch that is learned from."""
+LEAST_RAIN = 0.002
+"""Rain energy (``RealScores``) of a stretch to judge by: less is found where none falls."""
 
 
 class Stretches(NamedTuple):
@@ -78,7 +80,8 @@ def _crop_to_even(frame: Pixels) -> Pixels:
 
 def _surely_rains(clip: Pixels) -> bool:
     try:
-        return bool(np.isfinite(measure_input(clip).rain_left))
+        found = measure_input(clip)
+        return bool(np.isfinite(found.rain_left)) and found.rain_energy >= LEAST_RAIN
     except Vsj4rError:  # no scene of it is long enough
         return False
 

@@ -20,7 +20,7 @@ from vsj4r.batch.plan import IMAGES, Event, Plan
 from vsj4r.batch.traces import came_from, count_try, note_joined
 from vsj4r.batch.work import Work
 from vsj4r.engine.weights import find_model
-from vsj4r.errors import InputError, UnsteadyError, Vsj4rError
+from vsj4r.errors import DiskFullError, InputError, UnsteadyError, Vsj4rError
 from vsj4r.media.command import Encode
 from vsj4r.media.containers import Container, container_for
 from vsj4r.media.frame_errors import decode_error, frame_errors
@@ -110,12 +110,25 @@ def perform(task: Task, worker: Worker) -> Result:
             text = f"{work.input} does not decode the same each time: {slower}"
             worker.tell({"kind": "note", "text": text})
             return _do(task, worker)
-    except UnsteadyError as error:
-        raise decode_error(work.input, error) from error
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise write_error(Path(error.filename or work.folder), error) from error
-        raise Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}") from error
+    except (Vsj4rError, OSError) as error:
+        told = _told(error, work)
+        if told is error:
+            raise
+        raise told from error
+
+
+def _told(error: Vsj4rError | OSError, work: Work) -> Exception:
+    """``error`` in words of the user's: whatever it was, that an input is gone is what matters."""
+    gone = next((path for path in work.inputs if not path.exists()), None)
+    if gone is not None and not isinstance(error, DiskFullError):
+        return InputError(f"{gone} is not there any more: once it is, the same command goes on")
+    if isinstance(error, UnsteadyError):
+        return decode_error(work.input, error)
+    if isinstance(error, Vsj4rError):
+        return error
+    if error.errno in NO_ROOM:
+        return write_error(Path(error.filename or work.folder), error)
+    return Vsj4rError(f"{error.filename or work.output}: {error.strerror or error}")
 
 
 @frame_errors()

@@ -27,6 +27,7 @@ from vsj4r.run.memory import give_frames_back
 OnStep = Callable[[str, int, int], None]
 """Told what is done at the moment, how many frames of it, and of how many."""
 
+_PAGES = (".html", ".htm")
 _VIDEOS = tuple(suffix for suffix, container in CONTAINERS.items() if container.h264)
 
 
@@ -82,7 +83,7 @@ def write_comparison(comparison: Comparison, on_step: OnStep, *, version: str) -
 
 
 def _check(comparison: Comparison, outputs: list[Path]) -> None:
-    if comparison.page.suffix.lower() in CONTAINERS:
+    if comparison.page.suffix.lower() not in _PAGES:
         raise Vsj4rError(f"the page is HTML: name {comparison.page} .html (--video writes a video)")
     if comparison.video is not None and comparison.video.suffix.lower() not in _VIDEOS:
         raise Vsj4rError(

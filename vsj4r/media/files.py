@@ -89,6 +89,8 @@ def _open_video(found: Probe, reading: Reading, index: Index, on_look: Callable[
     )
     if not reading.assume_progressive:
         _check_progressive(path, survey)
+    if not survey.frames and not survey.damaged:
+        raise InputError(f"{path} has a video stream without a frame: cut it again, at a key frame")
     alone = survey.damaged or reading.one_thread or index.read(ONE_THREAD) is not None
     clip, stamps, time_base = _open_samples(
         found, index, survey, threads=1 if alone else 0, on_look=lambda share: on_look((1 + share) / 2)

@@ -238,12 +238,14 @@ def stamp_of(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def remove_leftovers(output: Path) -> None:
+def remove_leftovers(output: Path, *, of_this_machine: bool = False) -> None:
     """Remove what killed processes have left of ``output``. Another process of this machine that is writing
-    it is let be; one of another machine is not known."""
+    it is let be; one of another machine is not known: unless nothing else can be writing it, say
+    ``of_this_machine``, and what others have left stays."""
     target = _target(output)
+    written_here = f"{_prefix(target)}{_machine() if of_this_machine else ''}*"
     for place in (target.parent, *([target] if target.is_dir() else [])):
-        _remove(left for left in place.glob(f"{_prefix(target)}*") if not _is_being_written(left))
+        _remove(left for left in place.glob(written_here) if not _is_being_written(left))
 
 
 def remove_leftovers_in(folder: Path) -> None:

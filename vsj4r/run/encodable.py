@@ -29,12 +29,11 @@ from vsj4r.media.rotation import is_turned, turn_output_upright
 from vsj4r.media.sources import Source
 from vsj4r.media.steady import Steady
 from vsj4r.media.tags import Tags
-from vsj4r.media.times import rate_of_frames
 from vsj4r.media.y4m import has_word
 from vsj4r.run.settings import RunSettings, check_encoder
 
 _IN_ORDER = (("bf", "0"),)
-"""For AVI, which has but the times of decoding: with B-frames those are others."""
+"""For AVI, which has but the times of decoding: with B-frames those are others, and sound is late by them."""
 _MASTER_RGB_BITS = 10
 """Of YUV that RGB of 8 bits comes back from."""
 
@@ -153,8 +152,7 @@ def encode_for(
     """How the frames of ``source`` are encoded; what goes along with them is to be added. ``into``: where the
     packets of ``container`` go afterwards."""
     time_base, timestamps, last_seconds = source.times(container, steady)
-    varies = rate_of_frames(time_base, timestamps) is None and len(timestamps) > 1
-    in_order = _IN_ORDER if varies and (into or container).counts_frames else ()
+    in_order = _IN_ORDER if (into or container).counts_frames else ()
     return Encode(
         container=container,
         encoder=KNOWN_ENCODERS[encoder_name],

@@ -19,7 +19,7 @@ from vsj4r.media.pipes import STDOUT, display_path, is_pipe, is_y4m, own_stdout
 from vsj4r.media.sources import Source
 from vsj4r.media.trial import require_hardware
 from vsj4r.media.video import first_frame_under_way, write_outputs
-from vsj4r.media.whole import Read, check_output, size_and_time
+from vsj4r.media.whole import Read, check_output, remove_leftovers, size_and_time
 from vsj4r.plugin.signature import output_of
 from vsj4r.run.ahead import EngineAhead
 from vsj4r.run.encodable import keep_plates, kind_of_images, working_depth
@@ -158,6 +158,7 @@ def run_job(job: Job, listener: RunListener) -> float:
     for output in settings.paths(job.output):
         if not is_pipe(output):
             check_output(output, read=read, folder=job.to_folder, overwrite=settings.overwrite)
+            remove_leftovers(output, of_this_machine=True)
     found = _stamp_of(job.input)
     with closing(EngineAhead(settings)) as ahead:
         source = open_input(job.input, settings.reading(), ahead.begin, listener.looked)
