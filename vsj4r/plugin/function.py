@@ -97,10 +97,10 @@ def derain(
             property `J4RStrength` of a frame overrides it.
         device: `cpu`, `cuda` or `cuda:N` (see CUDA for what has run on which card); `auto` is `cuda:0` where
             that works, otherwise the CPU.
-        precision: `auto` is the fastest that the device computes natively: fp16 on a CUDA device; on a CPU
-            `int8`, otherwise `bf16`, otherwise `f32`. `int8` has 8 bits in most convolutions; it needs a CPU
-            with VNNI and a model whose JSON has ranges for it (Speed). `bf16` needs a CPU with bfloat16.
-            `f32` is single precision, everywhere.
+        precision: `auto`, `int8`, `bf16` or `f32`. `auto` is the fastest that the device computes natively:
+            fp16 on a CUDA device; on a CPU `int8` where it has VNNI and no AMX, otherwise `bf16`, otherwise
+            `f32`. `int8` has 8 bits in most convolutions; it needs a CPU with VNNI and a model whose JSON has
+            ranges for it (Speed). `bf16` needs a CPU with bfloat16. `f32` is single precision, everywhere.
         threads: Threads of inference. 0: all cores, but one is left to the encoder where there are more than
             two.
         num_streams: Frames in flight on a CUDA device, 1 to 8. With 2 or more the card does not wait for

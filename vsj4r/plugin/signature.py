@@ -153,9 +153,10 @@ ARGUMENTS = (
         "precision",
         TEXT,
         "auto",
-        "`auto` is the fastest that the device computes natively: fp16 on a CUDA device; on a CPU `int8`, "
-        "otherwise `bf16`, otherwise `f32`. `int8` has 8 bits in most convolutions; it needs a CPU with VNNI "
-        "and a model whose JSON has ranges for it ([Speed](../experiments/speed.md)). `bf16` needs a CPU "
+        "`auto`, `int8`, `bf16` or `f32`. `auto` is the fastest that the device computes natively: fp16 on a "
+        "CUDA device; on a CPU `int8` where it has VNNI and no AMX, otherwise `bf16`, otherwise `f32`. "
+        "`int8` has 8 bits in most convolutions; it needs a CPU with VNNI and a model whose JSON has "
+        "ranges for it ([Speed](../experiments/speed.md)). `bf16` needs a CPU "
         "with bfloat16. `f32` is single precision, everywhere.",
     ),
     Argument(
