@@ -151,7 +151,8 @@ def test_what_an_edit_list_hides_at_the_beginning_does_not_come_back(
     with av.open(str(output)) as container:
         sound = next(container.decode(audio=0)).time
     assert sound is not None
-    assert -0.001 <= times[0] - sound < 0.09
+    held = 0.04 if suffix == ".avi" else 0  # of H.264 there, libavformat expects a frame to be held back
+    assert -0.001 <= times[0] - sound - held < 0.09
 
 
 @tried("Transport streams", "a picture that fails for longer than 10 s while sound goes on", "the gap stays")
