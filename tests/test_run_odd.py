@@ -263,7 +263,8 @@ def test_a_picture_that_begins_before_zero_is_whole_everywhere(
     with av.open(str(output)) as container:
         heard = next(float(frame.time) for frame in container.decode(audio=0) if frame.time is not None)
     assert len(shown) == 30
-    assert abs(heard - shown[0]) < 0.06
+    held = 0.04 if suffix == ".avi" else 0  # of H.264 there, libavformat expects a frame to be held back
+    assert abs(heard + held - shown[0]) < 0.06
 
 
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
