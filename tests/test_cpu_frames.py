@@ -1,4 +1,4 @@
-"""Frames of whole samples, reduced and enlarged without planes of floats, against the way with them."""
+"""Frames straight to the network and back, reduced or not, against the way over planes of floats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vsj4r import engine as engines
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Feed, FrameCodes, FrameLayout, Scales, State, Step, StepSpec, Tensors
 from vsj4r.engine.cpu_frames import CpuFrameEngine
-from vsj4r.engine.native import conversion, scaling
+from vsj4r.engine.native import scaling, sums
 from vsj4r.engine.native.frames import takes_frames
 from vsj4r.engine.resampling import rain_near
 from vsj4r.errors import Vsj4rError
@@ -28,7 +28,7 @@ LAYOUT = FrameLayout(30, 46, np.dtype(np.uint8), chroma=True, peak=255)
 CODES = FrameCodes(16, 219, 128, 224)
 
 
-@pytest.mark.parametrize("downscale", [1, 2, 3])
+@pytest.mark.parametrize("downscale", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize(
     ("vs_format", "odd", "options"),
     [
@@ -42,6 +42,7 @@ CODES = FrameCodes(16, 219, 128, 224)
         (vs.YUV444P12, 1, {"threads": 3}),
         (vs.YUV444PS, 1, {}),
         (vs.GRAY8, 1, {}),
+        (vs.GRAY16, 0, {}),
         (vs.GRAYS, 1, {"strength": 0.4}),
         (vs.RGB24, 1, {}),
         (vs.RGB24, 0, {"planes": [0, 2]}),
@@ -199,6 +200,6 @@ def test_levels_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
     step = Step(Tensors(y, None), np.full((10, 16), 0.5, np.float32))
     geometry = Geometry(61, 37, Format("gray", "integer", 8))
     compiled = measure_levels(step, geometry)
-    monkeypatch.setattr(conversion, "library", lambda: None)
+    monkeypatch.setattr(sums, "library", lambda: None)
     assert compiled == pytest.approx(measure_levels(step, geometry), rel=1e-6)
     assert compiled.rain == pytest.approx(float(np.abs(y[:37, :61]).mean()), rel=1e-6)

@@ -111,13 +111,13 @@ def perform(task: Task, worker: Worker) -> Result:
             worker.tell({"kind": "note", "text": text})
             return _do(task, worker)
     except (Vsj4rError, OSError) as error:
-        told = _told(error, work)
-        if told is error:
+        mendable = _explain(error, work)
+        if mendable is error:
             raise
-        raise told from error
+        raise mendable from error
 
 
-def _told(error: Vsj4rError | OSError, work: Work) -> Exception:
+def _explain(error: Vsj4rError | OSError, work: Work) -> Exception:
     """``error`` in words of the user's: whatever it was, that an input is gone is what matters."""
     gone = next((path for path in work.inputs if not path.exists()), None)
     if gone is not None and not isinstance(error, DiskFullError):

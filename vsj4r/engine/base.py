@@ -142,6 +142,10 @@ class FrameLayout:
     rgb: bool = False
 
     @property
+    def planes(self) -> int:
+        return 3 if self.chroma else 1
+
+    @property
     def is_420(self) -> bool:
         """Whether its planes are those of a network's own layout: 4:2:0, or luma alone."""
         return not self.chroma or (self.ssw, self.ssh) == (1, 1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from vsj4r.arrays import Floats
 from vsj4r.engine.base import Plane, Step
-from vsj4r.engine.native import conversion as native
+from vsj4r.engine.native import sums as native
 from vsj4r.frames.chroma import double
 from vsj4r.frames.formats import Format, Geometry
 

@@ -132,7 +132,7 @@ class Converter:
 
     def _feed(self, planes: Sequence[Plane], *, full: bool, matrix: int) -> Feed:
         codes = self._format.frame_codes(full=full, matrix=matrix)
-        return Feed(None, planes[: 3 if self._layout.chroma else 1], codes)
+        return Feed(None, planes[: self._layout.planes], codes)
 
     def _add_plane(self, plane: Plane, change: Floats, scale: np.float32, target: Plane) -> None:
         height, width = plane.shape

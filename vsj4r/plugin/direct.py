@@ -31,7 +31,7 @@ class Direct:
     ) -> None:
         self.engine = engine
         self._format, self._planes = kind, planes
-        self._count = 3 if layout.chroma else 1
+        self._count = layout.planes
 
     def source(self, n: int, planes: Sequence[Plane], *, full: bool, matrix: int) -> Feed:
         return Feed(n, planes[: self._count], self._format.frame_codes(full=full, matrix=matrix))

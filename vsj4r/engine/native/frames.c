@@ -32,9 +32,9 @@ static void row_to_floats(const Frame *from, int plane, int y, int width, float 
     int chroma = from->family == FRAMES_YUV && plane > 0;
     float zero = from->zeros[chroma], span = from->spans[chroma];
     if (from->bytes == 1)
-        planes_to_floats_8(row, 0, 1, width, zero, span, to, 0);
+        planes_to_floats_8(row, width, zero, span, to);
     else if (from->bytes == 2)
-        planes_to_floats_16(row, 0, 1, width, zero, span, to, 0);
+        planes_to_floats_16(row, width, zero, span, to);
     else
         planes_shown(row, width, to);
 }
@@ -268,9 +268,9 @@ static int add_row(const Corrections *found, int plane, int y, int width, const 
         correction = found->shared;
     }
     if (from->bytes == 1)
-        return planes_add_8(row, 0, 1, width, correction, 0, scale, top, into, 0);
+        return planes_add_8(row, width, correction, scale, top, into);
     if (from->bytes == 2)
-        return planes_add_16(row, 0, 1, width, correction, 0, scale, top, into, 0);
+        return planes_add_16(row, width, correction, scale, top, into);
     return planes_add_shown(row, width, correction, scale, into);
 }
 
@@ -290,7 +290,7 @@ static int write_row(const Corrections *found, int pair, int k, const Target *to
 {
     int y = 2 * pair + k, width = found->from->width, finite = 1;
     const float *luma = correction(found, 0, y, found->fine[pair % 2][k], found->work, found->luma);
-    sizes[y] = planes_sizes(luma, 0, 1, width);
+    sizes[y] = planes_row_sizes(luma, width);
     if (found->from->family != FRAMES_RGB)
         return add_row(found, 0, y, width, luma, to);
     const float *rgb[3] = {luma, luma, luma};

@@ -7,6 +7,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from ctypes import c_float, c_int, c_ssize_t, c_void_p
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -127,9 +128,9 @@ class FramePlanes:
     def _share(self, rows: int, do: Callable[[int, int, int], None]) -> None:
         """``do`` rows from a first one up to a last one, with memory to work in."""
         parts = self._threads.count
-        ends = [rows * part // parts for part in range(parts + 1)]
-        works = (work.ctypes.data for work in self._work)
-        self._threads.run([partial(do, *each) for each in zip(ends, ends[1:], works, strict=False)])
+        parted = pairwise(rows * part // parts for part in range(parts + 1))
+        shares = zip(parted, self._work, strict=True)
+        self._threads.run([partial(do, first, stop, work.ctypes.data) for (first, stop), work in shares])
 
     def _describe(self, feed: Feed) -> _Frame:
         layout, codes, planes = self._layout, feed.codes, feed.planes

@@ -21,30 +21,20 @@ static inline float clipped(float number, float top)
 
 /* The same for 8 and 16 bits. The compiler must not join a multiplication and an addition (-ffp-contract=off). */
 #define DEFINE_PLANES(BITS, SAMPLE) \
-    void planes_to_floats_##BITS(const SAMPLE *plane, ptrdiff_t pitch, int height, int width, float zero, float span, \
-                                 float *to, ptrdiff_t to_pitch) \
+    void planes_to_floats_##BITS(const SAMPLE *restrict row, int width, float zero, float span, float *restrict to) \
     { \
-        for (int y = 0; y < height; y++) { \
-            const SAMPLE *restrict from = (const SAMPLE *)((const char *)plane + y * pitch); \
-            float *restrict row = (float *)((char *)to + y * to_pitch); \
-            for (int x = 0; x < width; x++) \
-                row[x] = ((float)from[x] - zero) / span; \
-        } \
+        for (int x = 0; x < width; x++) \
+            to[x] = ((float)row[x] - zero) / span; \
     } \
 \
-    int planes_add_##BITS(const SAMPLE *plane, ptrdiff_t pitch, int height, int width, const float *change, \
-                          ptrdiff_t change_pitch, float scale, float top, SAMPLE *to, ptrdiff_t to_pitch) \
+    int planes_add_##BITS(const SAMPLE *restrict row, int width, const float *restrict change, float scale, float top, \
+                          SAMPLE *restrict to) \
     { \
         int32_t wrong = 0; \
-        for (int y = 0; y < height; y++) { \
-            const SAMPLE *restrict from = (const SAMPLE *)((const char *)plane + y * pitch); \
-            const float *restrict by = (const float *)((const char *)change + y * change_pitch); \
-            SAMPLE *restrict row = (SAMPLE *)((char *)to + y * to_pitch); \
-            for (int x = 0; x < width; x++) { \
-                float scaled = by[x] * scale; \
-                wrong |= is_not_finite(scaled); \
-                row[x] = (SAMPLE)(int32_t)((clipped(scaled + (float)from[x], top) + WHOLE) - WHOLE); \
-            } \
+        for (int x = 0; x < width; x++) { \
+            float scaled = change[x] * scale; \
+            wrong |= is_not_finite(scaled); \
+            to[x] = (SAMPLE)(int32_t)((clipped(scaled + (float)row[x], top) + WHOLE) - WHOLE); \
         } \
         return !wrong; \
     }
@@ -73,7 +63,7 @@ int planes_add_shown(const float *restrict row, int width, const float *restrict
     return !wrong;
 }
 
-static double row_sizes(const float *row, int width)
+double planes_row_sizes(const float *row, int width)
 {
     enum { PARTS = 8 }; /* which vectors add side by side */
     float sums[PARTS] = {0};
@@ -93,6 +83,6 @@ double planes_sizes(const float *plane, ptrdiff_t pitch, int height, int width)
 {
     double total = 0;
     for (int y = 0; y < height; y++)
-        total += row_sizes((const float *)(const void *)((const char *)plane + y * pitch), width);
+        total += planes_row_sizes((const float *)(const void *)((const char *)plane + y * pitch), width);
     return total;
 }
